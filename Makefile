@@ -1,0 +1,29 @@
+# Every target sets up what it needs in .venv first; see tools/setup.sh for the variables it heeds.
+RUN := tools/env.sh
+
+.PHONY: setup demo test lint docs test-vllm clean
+
+setup:
+	@tools/setup.sh
+
+# Camera, engine, grounding node and overlay as processes of their own; LIVE=1 renders its scenes now.
+demo: setup
+	@$(RUN) python -m egm_ros.demo --out out $(if $(LIVE),--live)
+
+test: setup
+	@$(RUN) python -m pytest $(PYTEST)
+
+lint: setup
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+
+# Writes the topic and parameter tables of the README from the code.
+docs: setup
+	@$(RUN) python -m egm_ros.tables --write README.md
+
+# Greedy tokens of vLLM against transformers', in an environment of their own.
+test-vllm: setup
+	@tools/test_vllm.sh
+
+clean:
+	rm -rf .venv .venv-* out build install log
