@@ -1,0 +1,190 @@
+"""What the embedded model is taught by: soft coordinates, attention on the object meant, and a dense head.
+
+All of it works on token ids and on the objects that each patch shows, and is training only: nothing of it
+is needed to run the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from egm_core.tiny.tokenizer import ANSWER_OPEN, numeral_ids
+
+SUPERVISED_ATTENTION = "egm_supervised"
+BACKGROUND = 0
+
+
+@dataclass(frozen=True)
+class Numerals:
+    """Which token ids are coordinates and which tokens open a point or a box."""
+
+    ids: torch.Tensor
+    value: torch.Tensor
+    box_open: int
+    point_open: tuple[int, ...]
+    comma: int
+    comma_space: int
+
+    @classmethod
+    def of(cls, tokenizer: Any, vocabulary: int) -> Numerals:
+        """Read them off a tokenizer of the embedded model."""
+        ids = torch.tensor(numeral_ids(tokenizer))
+        value = torch.full((vocabulary,), -1.0)
+        value[ids] = torch.arange(float(len(ids)))
+
+        def one(text: str) -> int:
+            (token,) = tokenizer(text, add_special_tokens=False)["input_ids"]
+            return int(token)
+
+        opens = tuple(one(text) for text in (" (", "), (", "("))
+        return cls(ids, value, one(ANSWER_OPEN), opens, one(","), tokenizer.convert_tokens_to_ids(",Ġ"))
+
+
+def coordinates(ids: Sequence[int], numerals: Numerals) -> list[list[int]]:
+    """Find the boxes and points in an answer: for each, the indices of its numerals, in order.
+
+    Points are `(x,y)`, boxes the four numbers of the JSON; other numerals (counts, extents) are left out.
+    """
+    is_number = numerals.value
+    found: list[list[int]] = []
+    for i, token in enumerate(ids):
+        if token in numerals.point_open and i + 3 < len(ids) and ids[i + 2] == numerals.comma:
+            if is_number[ids[i + 1]] >= 0 and is_number[ids[i + 3]] >= 0:
+                found.append([i + 1, i + 3])
+        elif token == numerals.box_open:
+            places = [i + 1, i + 3, i + 5, i + 7]
+            if places[-1] < len(ids) and all(is_number[ids[p]] >= 0 for p in places):
+                found.append(places)
+    return found
+
+
+def token_loss(
+    logits: torch.Tensor, labels: torch.Tensor, soft: torch.Tensor, numerals: Numerals, width: float
+) -> torch.Tensor:
+    """Give each token's loss: cross-entropy, with Laplace targets of the given width for coordinates.
+
+    `logits` (N, vocabulary), `labels` (N,), `soft` (N,) bool: this label is a coordinate.
+    """
+    log = F.log_softmax(logits.float(), -1)
+    loss = -log.gather(1, labels[:, None])[:, 0]
+    if width > 0 and bool(soft.any()):
+        value = numerals.value[labels[soft]]
+        target = torch.exp(-(torch.arange(len(numerals.ids)) - value[:, None]).abs() / width)
+        target = target / target.sum(1, keepdim=True)
+        loss = loss.masked_scatter(soft, -(target * log[soft][:, numerals.ids]).sum(1))
+    return loss
+
+
+class AttentionTap:
+    """Records the attention weights of one decoder layer while the others run the fast kernels."""
+
+    def __init__(self, model: Any, layer: int, heads: int) -> None:
+        self.layer, self.heads = layer, heads
+        self.weights: torch.Tensor | None = None
+        self._active = True
+        AttentionInterface.register(SUPERVISED_ATTENTION, self._forward)
+        AttentionMaskInterface.register(SUPERVISED_ATTENTION, sdpa_mask)
+        model.set_attn_implementation({"text_config": SUPERVISED_ATTENTION, "vision_config": "sdpa"})
+
+    def _forward(
+        self,
+        module: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        scaling: float,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        if module.layer_idx != self.layer or not module.training or attention_mask is None:
+            return sdpa_attention_forward(
+                module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+            )
+        groups = query.shape[1] // key.shape[1]
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+        scores = query @ key.transpose(2, 3) * scaling
+        if attention_mask.dtype == torch.bool:
+            scores = scores.masked_fill(~attention_mask, -1e4)
+        else:
+            scores = scores + attention_mask
+        weights = scores.softmax(-1)
+        self.weights = weights[:, : self.heads]
+        return (weights @ value).transpose(1, 2).contiguous(), weights
+
+    def loss(self, rows: torch.Tensor, positions: torch.Tensor, tokens: torch.Tensor, first: int) -> torch.Tensor:
+        """Ask the recorded heads to look at the object: minus log of the weight on its image tokens.
+
+        For each supervised place: its batch row, its position, and `tokens` (N, image tokens) bool, the image
+        tokens that show the object; the image tokens begin at `first`.
+        """
+        if self.weights is None or not len(rows):
+            return torch.zeros(())
+        weights = self.weights[rows, :, positions, first : first + tokens.shape[1]].mean(1)
+        return -((weights * tokens).sum(1) + 1e-4).log().mean()
+
+
+class DenseHead(torch.nn.Module):
+    """A throw-away head on every patch: category, colour, visible box and amodal box of what it shows."""
+
+    def __init__(self, width: int, categories: int, colors: int) -> None:
+        super().__init__()
+        self.categories, self.colors = categories, colors
+        self.norm = torch.nn.LayerNorm(width)
+        self.out = torch.nn.Linear(width, categories + 1 + colors + 8)
+        torch.nn.init.constant_(self.out.bias[-8:], 0.5)
+
+    def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Give category logits (0 is background), colour logits and both boxes (0 to 1) of each patch."""
+        out = self.out(self.norm(patches))
+        return out.split([self.categories + 1, self.colors, 8], -1)
+
+    def loss(self, patches: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+        """Compare with `target` (N, 10): category (0 background), colour, visible box, amodal box (0 to 1)."""
+        category, color, boxes = self(patches)
+        wanted = target[:, 0].long()
+        shown = wanted > BACKGROUND
+        loss = F.cross_entropy(category, wanted)
+        loss = loss + 0.5 * F.cross_entropy(color[shown], target[shown, 1].long())
+        loss = loss + 10 * F.l1_loss(boxes[shown], target[shown, 2:])
+        with torch.no_grad():
+            metrics = {
+                "category": float((category.argmax(1) == wanted)[shown].float().mean()),
+                "color": float((color.argmax(1) == target[:, 1].long())[shown].float().mean()),
+                "iou_visible": float(_iou(boxes[shown, :4], target[shown, 2:6]).mean()),
+                "iou_amodal": float(_iou(boxes[shown, 4:], target[shown, 6:]).mean()),
+            }
+        return loss, metrics
+
+
+def _iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
+    inter = (high - low).clamp(min=0).prod(1)
+    area = (a[:, 2:] - a[:, :2]).clamp(min=0).prod(1) + (b[:, 2:] - b[:, :2]).clamp(min=0).prod(1)
+    return inter / (area - inter + 1e-9)
+
+
+def patch_objects(segmentation: NDArray[np.uint8], patch: int, merge: int) -> NDArray[np.int64]:
+    """Say which object each patch shows: index + 1, or 0; patches in the image processor's order.
+
+    A patch shows the object that covers most of it, if that is at least 3 of 16 sample points.
+    """
+    height, width = segmentation.shape
+    step = patch // 4
+    samples = segmentation[step // 2 :: step, step // 2 :: step]
+    rows, columns = height // patch, width // patch
+    cells = samples.reshape(rows, 4, columns, 4).transpose(0, 2, 1, 3).reshape(rows, columns, 16)
+    count = np.stack([(cells == i).sum(-1) for i in range(1, int(segmentation.max()) + 1)] or [np.zeros((rows, columns))], -1)
+    shown = np.where(count.max(-1) >= 3, count.argmax(-1) + 1, BACKGROUND)
+    blocks = shown.reshape(rows // merge, merge, columns // merge, merge).transpose(0, 2, 1, 3)
+    return blocks.reshape(-1).astype(np.int64)
