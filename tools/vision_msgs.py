@@ -52,9 +52,10 @@ def build() -> None:
         f"-DPython3_EXECUTABLE={sys.executable}", "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=Release",
     ]  # fmt: skip
     for command in (configure, ["cmake", "--build", str(BUILD), "--target", "install"]):
-        result = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        result = subprocess.run(command, env=environment, text=True, capture_output=True)
         if result.returncode:
-            sys.exit(f"{result.stdout[-6000:]}\nvision_msgs did not build: {' '.join(command)} failed")
+            output = (result.stdout + result.stderr)[-6000:]
+            sys.exit(f"{output}\nvision_msgs did not build: {' '.join(command)} failed")
 
 
 def check() -> None:
