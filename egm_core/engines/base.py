@@ -1,0 +1,178 @@
+"""The one interface of every inference engine: start, generate as a stream, abort, health, close.
+
+An engine turns an image and a prompt into text; it knows nothing of boxes. Grounder, node and evaluation speak
+to this interface alone.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+State = Literal["starting", "ready", "failed", "closed"]
+
+
+class EngineError(RuntimeError):
+    """An engine that could not answer; `reason` is one word for programs, the text is for people.
+
+    Reasons: `engine_unreachable`, `engine_http_<status>`, `engine_timeout`, `engine_cut_stream`,
+    `engine_garbage`, `engine_empty`, `engine_not_ready`, `engine_failed`, `engine_closed`, `engine_request`.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Token:
+    """One generated token: its text, and its natural log-probability where the engine tells."""
+
+    text: str
+    logprob: float | None = None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of an answer. `finish` is None until the last one: "stop", "length" or "abort".
+
+    The texts of all chunks joined are the answer; so are the texts of all tokens, where tokens are given.
+    """
+
+    text: str
+    tokens: tuple[Token, ...] = ()
+    finish: str | None = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn; the defaults are the paper's inference settings (Table 8): greedy.
+
+    `top_k` 0 means no limit; `seed` None draws anew each time.
+    """
+
+    max_tokens: int = 4096
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 20
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise ValueError(f"max_tokens is {self.max_tokens}; give at least 1")
+        if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.repetition_penalty <= 0:
+            raise ValueError(
+                f"{self} cannot be sampled from: temperature >= 0, 0 < top_p <= 1, top_k >= 0, penalty > 0"
+            )
+
+
+@dataclass(frozen=True)
+class Request:
+    """One query: an image (H, W, 3 uint8 RGB), a prompt, and what the answer must look like.
+
+    `id` names the query in `abort`; at most one of `regex` and `json_schema` constrains the answer, and an
+    engine may ignore it, so check the answer afterwards.
+    """
+
+    id: str
+    image: NDArray[np.uint8]
+    prompt: str
+    sampling: Sampling = field(default_factory=Sampling)
+    regex: str | None = None
+    json_schema: dict[str, Any] | None = None
+    logprobs: bool = True
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8 or not self.image.size:
+            raise ValueError(
+                f"an image must be (H, W, 3) uint8 RGB and not empty, not {self.image.shape} {self.image.dtype}"
+            )
+        if self.regex is not None and self.json_schema is not None:
+            raise ValueError("a request takes a regex or a JSON schema, not both")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A whole answer: the chunks of one request joined."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    finish: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """How an engine is: its state, what to know about it in words, and the model's name."""
+
+    state: State
+    detail: str = ""
+    model: str = ""
+
+
+class Engine(ABC):
+    """An inference engine; every method may be called from several threads."""
+
+    def start(self) -> None:  # noqa: B027 - an engine with nothing to start is fine
+        """Begin loading, and return at once; `health` tells when it is ready."""
+
+    @abstractmethod
+    def generate(self, request: Request) -> Iterator[Chunk]:
+        """Answer a request piece by piece; the last chunk carries `finish`. Raises EngineError.
+
+        Closing the iterator early aborts the request.
+        """
+
+    @abstractmethod
+    def abort(self, request_id: str) -> None:
+        """Stop a running request, which then ends with finish "abort"; an unknown id is ignored."""
+
+    @abstractmethod
+    def health(self) -> Health:
+        """Say how the engine is, within about two seconds; never raises."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Abort everything and free the engine; calling it again does nothing."""
+
+    def wait_ready(self, timeout: float = 600.0) -> Health:
+        """Wait until the engine is ready; EngineError when it fails or `timeout` seconds have passed."""
+        deadline = time.monotonic() + timeout
+        while True:
+            health = self.health()
+            if health.state == "ready":
+                return health
+            if health.state in ("failed", "closed"):
+                raise EngineError(f"engine_{health.state}", health.detail or "the engine cannot be used")
+            if time.monotonic() > deadline:
+                raise EngineError("engine_not_ready", f"not ready within {timeout:g} s: {health.detail}")
+            time.sleep(0.05)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def collect(chunks: Iterable[Chunk]) -> Completion:
+    """Join the chunks of one answer."""
+    text: list[str] = []
+    tokens: list[Token] = []
+    finish = "stop"
+    for chunk in chunks:
+        text.append(chunk.text)
+        tokens.extend(chunk.tokens)
+        finish = chunk.finish or finish
+    return Completion("".join(text), tuple(tokens), finish)
