@@ -1,0 +1,90 @@
+"""The topics and services of the grounding node: one table for the node, its tests and the README.
+
+Nothing here imports ROS; `egm_ros.qos` turns an entry into a QoS profile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: its name, type, direction, quality of service and meaning.
+
+    In a name, `<cam>` stands for a camera's name where `cameras` gives one, and vanishes otherwise.
+    """
+
+    name: str
+    type: str
+    direction: Literal["in", "out"]
+    description: str
+    reliable: bool = True
+    latched: bool = False
+    depth: int = 1
+
+    def of(self, camera: str) -> str:
+        """Give the topic's name for a camera; an empty name is the one camera without a name."""
+        return self.name.replace("<cam>/", f"{camera}/" if camera else "")
+
+    @property
+    def quality(self) -> str:
+        """Say the quality of service in words."""
+        reliability = "reliable" if self.reliable else "best effort"
+        return f"{reliability}, {'transient local' if self.latched else 'volatile'}, last {self.depth}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service: its name, type and meaning."""
+
+    name: str
+    type: str
+    description: str
+
+
+IMAGE = Topic("<cam>/image", "sensor_msgs/msg/Image", "in",
+              "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).", reliable=False)
+INSTRUCTION = Topic("instruction", "std_msgs/msg/String", "in",
+                    "What to find, in words; it is served until the next one, and an empty one stops.")
+VISIBLE = Topic("~/<cam>/visible", "vision_msgs/msg/Detection2DArray", "out",
+                "Box of what can be seen of the object, in pixels of the source image, with that image's header;"
+                " an empty array says that the model found nothing that fits.", depth=5)
+AMODAL = Topic("~/<cam>/amodal", "vision_msgs/msg/Detection2DArray", "out",
+               "Box of the whole object, hidden parts included; same header and ids as on ~/visible.", depth=5)
+STATUS = Topic("~/status", "diagnostic_msgs/msg/DiagnosticStatus", "out",
+               "One message per query (found, absent, stale, error) and per change of the engine's state.",
+               latched=True)
+INSTRUCTION_ACTIVE = Topic("~/instruction_active", "std_msgs/msg/String", "out",
+                           "The instruction that is served now; empty: none.", latched=True)
+QUEUE_MS = Topic("~/latency/queue_ms", "std_msgs/msg/Float32", "out", "Arrival of the image to start of the query.")
+INFERENCE_MS = Topic("~/latency/inference_ms", "std_msgs/msg/Float32", "out", "The engine's part of an answer.")
+TOTAL_MS = Topic("~/latency/total_ms", "std_msgs/msg/Float32", "out", "Arrival of the image to its boxes.")
+
+TOPICS = (IMAGE, INSTRUCTION, VISIBLE, AMODAL, STATUS, INSTRUCTION_ACTIVE, QUEUE_MS, INFERENCE_MS, TOTAL_MS)
+
+ENABLE = Service("~/enable", "std_srvs/srv/SetBool", "Stop asking the engine (it stays loaded), or go on.")
+RESET = Service("~/reset", "std_srvs/srv/Trigger", "Forget the instruction and go back to default_instruction.")
+
+SERVICES = (ENABLE, RESET)
+
+STATUS_KEYS = {
+    "seq": "Number of the instruction; the ids on the box topics begin with it.",
+    "stamp": "Stamp of the source image, seconds.nanoseconds.",
+    "outcome": "found, absent, stale or error; empty where the message is about the engine.",
+    "reason": "A word for why, such as query_timeout or engine_died.",
+    "engine_ms": "The engine's part of the time.",
+    "total_ms": "Arrival of the image until now.",
+    "instruction": "The instruction, verbatim.",
+    "score": "The score in [0, 1], or unavailable.",
+    "amodal_score": "The amodal box's score, or unavailable.",
+    "reasoning": "What the model thought before the visible box.",
+    "amodal_reasoning": "What it thought before the amodal box.",
+    "warnings": "What casts doubt on the answer.",
+    "repairs": "What was put right, such as an amodal box smaller than the visible one.",
+    "age_ms": "Age of the image now, by its stamp.",
+    "engine": "State of the engine: starting, ready, failed or closed.",
+    "received": "Images that arrived since activation.",
+    "dropped": "Images among them that a newer one replaced before they were decoded.",
+}

@@ -1,0 +1,171 @@
+"""The parameters of the grounding node: one table, from which everything about them follows.
+
+The table gives the rcl descriptors, the validation, the frozen `Settings` that the node works with, and the
+README's parameter table.  Nothing here imports ROS.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from dataclasses import dataclass, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+Value = bool | int | float | str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """One parameter: its name, default, meaning, and what it may be set to.
+
+    `range` (both ends included) is for numbers, `choices` for strings; `live` says that a running node takes a new
+    value.  Every other parameter is read when the process starts.
+    """
+
+    name: str
+    default: Value
+    description: str
+    range: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+    unit: str = ""
+
+    @property
+    def constraint(self) -> str:
+        """Say in words what values are allowed; empty where anything of the type is."""
+        if self.range is not None:
+            low, high = self.range
+            return f"{low:g} to {high:g}" + (f" {self.unit}" if self.unit else "")
+        return ", ".join(self.choices)
+
+    def problem(self, value: Any) -> str:
+        """Say what is wrong with a value, naming the parameter, the value and the limits; empty if nothing is."""
+        expected = float if isinstance(self.default, float) else type(self.default)
+        if expected is tuple:
+            if not isinstance(value, (list, tuple)) or not all(isinstance(entry, str) for entry in value):
+                return f"{self.name}: {value!r} is not a list of strings"
+        elif type(value) is not expected:
+            return f"{self.name}: {value!r} is not of type {expected.__name__}, as in {self.default!r}"
+        if self.range is not None:
+            low, high = self.range
+            if not math.isfinite(value) or not low <= value <= high:
+                return f"{self.name}: {value!r} is outside {self.constraint}"
+        if self.choices and value not in self.choices:
+            return f"{self.name}: {value!r} is none of {self.constraint}"
+        return ""
+
+
+GROUNDING: tuple[ParameterSpec, ...] = (
+    ParameterSpec("model", "egm_tiny", "Model to serve: a folder, the word egm_tiny for the embedded model, a hub name"
+                  " (with offline false), or the name that the server at engine_url knows it by."),
+    ParameterSpec("amodal_model", "", "Model that answers the amodal queries; empty: the same one."),
+    ParameterSpec("family", "auto", "Prompts and answer format; auto reads them from the model's folder.",
+                  choices=("auto", "qwen3_vl", "internvl3")),
+    ParameterSpec("offline", True, "Take weights from this machine only, and never ask a model hub."),
+    ParameterSpec("engine_url", "", "OpenAI-compatible server to connect to, such as http://localhost:8000;"
+                  " empty: start a server as a child process."),
+    ParameterSpec("amodal_engine_url", "", "Server for amodal_model; empty: engine_url."),
+    ParameterSpec("engine_command", "", "Command that starts the server, such as"
+                  " 'vllm serve {model} --port {port}'; empty: this package's own server."),
+    ParameterSpec("engine_python", "", "Interpreter that has PyTorch and runs this package's own server;"
+                  " empty: the node's."),
+    ParameterSpec("engine_api_key_env", "OPENAI_API_KEY", "Environment variable that holds the server's API key."),
+    ParameterSpec("engine_dialect", "auto", "How the server takes grammars and images.",
+                  choices=("auto", "vllm", "trtllm", "edgellm", "egm")),
+    ParameterSpec("engine_start_timeout", 600.0, "How long a starting server may take until it is replaced.",
+                  range=(1.0, 7200.0), unit="s"),
+    ParameterSpec("transport", "raw", "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
+                  choices=("raw", "compressed")),
+    ParameterSpec("cameras", ("",), "Camera names: front subscribes front/image and publishes ~/front/visible;"
+                  " [''] is one camera without a name."),
+    ParameterSpec("default_instruction", "", "Instruction to serve until one arrives on the topic; empty: none.",
+                  live=True),
+    ParameterSpec("max_rate", 2.0, "Queries per second at most; 0: as many as the engine answers.",
+                  range=(0.0, 30.0), live=True, unit="Hz"),
+    ParameterSpec("max_pixels", 0, "Pixels that an image is scaled down to before it is sent; 0: the model's own.",
+                  range=(0, 16_777_216), live=True),
+    ParameterSpec("min_score", 0.0, "Boxes with a lower score are not published (engines that give none are exempt).",
+                  range=(0.0, 1.0), live=True),
+    ParameterSpec("query_timeout", 10.0, "An answer that takes longer is aborted and counts as stale.",
+                  range=(0.05, 600.0), live=True, unit="s"),
+    ParameterSpec("max_result_age", 10.0, "An answer for an image older than this is stale; 0: no limit.",
+                  range=(0.0, 3600.0), live=True, unit="s"),
+    ParameterSpec("image_timeout", 2.0, "Report when no image came for this long while an instruction is served.",
+                  range=(0.1, 3600.0), live=True, unit="s"),
+    ParameterSpec("reasoning", True, "Let the model think before it answers.", live=True),
+    ParameterSpec("force_amodal", False, "Ask for amodal boxes even if the model does not declare that it was trained"
+                  " for them.", live=True),
+    ParameterSpec("autostart", True, "Configure and activate without a lifecycle manager."),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The grounding node's parameters, validated; the fields are the table's names."""
+
+    model: str
+    amodal_model: str
+    family: str
+    offline: bool
+    engine_url: str
+    amodal_engine_url: str
+    engine_command: str
+    engine_python: str
+    engine_api_key_env: str
+    engine_dialect: str
+    engine_start_timeout: float
+    transport: str
+    cameras: tuple[str, ...]
+    default_instruction: str
+    max_rate: float
+    max_pixels: int
+    min_score: float
+    query_timeout: float
+    max_result_age: float
+    image_timeout: float
+    reasoning: bool
+    force_amodal: bool
+    autostart: bool
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Settings:
+        """Validate a value for every parameter; raise ValueError that names the first bad one."""
+        for spec in GROUNDING:
+            problem = spec.problem(values[spec.name])
+            if problem:
+                raise ValueError(problem)
+        names = {field.name for field in fields(cls)}
+        settings = cls(**{name: tuple(value) if isinstance(value, (list, tuple)) else value
+                          for name, value in values.items() if name in names})
+        problem = settings.contradiction()
+        if problem:
+            raise ValueError(problem)
+        return settings
+
+    def contradiction(self) -> str:
+        """Say which parameters do not go together, or are not what their name promises; empty if all is well."""
+        for name in ("engine_url", "amodal_engine_url"):
+            url = getattr(self, name)
+            if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+                return f"{name}: {url!r} is not a URL such as http://localhost:8000"
+        if self.engine_url and self.engine_command:
+            return "engine_url and engine_command: give one of them, a server to connect to or one to start"
+        if self.amodal_engine_url and not self.engine_url:
+            return "amodal_engine_url: needs engine_url as well"
+        if self.engine_command:
+            try:
+                shlex.split(self.engine_command)
+            except ValueError as error:
+                return f"engine_command: {self.engine_command!r} cannot be split into words: {error}"
+            if "{port}" not in self.engine_command:
+                return "engine_command: has no {port}, so the node could not tell where the server listens"
+        if not self.cameras:
+            return "cameras: is empty; write [''] for one camera without a name"
+        if len(set(self.cameras)) < len(self.cameras):
+            return f"cameras: a name appears twice in {list(self.cameras)}"
+        for camera in self.cameras:
+            if (camera or len(self.cameras) > 1) and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", camera):
+                return f"cameras: {camera!r} is not a name of letters, digits and underscores"
+        return ""

@@ -1,0 +1,273 @@
+"""A robot's side of the grounding node, for tests: real processes and an ordinary ROS node that talks to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from std_srvs.srv import SetBool, Trigger
+from vision_msgs.msg import Detection2DArray
+
+ENGINE = Path(__file__).with_name("scripted_engine.py")
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30.0
+
+
+def wait_for(what: str, condition: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+    """Wait until a condition gives something true and return that; fail by name after the timeout."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"{what}: not within {timeout:g} s")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is more than a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def descendants(pid: int) -> list[int]:
+    """List the processes below a process, children first."""
+    try:
+        found = [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+                 for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return found + [below for child in found for below in descendants(child)]
+
+
+class Process:
+    """A child of the test whose output is kept; it gets an environment of its own domain."""
+
+    def __init__(self, command: list[str], domain: int, **environment: str) -> None:
+        self.lines: list[str] = []
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
+            env={**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                 "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", **environment},
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        self.pid = self._process.pid
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        return self._process.wait(timeout)
+
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> int:
+        if self.running():
+            self.signal(signal.SIGTERM)
+            try:
+                return self.wait(15.0)
+            except subprocess.TimeoutExpired:
+                self.signal(signal.SIGKILL)
+        return self.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.lines.append(line)
+
+
+class ScriptedEngine(Process):
+    """The scripted server, started on a port of its own."""
+
+    def __init__(self, domain: int, *options: str) -> None:
+        super().__init__([sys.executable, str(ENGINE), "--port", "0", *options], domain)
+        line = wait_for("the scripted engine", lambda: next((x for x in self.lines if "listening" in x), None))
+        self.url = line.split()[-1]
+
+    def script(self, **settings: Any) -> None:
+        request(f"{self.url}/script", settings)
+
+    def stats(self) -> dict[str, int]:
+        return request(f"{self.url}/stats")
+
+
+def request(url: str, body: Any = None) -> Any:
+    """Get a page's JSON, or post a body to it."""
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=10.0) as reply:
+        return json.load(reply)
+
+
+def start_node(domain: int, *arguments: str, **parameters: Any) -> Process:
+    """Start a grounding node with these parameters."""
+    values = [word for name, value in parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
+    command = [sys.executable, "-m", "egm_ros.grounding", "--ros-args", *values, *arguments]
+    return Process(command, domain)
+
+
+def image_message(width: int = 64, height: int = 48, stamp: float | None = None, frame: str = "camera") -> Image:
+    """Make a small noisy colour image, stamped now unless told otherwise."""
+    pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
+    message.data = pixels.tobytes()
+    nanoseconds = time.time_ns() if stamp is None else int(stamp * 1e9)
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 1_000_000_000)
+    message.header.frame_id = frame
+    return message
+
+
+class Robot:
+    """An ordinary node: publishes images and instructions, keeps all that the grounding node says, calls it."""
+
+    def __init__(self, domain: int) -> None:
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.node = rclpy.create_node("robot", context=self.context)
+        self.statuses: list[tuple[int, DiagnosticStatus]] = []
+        self.visible: list[tuple[int, Detection2DArray]] = []
+        self.amodal: list[tuple[int, Detection2DArray]] = []
+        self.active: list[tuple[int, str]] = []
+        deep = QoSProfile(depth=5000, reliability=QoSReliabilityPolicy.RELIABLE)
+        latched = QoSProfile(depth=5000, reliability=QoSReliabilityPolicy.RELIABLE,
+                             durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+        sensor = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+
+        def keep(notes: list[Any], read: Callable[[Any], Any] = lambda message: message) -> Callable[..., None]:
+            def callback(message: Any, info: Any) -> None:
+                notes.append((info["source_timestamp"], read(message)))
+
+            return callback
+
+        create = self.node.create_subscription
+        create(DiagnosticStatus, "/grounding/status", keep(self.statuses), latched)
+        create(Detection2DArray, "/grounding/visible", keep(self.visible), deep)
+        create(Detection2DArray, "/grounding/amodal", keep(self.amodal), deep)
+        create(String, "/grounding/instruction_active", keep(self.active, lambda message: message.data), latched)
+        self.images = self.node.create_publisher(Image, "image", sensor)
+        self.instructions = self.node.create_publisher(String, "instruction", 10)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+        self._clients: dict[str, Any] = {}
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except rclpy.executors.ExternalShutdownException:
+            pass
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        rclpy.shutdown(context=self.context)
+        self._thread.join(5.0)
+
+    def forget(self) -> None:
+        """Forget what was said so far."""
+        for notes in (self.statuses, self.visible, self.amodal, self.active):
+            notes.clear()
+
+    def instruct(self, text: str) -> None:
+        wait_for("a listener of the instruction", self.instructions.get_subscription_count)
+        self.instructions.publish(String(data=text))
+
+    def show(self, message: Image | None = None) -> Image:
+        """Publish an image once somebody listens."""
+        wait_for("a listener of the image", self.images.get_subscription_count)
+        message = image_message() if message is None else message
+        self.images.publish(message)
+        return message
+
+    @contextmanager
+    def stream(self, rate: float, message: Callable[[], Image] = image_message) -> Iterator[list[Image]]:
+        """Publish images at a rate until the block ends; gives the list of what was published."""
+        sent: list[Image] = []
+        done = threading.Event()
+
+        def run() -> None:
+            due = time.monotonic()
+            while not done.is_set():
+                sent.append(self.show(message()))
+                due = max(due + 1.0 / rate, time.monotonic())
+                done.wait(due - time.monotonic())
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield sent
+        finally:
+            done.set()
+            thread.join(10.0)
+
+    def values(self) -> list[dict[str, str]]:
+        """List the statuses so far as dictionaries, with level and message among the keys."""
+        return [{"level": status.level[0], "message": status.message} | {pair.key: pair.value for pair in status.values}
+                for _, status in list(self.statuses)]
+
+    def status(self, timeout: float = PATIENCE, **expected: str) -> dict[str, str]:
+        """Wait for a status that has these values and return the first."""
+        def find() -> dict[str, str] | None:
+            return next((values for values in self.values()
+                         if all(values.get(key) == value for key, value in expected.items())), None)
+
+        try:
+            return wait_for(f"a status with {expected}", find, timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there were {self.values()[-10:]}") from None
+
+    def call(self, kind: Any, name: str, request: Any, timeout: float = PATIENCE) -> Any:
+        """Call a service of the grounding node and return the response."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, f"/grounding/{name}")
+        client = self._clients[name]
+        assert client.wait_for_service(timeout), f"no service {name}"
+        future = client.call_async(request)
+        wait_for(f"the answer of {name}", future.done, timeout)
+        return future.result()
+
+    def enable(self, enabled: bool) -> Any:
+        return self.call(SetBool, "enable", SetBool.Request(data=enabled))
+
+    def reset(self) -> Any:
+        return self.call(Trigger, "reset", Trigger.Request())
+
+    def set(self, **parameters: Any) -> Any:
+        """Set parameters at once and return the result, which has `successful` and `reason`."""
+        changes = [Parameter(name, value=value).to_parameter_msg() for name, value in parameters.items()]
+        kind = SetParametersAtomically
+        return self.call(kind, "set_parameters_atomically", kind.Request(parameters=changes)).result
+
+    def transition(self, number: int) -> bool:
+        request = ChangeState.Request()
+        request.transition.id = number
+        return self.call(ChangeState, "change_state", request).success
+
+    def state(self) -> str:
+        return self.call(GetState, "get_state", GetState.Request()).current_state.label

@@ -1,0 +1,174 @@
+"""An OpenAI-compatible server whose answers are scripted: the engine of the node's tests, a process of its own.
+
+    python tests/ros/scripted_engine.py --port 8000 [--model NAME] [--start-delay S]
+
+POST /script with {"mode": "absent", "delay": 0.5, ...} changes what it does from then on, GET /stats counts what it
+did.  The box that it answers follows from the instruction alone (`box_of`), so a test can tell whose box it got.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import select
+import signal
+import socket
+import threading
+import time
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MODES = ("found", "absent", "garbage", "degenerate", "disagrees", "small_amodal", "error500", "cut", "silent", "die")
+
+
+def box_of(instruction: str, amodal: bool = False) -> list[int]:
+    """Give the box (0 to 1000) that the server answers for an instruction."""
+    number = zlib.crc32(instruction.encode())
+    x, y = number % 600, (number // 600) % 600
+    return [x, y, x + 100, y + (300 if amodal else 100)]
+
+
+class Script:
+    """What the server does now, and what it did."""
+
+    def __init__(self, model: str, start_delay: float) -> None:
+        self.model = model
+        self.ready_at = time.monotonic() + start_delay
+        self.settings = {"mode": "found", "delay": 0.0, "logprob": math.log(0.9)}
+        self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
+        self.lock = threading.Lock()
+
+    def count(self, **changes: int) -> None:
+        with self.lock:
+            for name, change in changes.items():
+                self.stats[name] += change
+
+    def answer(self, prompt: str) -> str:
+        """Write the raw text for a prompt, in Qwen3-VL's format."""
+        mode = self.settings["mode"]
+        match = re.search(r"Locate (.*?)( amodally)?, output", prompt)
+        instruction, amodal = (match[1], bool(match[2])) if match else (prompt, False)
+        box = box_of(instruction, amodal)
+        if mode == "garbage":
+            return "I would rather talk about the weather."
+        if mode == "degenerate":
+            box[2] = box[0]
+        if mode == "small_amodal" and amodal:
+            box = [box[0] + 50, box[1], box[2], box[3]]
+        if mode == "absent" or (mode == "disagrees" and amodal):
+            return "There is none.\n</think>\n\n```json\n[]\n```"
+        rows = f'[\n\t{{"bbox_2d": {json.dumps(box)}, "label": {json.dumps(instruction)}}}\n]'
+        return f"It is there.\n</think>\n\n```json\n{rows}\n```"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the chat API, /health, /v1/models and the two pages of the script."""
+
+    script: Script
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self.reply({"status": "ok"}, 200 if time.monotonic() >= self.script.ready_at else 503)
+        elif self.path == "/v1/models":
+            self.reply({"object": "list", "data": [{"id": self.script.model, "object": "model"}]})
+        elif self.path == "/stats":
+            self.reply(self.script.stats | {"pid": os.getpid()})
+        else:
+            self.reply({"error": {"message": f"no such page: {self.path}"}}, 404)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path == "/script":
+            self.script.settings.update(body)
+            self.reply(self.script.settings)
+        elif self.path == "/v1/chat/completions":
+            self.script.count(asked=1, running=1)
+            try:
+                self.chat(body)
+                self.script.count(answered=1)
+            except OSError:
+                self.script.count(aborted=1)
+            finally:
+                self.script.count(running=-1)
+        else:
+            self.reply({"error": {"message": f"no such page: {self.path}"}}, 404)
+
+    def reply(self, content: object, status: int = 200) -> None:
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def chat(self, body: dict) -> None:
+        settings = self.script.settings
+        if settings["mode"] == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.work(settings["delay"])
+        if settings["mode"] == "silent":
+            self.work(3600.0)
+        if settings["mode"] == "error500":
+            self.reply({"error": {"message": "scripted failure"}}, 500)
+            return
+        content = body["messages"][-1]["content"]
+        prompt = content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
+        text = self.script.answer(prompt)
+        tokens = re.findall(r"\d|\D+", text)
+        common = {"id": "scripted", "object": "chat.completion.chunk", "created": 0, "model": self.script.model}
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "message": message, "logprobs": self.logprobs(tokens), "finish_reason": "stop"}
+            self.reply({**common, "object": "chat.completion", "choices": [choice]})
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        for token in tokens[: len(tokens) // 2] if settings["mode"] == "cut" else tokens:
+            self.event(common, {"content": token}, self.logprobs([token]), None)
+        if settings["mode"] != "cut":
+            self.event(common, {}, None, "stop")
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    def logprobs(self, tokens: list[str]) -> dict | None:
+        logprob = self.script.settings["logprob"]
+        if logprob is None:
+            return None
+        return {"content": [{"token": token, "logprob": logprob, "bytes": list(token.encode()), "top_logprobs": []}
+                            for token in tokens]}
+
+    def event(self, common: dict, delta: dict, logprobs: dict | None, finish: str | None) -> None:
+        choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+        self.wfile.write(b"data: " + json.dumps({**common, "choices": [choice]}).encode() + b"\n\n")
+
+    def work(self, seconds: float) -> None:
+        """Pass the time; raise OSError when the client hangs up."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0.0:
+            if select.select([self.connection], [], [], min(left, 0.2))[0] and not self.connection.recv(
+                1, socket.MSG_PEEK
+            ):
+                raise ConnectionResetError("the client hung up")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--model", default="scripted-qwen")
+    parser.add_argument("--start-delay", type=float, default=0.0)
+    options = parser.parse_args()
+    Handler.script = Script(options.model, options.start_delay)
+    server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
+    server.daemon_threads = True
+    print(f"listening on http://127.0.0.1:{server.server_address[1]}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
