@@ -36,7 +36,7 @@ MIX: Mapping[Kind, float] = MappingProxyType(
 )
 NEAR_MISSES = 0.5
 DISTRACTOR_WEIGHT = 4.0
-HIDDEN_WEIGHTS = ((0.5, 6.0), (0.8, 3.0))
+HIDDEN_WEIGHTS = ((0.5, 12.0), (0.8, 3.0))
 VARIETY_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"color": 4.0, "rank": 2.0, "any": 0.5, "home category": 2.0, "home color": 3.0, "home relation": 2.0}
     | {"abroad category": 0.4, "abroad color": 0.4, "relation": 3.0}

@@ -86,11 +86,11 @@ def explain_whole(
     if not reach and not thing.occluders:
         trace.sentences.append("It is fully visible.")
     else:
-        sides = _join([{"up": "top", "down": "bottom"}.get(way, way) for way in reach]) or "middle"
+        sides = _join([{"up": "top", "down": "bottom"}.get(way, way) for way in reach])
         if thing.occluders:
             subjects = _join([_occluder(trace, word) for word in thing.occluders[:2]])
             verb = "hide" if len(thing.occluders) > 1 else "hides"
-            trace.sentences.append(f"{subjects[0].upper()}{subjects[1:]} {verb} its {sides}.")
+            trace.sentences.append(f"{subjects[0].upper()}{subjects[1:]} {verb} {f'its {sides}' if sides else 'a part of it'}.")
         else:
             trace.sentences.append(f"Its {sides} is hidden.")
         if reach:

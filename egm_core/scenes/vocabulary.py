@@ -16,8 +16,8 @@ FURNITURE = ("arm", "pole", "truck", "wall", "shelf")
 ANYTHING = "object"
 _PLURALS = {"person": "people"}
 _TEMPLATES = (
-    "the a and of those from between partly hidden by fully visible it them is none no other others "
-    "hides hide its whole reaches left right top bottom middle up down is there only"
+    "the a and of those from between by partly hidden fully visible it them none no other others "
+    "hides hide its whole reaches left right top bottom up down part is"
 )
 
 

@@ -1,0 +1,115 @@
+"""A scene before it is rendered: the things that can be referred to, the furniture that hides them, the rest."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from egm_core.scenes.catalogue import Shape
+from egm_core.scenes.primitives import IDENTITY, Matrix, Primitive, Vector, local_extent, placed
+from egm_core.scenes.projection import View
+from egm_core.scenes.render import Light
+from egm_core.scenes.truth import Size, World
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A rectangle on the ground: centre, yaw in radians, half sizes in metres."""
+
+    x: float
+    y: float
+    yaw: float
+    half: tuple[float, float]
+
+    @cached_property
+    def axes(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The unit vectors along its two sides."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        return (c, s), (-s, c)
+
+    @cached_property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """The four corners (x, y)."""
+        (ax, ay), (bx, by) = self.axes
+        a, b = self.half
+        signs = ((-a, -b), (a, -b), (a, b), (-a, b))
+        return tuple((self.x + i * ax + j * bx, self.y + i * ay + j * by) for i, j in signs)
+
+    def width_along(self, x: float, y: float) -> float:
+        """Return the rectangle's half extent along a horizontal unit vector."""
+        (ax, ay), (bx, by) = self.axes
+        return abs(ax * x + ay * y) * self.half[0] + abs(bx * x + by * y) * self.half[1]
+
+    def overlaps(self, other: Footprint) -> bool:
+        """Return whether two rectangles share ground (separating axes)."""
+        dx, dy = other.x - self.x, other.y - self.y
+        return all(
+            abs(dx * x + dy * y) < self.width_along(x, y) + other.width_along(x, y)
+            for x, y in (*self.axes, *other.axes)
+        )
+
+    def moved(self, x: float, y: float) -> Footprint:
+        """Return the same rectangle centred at (x, y)."""
+        return Footprint(x, y, self.yaw, self.half)
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """An object that expressions may refer to, with its pose; `support` is the index of the thing that it rests on."""
+
+    category: str
+    color: str
+    size: Size
+    state: str
+    shape: Shape
+    footprint: Footprint
+    position: Vector
+    rotation: Matrix
+    support: int | None = None
+
+    @cached_property
+    def primitives(self) -> tuple[Primitive, ...]:
+        """The thing's solids in the world."""
+        return placed(self.shape.primitives, self.rotation, self.position)
+
+    @cached_property
+    def local_box(self) -> tuple[Vector, Vector]:
+        """The corners (3,) of the box around the thing in its own frame."""
+        return local_extent(self.shape.primitives)
+
+    @property
+    def center(self) -> Vector:
+        """The middle (3,) of that box in the world."""
+        low, high = self.local_box
+        return self.position + self.rotation @ ((low + high) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Furniture:
+    """Something that hides things and can't be referred to, by its word (`arm`, `pole`, `truck`)."""
+
+    name: str
+    parts: tuple[Primitive, ...]
+    footprint: Footprint | None = None
+    position: Vector = field(default_factory=lambda: np.zeros(3))
+    rotation: Matrix = field(default_factory=lambda: IDENTITY)
+
+    @cached_property
+    def primitives(self) -> tuple[Primitive, ...]:
+        """The solids in the world."""
+        return placed(self.parts, self.rotation, self.position)
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Everything that a scene is rendered from."""
+
+    world: World
+    view: View
+    lights: tuple[Light, ...]
+    backdrop: tuple[Primitive, ...]
+    furniture: tuple[Furniture, ...]
+    things: tuple[Thing, ...]
