@@ -229,7 +229,8 @@ def test_a_png_is_the_very_picture(declared: str) -> None:
 
 
 def test_a_png_with_swapped_colours_is_put_right() -> None:
-    decoded = images.decode(SimpleNamespace(format="rgb8; png compressed rgb8", data=compressed(".png", RGB[..., ::-1])))
+    swapped = compressed(".png", RGB[..., ::-1])
+    decoded = images.decode(SimpleNamespace(format="rgb8; png compressed rgb8", data=swapped))
     np.testing.assert_array_equal(decoded, RGB)
 
 

@@ -1,0 +1,105 @@
+"""A camera for those who have none: publishes a clip, folder, video, bag, webcam or rendered scene.
+
+    python -m egm_ros.camera --ros-args -p source:=video -p path:=drive.mp4 -p fov:=70.0
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from egm_ros import images
+from egm_ros import stream_interface as interface
+from egm_ros.interface import Topic
+from egm_ros.node_parameters import declare, watch
+from egm_ros.process import run
+from egm_ros.qos import profile
+from egm_ros.shared_memory import advice
+from egm_ros.sources import Frame, Intrinsics, SourceError, open_source
+
+
+class CameraNode(Node):
+    """Publishes a source's pictures at a rate, each with its camera_info, as a camera driver does."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("camera", **options)
+        self._values = declare(self, interface.CAMERA_PARAMETERS)
+        watch(self, interface.CAMERA_PARAMETERS, lambda changed: "", self._values.update)
+        self._source = open_source(self._values)
+        self._frames: Iterator[Frame] = self._source.frames()
+        self.finished = False
+        self._large = 0
+        transport = self._values["transport"]
+        self._image = self._open(Image, interface.CAMERA_IMAGE) if transport != "compressed" else None
+        self._compressed = self._open(CompressedImage, interface.CAMERA_COMPRESSED) if transport != "raw" else None
+        self._info = self._open(CameraInfo, interface.CAMERA_INFO)
+        self._depth = self._open(Image, interface.CAMERA_DEPTH) if self._values["source"] == "scene" else None
+        rate = self._values["rate"] or self._source.rate
+        self.create_timer(1.0 / rate, self._on_tick)
+        self.get_logger().info(f"{self._source.name} at {rate:g} Hz")
+
+    def _open(self, kind: Any, topic: Topic) -> Any:
+        options = QoSOverridingOptions.with_default_policies()
+        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
+
+    def _on_tick(self) -> None:
+        frame = self._next()
+        if frame is None:
+            self.get_logger().info(f"{self._source.name} has ended")
+            self.finished = True
+            return
+        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._values["frame_id"])
+        height, width = frame.image.shape[:2]
+        intrinsics = frame.intrinsics or Intrinsics.from_fov(width, height, self._values["fov"])
+        self._info.publish(camera_info(header, width, height, intrinsics))
+        if self._image is not None:
+            self._image.publish(images.encode(frame.image, header))
+            self._advise(frame.image.nbytes)
+        if self._compressed is not None:
+            self._compressed.publish(images.encode_compressed(frame.image, header, self._values["jpeg_quality"]))
+        if self._depth is not None and frame.depth is not None:
+            self._depth.publish(images.encode_depth(frame.depth, header))
+
+    def _next(self) -> Frame | None:
+        frame = next(self._frames, None)
+        if frame is None and self._values["loop"]:
+            self._frames = self._source.frames()
+            frame = next(self._frames, None)
+        return frame
+
+    def _advise(self, size: int) -> None:
+        """Say once for each larger size whether images of it will get through."""
+        if size > self._large:
+            self._large = size
+            warning = advice(size)
+            if warning:
+                self.get_logger().warning(warning)
+
+
+def camera_info(header: Header, width: int, height: int, camera: Intrinsics) -> CameraInfo:
+    """Describe a pinhole camera to ROS: K and P from its focal lengths and centre, no rotation."""
+    return CameraInfo(
+        header=header,
+        width=width,
+        height=height,
+        distortion_model=camera.model,
+        d=list(camera.distortion),
+        k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[camera.fx, 0.0, camera.cx, 0.0, 0.0, camera.fy, camera.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the camera until its source ends or it is told to stop; 2 where it cannot start."""
+    return run(CameraNode, arguments, failures=(SourceError, ValueError), done=lambda node: node.finished)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""A bench for nodes on real DDS: a domain of its own for each test, an observer, and processes that end with it."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+collect_ignore_glob = ["test_*.py"] if importlib.util.find_spec("rclpy") is None else []
+
+
+def _claim_domain() -> tuple[int, Any]:
+    """Claim a domain id that no other test on this machine holds; above 101 its ports would not be free for sure."""
+    offset = os.getpid()
+    for number in range(100):
+        domain = 1 + (offset + number) % 100
+        lock = open(Path(tempfile.gettempdir()) / f"egm_ros_domain_{domain}.lock", "w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            return domain, lock
+    pytest.fail("all 100 ROS domain ids of this machine are in use by tests")
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Give the test, and every process it starts, a ROS domain of its own on this machine."""
+    number, lock = _claim_domain()
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield number
+    lock.close()
+
+
+class Bench:
+    """An observer on the test's domain, and the processes under test."""
+
+    def __init__(self, domain: int, folder: Path) -> None:
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+
+        self.domain, self.folder = domain, folder
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=domain)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.node = rclpy.create_node("observer", context=self.context)
+        self.executor.add_node(self.node)
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def add(self, kind: Callable[..., Any], parameters: dict[str, Any] | None = None, **options: Any) -> Any:
+        """Make a node in this process, with parameters, spun together with the observer."""
+        from rclpy.parameter import Parameter
+
+        overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
+        node = kind(context=self.context, parameter_overrides=overrides, **options)
+        self.executor.add_node(node)
+        return node
+
+    def collect(self, kind: Any, topic: str, qos: Any = 10) -> list[Any]:
+        """Subscribe, and return the list that fills while the bench spins."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, qos)
+        return messages
+
+    def spin(self, seconds: float) -> None:
+        """Spin for a while."""
+        self.until(lambda: False, seconds, fail=False)
+
+    def until(self, condition: Callable[[], Any], timeout: float = 20.0, fail: bool = True) -> bool:
+        """Spin until the condition holds; fail the test, showing the processes' output, where it never does."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if condition():
+                return True
+            self.executor.spin_once(timeout_sec=0.05)
+        if fail and not condition():
+            pytest.fail(f"did not come true in {timeout} s; the processes said:\n{self.output()}")
+        return bool(condition())
+
+    def start(self, module: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start `python -m module` on this domain."""
+        log = open(self.folder / f"{len(self.processes)}_{module}.log", "wb")
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        log.close()
+        self.processes.append(process)
+        return process
+
+    def output(self) -> str:
+        """What the started processes have printed so far."""
+        return "\n".join(
+            f"--- {log.name}\n{log.read_text(errors='replace')}" for log in sorted(self.folder.glob("*.log"))
+        )
+
+    def close(self) -> None:
+        """End every process and the observer."""
+        import rclpy
+
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        for node in self.executor.get_nodes():
+            self.executor.remove_node(node)
+            node.destroy_node()
+        self.executor.shutdown()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture
+def bench(domain: int, tmp_path: Path) -> Iterator[Bench]:
+    """Give an observer on a domain of its own; see Bench."""
+    made = Bench(domain, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """Give the folder of real photographs, from EGM_REAL_DATA or beside the checkout; skip where there is none."""
+    folder = Path(os.environ.get("EGM_REAL_DATA", ROOT.parent / "shared" / "data" / "real"))
+    if not folder.is_dir():
+        pytest.skip(f"no real photographs: set EGM_REAL_DATA ({folder} is not there)")
+    return folder

@@ -1,0 +1,225 @@
+"""The camera node on real DDS, from every source."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from egm_ros import images, shared_memory, sources
+from egm_ros.camera import CameraNode
+from egm_ros.sources import SourceError
+
+pytestmark = pytest.mark.ros
+
+SHADES = (40, 110, 180, 250)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for index, shade in enumerate(SHADES):
+        image = np.full((60, 80, 3), (shade, 10, 20), np.uint8)
+        cv2.imwrite(str(folder / f"{index}.png"), image[..., ::-1])
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MCAP bag with a raw topic, its camera_info, and a compressed topic."""
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types = store.types
+    path = tmp_path_factory.mktemp("bags") / "drive"
+
+    def header(index: int) -> Any:
+        stamp = types["builtin_interfaces/msg/Time"](sec=index, nanosec=0)
+        return types["std_msgs/msg/Header"](stamp=stamp, frame_id="recorded")
+
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        kinds = {
+            "/front/camera_info": "CameraInfo",
+            "/front/image_raw": "Image",
+            "/back/image/compressed": "CompressedImage",
+        }
+        topics = {
+            name: writer.add_connection(name, f"sensor_msgs/msg/{kind}", typestore=store) for name, kind in kinds.items()
+        }
+        for index, shade in enumerate(SHADES):
+            picture = np.full((60, 80, 3), (20, 10, shade), np.uint8)
+            roi = types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+            k, r, p = np.eye(3).ravel() * 77, np.eye(3).ravel(), np.zeros(12)
+            messages = {
+                "/front/camera_info": types["sensor_msgs/msg/CameraInfo"](
+                    header(index), 60, 80, "plumb_bob", np.array([0.1, 0, 0, 0, 0.0]), k, r, p, 0, 0, roi
+                ),
+                "/front/image_raw": types["sensor_msgs/msg/Image"](
+                    header(index), 60, 80, "bgr8", 0, 240, picture.ravel()
+                ),
+                "/back/image/compressed": types["sensor_msgs/msg/CompressedImage"](
+                    header(index), "png", np.frombuffer(cv2.imencode(".png", picture)[1].tobytes(), np.uint8)
+                ),
+            }
+            for name, message in messages.items():
+                data = store.serialize_cdr(message, f"sensor_msgs/msg/{kinds[name]}")
+                writer.write(topics[name], index * 50_000_000, data)
+    return path
+
+
+def shades(source: sources.Source) -> list[int]:
+    return [int(frame.image[30, 40, 0]) for frame in source.frames()]
+
+
+def test_a_folder_comes_in_order_as_a_camera_would_send_it(bench: Any, pictures: Path) -> None:
+    received = bench.collect(Image, "image", qos_profile_sensor_data)
+    infos = bench.collect(CameraInfo, "camera_info", qos_profile_sensor_data)
+    bench.add(CameraNode, {"source": "folder", "path": str(pictures), "rate": 50.0, "fov": 90.0, "frame_id": "eye"})
+    bench.until(lambda: len(received) >= 9 and len(infos) >= 9)
+    seen = [int(images.decode(message)[0, 0, 0]) for message in received[:9]]
+    start = SHADES.index(seen[0])
+    assert seen == [SHADES[(start + index) % len(SHADES)] for index in range(9)]
+    assert {message.header.frame_id for message in received} == {"eye"}
+    stamps = [message.header.stamp.sec * 10**9 + message.header.stamp.nanosec for message in received]
+    assert stamps == sorted(set(stamps))
+    info = infos[-1]
+    assert (info.width, info.height) == (80, 60)
+    assert info.k[0] == info.k[4] == pytest.approx(40.0 / math.tan(math.radians(45)))
+    assert (info.k[2], info.k[5]) == (40.0, 30.0)
+    assert {message.header.stamp.nanosec for message in infos} & {message.header.stamp.nanosec for message in received}
+
+
+def test_compressed_pictures_and_a_source_that_ends(bench: Any, pictures: Path) -> None:
+    received = bench.collect(CompressedImage, "image/compressed", qos_profile_sensor_data)
+    parameters = {"source": "folder", "path": str(pictures), "rate": 4.0, "loop": False, "transport": "compressed"}
+    camera = bench.add(CameraNode, parameters)
+    bench.until(lambda: camera.finished)
+    assert received
+    assert abs(int(images.decode(received[-1])[30, 40, 0]) - SHADES[-1]) <= 3
+    assert not bench.node.get_publishers_info_by_topic("/image")
+
+
+def test_the_process_ends_with_its_source_and_names_what_it_lacks(bench: Any, pictures: Path) -> None:
+    short = ("-p", "source:=folder", "-p", f"path:={pictures}", "-p", "rate:=200.0", "-p", "loop:=false")
+    ends = bench.start("egm_ros.camera", "--ros-args", *short)
+    lacks = bench.start("egm_ros.camera", "--ros-args", "-p", "source:=video", "-p", "path:=missing.mp4")
+    assert lacks.wait(20) == 2
+    assert ends.wait(20) == 0, bench.output()
+    assert "there is no video 'missing.mp4'" in bench.output()
+
+
+def test_a_live_scene_brings_its_camera_and_its_depth(bench: Any) -> None:
+    pytest.importorskip("mujoco")
+    colours = bench.collect(Image, "image", qos_profile_sensor_data)
+    depths = bench.collect(Image, "depth", qos_profile_sensor_data)
+    infos = bench.collect(CameraInfo, "camera_info", qos_profile_sensor_data)
+    try:
+        bench.add(CameraNode, {"source": "scene", "world": "tabletop", "frames": 8, "rate": 5.0})
+    except SourceError as error:
+        pytest.skip(str(error))
+    bench.until(lambda: len(colours) > 2 and len(depths) > 2 and len(infos) > 2, 60)
+    colour, depth = colours[-1], depths[-1]
+    assert (colour.width, colour.height) == (depth.width, depth.height)
+    metres = images.decode_depth(depth)
+    assert 0.1 < np.nanmedian(metres) < 10
+    truth = next(iter(sources.scene("tabletop", 500_000_000, 1).frames())).intrinsics
+    assert truth is not None
+    assert infos[0].k[0] == pytest.approx(truth.fx)
+    assert infos[0].k[2] == pytest.approx(truth.cx)
+
+
+@pytest.mark.parametrize("name", ["tabletop", "street"])
+def test_the_clips_that_come_with_the_package(name: str) -> None:
+    source = sources.clip(name)
+    frames = list(source.frames())
+    assert len(frames) > 20
+    assert all(frame.image.shape == frames[0].image.shape for frame in frames)
+    assert frames[0].intrinsics is not None
+    assert frames[0].intrinsics.fx > frames[0].image.shape[1] / 4
+    changes = [np.abs(a.image.astype(int) - b.image).mean() for a, b in zip(frames, frames[1:], strict=False)]
+    assert 0 < np.median(changes) < 30
+
+
+def test_a_bags_topics_and_camera(recording: Path) -> None:
+    raw = sources.bag(recording, "/front/image_raw")
+    assert raw.rate == pytest.approx(20.0, rel=0.01)
+    assert shades(raw) == shades(raw) == list(SHADES)
+    first = next(raw.frames())
+    assert first.intrinsics is not None
+    assert (first.intrinsics.fx, first.intrinsics.distortion[0]) == (77.0, 0.1)
+    assert shades(sources.bag(recording, "/back/image/compressed")) == list(SHADES)
+    with pytest.raises(SourceError, match="there are /front/image_raw, /back/image/compressed"):
+        sources.bag(recording, "/left")
+
+
+def test_a_video_is_played_at_its_own_rate(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12.0, (80, 60))
+    for shade in SHADES:
+        writer.write(np.full((60, 80, 3), shade, np.uint8))
+    writer.release()
+    film = sources.video(path)
+    assert film.rate == pytest.approx(12.0)
+    np.testing.assert_allclose(shades(film), SHADES, atol=6)
+
+
+def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_text("not a film")
+    (tmp_path / "broken.png").write_text("not a picture")
+    cases = {
+        "is not a folder": lambda: sources.folder(tmp_path / "nowhere"),
+        "has no pictures": lambda: sources.folder(Path(__file__).parent),
+        "broken.png.*remove or replace": lambda: next(sources.folder(tmp_path).frames()),
+        "cannot be read as a video": lambda: sources.video(tmp_path / "film.mp4"),
+        "cannot be read as a bag": lambda: sources.bag(tmp_path),
+        "there are street, tabletop": lambda: sources.clip("kitchen"),
+        "webcam 63 does not open": lambda: sources.webcam(63),
+    }
+    for message, attempt in cases.items():
+        with pytest.raises(SourceError, match=message):
+            attempt()
+
+
+def test_large_images_without_shared_memory_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in (*shared_memory.VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp")
+    monkeypatch.setattr(shared_memory, "_fast_dds", lambda: True)
+    full_hd = 1920 * 1080 * 3
+    assert "FASTRTPS_DEFAULT_PROFILES_FILE" in shared_memory.advice(full_hd)
+    assert shared_memory.advice(224 * 168 * 3) == ""
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", shared_memory.profile_path())
+    assert shared_memory.advice(full_hd) == ""
+    assert "67.1 MB" in shared_memory.advice(40_000_000)
+
+
+def test_the_profile_carries_full_hd(bench: Any, tmp_path: Path) -> None:
+    """Two processes with the profile: most of 20 Hz 1080p arrives over best effort."""
+    cv2.imwrite(str(tmp_path / "large.png"), np.zeros((1080, 1920, 3), np.uint8))
+    counter = (
+        "import rclpy, time\nfrom rclpy.qos import qos_profile_sensor_data as q\nfrom sensor_msgs.msg import Image\n"
+        "rclpy.init(); n = rclpy.create_node('counter'); got = []\n"
+        "n.create_subscription(Image, 'image', lambda m: got.append(time.monotonic()), q)\n"
+        "while not got or time.monotonic() < got[0] + 2: rclpy.spin_once(n, timeout_sec=0.1)\n"
+        "print(len(got))"
+    )
+    profile = {"FASTRTPS_DEFAULT_PROFILES_FILE": shared_memory.profile_path()}
+    bench.start(
+        "egm_ros.camera", "--ros-args", "-p", "source:=folder", "-p", f"path:={tmp_path}", "-p", "rate:=20.0", **profile
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", counter], env=os.environ | profile, capture_output=True, text=True, timeout=60
+    )
+    assert int(result.stdout) >= 20, bench.output()
+    assert "shared memory" not in bench.output()
