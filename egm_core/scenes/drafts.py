@@ -11,8 +11,21 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from egm_core.scenes.forms import Between, Extreme, Form, Furniture, Hidden, Noun, Ordinal, Related, Side, Sized, Unhidden
-from egm_core.scenes.semantics import CONFUSABLE_CATEGORIES, Facts, judge, members, nothing_like
+from egm_core.scenes.facts import Facts
+from egm_core.scenes.forms import (
+    Between,
+    Extreme,
+    Form,
+    Furniture,
+    Hidden,
+    Noun,
+    Ordinal,
+    Related,
+    Side,
+    Sized,
+    Unhidden,
+)
+from egm_core.scenes.semantics import CONFUSABLE_CATEGORIES, judge, nothing_like
 from egm_core.scenes.truth import CATEGORIES, COLORS
 from egm_core.scenes.vocabulary import RELATIONS
 
@@ -46,7 +59,6 @@ class Nouns:
     """The nouns of a scene with the sets of objects that they mean."""
 
     def __init__(self, facts: Facts) -> None:
-        self.categories = {category: mask for category, mask in facts.categories.items()}
         self.colored: list[tuple[Noun, int]] = []
         for category, mask in facts.categories.items():
             for color, same in facts.colors.items():
@@ -217,11 +229,12 @@ def near_misses(facts: Facts) -> Iterator[Draft]:
         for color in COLORS
         if not facts.colors.get(color, 0) & mask
     ]
-    states = {state for state in facts.states}
     for head, mask in nouns.bare:
         for anchor, _ in nouns.short_anchors:
             tries += [("relation", Related(head, relation, anchor)) for relation in RELATIONS]
-        tries += [("state", Noun(head.category, state=state)) for state in states if not facts.states[state] & mask]
+        tries += [
+            ("state", Noun(head.category, state=state)) for state in facts.states if not facts.states[state] & mask
+        ]
         count = mask.bit_count()
         if 1 < count < MAX_RANK:
             tries += [("rank", Ordinal(head, count + 1, side)) for side in SIDES]

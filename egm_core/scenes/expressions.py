@@ -13,11 +13,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.boxes import Box
+from egm_core.boxes import iou
 from egm_core.scenes.drafts import KINDS, Draft, Kind, drafts, far_misses, near_misses
+from egm_core.scenes.facts import Facts
 from egm_core.scenes.forms import Form, noun, phrase
 from egm_core.scenes.reasoning import explain, explain_whole
-from egm_core.scenes.semantics import Facts, nothing_like, resolve
+from egm_core.scenes.semantics import nothing_like, resolve
 from egm_core.scenes.truth import Scene
 from egm_core.scenes.vocabulary import VOCABULARY
 
@@ -78,9 +79,7 @@ def absents(scene: Scene) -> list[Expression]:
     return [made for draft in found if (made := _finished(facts, draft)) is not None]
 
 
-def choose(
-    scene: Scene, rng: np.random.Generator, n: int, mix: Mapping[Kind, float] = MIX
-) -> list[Expression]:
+def choose(scene: Scene, rng: np.random.Generator, n: int, mix: Mapping[Kind, float] = MIX) -> list[Expression]:
     """Draw `n` different expressions of a scene in the given mix of kinds; fewer where it allows no more.
 
     Kinds that the scene doesn't allow leave their share to the others, except to `absent`. Objects with a
@@ -159,17 +158,12 @@ def _pools(facts: Facts, rng: np.random.Generator, n: int, mix: Mapping[Kind, fl
 
 def _interest(facts: Facts) -> list[float]:
     """Weigh each object: distractors of its category and a hidden part make it more worth asking for."""
+    overlaps = iou([o.visible for o in facts.objects], [o.amodal for o in facts.objects]).tolist()
     weights = []
-    for thing in facts.objects:
+    for thing, overlap in zip(facts.objects, overlaps, strict=True):
         weight = DISTRACTOR_WEIGHT if facts.categories[thing.category].bit_count() > 1 else 1.0
-        share = _area(thing.visible) / max(_area(thing.amodal), 1e-9)
-        weight *= next((w for bound, w in HIDDEN_WEIGHTS if share < bound), 1.0)
-        weights.append(weight)
+        weights.append(weight * next((w for bound, w in HIDDEN_WEIGHTS if overlap < bound), 1.0))
     return weights
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _balance(found: list[Draft], interest: list[float] | None) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from egm_core.scenes.facts import Facts, members
 from egm_core.scenes.forms import (
     Between,
     Extreme,
@@ -22,7 +23,7 @@ from egm_core.scenes.forms import (
     Unhidden,
     phrase,
 )
-from egm_core.scenes.semantics import Facts, judge, members
+from egm_core.scenes.semantics import judge
 from egm_core.scenes.vocabulary import ANYTHING, ORDINALS, article, plural
 
 REACH = 6
@@ -68,9 +69,7 @@ def explain(facts: Facts, form: Form) -> tuple[str, tuple[int, ...]]:
     return " ".join(trace.sentences), tuple(trace.mentions)
 
 
-def explain_whole(
-    facts: Facts, target: int, reasoning: str, mentions: tuple[int, ...]
-) -> tuple[str, tuple[int, ...]]:
+def explain_whole(facts: Facts, target: int, reasoning: str, mentions: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
     """Return the reasoning for an amodal-box question: `reasoning`, what hides the target, how far it reaches."""
     trace = _Trace(facts)
     thing = facts.objects[target]
@@ -90,7 +89,8 @@ def explain_whole(
         if thing.occluders:
             subjects = _join([_occluder(trace, word) for word in thing.occluders[:2]])
             verb = "hide" if len(thing.occluders) > 1 else "hides"
-            trace.sentences.append(f"{subjects[0].upper()}{subjects[1:]} {verb} {f'its {sides}' if sides else 'a part of it'}.")
+            what = f"its {sides}" if sides else "a part of it"
+            trace.sentences.append(f"{subjects[0].upper()}{subjects[1:]} {verb} {what}.")
         else:
             trace.sentences.append(f"Its {sides} is hidden.")
         if reach:
@@ -183,7 +183,9 @@ def _follow(trace: _Trace, form: Form, labels: str = "") -> list[int]:
     raise TypeError(f"not a form: {form!r}")
 
 
-def _relate(trace: _Trace, head: Form, anchors: tuple[Form | Furniture, ...], lead: str, result: list[int]) -> list[int]:
+def _relate(
+    trace: _Trace, head: Form, anchors: tuple[Form | Furniture, ...], lead: str, result: list[int]
+) -> list[int]:
     found = tuple(i for anchor in anchors if not isinstance(anchor, Furniture) for i in _follow(trace, anchor))
     if not isinstance(head, Noun):
         raise TypeError(f"the head of a relation must be a noun, not {head!r}")
