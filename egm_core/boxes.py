@@ -1,121 +1,217 @@
-"""Boxes: xyxy floats with half-open pixel edges, singly or as arrays (N, 4).
+"""Boxes as everything here understands them: xyxy, float, half-open pixel edges (no +1 anywhere).
 
-A box covers the pixels from x0 up to but not including x1, so its width is x1 - x0 (no +1). Relative boxes
-count thousandths of the picture, both ends included. Empty and inverted boxes have no area, and overlap nothing.
+A box that covers the columns 3 to 7 has x0 = 3 and x1 = 8. Relative boxes count thousandths of the picture, both
+ends included. Every function takes one `Box`, a tuple, and gives a tuple or a float; or it takes many, an array
+(N, 4) or a list of boxes, and gives an array; shapes broadcast. Degenerate boxes (x1 <= x0 or y1 <= y0) have
+area 0 and IoU 0, and no area or IoU is ever NaN.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Box = tuple[float, float, float, float]
-Boxes = NDArray[np.float64]
+Box: TypeAlias = tuple[float, float, float, float]
+Boxes: TypeAlias = NDArray[np.float64]
+Many: TypeAlias = Boxes | Sequence[Box]
+
 FRAME = 1000.0
 
 
 def as_boxes(boxes: ArrayLike) -> Boxes:
-    """Return boxes as a float array (N, 4); ValueError when the last axis isn't 4."""
-    array = np.asarray(boxes, dtype=np.float64)
+    """Give boxes as a float array whose last axis is (x0, y0, x1, y1); ValueError for any other shape."""
+    array = np.asarray(boxes, np.float64)
+    if array.size == 0 and array.ndim == 1:
+        return array.reshape(0, 4)
     if array.shape[-1:] != (4,):
-        raise ValueError(f"boxes need a last axis of 4 (x0, y0, x1, y1), not the shape {array.shape}")
+        raise ValueError(f"boxes of shape {array.shape} make no sense; give four numbers a box, (4,) or (N, 4)")
     return array
 
 
 def as_box(array: ArrayLike) -> Box:
-    """Return one box as a tuple of floats."""
-    x0, y0, x1, y1 = (float(v) for v in np.asarray(array, dtype=np.float64).reshape(4))
+    """Give one box as a tuple of floats."""
+    x0, y0, x1, y1 = (float(v) for v in as_boxes(array).reshape(4))
     return x0, y0, x1, y1
 
 
-def area(boxes: ArrayLike) -> NDArray[np.float64]:
-    """Return the area of each box, 0 for an empty or inverted one."""
-    array = as_boxes(boxes)
-    sides = np.clip(array[..., 2:] - array[..., :2], 0, None)
-    return cast(NDArray[np.float64], sides[..., 0] * sides[..., 1])
+def _one(boxes: Box | Many) -> bool:
+    return isinstance(boxes, tuple) and len(boxes) == 4 and np.ndim(boxes) == 1
 
 
-def intersection(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """Return the overlapping area of boxes, pair by pair (shapes broadcast)."""
+def _like(boxes: Box | Many, result: Boxes) -> Box | Boxes:
+    return as_box(result) if _one(boxes) else result
+
+
+def _value(boxes: Box | Many, others: Box | Many, result: Boxes) -> float | Boxes:
+    return float(result) if _one(boxes) and _one(others) else result
+
+
+def _size(width: float, height: float) -> Boxes:
+    if not (width > 0 and height > 0):
+        raise ValueError(f"a picture of {width} x {height} has no pixels; give a positive width and height")
+    return np.array([width, height, width, height], np.float64)
+
+
+def _join(low: Boxes, high: Boxes) -> Boxes:
+    return np.concatenate(np.broadcast_arrays(low, high), -1)
+
+
+def _areas(boxes: Boxes) -> Boxes:
+    with np.errstate(over="ignore", invalid="ignore"):
+        sides = np.nan_to_num(np.maximum(boxes[..., 2:] - boxes[..., :2], 0.0), nan=0.0)
+        return np.asarray(np.nan_to_num(sides[..., 0] * sides[..., 1]))
+
+
+def _shared(one: Boxes, two: Boxes) -> Boxes:
+    shared = _areas(_join(np.maximum(one[..., :2], two[..., :2]), np.minimum(one[..., 2:], two[..., 2:])))
+    return np.where((_areas(one) > 0) & (_areas(two) > 0), shared, 0.0)
+
+
+@overload
+def area(boxes: Box) -> float: ...
+@overload
+def area(boxes: Many) -> Boxes: ...
+def area(boxes: Box | Many) -> float | Boxes:
+    """Give the area in square pixels, or in square units of the frame."""
+    return _value(boxes, boxes, _areas(as_boxes(boxes)))
+
+
+@overload
+def intersection(a: Box, b: Box) -> float: ...
+@overload
+def intersection(a: Many, b: Box | Many) -> Boxes: ...
+@overload
+def intersection(a: Box, b: Many) -> Boxes: ...
+def intersection(a: Box | Many, b: Box | Many) -> float | Boxes:
+    """Give the area that two boxes share, pair by pair."""
+    return _value(a, b, _shared(as_boxes(a), as_boxes(b)))
+
+
+@overload
+def iou(a: Box, b: Box) -> float: ...
+@overload
+def iou(a: Many, b: Box | Many) -> Boxes: ...
+@overload
+def iou(a: Box, b: Many) -> Boxes: ...
+def iou(a: Box | Many, b: Box | Many) -> float | Boxes:
+    """Give the intersection over union in [0, 1], pair by pair."""
     one, two = as_boxes(a), as_boxes(b)
-    low, high = np.maximum(one[..., :2], two[..., :2]), np.minimum(one[..., 2:], two[..., 2:])
-    sides = np.clip(high - low, 0, None)
-    inverted = (area(one) == 0) | (area(two) == 0)
-    return np.where(inverted, 0.0, sides[..., 0] * sides[..., 1])
+    shared = _shared(one, two)
+    with np.errstate(over="ignore"):
+        joined = _areas(one) + _areas(two) - shared
+    ratio = np.divide(shared, joined, out=np.zeros_like(shared), where=(joined > 0) & np.isfinite(joined))
+    return _value(a, b, np.asarray(np.minimum(ratio, 1.0)))
 
 
-def iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """Return the intersection over union of boxes, pair by pair; 0 where either is empty, never NaN."""
-    shared = intersection(a, b)
-    joined = area(a) + area(b) - shared
-    return np.divide(shared, joined, out=np.zeros_like(shared), where=joined > 0)
+def pairwise_iou(a: Many, b: Many) -> Boxes:
+    """Give the IoU of every box of `a` (N, 4) with every box of `b` (M, 4), as (N, M)."""
+    return iou(as_boxes(a).reshape(-1, 1, 4), as_boxes(b).reshape(1, -1, 4))
 
 
-def pairwise_iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
-    """Return the IoU of every box of `a` (N, 4) with every box of `b` (M, 4), as (N, M)."""
-    return iou(as_boxes(a)[:, None], as_boxes(b)[None, :])
-
-
-def clip(boxes: ArrayLike, width: float, height: float) -> Boxes:
-    """Return boxes cut to a picture of that width and height."""
-    limits = np.array([width, height, width, height], np.float64)
-    return np.clip(as_boxes(boxes), 0, limits)
-
-
-def union(a: ArrayLike, b: ArrayLike) -> Boxes:
-    """Return the smallest box around each pair; an empty box adds nothing."""
-    one, two = as_boxes(a), as_boxes(b)
-    both = np.concatenate([np.minimum(one[..., :2], two[..., :2]), np.maximum(one[..., 2:], two[..., 2:])], -1)
-    return np.where((area(one) == 0)[..., None], two, np.where((area(two) == 0)[..., None], one, both))
-
-
-def contains(outer: ArrayLike, inner: ArrayLike, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Tell whether each inner box lies in the outer one, allowing it to stand out by a margin."""
+@overload
+def contains(outer: Box, inner: Box, margin: float = 0.0) -> bool: ...
+@overload
+def contains(outer: Many, inner: Box | Many, margin: float = 0.0) -> NDArray[np.bool_]: ...
+@overload
+def contains(outer: Box, inner: Many, margin: float = 0.0) -> NDArray[np.bool_]: ...
+def contains(outer: Box | Many, inner: Box | Many, margin: float = 0.0) -> bool | NDArray[np.bool_]:
+    """Tell whether the inner box lies in the outer one; it may stand out by a margin on every side."""
     one, two = as_boxes(outer), as_boxes(inner)
     low = (two[..., :2] >= one[..., :2] - margin).all(-1)
-    return cast(NDArray[np.bool_], low & (two[..., 2:] <= one[..., 2:] + margin).all(-1))
+    held = np.asarray(low & (two[..., 2:] <= one[..., 2:] + margin).all(-1))
+    return bool(held) if _one(outer) and _one(inner) else held
 
 
-def sort_corners(boxes: ArrayLike) -> Boxes:
-    """Return boxes whose first corner is the upper left one."""
-    array = as_boxes(boxes)
-    return np.concatenate(
-        [np.minimum(array[..., :2], array[..., 2:]), np.maximum(array[..., :2], array[..., 2:])], -1
-    )
+@overload
+def union(a: Box, b: Box) -> Box: ...
+@overload
+def union(a: Many, b: Box | Many) -> Boxes: ...
+@overload
+def union(a: Box, b: Many) -> Boxes: ...
+def union(a: Box | Many, b: Box | Many) -> Box | Boxes:
+    """Give the smallest box around both, pair by pair; a degenerate box adds nothing to the other."""
+    one, two = as_boxes(a), as_boxes(b)
+    both = _join(np.minimum(one[..., :2], two[..., :2]), np.maximum(one[..., 2:], two[..., 2:]))
+    empty_one, empty_two = (_areas(one) == 0)[..., None], (_areas(two) == 0)[..., None]
+    joined = np.where(empty_two, one, np.where(empty_one, two, both))
+    return _like(b if _one(a) else a, joined)
 
 
-def xywh_to_xyxy(boxes: ArrayLike) -> Boxes:
-    """Turn (left, top, width, height), as COCO writes it, into corners."""
-    array = as_boxes(boxes)
-    return np.concatenate([array[..., :2], array[..., :2] + array[..., 2:]], -1)
+@overload
+def clip(boxes: Box, width: float, height: float) -> Box: ...
+@overload
+def clip(boxes: Many, width: float, height: float) -> Boxes: ...
+def clip(boxes: Box | Many, width: float, height: float) -> Box | Boxes:
+    """Cut boxes to a picture of that size; one that lies outside becomes degenerate."""
+    return _like(boxes, np.clip(as_boxes(boxes), 0.0, _size(width, height)))
 
 
-def xyxy_to_xywh(boxes: ArrayLike) -> Boxes:
-    """Turn corners into (left, top, width, height), as COCO writes it."""
-    array = as_boxes(boxes)
-    return np.concatenate([array[..., :2], array[..., 2:] - array[..., :2]], -1)
+@overload
+def sort_corners(boxes: Box) -> Box: ...
+@overload
+def sort_corners(boxes: Many) -> Boxes: ...
+def sort_corners(boxes: Box | Many) -> Box | Boxes:
+    """Put the upper left corner first."""
+    a = as_boxes(boxes)
+    return _like(boxes, _join(np.minimum(a[..., :2], a[..., 2:]), np.maximum(a[..., :2], a[..., 2:])))
 
 
-def xyxy_to_cxcywh(boxes: ArrayLike) -> Boxes:
-    """Turn corners into (centre x, centre y, width, height), as vision_msgs writes it."""
-    array = as_boxes(boxes)
-    return np.concatenate([(array[..., :2] + array[..., 2:]) / 2, array[..., 2:] - array[..., :2]], -1)
+@overload
+def xywh_to_xyxy(boxes: Box) -> Box: ...
+@overload
+def xywh_to_xyxy(boxes: Many) -> Boxes: ...
+def xywh_to_xyxy(boxes: Box | Many) -> Box | Boxes:
+    """Turn left, top, width and height, as COCO writes them, into corners."""
+    a = as_boxes(boxes)
+    return _like(boxes, _join(a[..., :2], a[..., :2] + a[..., 2:]))
 
 
-def cxcywh_to_xyxy(boxes: ArrayLike) -> Boxes:
-    """Turn (centre x, centre y, width, height), as vision_msgs writes it, into corners."""
-    array = as_boxes(boxes)
-    half = array[..., 2:] / 2
-    return np.concatenate([array[..., :2] - half, array[..., :2] + half], -1)
+@overload
+def xyxy_to_xywh(boxes: Box) -> Box: ...
+@overload
+def xyxy_to_xywh(boxes: Many) -> Boxes: ...
+def xyxy_to_xywh(boxes: Box | Many) -> Box | Boxes:
+    """Turn corners into left, top, width and height, as COCO writes them."""
+    a = as_boxes(boxes)
+    return _like(boxes, _join(a[..., :2], a[..., 2:] - a[..., :2]))
 
 
-def to_relative(boxes: ArrayLike, width: float, height: float, frame: float = FRAME) -> Boxes:
-    """Turn pixels into parts of the picture, 0 to `frame` inclusive (thousandths by default)."""
-    return as_boxes(boxes) * frame / np.array([width, height, width, height], np.float64)
+@overload
+def cxcywh_to_xyxy(boxes: Box) -> Box: ...
+@overload
+def cxcywh_to_xyxy(boxes: Many) -> Boxes: ...
+def cxcywh_to_xyxy(boxes: Box | Many) -> Box | Boxes:
+    """Turn centre and size, as vision_msgs writes them, into corners."""
+    a = as_boxes(boxes)
+    return _like(boxes, _join(a[..., :2] - a[..., 2:] / 2, a[..., :2] + a[..., 2:] / 2))
 
 
-def to_pixels(boxes: ArrayLike, width: float, height: float, frame: float = FRAME) -> Boxes:
+@overload
+def xyxy_to_cxcywh(boxes: Box) -> Box: ...
+@overload
+def xyxy_to_cxcywh(boxes: Many) -> Boxes: ...
+def xyxy_to_cxcywh(boxes: Box | Many) -> Box | Boxes:
+    """Turn corners into centre and size, as vision_msgs writes them."""
+    a = as_boxes(boxes)
+    return _like(boxes, _join((a[..., :2] + a[..., 2:]) / 2, a[..., 2:] - a[..., :2]))
+
+
+@overload
+def to_relative(boxes: Box, width: float, height: float, frame: float = FRAME) -> Box: ...
+@overload
+def to_relative(boxes: Many, width: float, height: float, frame: float = FRAME) -> Boxes: ...
+def to_relative(boxes: Box | Many, width: float, height: float, frame: float = FRAME) -> Box | Boxes:
+    """Turn pixels into parts of the picture, 0 to `frame`."""
+    return _like(boxes, as_boxes(boxes) * frame / _size(width, height))
+
+
+@overload
+def to_pixels(boxes: Box, width: float, height: float, frame: float = FRAME) -> Box: ...
+@overload
+def to_pixels(boxes: Many, width: float, height: float, frame: float = FRAME) -> Boxes: ...
+def to_pixels(boxes: Box | Many, width: float, height: float, frame: float = FRAME) -> Box | Boxes:
     """Turn parts of the picture, 0 to `frame`, into pixels."""
-    return as_boxes(boxes) * np.array([width, height, width, height], np.float64) / frame
+    return _like(boxes, as_boxes(boxes) * _size(width, height) / frame)

@@ -1,0 +1,218 @@
+"""What every model family has in common: its prompts, its answers' format, and how an answer is read.
+
+A family is pure text: it knows neither engines nor images. Boxes are in its frame, 0 to 1000 with both ends,
+relative to the image.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, get_args
+
+from egm_core.boxes import FRAME, Box, sort_corners
+from egm_core.families.paper import Reading, read_for_evaluation, read_for_reward
+
+Task: TypeAlias = Literal["visible", "amodal"]
+Mode: TypeAlias = Literal["strict", "paper", "paper_eval"]
+Reason: TypeAlias = Literal[
+    "",
+    "no_answer",
+    "truncated",
+    "no_box",
+    "malformed",
+    "ambiguous",
+    "not_four_numbers",
+    "not_finite",
+    "out_of_range",
+    "degenerate",
+]
+
+TASKS: tuple[Task, ...] = get_args(Task)
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+
+END_TOKENS = ("<|im_end|>", "<|endoftext|>", "</s>")
+
+_STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one raw answer says.
+
+    `box` is in the family's frame; `reasoning` is the text inside `<think>`; `reason` names what is wrong with
+    an invalid answer and is empty otherwise. Of several boxes the first counts, and `boxes_seen` tells that
+    there were more. `span` are the characters of the raw text from the first digit of x0 to the last one of y1.
+    """
+
+    kind: Literal["box", "absent", "invalid"]
+    box: Box | None = None
+    reasoning: str = ""
+    reason: Reason = ""
+    boxes_seen: int = 0
+    span: tuple[int, int] | None = None
+
+
+class Refused(Exception):
+    """An answer, or a part of it, that can't be read; carries the named reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of an answer, and from where to where it stands in the raw text."""
+
+    value: float
+    start: int
+    end: int
+
+
+class Family(ABC):
+    """A model family: the exact prompts of the paper, the format of its answers, and the parser for them."""
+
+    name: ClassVar[str]
+    prompts: ClassVar[dict[Task, str]]
+    frame: ClassVar[float] = FRAME
+
+    def prompt(self, sent: str, task: Task) -> str:
+        """Give the inference prompt of the paper's Fig. 7 for an expression, without the image."""
+        return self.prompts[task].replace("{sent}", sent)
+
+    @abstractmethod
+    def target(self, sent: str, box: Box | None, reasoning: str, task: Task) -> str:
+        """Give the text that a model learns to answer; without a box it says that the object is absent.
+
+        The box is in the family's frame, and is rounded to whole numbers. ValueError for a box outside the frame
+        or for texts that would break the format.
+        """
+
+    @abstractmethod
+    def regex(self, reasoning: bool) -> str:
+        """Give the regular expression of a whole answer, for constrained decoding; see `grammar`."""
+
+    @abstractmethod
+    def json_schema(self) -> dict[str, Any]:
+        """Give the JSON schema of the answer's JSON part."""
+
+    @abstractmethod
+    def _items(self, text: str, start: int, end: int, thought: bool) -> list[Any]:
+        """Find the answer's boxes in text[start:end] strictly, as JSON values; none means absent.
+
+        `thought` tells that a closed reasoning came before. Raises Refused.
+        """
+
+    def parse(self, text: str, mode: Mode = "strict") -> Answer:
+        """Read any text: a box, the model's word that the object is absent, or a named reason.
+
+        `strict` accepts the family's format only, and nothing that the reasoning mentions; `paper` is the
+        reward of the released code, `paper_eval` its evaluation script, see `paper`. Never raises, and strict
+        boxes are sorted, finite and inside the frame.
+        """
+        reasoning, start = split_reasoning(text)
+        if mode == "strict":
+            return self._parse_strictly(text, reasoning, start)
+        reading = read_for_reward(text) if mode == "paper" else read_for_evaluation(text)
+        if isinstance(reading, Reading):
+            return Answer("box", reading.box, reasoning, boxes_seen=reading.lists, span=reading.span)
+        return Answer("invalid", reasoning=reasoning, reason=reading if text.strip() else "no_answer")
+
+    def _parse_strictly(self, text: str, reasoning: str, start: int | None) -> Answer:
+        seen = 0
+        try:
+            if start is None:
+                raise Refused("truncated")
+            end = answer_end(text, start)
+            if not text[start:end].strip():
+                raise Refused("no_answer")
+            items = self._items(text, start, end, thought=start > 0)
+            if not items:
+                return Answer("absent", reasoning=reasoning)
+            seen = len(items)
+            box, span = self._box(items[0])
+        except Refused as refused:
+            return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
+        return Answer("box", box, reasoning, boxes_seen=seen, span=span)
+
+    def _box(self, item: Any) -> tuple[Box, tuple[int, int]]:
+        if not isinstance(item, list) or not all(isinstance(n, Number) for n in item):
+            raise Refused("malformed")
+        if len(item) != 4:
+            raise Refused("not_four_numbers")
+        if not all(math.isfinite(n.value) for n in item):
+            raise Refused("not_finite")
+        if not all(0 <= n.value <= self.frame for n in item):
+            raise Refused("out_of_range")
+        x0, y0, x1, y1 = (abs(n.value) for n in item)
+        if x0 == x1 or y0 == y1:
+            raise Refused("degenerate")
+        return sort_corners((x0, y0, x1, y1)), (item[0].start, item[3].end)
+
+    def _coordinates(self, box: Box) -> str:
+        """Write a box as four whole numbers that are at least one unit apart; ValueError outside the frame."""
+        if not all(math.isfinite(v) and 0 <= v <= self.frame for v in box) or box[0] > box[2] or box[1] > box[3]:
+            raise ValueError(f"{box} is no sorted box inside 0..{self.frame:g}; convert it with boxes.to_relative")
+        x0, y0, x1, y1 = (round(v) for v in box)
+        last = int(self.frame)
+        x0, x1 = (x0, x1) if x1 > x0 else (min(x0, last - 1), min(x0, last - 1) + 1)
+        y0, y1 = (y0, y1) if y1 > y0 else (min(y0, last - 1), min(y0, last - 1) + 1)
+        return f"[{x0}, {y0}, {x1}, {y1}]"
+
+
+def split_reasoning(text: str) -> tuple[str, int | None]:
+    """Split off the text inside `<think>`, and give where the answer begins (None: thinking was never closed).
+
+    The opening tag may be missing, for some chat templates write it into the prompt.
+    """
+    closed = text.find(THINK_CLOSE)
+    opened = text.find(THINK_OPEN)
+    if closed < 0:
+        return ("", 0) if opened < 0 else (text[opened + len(THINK_OPEN) :].strip(), None)
+    return text[:closed].strip().removeprefix(THINK_OPEN).strip(), closed + len(THINK_CLOSE)
+
+
+def answer_end(text: str, start: int) -> int:
+    """Find where an answer ends when white space and end-of-turn tokens are left off."""
+    body = text[start:].rstrip()
+    while ended := next((t for t in END_TOKENS if body.endswith(t)), None):
+        body = body.removesuffix(ended).rstrip()
+    return start + len(body)
+
+
+def read_json(text: str, start: int, end: int) -> Any:
+    """Read text[start:end] as JSON whose numbers come as `Number`; raises Refused, and nothing else."""
+    body = text[start:end]
+    offset = start + len(body) - len(body.lstrip())
+    body = body.strip()
+    places = (m.span(1) for m in _STRING_OR_NUMBER.finditer(body) if m.group(1) is not None)
+
+    def number(written: str) -> Number:
+        # The decoder hands over a text's numbers in the order in which they stand there.
+        place = next(places, None)
+        if place is None or body[slice(*place)] != written:
+            raise Refused("malformed")
+        return Number(float(written), offset + place[0], offset + place[1])
+
+    def constant(_: str) -> NoReturn:
+        raise Refused("not_finite")
+
+    try:
+        return json.loads(body, strict=False, parse_int=number, parse_float=number, parse_constant=constant)
+    except json.JSONDecodeError as error:
+        cut = error.pos >= len(body) or error.msg.startswith("Unterminated string")
+        raise Refused("truncated" if cut else "malformed") from error
+    except RecursionError as error:
+        raise Refused("malformed") from error
+
+
+def check_text(text: str, *forbidden: str) -> str:
+    """Return a text that may stand inside an answer; ValueError where it holds one of the format's own tags."""
+    for tag in forbidden:
+        if tag in text:
+            raise ValueError(f"{text!r} holds {tag!r}, which ends this part of an answer; take it out")
+    return text

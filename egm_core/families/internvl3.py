@@ -1,0 +1,129 @@
+"""InternVL3: `<ref>` and `<box>` tags after a `<think>` that the model opens itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from egm_core.boxes import Box
+from egm_core.families.base import THINK_CLOSE, THINK_OPEN, Family, Number, Refused, Task, check_text, read_json
+from egm_core.families.grammar import BOX, text_without
+
+ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
+REF_OPEN, REF_CLOSE = "<ref>", "</ref>"
+BOX_OPEN, BOX_CLOSE = "<box>", "</box>"
+
+_ENTRY = re.compile(r"\s*(?:<ref>.*?</ref>\s*)?<box>(.*?)</box>[\s,]*", re.DOTALL)
+
+
+class InternVL3(Family):
+    """InternVL3, as EGM trains it.
+
+    `<think>...</think><answer><ref>...</ref><box>[x0, y0, x1, y1]</box></answer>`, and for amodal queries the
+    same without `<answer>`; `<box>[]</box>` where the object is absent. The stock model's double brackets are
+    read too, and so are answers whose `<ref>` and `<box>` a tokenizer has dropped as special tokens.
+    """
+
+    name = "internvl3"
+    prompts: ClassVar[dict[Task, str]] = {
+        "visible": (
+            "Please provide the bounding box coordinate of the region this sentence describes: <ref>{sent}</ref>"
+        ),
+        "amodal": (
+            "Please provide the amodal bounding box coordinate of the region this sentence describes: <ref>{sent}</ref>"
+        ),
+    }
+
+    def target(self, sent: str, box: Box | None, reasoning: str, task: Task) -> str:
+        """Give the text that a model learns to answer; only the visible one is inside `<answer>`."""
+        thought = check_text(reasoning.strip(), THINK_CLOSE)
+        thought = f"{THINK_OPEN}{thought}{THINK_CLOSE}" if thought else ""
+        numbers = self._coordinates(box) if box is not None else "[]"
+        said = f"{REF_OPEN}{check_text(sent, REF_CLOSE)}{REF_CLOSE}{BOX_OPEN}{numbers}{BOX_CLOSE}"
+        return thought + (f"{ANSWER_OPEN}{said}{ANSWER_CLOSE}" if task == "visible" else said)
+
+    def regex(self, reasoning: bool) -> str:
+        """Give the regular expression of a whole answer, where `reasoning=False` forbids to think."""
+        thought = f"(?:{THINK_OPEN}{text_without(THINK_CLOSE)}{THINK_CLOSE})?" if reasoning else ""
+        said = rf"{REF_OPEN}{text_without(REF_CLOSE)}{REF_CLOSE}{BOX_OPEN}(?:{BOX}|\[\]){BOX_CLOSE}"
+        return f"{thought}(?:{ANSWER_OPEN}{said}{ANSWER_CLOSE}|{said})"
+
+    def json_schema(self) -> dict[str, Any]:
+        """Give the JSON schema of what stands inside `<box>`: four whole numbers, or none."""
+        coordinate = {"type": "integer", "minimum": 0, "maximum": int(self.frame)}
+        return {
+            "anyOf": [
+                {"type": "array", "items": coordinate, "minItems": 4, "maxItems": 4},
+                {"type": "array", "items": coordinate, "maxItems": 0},
+            ]
+        }
+
+    def _items(self, text: str, start: int, end: int, thought: bool) -> list[Any]:
+        start, end = _unwrap(text, start, end)
+        tagged = BOX_OPEN in text[start:end]
+        places = _tagged(text, start, end) if tagged else _bare(text, start, end, thought)
+        lists = [_boxes_of(read_json(text, *place)) for place in places]
+        if len(lists) > 1 and [] in lists:
+            raise Refused("ambiguous")
+        return [box for boxes in lists for box in boxes]
+
+
+def _unwrap(text: str, start: int, end: int) -> tuple[int, int]:
+    """Leave off white space and `<answer>`; raises Refused where it was opened and not closed."""
+    while start < end and text[start].isspace():
+        start += 1
+    if text.startswith(ANSWER_OPEN, start, end):
+        if not text.endswith(ANSWER_CLOSE, start, end):
+            raise Refused("malformed" if ANSWER_CLOSE in text[start:end] else "truncated")
+        return start + len(ANSWER_OPEN), end - len(ANSWER_CLOSE)
+    return start, end
+
+
+def _tagged(text: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Find what stands inside each `<box>`; between the tags nothing but `<ref>` may stand."""
+    places = []
+    while start < end:
+        entry = _ENTRY.match(text, start, end)
+        if entry is None:
+            last_opened = text.rfind(BOX_OPEN, start, end)
+            cut = last_opened >= 0 and BOX_CLOSE not in text[last_opened:end]
+            raise Refused("truncated" if cut else "malformed")
+        places.append(entry.span(1))
+        start = entry.end()
+    return places
+
+
+def _bare(text: str, start: int, end: int, thought: bool) -> list[tuple[int, int]]:
+    """Find the lists of an answer without tags: labels, each with a list after it.
+
+    Brackets with fewer than three commas belong to a label, but for empty ones and those that end the answer.
+    Without a closed reasoning before, several lists can't be told from those of a reasoning.
+    """
+    groups, depth, opened = [], 0, start
+    for i in range(start, end):
+        if text[i] == "[":
+            opened = i if depth == 0 else opened
+            depth += 1
+        elif text[i] == "]" and depth:
+            depth -= 1
+            if not depth:
+                groups.append((opened, i + 1))
+    if depth:
+        raise Refused("truncated")
+    boxes = [g for g in groups if g[1] == end or text.count(",", *g) >= 3 or not text[g[0] + 1 : g[1] - 1].strip()]
+    if not boxes:
+        raise Refused("no_box")
+    if boxes[-1][1] != end:
+        raise Refused("malformed")
+    if len(boxes) > 1 and not thought:
+        raise Refused("ambiguous")
+    return boxes
+
+
+def _boxes_of(value: Any) -> list[Any]:
+    """Give the boxes of one list: `[]`, four numbers, or the stock model's list of lists."""
+    if not isinstance(value, list):
+        raise Refused("malformed")
+    if not value or any(isinstance(item, Number) for item in value):
+        return [value] if value else []
+    return value

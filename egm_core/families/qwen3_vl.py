@@ -1,0 +1,95 @@
+"""Qwen3-VL: a JSON list in a fenced block, after a reasoning that the Thinking template has already opened."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from egm_core.boxes import Box
+from egm_core.families.base import THINK_CLOSE, Family, Refused, Task, check_text, read_json
+from egm_core.families.grammar import BOX, STRING, text_without
+
+FENCE = "```"
+KEYS = ("bbox_2d", "bbox")
+
+
+class Qwen3VL(Family):
+    """Qwen3-VL, as EGM trains it.
+
+    The chat template ends with `<think>`, so that a raw answer begins inside the reasoning; it goes on with
+    `</think>`, an empty line, and a block of JSON: `[{"bbox_2d": [x0, y0, x1, y1], "label": "..."}]`, or `[]`
+    where the object is absent.
+    """
+
+    name = "qwen3_vl"
+    prompts: ClassVar[dict[Task, str]] = {
+        "visible": "Locate {sent}, output its bbox coordinates using JSON format",
+        "amodal": "Locate {sent} amodally, output its bbox coordinates using JSON format",
+    }
+
+    def target(self, sent: str, box: Box | None, reasoning: str, task: Task) -> str:
+        """Give the text that a model learns to answer; it is the same for both tasks."""
+        thought = f"{check_text(reasoning.strip(), THINK_CLOSE)}\n" if reasoning.strip() else ""
+        entry = ""
+        if box is not None:
+            label = json.dumps(sent, ensure_ascii=False)
+            entry = f'\n\t{{"bbox_2d": {self._coordinates(box)}, "label": {label}}}\n'
+        return f"{thought}{THINK_CLOSE}\n\n{FENCE}json\n[{entry}]\n{FENCE}"
+
+    def regex(self, reasoning: bool) -> str:
+        """Give the regular expression of a whole answer, where `reasoning=False` forbids to think."""
+        thought = rf"(?:{text_without(THINK_CLOSE)}\n)?" if reasoning else ""
+        entry = rf'\n\t\{{"bbox_2d": {BOX}, "label": {STRING}\}}\n'
+        return rf"{thought}{THINK_CLOSE}\n\n{FENCE}json\n\[(?:{entry})?\]\n{FENCE}"
+
+    def json_schema(self) -> dict[str, Any]:
+        """Give the JSON schema of the list in the block: no entry, or one."""
+        coordinate = {"type": "integer", "minimum": 0, "maximum": int(self.frame)}
+        box = {"type": "array", "items": coordinate, "minItems": 4, "maxItems": 4}
+        entry = {
+            "type": "object",
+            "properties": {"bbox_2d": box, "label": {"type": "string"}},
+            "required": ["bbox_2d", "label"],
+            "additionalProperties": False,
+        }
+        return {"type": "array", "items": entry, "maxItems": 1}
+
+    def _items(self, text: str, start: int, end: int, thought: bool) -> list[Any]:
+        first, last = self._list(text, start, end, thought)
+        value = read_json(text, first, last)
+        if not isinstance(value, list):
+            raise Refused("malformed")
+        if any(isinstance(item, (list, dict)) for item in value):
+            return [_coordinates_of(item) for item in value]
+        return [value] if value else []
+
+    @staticmethod
+    def _list(text: str, start: int, end: int, thought: bool) -> tuple[int, int]:
+        """Find the JSON: the one fenced block that ends the answer, or the whole answer.
+
+        Where no `</think>` was seen (a server may cut it off), prose may precede the block, and anything else
+        is a reasoning that broke off.
+        """
+        fence = text.find(FENCE, start, end)
+        before = text[start : fence if fence >= 0 else end].strip()
+        if fence < 0:
+            if not before.startswith("["):
+                raise Refused("truncated" if not thought else "malformed" if "[" in before else "no_box")
+            return start, end
+        if before and thought:
+            raise Refused("malformed")
+        inside = fence + len(FENCE)
+        closed = text.rfind(FENCE, inside, end)
+        if closed < 0:
+            raise Refused("truncated")
+        if closed + len(FENCE) < end:
+            raise Refused("malformed" if thought else "truncated")
+        if text[inside : inside + 4].lower() == "json":
+            inside += 4
+        return inside, closed
+
+
+def _coordinates_of(item: Any) -> Any:
+    if isinstance(item, dict):
+        return next((item[key] for key in KEYS if key in item), None)
+    return item
