@@ -66,8 +66,9 @@ setup(
         "bags": needs("rosbags"),
         "train": TRAIN,
         "all": [*TRAIN, *needs("rosbags")],
+        # colcon test runs pytest only where a package asks for it.
+        "test": ["pytest", "hypothesis"],
     },
-    tests_require=["pytest"],
     zip_safe=False,
     entry_points={
         "console_scripts": [

@@ -1,0 +1,152 @@
+"""What pip and colcon make of the checkout: the wheel's content, an installation that works elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGED = (".json", ".jinja", ".safetensors", ".yaml", ".txt", ".jpg", ".md")
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    result = subprocess.run(
+        [str(word) for word in command], cwd=cwd, env=os.environ | environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what git has or would have, so that building leaves nothing in the real one."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    copy = tmp_path_factory.mktemp("source") / "egm_ros"
+    for name in run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).splitlines():
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("wheel")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet")
+    run(*pip, "--no-deps", "--no-build-isolation", "--wheel-dir", target, ".", cwd=checkout)
+    (made,) = target.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("installed")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-index")
+    run(*pip, "--no-deps", "--target", target, wheel, cwd=target)
+    return target
+
+
+def test_the_wheel_holds_every_module_and_what_they_read(checkout: Path, wheel: Path) -> None:
+    content = set(zipfile.ZipFile(wheel).namelist())
+    for package in ("egm_core", "egm_ros"):
+        files = [path for path in (checkout / package).rglob("*") if path.suffix in (".py", ".typed", *PACKAGED)]
+        missing = {path.relative_to(checkout).as_posix() for path in files} - content
+        assert not missing, f"not in the wheel: {sorted(missing)}"
+    assert not [name for name in content if name.startswith(("tests/", "tools/", "interfaces/"))]
+    shared = {re.sub(r".*\.data/data/", "", name) for name in content if ".data/data/" in name}
+    wanted = ["package.xml", "config/grounding.yaml", "config/fastdds_shm.xml", "launch/grounding.launch.py"]
+    wanted += [path.relative_to(checkout).as_posix() for path in (checkout / "training").rglob("*.yaml")]
+    assert {f"share/egm_ros/{name}" for name in wanted} <= shared
+    assert "share/ament_index/resource_index/packages/egm_ros" in shared
+
+
+def test_the_installation_works_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
+    program = (
+        "import egm_core, egm_core.model_folder as folder, egm_ros.sources as sources\n"
+        "print(egm_core.__file__)\n"
+        "print(folder.load_info(folder.resolve('egm_tiny')).name)\n"
+        "print(len(list(sources.clip('street').frames())))\n"
+    )
+    output = run(sys.executable, "-c", program, cwd=tmp_path, PYTHONPATH=str(installed)).splitlines()
+    assert Path(output[0]).is_relative_to(installed)
+    assert output[1] == "egm_tiny"
+    assert int(output[2]) > 20
+
+
+def test_the_node_asks_for_no_pytorch_and_the_versions_agree(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (entry for entry in archive.namelist() if entry.endswith("METADATA"))
+    metadata = archive.read(name).decode()
+    plain = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
+    assert {re.split(r"[ <>=;]", line.split(": ")[1])[0] for line in plain} == {
+        "numpy",
+        "opencv-python-headless",
+        "httpx",
+        "PyYAML",
+    }
+    version = re.search(r"^Version: (.*)$", metadata, re.MULTILINE)
+    assert version is not None
+    manifest = ElementTree.parse(ROOT / "package.xml").getroot()
+    assert manifest.findtext("version") == version.group(1)
+    assert f'__version__ = "{version.group(1)}"' in (ROOT / "egm_core" / "__init__.py").read_text()
+    entries = archive.read(name.replace("METADATA", "entry_points.txt")).decode()
+    assert {"grounding", "camera", "overlay"} <= set(re.findall(r"^(\w+) =", entries, re.MULTILINE))
+
+
+def test_nodes_start_without_pytorch(tmp_path: Path) -> None:
+    """The node's process must do with NumPy, OpenCV and an HTTP client: PyTorch is the engine's affair."""
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'transformers', 'mujoco'): sys.modules[name] = None\n"
+        "import egm_ros.camera, egm_ros.overlay, egm_ros.grounding\n"
+    )
+    run(sys.executable, "-c", program, cwd=tmp_path, PYTHONPATH=f"{ROOT}:{os.environ.get('PYTHONPATH', '')}")
+
+
+def test_the_package_manifest_is_what_ros_expects() -> None:
+    package = pytest.importorskip("catkin_pkg.package", reason="no catkin_pkg")
+    manifest = package.parse_package(str(ROOT))
+    manifest.validate()
+    assert manifest.package_format == 3
+    assert manifest.get_build_type() == "ament_python"
+    assert {"rclpy", "vision_msgs", "launch_ros"} <= {depend.name for depend in manifest.exec_depends}
+    interfaces = package.parse_package(str(ROOT / "interfaces" / "vision_msgs"))
+    interfaces.validate()
+    assert (ROOT / "interfaces" / "COLCON_IGNORE").exists()
+
+
+def test_the_requirements_are_pinned() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        for line in path.read_text().splitlines():
+            assert not line or line.startswith("#") or re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+", line), line
+
+
+def test_a_second_set_up_ends_at_once_and_changes_nothing() -> None:
+    stamps = ROOT / ".venv" / "stamps"
+    if not (stamps / "requirements").exists():
+        pytest.skip("the environment was not made by tools/setup.sh")
+    before = {path.name: path.stat().st_mtime_ns for path in stamps.iterdir() if path.name != "origin"}
+    run(ROOT / "tools" / "setup.sh", cwd=ROOT)
+    assert before == {path.name: path.stat().st_mtime_ns for path in stamps.iterdir() if path.name != "origin"}
+
+
+@pytest.mark.slow
+def test_colcon_builds_it(checkout: Path, tmp_path: Path) -> None:
+    if shutil.which("colcon") is None:
+        pytest.skip("no colcon: it comes with a ROS installation (or pip install colcon-common-extensions)")
+    (tmp_path / "src").mkdir()
+    shutil.copytree(checkout, tmp_path / "src" / "egm_ros")
+    run("colcon", "build", cwd=tmp_path)
+    installed = tmp_path / "install" / "egm_ros"
+    assert {path.name for path in (installed / "lib" / "egm_ros").iterdir()} >= {"grounding", "camera", "overlay"}
+    assert (installed / "share" / "egm_ros" / "launch" / "grounding.launch.py").is_file()
+    assert not (tmp_path / "install" / "vision_msgs").exists()
