@@ -24,6 +24,7 @@ from egm_core.scenes.forms import (
     Side,
     Sized,
     Unhidden,
+    noun,
 )
 from egm_core.scenes.semantics import CONFUSABLE_CATEGORIES, judge, nothing_like
 from egm_core.scenes.truth import CATEGORIES, COLORS
@@ -32,6 +33,7 @@ from egm_core.scenes.vocabulary import RELATIONS
 Kind = Literal["attribute", "ordinal", "relation", "size", "occlusion", "two_step", "absent"]
 KINDS: tuple[Kind, ...] = ("attribute", "ordinal", "relation", "size", "occlusion", "two_step", "absent")
 SIDES: tuple[Side, Side] = ("left", "right")
+SUPPORTS = ("box", "book", "notebook")
 BEHIND_FURNITURE = ("truck", "pole")
 COMPLEX_ANCHORS = 3
 MAX_RANK = 5
@@ -209,7 +211,7 @@ def _two_steps(facts: Facts, nouns: Nouns, simple: list[Draft]) -> Iterator[Draf
                     if best is not None:
                         yield Draft("two_step", "extreme", best, Extreme(inner, which))
                 order = facts.by_side(fitting)
-                for rank in range(2, len(order or ()) + 1):
+                for rank in range(2, min(len(order or ()), MAX_RANK) + 1):
                     for side in SIDES:
                         best = (order or [])[rank - 1 if side == "left" else -rank]
                         yield Draft("two_step", "rank", best, Ordinal(inner, rank, side))
@@ -218,6 +220,14 @@ def _two_steps(facts: Facts, nouns: Nouns, simple: list[Draft]) -> Iterator[Draf
 def _mentions(facts: Facts, anchor: Form | Furniture, index: int) -> bool:
     """Say whether an anchor is the object itself ("the mug left of the box behind the mug")."""
     return not isinstance(anchor, Furniture) and judge(facts, anchor)[0] == 1 << index
+
+
+def _sensible(head: Form, anchor: Form) -> Iterator[str]:
+    """Yield the relations that could hold: a box may carry a mug, a car carries nothing."""
+    for relation in RELATIONS:
+        lower = {"on": anchor, "under": head}.get(relation)
+        if lower is None or noun(lower).category in SUPPORTS:
+            yield relation
 
 
 def near_misses(facts: Facts) -> Iterator[Draft]:
@@ -231,7 +241,7 @@ def near_misses(facts: Facts) -> Iterator[Draft]:
     ]
     for head, mask in nouns.bare:
         for anchor, _ in nouns.short_anchors:
-            tries += [("relation", Related(head, relation, anchor)) for relation in RELATIONS]
+            tries += [("relation", Related(head, relation, anchor)) for relation in _sensible(head, anchor)]
         tries += [
             ("state", Noun(head.category, state=state)) for state in facts.states if not facts.states[state] & mask
         ]
@@ -246,9 +256,9 @@ def near_misses(facts: Facts) -> Iterator[Draft]:
         for which in ("leftmost", "rightmost"):
             outer = Extreme(head, which)
             tries += [
-                ("two_step", Related(noun, relation, outer))
-                for noun, _ in nouns.bare
-                if noun.category != head.category
+                ("two_step", Related(other, relation, outer))
+                for other, _ in nouns.bare
+                if other.category != head.category
                 for relation in ("left of", "right of", "behind", "in front of")
             ]
     for variety, form in tries:
@@ -277,5 +287,5 @@ def far_misses(facts: Facts) -> Iterator[Draft]:
         for side in SIDES:
             yield Draft("absent", "home ordinal", None, Ordinal(head, 2, side))
         for anchor, _ in nouns.short_anchors:
-            for relation in RELATIONS:
+            for relation in _sensible(head, anchor):
                 yield Draft("absent", "home relation", None, Related(head, relation, anchor))

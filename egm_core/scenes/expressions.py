@@ -27,14 +27,15 @@ __all__ = ["KINDS", "MIX", "VOCABULARY", "Expression", "Kind", "choose", "expres
 MIX: Mapping[Kind, float] = MappingProxyType(
     {
         "attribute": 0.24,
-        "ordinal": 0.16,
+        "ordinal": 0.17,
         "relation": 0.20,
-        "size": 0.05,
+        "size": 0.03,
         "occlusion": 0.08,
-        "two_step": 0.12,
+        "two_step": 0.13,
         "absent": 0.15,
     }
 )
+EAGERNESS: Mapping[Kind, float] = MappingProxyType({"size": 3.0, "occlusion": 1.25})
 NEAR_MISSES = 0.5
 DISTRACTOR_WEIGHT = 4.0
 HIDDEN_WEIGHTS = ((0.5, 12.0), (0.8, 3.0))
@@ -82,7 +83,8 @@ def absents(scene: Scene) -> list[Expression]:
 def choose(scene: Scene, rng: np.random.Generator, n: int, mix: Mapping[Kind, float] = MIX) -> list[Expression]:
     """Draw `n` different expressions of a scene in the given mix of kinds; fewer where it allows no more.
 
-    Kinds that the scene doesn't allow leave their share to the others, except to `absent`. Objects with a
+    Kinds that the scene doesn't allow leave their share to the others, except to `absent`; those that few scenes
+    allow are drawn more eagerly where they can be. Objects with a
     distractor of their category, and objects whose amodal box differs from the visible one, are preferred.
     """
     facts = Facts(scene)
@@ -96,7 +98,7 @@ def choose(scene: Scene, rng: np.random.Generator, n: int, mix: Mapping[Kind, fl
         if "absent" in pools and (not present or rng.random() < absent_share):
             kind: Kind = "absent"
         elif present:
-            weights = np.array([shares[KINDS.index(k)] for k in present])
+            weights = np.array([shares[KINDS.index(k)] * EAGERNESS.get(k, 1.0) for k in present])
             kind = present[_drawn(rng, weights)]
         else:
             break

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from egm_core.scenes.truth import CATEGORIES, COLORS
 
-ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 RELATIONS = ("left of", "right of", "behind", "in front of", "on", "under", "next to")
 EXTREMES = ("leftmost", "rightmost", "middle", "nearest", "farthest", "largest", "smallest")
-SIZES = ("large", "medium", "small")
-STATES = ("standing", "lying", "upright", "open", "closed")
-FURNITURE = ("arm", "pole", "truck", "wall", "shelf")
+SIZES = ("large", "small")
+STATES = ("standing", "lying")
+FURNITURE = ("arm", "pole", "truck")
 ANYTHING = "object"
 _PLURALS = {"person": "people"}
 _TEMPLATES = (
-    "the a and of those from between by partly hidden fully visible it them none no other others "
+    "the a and of those from between by partly hidden fully visible it them none no other "
     "hides hide its whole reaches left right top bottom up down part is"
 )
 
