@@ -75,7 +75,7 @@ def arm(rng: np.random.Generator, view: View, box: Box, depth: float) -> Furnitu
         way = np.array([side * np.cos(lean), -np.sin(lean)])
         normal, across = np.array([0.0, -1.0]), height
         tip_along = -way * width * u(0.55, 0.75)
-    cover = u(0.45, 0.75) * across
+    cover = u(0.45, 0.72) * across
     depth *= u(0.74, 0.86)
     radius_px = float(np.clip(cover * 0.55, 0.02 * view.focal / depth, 0.062 * view.focal / depth))
     line = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + normal * (across / 2 - cover + radius_px)

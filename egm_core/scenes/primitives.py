@@ -6,6 +6,7 @@ Nothing here renders: `egm_core.scenes.render` draws primitives, `egm_core.scene
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -67,10 +68,19 @@ def about_x(angle: float) -> Matrix:
 
 def along(direction: Vector) -> Matrix:
     """Return a rotation whose z axis points along `direction`."""
-    z = direction / max(float(np.linalg.norm(direction)), 1e-9)
-    x = np.cross([1.0, 0.0, 0.0] if abs(z[1]) > 0.9 else [0.0, 1.0, 0.0], z)
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z], axis=1)
+    zx, zy, zz = (float(v) for v in direction)
+    length = max(math.sqrt(zx * zx + zy * zy + zz * zz), 1e-9)
+    zx, zy, zz = zx / length, zy / length, zz / length
+    xx, xy, xz = (0.0, -zz, zy) if abs(zy) > 0.9 else (zz, 0.0, -zx)
+    length = math.sqrt(xx * xx + xy * xy + xz * xz)
+    xx, xy, xz = xx / length, xy / length, xz / length
+    return np.array(
+        [
+            (xx, zy * xz - zz * xy, zx),
+            (xy, zz * xx - zx * xz, zy),
+            (xz, zx * xy - zy * xx, zz),
+        ]
+    )
 
 
 def _vector(value: ArrayLike) -> Vector:
@@ -121,12 +131,25 @@ def mesh(
 def placed(primitives: Iterable[Primitive], rotation: Matrix, position: Vector) -> tuple[Primitive, ...]:
     """Return the primitives moved from their object's frame into the world."""
     return tuple(
-        replace(p, position=position + rotation @ p.position, rotation=rotation @ p.rotation) for p in primitives
+        Primitive(
+            p.kind,
+            p.size,
+            position + rotation @ p.position,
+            rotation @ p.rotation,
+            p.color,
+            p.mesh,
+            p.texture,
+            p.emission,
+            p.specular,
+        )
+        for p in primitives
     )
 
 
 def scaled(primitives: Iterable[Primitive], factor: float) -> tuple[Primitive, ...]:
     """Return the primitives enlarged about the origin."""
+    if factor == 1.0:
+        return tuple(primitives)
     return tuple(
         replace(p, size=(p.size[0] * factor, p.size[1] * factor, p.size[2] * factor), position=p.position * factor)
         for p in primitives

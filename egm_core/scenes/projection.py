@@ -6,8 +6,10 @@ pixels with half-open edges, so pixel (0, 0) covers 0..1 and its centre lies at 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -51,17 +53,18 @@ class View:
             self.focal, self.focal, self.width / 2, self.height / 2, self.position.copy(), self.rotation.copy()
         )
 
-    @property
-    def ground_forward(self) -> Vector:
-        """The horizontal direction away from the camera (2,)."""
-        forward = self.rotation[2, :2]
-        return forward / max(float(np.linalg.norm(forward)), 1e-9)
+    @cached_property
+    def ground_forward(self) -> tuple[float, float]:
+        """The horizontal direction away from the camera."""
+        x, y = float(self.rotation[2, 0]), float(self.rotation[2, 1])
+        length = max(math.hypot(x, y), 1e-9)
+        return x / length, y / length
 
-    @property
-    def ground_right(self) -> Vector:
-        """The horizontal direction to the image's right (2,)."""
-        forward = self.ground_forward
-        return np.array([forward[1], -forward[0]])
+    @cached_property
+    def ground_right(self) -> tuple[float, float]:
+        """The horizontal direction to the image's right."""
+        x, y = self.ground_forward
+        return y, -x
 
     def project(self, points: Vector) -> Vector:
         """Return pixels and depths (N, 3) of world points (N, 3)."""
@@ -141,6 +144,16 @@ def bounds(view: View, primitives: Sequence[Primitive]) -> tuple[Box, float]:
         float(x + f * high[0]),
         float(y + f * high[1]),
     ), float(depth)
+
+
+def rough_bounds(view: View, corners: Vector, rotation: Matrix, position: Vector) -> tuple[Box, float]:
+    """Return the image bounds of a box given by its corners (8, 3) in its own frame, and its least depth."""
+    local = ((corners @ rotation.T + position) - view.position) @ view.rotation.T
+    depth = float(local[:, 2].min())
+    flat = local[:, :2] * (view.focal / np.maximum(local[:, 2:], 1e-6))
+    (x0, y0), (x1, y1) = flat.min(0), flat.max(0)
+    x, y = view.width / 2, view.height / 2
+    return (float(x0) + x, float(y0) + y, float(x1) + x, float(y1) + y), depth
 
 
 def on_pixels(box: Box) -> Box:

@@ -14,6 +14,8 @@ from egm_core.scenes.projection import View
 from egm_core.scenes.render import Light
 from egm_core.scenes.truth import Size, World
 
+_CORNERS = np.array([(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype=np.bool_)
+
 
 @dataclass(frozen=True)
 class Footprint:
@@ -23,6 +25,11 @@ class Footprint:
     y: float
     yaw: float
     half: tuple[float, float]
+
+    @cached_property
+    def radius(self) -> float:
+        """The radius of the circle around the rectangle."""
+        return math.hypot(*self.half)
 
     @cached_property
     def axes(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -46,10 +53,26 @@ class Footprint:
     def overlaps(self, other: Footprint) -> bool:
         """Return whether two rectangles share ground (separating axes)."""
         dx, dy = other.x - self.x, other.y - self.y
-        return all(
-            abs(dx * x + dy * y) < self.width_along(x, y) + other.width_along(x, y)
-            for x, y in (*self.axes, *other.axes)
-        )
+        reach = self.radius + other.radius
+        if dx * dx + dy * dy >= reach * reach:
+            return False
+        for x, y in (*self.axes, *other.axes):
+            if abs(dx * x + dy * y) >= self.width_along(x, y) + other.width_along(x, y):
+                return False
+        return True
+
+    def clearance(self, other: Footprint, x: float, y: float) -> float:
+        """Return how far this rectangle must move along the unit vector (x, y) to clear the other one."""
+        dx, dy = self.x - other.x, self.y - other.y
+        least = math.inf
+        for ax, ay in (*self.axes, *other.axes):
+            reach = self.width_along(ax, ay) + other.width_along(ax, ay)
+            now, speed = dx * ax + dy * ay, x * ax + y * ay
+            if abs(now) >= reach:
+                return 0.0
+            if abs(speed) > 1e-9:
+                least = min(least, (math.copysign(reach, speed) - now) / speed)
+        return least
 
     def moved(self, x: float, y: float) -> Footprint:
         """Return the same rectangle centred at (x, y)."""
@@ -79,6 +102,12 @@ class Thing:
     def local_box(self) -> tuple[Vector, Vector]:
         """The corners (3,) of the box around the thing in its own frame."""
         return local_extent(self.shape.primitives)
+
+    @cached_property
+    def local_corners(self) -> Vector:
+        """The eight corners (8, 3) of that box."""
+        low, high = self.local_box
+        return np.where(_CORNERS, high, low)
 
     @property
     def center(self) -> Vector:

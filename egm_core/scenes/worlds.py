@@ -121,7 +121,7 @@ def lights(rng: np.random.Generator, world: World) -> tuple[Light, ...]:
     The ambient sits on the light without shadows, because a shadow darkens its own light's ambient too.
     """
     u = rng.uniform
-    reach, spread, center = (1.3, 1.1, np.zeros(3))
+    reach, spread, center = (3.2, 2.4, np.zeros(3))
     if world == "street":
         reach, spread, center = 24.0, 14.0, np.array([0.0, 1.0, 0.0])
 
