@@ -1,0 +1,254 @@
+"""One record for grounding data of any origin: generated scenes, robots, RefCOCO, amodal benchmarks.
+
+A file is JSONL or parquet, one record a row, with the fields of `Sample`; `image`, `sent`, `bbox`, `height` and
+`width` are required, the others may be left out. Image paths are relative to the file (or absolute). Boxes are
+absolute xyxy pixels; `bbox: null` means that nothing in the image fits the expression.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NoReturn
+
+from egm_core.boxes import Box, clip
+
+OVERHANG = 1.0
+LARGEST = 1e9
+BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image with a referring expression and its truth.
+
+    `bbox` is the visible box and None where the object is absent; `amodal_bbox` is clipped to the image and None
+    where it is not known. `reasoning` leads to the visible box, `amodal_reasoning` to the amodal one. Read from
+    a file, `image` is the resolved path.
+    """
+
+    image: str
+    sent: str
+    bbox: Box | None
+    amodal_bbox: Box | None
+    visible_fraction: float | None
+    height: int
+    width: int
+    reasoning: str = ""
+    source: str = ""
+    split: str = ""
+    amodal_reasoning: str = ""
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Sample))
+REQUIRED = ("image", "sent", "bbox", "height", "width")
+
+
+class SampleError(ValueError):
+    """A record that can't be used; the message has file, line, field and remedy."""
+
+
+def read_samples(path: Path, image_root: Path | None = None) -> Iterator[Sample]:
+    """Read the records of a `.jsonl` or `.parquet` file one after the other, without loading it whole.
+
+    Relative image paths are resolved against `image_root`, by default the file's folder. Raises SampleError at the
+    first bad record. Boxes that stand out of the image by a pixel at most, as rounding makes them, are clipped.
+    """
+    path = Path(path)
+    root = path.parent if image_root is None else Path(image_root)
+    for place, record in _rows(path):
+        sample = from_record(record, place)
+        yield dataclasses.replace(sample, image=str(root / sample.image))
+
+
+def write_samples(path: Path, samples: Iterable[Sample]) -> int:
+    """Write records to a `.jsonl` or `.parquet` file and give their number.
+
+    Image paths become relative to the file where they lie below its folder. The file appears when it is complete.
+    """
+    path = Path(path)
+    writers = {".jsonl": _write_lines, ".parquet": _write_parquet}
+    writer = writers.get(path.suffix) or _unknown_suffix(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    count = writer(part, (_to_record(sample, path, number) for number, sample in enumerate(samples, 1)))
+    os.replace(part, path)
+    return count
+
+
+def missing_images(samples: Iterable[Sample]) -> list[str]:
+    """List the image files of samples that don't exist, each once, in order."""
+    return [image for image in dict.fromkeys(s.image for s in samples) if not Path(image).is_file()]
+
+
+def from_record(record: Any, place: str) -> Sample:
+    """Check one decoded record; SampleError begins with `place`, such as `data.jsonl:12`."""
+    if not isinstance(record, dict):
+        raise SampleError(f"{place}: a record must be an object with the fields {', '.join(FIELDS)}")
+    if "modal_bbox" in record and "bbox" not in record:
+        record = {**record, "bbox": record["modal_bbox"]}
+    _check_names(record, place)
+    width, height = _size(record, "width", place), _size(record, "height", place)
+    visible = _box(record, "bbox", width, height, place)
+    amodal = _box(record, "amodal_bbox", width, height, place)
+    if visible is None and amodal is not None:
+        raise SampleError(
+            f"{place}: amodal_bbox is given and bbox is null; null means absent, so give both boxes or none"
+        )
+    return Sample(
+        image=_text(record, "image", place, required=True),
+        sent=_text(record, "sent", place, required=True),
+        bbox=visible,
+        amodal_bbox=amodal,
+        visible_fraction=_fraction(record, place),
+        height=height,
+        width=width,
+        reasoning=_text(record, "reasoning", place),
+        source=_text(record, "source", place),
+        split=_text(record, "split", place),
+        amodal_reasoning=_text(record, "amodal_reasoning", place),
+    )
+
+
+def _check_names(record: dict[str, Any], place: str) -> None:
+    for name in record:
+        absent = [field for field in FIELDS if field not in record]
+        near = difflib.get_close_matches(str(name), absent, n=1, cutoff=0.8) if name not in FIELDS else []
+        if near:
+            raise SampleError(f"{place}: unknown field {name!r}; did you mean {near[0]!r}?")
+    for name in REQUIRED:
+        if name not in record:
+            remedy = "give four numbers, or null where the object is absent" if name == "bbox" else "add it"
+            raise SampleError(f"{place}: the field {name!r} is missing; {remedy}")
+
+
+def _text(record: dict[str, Any], name: str, place: str, required: bool = False) -> str:
+    value = record.get(name)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str) or (required and not value.strip()):
+        raise SampleError(f"{place}: {name} is {value!r}; give a text{' that is not empty' if required else ''}")
+    return value
+
+
+def _size(record: dict[str, Any], name: str, place: str) -> int:
+    value = record[name]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise SampleError(f"{place}: {name} is {value!r}; give the image's size in whole pixels")
+    return value
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST < value < LARGEST
+
+
+def _box(record: dict[str, Any], name: str, width: int, height: int, place: str) -> Box | None:
+    value = record.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)) or len(value) != 4 or not all(map(_number, value)):
+        raise SampleError(f"{place}: {name} is {value!r}; give [x0, y0, x1, y1] in pixels, or null")
+    x0, y0, x1, y1 = map(float, value)
+    if x0 >= x1 or y0 >= y1:
+        raise SampleError(
+            f"{place}: {name} is {value!r}, which has no area; boxes are [x0, y0, x1, y1], not x, y, width, height"
+        )
+    if min(x0, y0) < -OVERHANG or x1 > width + OVERHANG or y1 > height + OVERHANG:
+        raise SampleError(
+            f"{place}: {name} is {value!r} and leaves the image of {width} x {height}; clip it with boxes.clip, and "
+            "check that width and height aren't swapped"
+        )
+    return clip((x0, y0, x1, y1), width, height)
+
+
+def _fraction(record: dict[str, Any], place: str) -> float | None:
+    value = record.get("visible_fraction")
+    if value is None:
+        return None
+    if not _number(value) or not 0 <= value <= 1:
+        raise SampleError(f"{place}: visible_fraction is {value!r}; give a number from 0 to 1, or null")
+    return float(value)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Any]]:
+    readers = {".jsonl": _read_lines, ".parquet": _read_parquet}
+    reader = readers.get(path.suffix) or _unknown_suffix(path)
+    if not path.is_file():
+        raise SampleError(f"{path}: no such file; export scenes to it, or bring your own records")
+    return reader(path)
+
+
+def _unknown_suffix(path: Path) -> NoReturn:
+    raise SampleError(f"{path}: unknown kind of file; sample files end in .jsonl or .parquet")
+
+
+def _read_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            place = f"{path}:{number}"
+            try:
+                yield place, json.loads(line)
+            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+                raise SampleError(f"{place}: not JSON ({error}); write one object a line") from error
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
+    from pyarrow import ArrowInvalid
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        file = ParquetFile(path)
+    except ArrowInvalid as error:
+        raise SampleError(f"{path}: not a parquet file ({error}); write it anew with write_samples") from error
+    with file:
+        number = 0
+        for batch in file.iter_batches(BATCH):
+            for record in batch.to_pylist():
+                number += 1
+                yield f"{path}:{number}", record
+
+
+def _to_record(sample: Sample, path: Path, number: int) -> dict[str, Any]:
+    record = dataclasses.asdict(sample)
+    image, folder = Path(sample.image).absolute(), path.parent.absolute()
+    record["image"] = image.relative_to(folder).as_posix() if image.is_relative_to(folder) else str(image)
+    from_record(record, f"{path}:{number}")
+    return record
+
+
+def _write_lines(path: Path, records: Iterator[dict[str, Any]]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _write_parquet(path: Path, records: Iterator[dict[str, Any]]) -> int:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    box, text = pa.list_(pa.float64()), pa.string()
+    kinds = {
+        "bbox": box,
+        "amodal_bbox": box,
+        "visible_fraction": pa.float64(),
+        "height": pa.int64(),
+        "width": pa.int64(),
+    }
+    schema = pa.schema([(name, kinds.get(name, text)) for name in FIELDS])
+    count = 0
+    with ParquetWriter(path, schema) as writer:
+        while batch := list(islice(records, BATCH)):
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+            count += len(batch)
+    return count
