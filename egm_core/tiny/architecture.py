@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import (
+
+from egm_core.tiny.tokenizer import CHAT_TEMPLATE, numeral_ids
+from egm_core.torchvision_shim import install_schemas
+
+install_schemas()
+
+from transformers import (  # noqa: E402 - the processors need the schemas when they are imported
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessor,
     Qwen3VLConfig,
@@ -20,8 +26,6 @@ from transformers import (
     Qwen3VLProcessor,
     Qwen3VLVideoProcessor,
 )
-
-from egm_core.tiny.tokenizer import CHAT_TEMPLATE, numeral_ids
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,320 @@
+"""Pretraining of the embedded model: first its eyes, then eyes and language together.
+
+    python -m egm_core.train pretrain --config training/egm_tiny/pretrain.yaml [key=value ...]
+
+The dense stage teaches the vision tower what every patch shows; the joint stage teaches the whole model to
+ground and to point, answering directly. Scenes are rendered beforehand (`python -m egm_core.scenes render`).
+Runs as several processes on a CPU, saves often, and resumes from its folder's last whole checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as distributed
+from tqdm import tqdm
+
+from egm_core.scenes.vocabulary import VOCABULARY
+from egm_core.scenes.truth import COLORS
+from egm_core.tiny.architecture import Architecture, build_model, build_processor
+from egm_core.tiny.tokenizer import build_tokenizer
+from egm_core.train import checkpoint
+from egm_core.train.fast_vision import FastVision, VisionOutput, to_patches
+from egm_core.train.loader import SceneLoader
+from egm_core.train.muon import Muon
+from egm_core.train.packing import CATEGORY_IDS, Batch, Packer
+from egm_core.train.supervision import AttentionTap, DenseHead, Numerals, token_loss
+
+
+@dataclass
+class Stage:
+    """One stage's length and rates: steps, warm-up, the share of the steps in which the rate decays."""
+
+    steps: int = 1000
+    batch: int = 8
+    rate: float = 1.5e-3
+    matrix_rate: float = 0.02
+    vision_scale: float = 1.0
+    warmup: int = 100
+    decay: float = 0.5
+
+
+@dataclass
+class PretrainConfig:
+    """All settings of a pretraining run."""
+
+    scenes: str = "runs/scenes"
+    output: str = "runs/egm_tiny/pretrain"
+    architecture: Architecture = field(default_factory=Architecture)
+    dense: Stage = field(default_factory=lambda: Stage(steps=4000, batch=32, warmup=150, decay=0.35))
+    joint: Stage = field(default_factory=lambda: Stage(steps=8000, batch=8, vision_scale=0.3, decay=0.5))
+    processes: int = 2
+    expressions: int = 6
+    pointings: int = 2
+    reasoning: float = 0.0
+    budget: int = 448
+    soft_width: float = 6.0
+    dense_weight: float = 0.5
+    attention_weight: float = 0.5
+    attention_layer: int = 2
+    attention_heads: int = 2
+    weight_decay: float = 0.03
+    clip: float = 1.0
+    save_minutes: float = 3.0
+    seed: int = 0
+
+
+def rate_factor(stage: Stage, step: int) -> float:
+    """Give the share of the peak rate at a step: warm-up, plateau, cosine decay to 2 %."""
+    warm = min(1.0, (step + 1) / stage.warmup)
+    start = stage.steps * (1 - stage.decay)
+    if step < start:
+        return warm
+    progress = (step - start) / max(1.0, stage.steps - start)
+    return warm * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * progress)))
+
+
+class Trainer:
+    """The state of one process of a pretraining run."""
+
+    def __init__(self, config: PretrainConfig, rank: int) -> None:
+        self.config, self.rank = config, rank
+        self.folder = Path(config.output)
+        self.tokenizer = build_tokenizer(VOCABULARY)
+        shape = config.architecture
+        self.loader = SceneLoader(Path(config.scenes), rank, config.processes)
+        sample = self.loader.pictures(120)
+        patches = torch.cat([to_patches(p[None], shape.patch_size, shape.merge_size) for p in sample])
+        self.model = build_model(self.tokenizer, shape, patches.numpy(), config.seed)
+        self.model.train()
+        self.numerals = Numerals.of(self.tokenizer, self.model.config.text_config.vocab_size)
+        self.packer = Packer(self.tokenizer, shape, self.numerals, config.budget)
+        self.head = DenseHead(shape.vision_width, len(CATEGORY_IDS), len(COLORS))
+        self.vision = FastVision(self.model.model.visual)
+        self.tap = AttentionTap(self.model, config.attention_layer, config.attention_heads)
+        self.stage, self.step = "dense", 0
+        self.optimizers: list[torch.optim.Optimizer] = []
+        self.saved = time.monotonic()
+
+    def optimize(self, stage: Stage) -> None:
+        """Make the optimisers of a stage: Muon for the inner matrices, AdamW for the rest."""
+        vision = list(self.model.model.visual.named_parameters(prefix="model.visual"))
+        language = [] if self.stage == "dense" else [
+            (n, p) for n, p in self.model.named_parameters() if ".visual." not in n
+        ]  # fmt: skip
+        groups: dict[tuple[bool, int, float], list[torch.nn.Parameter]] = {}
+        for scale, named in ((stage.vision_scale, vision), (1.0, language), (1.0, self.head.named_parameters())):
+            for name, parameter in named:
+                inner = parameter.ndim == 2 and any(k in name for k in ("blocks.", "merger", "layers."))
+                parts = 3 if name.endswith("qkv.weight") else int(inner)
+                groups.setdefault((parameter.ndim > 1, parts, scale), []).append(parameter)
+        muon = [{"params": p, "parts": k[1], "scale": k[2]} for k, p in groups.items() if k[1]]
+        adam = [
+            {"params": p, "weight_decay": self.config.weight_decay * k[0], "scale": k[2]}
+            for k, p in groups.items()
+            if not k[1]
+        ]
+        self.optimizers = [
+            Muon(muon, lr=stage.matrix_rate),
+            torch.optim.AdamW(adam, lr=stage.rate, betas=(0.9, 0.98), fused=True),
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """Give everything that a resumed run needs."""
+        return {
+            "stage": self.stage,
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "head": self.head.state_dict(),
+            "optimizers": [o.state_dict() for o in self.optimizers],
+        }
+
+    def resume(self) -> None:
+        """Continue from the folder's last whole checkpoint, if there is one."""
+        last = checkpoint.load_last(self.folder)
+        if last is None:
+            self.optimize(self.config.dense)
+            return
+        state = last[1]
+        self.stage, self.step = state["stage"], state["step"]
+        self.model.load_state_dict(state["model"])
+        self.head.load_state_dict(state["head"])
+        self.optimize(getattr(self.config, self.stage))
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        if self.rank == 0:
+            tqdm.write(f"resuming the {self.stage} stage at step {self.step}")
+
+    def save(self) -> None:
+        """Write a checkpoint (first process only)."""
+        if self.rank == 0:
+            offset = 0 if self.stage == "dense" else self.config.dense.steps
+            checkpoint.save(self.folder, offset + self.step, self.state())
+        self.saved = time.monotonic()
+
+    def run(self) -> None:
+        """Run both stages to their end, saving as configured, and write the model folder."""
+        self.resume()
+        for name in ("dense", "joint"):
+            if name == "joint" and self.stage == "dense":
+                self.stage, self.step = "joint", 0
+                self.optimize(self.config.joint)
+                self.save()
+            if self.stage == name:
+                self._run_stage(getattr(self.config, name))
+        self.save()
+        if self.rank == 0:
+            self.export(self.folder / "final")
+
+    def _run_stage(self, stage: Stage) -> None:
+        joint = self.stage == "joint"
+        parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
+        rng = np.random.default_rng([self.config.seed, self.rank, int(joint), self.step])
+        log = open(self.folder / "metrics.jsonl", "a") if self.rank == 0 else None
+        bar = tqdm(
+            total=stage.steps, initial=self.step, desc=self.stage, unit="step", disable=self.rank > 0, mininterval=10
+        )
+        window: list[dict[str, float]] = []
+        started = time.monotonic()
+        with self.loader.batches(self.packer, self.config, joint, stage.batch, int(rng.integers(2**62))) as batches:
+            while self.step < stage.steps:
+                factor = rate_factor(stage, self.step)
+                for optimizer, peak in zip(self.optimizers, (stage.matrix_rate, stage.rate), strict=True):
+                    for group in optimizer.param_groups:
+                        group["lr"] = peak * factor * group["scale"]
+                loss, metrics = self._loss(next(batches), joint)
+                loss.backward()  # type: ignore[no-untyped-call]
+                self._average(parameters)
+                norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.clip)
+                if not math.isfinite(float(norm)):
+                    raise FloatingPointError(
+                        f"the gradient at step {self.step} of the {self.stage} stage is not finite; resume from the "
+                        f"last checkpoint in {self.folder} with a smaller {self.stage}.rate"
+                    )
+                for optimizer in self.optimizers:
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
+                self.step += 1
+                bar.update()
+                window.append({"loss": float(loss.detach()), **metrics})
+                if log and self.step % 50 == 0:
+                    row: dict[str, Any] = {k: float(np.mean([w[k] for w in window if k in w])) for k in window[-1]}
+                    scenes = self.step * stage.batch * self.config.processes
+                    row = {"stage": self.stage, "step": self.step, "scenes": scenes, "rate": factor, **row}
+                    row["seconds"] = round(time.monotonic() - started, 1)
+                    log.write(json.dumps(row) + "\n")
+                    log.flush()
+                    bar.set_postfix({k: f"{v:.3f}" for k, v in row.items() if k in metrics})
+                    window.clear()
+                if time.monotonic() - self.saved > 60 * self.config.save_minutes:
+                    self.save()
+        bar.close()
+        if log:
+            log.close()
+
+    def _average(self, parameters: list[torch.nn.Parameter]) -> None:
+        if self.config.processes < 2:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.config.processes
+        offset = 0
+        for gradient in gradients:
+            gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
+            offset += gradient.numel()
+
+    def _loss(self, batch: Batch, joint: bool) -> tuple[torch.Tensor, dict[str, float]]:
+        shape = self.config.architecture
+        count, height, width = batch.images.shape[:3]
+        pixels = to_patches(batch.images, shape.patch_size, shape.merge_size)
+        seen = self.vision(pixels, count, height // shape.patch_size, width // shape.patch_size, merge=joint)
+        dense, metrics = self.head.loss(seen.patches, torch.from_numpy(batch.dense).flatten(0, 1))
+        if not joint:
+            return dense, metrics
+        language, more = self._language_loss(batch, seen)
+        return language + self.config.dense_weight * dense, {**metrics, **more}
+
+    def _language_loss(self, batch: Batch, seen: VisionOutput) -> tuple[torch.Tensor, dict[str, float]]:
+        assert batch.ids is not None and batch.labels is not None and batch.soft is not None
+        assert batch.segments is not None and batch.positions is not None and seen.tokens is not None
+        assert batch.looks is not None and batch.looked is not None
+        ids, labels = torch.from_numpy(batch.ids), torch.from_numpy(batch.labels)
+        segments = torch.from_numpy(batch.segments)
+        decoder = self.model.model.language_model
+        is_image = ids == self.model.config.image_token_id
+        embeddings = decoder.embed_tokens(ids).masked_scatter(is_image[..., None], seen.tokens)
+        order = torch.arange(ids.shape[1])
+        same = (segments[:, None, :] == 0) | (segments[:, :, None] == segments[:, None, :])
+        mask = (order[None, None, :] <= order[None, :, None]) & same
+        hidden = decoder(
+            inputs_embeds=embeddings,
+            attention_mask=torch.where(mask, 0.0, -1e4)[:, None],
+            position_ids=torch.from_numpy(batch.positions),
+            visual_pos_masks=is_image,
+            deepstack_visual_embeds=seen.deepstack,
+            use_cache=False,
+        ).last_hidden_state
+        asked = labels != -100
+        soft = torch.from_numpy(batch.soft)[asked]
+        logits = self.model.lm_head(hidden[asked])
+        losses = token_loss(logits, labels[asked], soft, self.numerals, self.config.soft_width)
+        shown = torch.from_numpy(batch.shown).view(len(ids), -1, self.config.architecture.merge_size**2)
+        looks = torch.from_numpy(batch.looks)
+        tokens = (shown[looks[:, 0]] == torch.from_numpy(batch.looked)[:, None, None]).any(-1)
+        attention = self.tap.loss(looks[:, 0], looks[:, 1], tokens, self.packer.first_image_token)
+        with torch.no_grad():
+            guess = logits[soft][:, self.numerals.ids].argmax(1)
+            error = (guess - self.numerals.value[labels[asked][soft]]).abs().mean()
+        metrics = {
+            "text": float(losses[~soft].mean().detach()),
+            "coordinates": float(losses[soft].mean().detach()),
+            "error": float(error),
+            "attention": float(attention.detach()),
+        }
+        return losses.mean() + self.config.attention_weight * attention, metrics
+
+    def export(self, folder: Path) -> None:
+        """Write the model as a folder that the Auto classes load."""
+        from egm_core.model_folder import ModelInfo, write_info
+
+        self.model.set_attn_implementation("sdpa")
+        self.model.save_pretrained(folder)
+        build_processor(self.tokenizer, self.config.architecture).save_pretrained(folder)
+        write_info(folder, ModelInfo.for_training("egm_tiny", "qwen3_vl", max_pixels=self.config.architecture.max_pixels))
+
+
+def _process(rank: int, config: PretrainConfig, port: int) -> None:
+    torch.set_num_threads(1)
+    if config.processes > 1:
+        distributed.init_process_group(
+            "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=config.processes
+        )
+    Trainer(config, rank).run()
+    if config.processes > 1:
+        distributed.destroy_process_group()
+
+
+def pretrain(config: PretrainConfig) -> Path:
+    """Run (or resume) pretraining and return the model folder that it wrote."""
+    folder = Path(config.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(asdict(config), indent=1))
+    if config.processes == 1:
+        _process(0, config, 0)
+    else:
+        import socket
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        torch.multiprocessing.spawn(_process, (config, port), nprocs=config.processes)  # type: ignore[no-untyped-call]
+    return folder / "final"
+

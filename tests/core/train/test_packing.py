@@ -1,0 +1,121 @@
+"""Packed queries: each sees only the picture and itself, exactly as if it had been asked alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from egm_core.scenes.truth import Camera, ObjectTruth, Scene
+from egm_core.tiny.architecture import Architecture, build_model
+from egm_core.tiny.tokenizer import build_tokenizer
+from egm_core.train.fast_vision import FastVision, to_patches
+from egm_core.train.packing import Packer, Query, augmented, pointing_queries, relative
+from egm_core.train.supervision import Numerals, coordinates
+
+WORDS = ["the", "red", "mug", "box", "left", "none"]
+TOKENIZER = build_tokenizer(WORDS)
+SHAPE = Architecture(vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=2, heads=2)
+
+
+def thing(index: int, box: tuple[float, float, float, float], color: str = "red") -> ObjectTruth:
+    zero = np.zeros(3)
+    return ObjectTruth(
+        index, "mug", color, "medium", "standing", box, box, box, 1.0, (), None, 1.0, 1.0, zero, np.eye(3), zero
+    )
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    rng = np.random.default_rng(0)
+    segmentation = np.zeros((168, 224), np.uint8)
+    segmentation[20:70, 10:60], segmentation[80:130, 120:200] = 1, 2
+    image = rng.integers(0, 256, (168, 224, 3), dtype=np.uint8)
+    objects = (thing(0, (10, 20, 60, 70)), thing(1, (120, 80, 200, 130), "blue"))
+    camera = Camera(200, 200, 112, 84, np.zeros(3), np.eye(3))
+    return Scene(1, "tabletop", 1, 224, 168, image, segmentation, None, objects, camera)
+
+
+@pytest.fixture(scope="module")
+def model() -> torch.nn.Module:
+    patches = np.random.default_rng(0).standard_normal((400, 768)).astype(np.float32)
+    return build_model(TOKENIZER, SHAPE, patches).eval()
+
+
+def test_a_packed_query_gives_the_logits_of_the_same_query_alone(scene: Scene, model: torch.nn.Module) -> None:
+    numerals = Numerals.of(TOKENIZER, model.config.text_config.vocab_size)
+    packer = Packer(TOKENIZER, SHAPE, numerals, 400)
+    queries = [
+        Query("Point to every red mug", "</think>\n\n(156,268).", (0,)),
+        Query("Locate the mug", '</think>\n\n```json\n[\n\t{"bbox_2d": [1, 2, 3, 4], "label": "mug"}\n]\n```', (1,)),
+    ]
+    batch = packer.pack([scene], [queries])
+    with torch.no_grad():
+        seen = FastVision(model.model.visual)(to_patches(batch.images, 16, 2), 1, 10, 14)
+        ids, segments = torch.from_numpy(batch.ids), torch.from_numpy(batch.segments)
+        is_image = ids == model.config.image_token_id
+        embedded = model.model.language_model.embed_tokens(ids).masked_scatter(is_image[..., None], seen.tokens)
+        order = torch.arange(ids.shape[1])
+        mask = (order[None, :] <= order[:, None]) & ((segments[0][None, :] == 0) | (segments[0][:, None] == segments[0]))
+        hidden = model.model.language_model(
+            inputs_embeds=embedded, attention_mask=mask[None, None], position_ids=torch.from_numpy(batch.positions),
+            visual_pos_masks=is_image, deepstack_visual_embeds=seen.deepstack, use_cache=False,
+        ).last_hidden_state  # fmt: skip
+        packed = model.lm_head(hidden)[0]
+        twice = to_patches(batch.images, 16, 2).view(-1, 3, 1, 16, 16).expand(-1, 3, 2, 16, 16).reshape(140, -1)
+        for number in (1, 2):
+            mine = (batch.segments[0] == 0) | (batch.segments[0] == number)
+            alone_ids = ids[:, torch.from_numpy(mine)]
+            alone = model(
+                input_ids=alone_ids, pixel_values=twice, image_grid_thw=torch.tensor([[1, 10, 14]]),
+                mm_token_type_ids=(alone_ids == model.config.image_token_id).int(),
+            ).logits[0]  # fmt: skip
+            torch.testing.assert_close(packed[torch.from_numpy(mine)], alone, atol=2e-4, rtol=1e-3)
+
+
+def test_labels_are_the_answer_and_soft_marks_its_coordinates(scene: Scene) -> None:
+    numerals = Numerals.of(TOKENIZER, 2048)
+    packer = Packer(TOKENIZER, SHAPE, numerals, 400)
+    answer = "</think>\n\n(156,268), (714,625)."
+    batch = packer.pack([scene], [[Query("Point to every mug", answer, (0, 1))]])
+    labels = [int(i) for i in batch.labels[0] if i >= 0]
+    assert TOKENIZER.decode(labels) == answer + "<|im_end|>"
+    assert [TOKENIZER.decode([i]) for i in batch.labels[0][batch.soft[0]]] == ["156", "268", "714", "625"]
+    assert batch.looked.tolist() == [1, 1, 1, 2, 2, 2]
+    for (_, position), index in zip(batch.looks, batch.looked, strict=True):
+        assert TOKENIZER.decode([batch.labels[0, position]]) in {1: "156,268", 2: "714,625"}[int(index)]
+
+
+def test_a_query_over_the_budget_is_left_out_whole(scene: Scene) -> None:
+    packer = Packer(TOKENIZER, SHAPE, Numerals.of(TOKENIZER, 2048), 70)
+    query = Query("Point to every mug", "</think>\n\n(156,268).", (0,))
+    batch = packer.pack([scene], [[query, query, query]])
+    assert batch.ids.shape[1] <= 70 and set(batch.segments[0]) == {0, 1}
+
+
+def test_mirroring_moves_boxes_with_pixels(scene: Scene) -> None:
+    rng = np.random.default_rng(3)
+    for varied in (augmented(scene, rng) for _ in range(8)):
+        for o in varied.objects:
+            x0, y0, x1, y1 = (int(v) for v in o.visible)
+            assert (varied.segmentation[y0:y1, x0:x1] == o.index + 1).all()
+
+
+def test_pointing_goes_left_to_right_or_says_none(scene: Scene) -> None:
+    rng = np.random.default_rng(0)
+    answers = {q.prompt: q.answer for q in pointing_queries(scene, rng, 60)}
+    assert answers["Point to every mug"] == "</think>\n\n(156,268), (714,625)."
+    assert answers["Point to every blue mug"] == "</think>\n\n(714,625)."
+    assert "</think>\n\nnone." in answers.values()
+
+
+def test_coordinates_leave_counts_out() -> None:
+    numerals = Numerals.of(TOKENIZER, 2048)
+    text = '3 mugs: (120,500), (410,388).\n</think>\n\n```json\n[\n\t{"bbox_2d": [1, 2, 3, 4], "label": "7 mugs"}\n]\n```'
+    ids = TOKENIZER(text)["input_ids"]
+    spans = [[TOKENIZER.decode([ids[p]]) for p in span] for span in coordinates(ids, numerals)]
+    assert spans == [["120", "500"], ["410", "388"], ["1", "2", "3", "4"]]
+
+
+def test_relative_boxes_reach_both_ends() -> None:
+    assert relative((0.0, 0.0, 224.0, 168.0), 224, 168) == (0.0, 0.0, 1000.0, 1000.0)
