@@ -1,0 +1,236 @@
+"""Tiny checkpoint folders for the tests, of both families, built offline with transformers' own classes.
+
+The random ones answer nonsense. The memorising one has learnt four answers by heart, told apart by its prompt
+alone: it lets a test follow a found, an absent and an amodal answer through every layer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+QWEN_ARCHITECTURE: dict[str, Any] = {
+    "vision_width": 32,
+    "vision_depth": 2,
+    "vision_heads": 2,
+    "deepstack": (0,),
+    "grid": 8,
+    "width": 64,
+    "depth": 2,
+    "heads": 2,
+    "kv_heads": 1,
+    "head_dim": 32,
+    "feed_forward": 128,
+    "min_pixels": 64 * 64,
+    "max_pixels": 128 * 128,
+}
+WORDS = ("the", "red", "mug", "green", "dragon", "blue", "box", "is", "behind", "at", "none", "there", "hides", "it")
+
+FOUND, ABSENT = "the red mug", "the green dragon"
+VISIBLE_BOX, AMODAL_BOX = (200.0, 300.0, 400.0, 600.0), (150.0, 300.0, 400.0, 600.0)
+TRACES = {
+    (FOUND, "visible"): "The red mug is at (300,450).",
+    (FOUND, "amodal"): "The red mug is at (300,450). The box hides it.",
+    (ABSENT, "visible"): "There is none.",
+    (ABSENT, "amodal"): "There is none.",
+}
+TILE = 56
+
+
+def memorised_answers() -> dict[tuple[str, str], str]:
+    """Give the whole answer that the memorising Qwen checkpoint gives, by (sent, task)."""
+    from egm_core.families import family
+
+    boxes = {(FOUND, "visible"): VISIBLE_BOX, (FOUND, "amodal"): AMODAL_BOX}
+    return {
+        (sent, task): family("qwen3_vl").target(sent, boxes.get((sent, task)), trace, task)  # type: ignore[arg-type]
+        for (sent, task), trace in TRACES.items()
+    }
+
+
+def _write_info(folder: Path, name: str, family: str, max_pixels: int) -> None:
+    from egm_core.families import family as speaker_of
+
+    speaker = speaker_of(family)
+    info = {
+        "format": 1,
+        "name": name,
+        "version": "0.0.1",
+        "family": family,
+        "tasks": ["visible", "amodal"],
+        "frame": 1000,
+        "prompts": {task: speaker.prompt("{sent}", task) for task in ("visible", "amodal")},
+        "reasoning": True,
+        "max_pixels": max_pixels,
+        "max_tokens": 96,
+        "domain": None,
+        "license": "Apache-2.0",
+    }
+    (folder / "egm.json").write_text(json.dumps(info, indent=2))
+
+
+def make_qwen(folder: Path, seed: int = 0) -> Any:
+    """Write a random Qwen3-VL checkpoint of about 0.2 M parameters; returns model and processor."""
+    from egm_core.torchvision_shim import install_schemas
+
+    install_schemas()
+    from egm_core.tiny.architecture import Architecture, build_model, build_processor
+    from egm_core.tiny.tokenizer import build_tokenizer
+
+    shape = Architecture(**QWEN_ARCHITECTURE)
+    tokenizer = build_tokenizer(WORDS)
+    patches = np.random.default_rng(seed).normal(size=(2000, 3 * shape.patch_size**2)).astype(np.float32)
+    model = build_model(tokenizer, shape, patches, seed)
+    processor = build_processor(tokenizer, shape)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    _write_info(folder, folder.name, "qwen3_vl", shape.max_pixels)
+    return model, processor
+
+
+def make_memorising(folder: Path, steps: int = 160) -> None:
+    """Write a Qwen3-VL checkpoint that has learnt `memorised_answers` by heart, whatever the picture."""
+    import torch
+
+    model, processor = make_qwen(folder)
+    from egm_core.families import family
+
+    tokenizer = processor.tokenizer
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    rows: list[tuple[list[int], int]] = []
+    answers = [(key, answer, 0) for key, answer in memorised_answers().items()]
+    # Where a grammar forbids thinking, the first token is given, and the rest must follow from it.
+    answers += [(key, answer[answer.index("</think>") :], 1) for key, answer, _ in answers]
+    for (sent, task), answer, given in answers:
+        content = [{"type": "image"}, {"type": "text", "text": family("qwen3_vl").prompt(sent, task)}]  # type: ignore[arg-type]
+        chat = [{"role": "user", "content": content}]
+        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        start = len(tokenizer(text, add_special_tokens=False).input_ids) + given
+        rows.append((tokenizer(text + answer + "<|im_end|>", add_special_tokens=False).input_ids, start))
+    model.train()
+    for parameter in model.model.visual.parameters():
+        parameter.requires_grad_(False)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
+    image_token = model.config.image_token_id
+    for step in itertools.count():
+        side = int(rng.integers(2, 5)) * 32
+        picture = rng.integers(0, 256, (side, side, 3), np.uint8)
+        pixels = processor.image_processor(images=[picture], return_tensors="pt")
+        count = int(pixels["image_grid_thw"][0].prod()) // 4
+        ids, labels = [], []
+        for row, start in rows:
+            at = row.index(image_token)
+            ids.append(row[:at] + [image_token] * count + row[at + 1 :])
+            labels.append([-100] * (start + count - 1) + row[start:])
+        longest = max(map(len, ids))
+        input_ids = torch.tensor([r + [tokenizer.pad_token_id] * (longest - len(r)) for r in ids])
+        target = torch.tensor([r + [-100] * (longest - len(r)) for r in labels])
+        mask = torch.tensor([[1] * len(r) + [0] * (longest - len(r)) for r in ids])
+        loss = model(
+            input_ids=input_ids,
+            attention_mask=mask,
+            mm_token_type_ids=(input_ids == image_token).int(),
+            pixel_values=pixels["pixel_values"].repeat(len(rows), 1),
+            image_grid_thw=pixels["image_grid_thw"].repeat(len(rows), 1),
+            labels=target,
+        ).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        if step + 1 >= steps or (step > 30 and loss.item() < 0.008):
+            break
+    model.eval()
+    model.save_pretrained(folder)
+    _write_info(folder, folder.name, "qwen3_vl", QWEN_ARCHITECTURE["max_pixels"])
+
+
+def make_internvl(folder: Path, seed: int = 0) -> Any:
+    """Write a random InternVL-hf checkpoint of about 0.2 M parameters; returns model and processor."""
+    from egm_core.torchvision_shim import install_schemas
+
+    install_schemas()
+    import torch
+    from tokenizers import AddedToken
+    from transformers import (
+        GotOcr2ImageProcessor,
+        InternVLConfig,
+        InternVLForConditionalGeneration,
+        InternVLProcessor,
+        InternVLVideoProcessor,
+        PreTrainedTokenizerFast,
+    )
+
+    from egm_core.tiny.tokenizer import build_tokenizer
+
+    backend = build_tokenizer(WORDS).backend_tokenizer
+    images = {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>"}
+    tags = ["<ref>", "</ref>", "<box>", "</box>"]
+    backend.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in [*images.values(), *tags]])
+    template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.content is string %}{{ m.content }}{% else %}"
+        "{% for c in m.content %}{% if c.type == 'image' %}<IMG_CONTEXT>\n{% elif c.type == 'text' %}{{ c.text }}"
+        "{% endif %}{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        model_max_length=2048,
+        extra_special_tokens={**images, "video_token": "<|video_pad|>"},
+        chat_template=template,
+    )
+    tokenizer.padding_side = "left"
+    ids = tokenizer.convert_tokens_to_ids
+    config = InternVLConfig(
+        vision_config={
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+            "image_size": [TILE, TILE],
+            "patch_size": [14, 14],
+        },
+        text_config={
+            "model_type": "qwen2",
+            "vocab_size": -(-len(tokenizer) // 64) * 64,
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "max_position_embeddings": 2048,
+            "pad_token_id": ids("<|endoftext|>"),
+            "eos_token_id": ids("<|im_end|>"),
+            "bos_token_id": None,
+            "tie_word_embeddings": True,
+        },
+        image_token_id=ids("<IMG_CONTEXT>"),
+        image_seq_length=4,
+        downsample_ratio=0.5,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(seed)
+    model = InternVLForConditionalGeneration(config)
+    model.generation_config.eos_token_id = ids("<|im_end|>")
+    model.generation_config.pad_token_id = ids("<|endoftext|>")
+    size = {"height": TILE, "width": TILE}
+    processor = InternVLProcessor(
+        image_processor=GotOcr2ImageProcessor(size=size, min_patches=1, max_patches=3, crop_to_patches=True),
+        tokenizer=tokenizer,
+        video_processor=InternVLVideoProcessor(size=size),
+        image_seq_length=4,
+        chat_template=template,
+    )
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    _write_info(folder, folder.name, "internvl3", TILE * TILE * 3)
+    return model, processor
