@@ -25,6 +25,7 @@ SIDE_DOUBT = 20.0
 DEPTH_MARGIN = 0.05
 COLUMN_SHARE = 0.3
 COLUMN_DOUBT = 20.0
+ROUNDING = 1e-6
 NEAR_GAP = 110.0
 FAR_GAP = 220.0
 NEAR_RATIO = 0.75
@@ -58,21 +59,24 @@ class Relation:
 
 
 class Facts:
-    """A scene's geometry, measured once: sets of objects are bit masks, bit i for object i."""
+    """A scene's geometry, measured once; objects that can't be seen at all are left out of every set."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.objects = scene.objects
         self.count = len(scene.objects)
-        self.everything = (1 << self.count) - 1
         self.categories: dict[str, int] = {}
         self.colors: dict[str, int] = {}
         self.states: dict[str, int] = {}
         self.sizes: dict[str, int] = {}
         self.occluded_by: dict[str, int] = {}
         self.hidden = self.unhidden = self.slightly_hidden = 0
+        self.everything = 0
         for i, thing in enumerate(scene.objects):
+            if thing.visible[0] >= thing.visible[2]:
+                continue
             bit = 1 << i
+            self.everything |= bit
             self.categories[thing.category] = self.categories.get(thing.category, 0) | bit
             self.colors[thing.color] = self.colors.get(thing.color, 0) | bit
             if thing.state:
@@ -96,11 +100,24 @@ class Facts:
         self.y: list[float] = ((visible[:, 1] + visible[:, 3]) / 2).tolist()
         self.amodal_x: list[float] = self._amodal_x.tolist()
         self.points = [(round(x), round(y)) for x, y in zip(self.x, self.y, strict=True)]
-        self.depth = [o.depth for o in scene.objects]
-        self.center_depth = [o.center_depth for o in scene.objects]
+        self.depth = [o.center_depth for o in scene.objects]
+        self.distance = self._along_the_ground()
         self.apparent: list[float] = np.sqrt((full[:, 2] - full[:, 0]) * (full[:, 3] - full[:, 1])).tolist()
         self.physical = [float(np.prod(o.extent)) ** (1 / 3) for o in scene.objects]
         self.powers = 1 << np.arange(self.count, dtype=np.int64)
+
+    def _along_the_ground(self) -> list[float]:
+        """Measure how far off the objects are over the ground, in the direction in which the camera looks.
+
+        A tall thing's centre is nearer to a camera that looks down than the flat thing's beside it; over the
+        ground they are side by side. A camera that looks straight down has depths only.
+        """
+        camera = self.scene.camera
+        forward = camera.rotation[2, :2]
+        length = float(np.linalg.norm(forward))
+        if length < 0.05:
+            return self.depth
+        return [float((o.position - camera.position)[:2] @ forward) / length for o in self.objects]
 
     @cached_property
     def relations(self) -> dict[str, Relation]:
@@ -137,14 +154,14 @@ class Facts:
                     covered[i, int(occluder[7:])] = True
         stacked = supported | supported.T
         shared = np.minimum(x1[:, None], x1[None, :]) - np.maximum(x0[:, None], x0[None, :])
-        columns = shared >= COLUMN_SHARE * np.minimum(width[:, None], width[None, :])
-        depth, center = np.array(self.depth), np.array(self.center_depth)
-        step = (depth[:, None] - depth[None, :]) / np.maximum((depth[:, None] + depth[None, :]) / 2, 1e-6)
-        core = (center[:, None] - center[None, :]) / np.maximum((center[:, None] + center[None, :]) / 2, 1e-6)
-        farther = (np.minimum(step, core) >= DEPTH_MARGIN) & columns
-        behind = (farther | (covered & (core > 0))) & ~stacked
-        maybe = ((np.maximum(step, core) > 0) & (shared > -COLUMN_DOUBT)) | covered
-        loosely = ((np.maximum(step, core) > -DEPTH_MARGIN) & (shared > -4 * COLUMN_DOUBT)) | covered | stacked
+        columns = shared > COLUMN_SHARE * np.minimum(width[:, None], width[None, :]) + ROUNDING
+        depth, ground = np.array(self.depth), np.array(self.distance)
+        mean = np.maximum((depth[:, None] + depth[None, :]) / 2, 1e-6)
+        steps = (depth[:, None] - depth[None, :]) / mean, (ground[:, None] - ground[None, :]) / mean
+        least, most = np.minimum(*steps), np.maximum(*steps)
+        behind = (((least >= DEPTH_MARGIN) & columns) | (covered & (most > 0))) & ~stacked
+        maybe = ((most > 0) & (shared > -COLUMN_DOUBT)) | covered
+        loosely = ((most > -DEPTH_MARGIN) & (shared > -4 * COLUMN_DOUBT)) | covered | stacked
         add("behind", behind, maybe & ~stacked, loosely)
         add("in front of", behind.T, maybe.T & ~stacked, loosely.T)
 
@@ -244,9 +261,8 @@ class Facts:
             for i in objects:
                 if i == best:
                     continue
-                step = sign * (self.depth[i] - self.depth[best]) / self.depth[best]
-                core = sign * (self.center_depth[i] - self.center_depth[best]) / self.center_depth[best]
-                if min(step, core) < DEPTH_MARGIN:
+                steps = self.depth[i] - self.depth[best], self.distance[i] - self.distance[best]
+                if min(sign * step for step in steps) < DEPTH_MARGIN * self.depth[best]:
                     return None
             return best
         if which in ("largest", "smallest"):

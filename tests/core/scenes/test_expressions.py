@@ -95,7 +95,7 @@ def stands_behind(far: ObjectTruth, near: ObjectTruth) -> bool:
         return False
     columns = min(far.amodal[2], near.amodal[2]) > max(far.amodal[0], near.amodal[0])
     covered = f"object:{near.index}" in far.occluders
-    return far.center_depth > near.center_depth and (covered or (columns and far.depth > near.depth))
+    return covered or (columns and far.center_depth > near.center_depth)
 
 
 def test_a_second_reading_finds_the_same_object(everything):

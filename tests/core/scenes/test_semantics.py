@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
-from handmade import scene, thing
+from handmade import CAMERA, scene, thing
 
 from egm_core.scenes.forms import (
     Between,
@@ -91,6 +94,25 @@ def test_a_row_of_objects(form, text, expected):
 )
 def test_depth(form, expected):
     assert resolve(DEEP, form) == expected
+
+
+def test_behind_is_measured_over_the_ground_by_a_camera_that_looks_down():
+    down = np.array([[1.0, 0.0, 0.0], [0.0, -0.6, -0.8], [0.0, 0.8, -0.6]])
+    tall = thing("red bottle", 300, 400, depth=0.9, position=np.array([0.0, 0.5, 0.2]))
+    flat = thing("blue book", 310, 500, depth=1.0, position=np.array([0.0, 0.45, 0.01]))
+    for camera, clear in ((CAMERA, True), (replace(CAMERA, rotation=down), False)):
+        table = replace(scene(tall, flat), camera=camera)
+        if clear:
+            assert resolve(table, Related(Noun("bottle"), "in front of", Noun("book"))) == {0}
+        else:
+            with pytest.raises(AmbiguousError):
+                resolve(table, Related(Noun("bottle"), "in front of", Noun("book")))
+
+
+def test_what_cannot_be_seen_is_not_meant():
+    table = scene(thing("red mug", 300, 500), thing("blue mug", 500, 500, visible=(0.0, 0.0, 0.0, 0.0)))
+    assert resolve(table, MUG) == {0}
+    assert resolve(table, Noun(None, "blue")) == set()
 
 
 def test_next_to_is_the_clearly_nearest_one():
