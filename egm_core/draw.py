@@ -1,0 +1,170 @@
+"""Draws boxes into pictures the way all of egm_ros shows them: visible solid, amodal dashed, with a label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.boxes import Box, as_boxes
+
+Color: TypeAlias = tuple[int, int, int]
+Shown: TypeAlias = Box | Sequence[Box] | None
+
+VISIBLE: Color = (40, 220, 90)
+AMODAL: Color = (255, 150, 30)
+INK: Color = (255, 255, 255)
+PLATE: Color = (20, 20, 20)
+OUTLINE: Color = (0, 0, 0)
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_BASE_HEIGHT = 22
+
+
+def draw(
+    image: NDArray[np.uint8], visible: Shown = None, amodal: Shown = None, label: str = "", scale: float = 1.0
+) -> NDArray[np.uint8]:
+    """Give a copy of a picture with visible boxes solid, amodal ones dashed, and a label in the upper left corner.
+
+    `image` is (H, W, 3) RGB, or mono as (H, W) or (H, W, 1); the copy is always (H, W, 3). Boxes are in pixels, one,
+    several or None; what leaves the frame is cut at its edge. Lines and letters grow with the picture, and with
+    `scale`. Characters that the font lacks show as '?'.
+    """
+    canvas = _rgb(image)
+    width = _line_width(canvas, scale)
+    for box in as_list(visible):
+        _solid(canvas, box, VISIBLE, width)
+    # Dashes over the solid line: where both boxes share an edge, both colours show.
+    for box in as_list(amodal):
+        _dashed(canvas, box, AMODAL, width)
+    if label:
+        _write(canvas, label, scale)
+    return canvas
+
+
+def as_list(shown: Shown) -> list[Box]:
+    """Give one box, several or None as a list of those that can be drawn: finite ones."""
+    if shown is None or len(shown) == 0:
+        return []
+    rows = as_boxes(shown).reshape(-1, 4).tolist()
+    return [(x0, y0, x1, y1) for x0, y0, x1, y1 in rows if np.isfinite([x0, y0, x1, y1]).all()]
+
+
+def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
+        raise ValueError(
+            f"can't draw into {image.dtype} of shape {image.shape}; give uint8 (H, W, 3) RGB or (H, W) mono"
+        )
+    if image.ndim == 2 or image.shape[2] == 1:
+        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    if image.shape[2] != 3:
+        raise ValueError(f"a picture of {image.shape[2]} channels can't be drawn into; give RGB or mono")
+    return np.array(image, order="C")
+
+
+def _line_width(canvas: NDArray[np.uint8], scale: float) -> int:
+    size: int = min(canvas.shape[:2])
+    return max(1, round((1 + size / 300) * scale))
+
+
+def _corners(canvas: NDArray[np.uint8], box: Box, width: int) -> tuple[int, int, int, int] | None:
+    """Give the pixel rows and columns that a box's outline runs through, or None for a box outside the picture.
+
+    Edges beyond the frame are kept just outside it, so that they stay unseen and the numbers small.
+    """
+    high, wide = canvas.shape[:2]
+    x0, y0, x1, y1 = box
+    if min(x1, wide) <= max(x0, 0) or min(y1, high) <= max(y0, 0):
+        return None
+    beyond = 2 * width + 2
+
+    def within(value: float, size: int) -> int:
+        return round(min(max(value, -beyond), size + beyond))
+
+    return within(x0, wide), within(y0, high), within(x1, wide) - 1, within(y1, high) - 1
+
+
+def _solid(canvas: NDArray[np.uint8], box: Box, color: Color, width: int) -> None:
+    corners = _corners(canvas, box, width)
+    if corners:
+        x0, y0, x1, y1 = corners
+        for ink, thickness in _strokes(color, width):
+            cv2.rectangle(canvas, (x0, y0), (x1, y1), ink, thickness)
+
+
+def _strokes(color: Color, width: int) -> list[tuple[Color, int]]:
+    """List colour and thickness of a line's strokes; thin lines go without an outline, which would drown them."""
+    return [(OUTLINE, width + 2), (color, width)] if width > 2 else [(color, width)]
+
+
+def _dashed(canvas: NDArray[np.uint8], box: Box, color: Color, width: int) -> None:
+    corners = _corners(canvas, box, width)
+    if not corners:
+        return
+    x0, y0, x1, y1 = corners
+    dash = max(5 * width, 6)
+    for ink, thickness in _strokes(color, width):
+        for (ax, ay), (bx, by) in (
+            ((x0, y0), (x1, y0)),
+            ((x1, y0), (x1, y1)),
+            ((x0, y1), (x1, y1)),
+            ((x0, y0), (x0, y1)),
+        ):
+            _dashes(canvas, np.array([ax, ay]), np.array([bx, by]), dash, ink, thickness)
+
+
+def _dashes(
+    canvas: NDArray[np.uint8], start: NDArray[np.int_], end: NDArray[np.int_], dash: int, color: Color, width: int
+) -> None:
+    """Draw a dashed line that begins and ends with a dash, so that corners are always closed."""
+    length = float(np.abs(end - start).sum())
+    pairs = max(0, round((length / dash - 1) / 2))
+    steps = 2 * pairs + 1
+    for i in range(0, steps, 2):
+        a, b = start + (end - start) * i / steps, start + (end - start) * (i + 1) / steps
+        cv2.line(canvas, (round(a[0]), round(a[1])), (round(b[0]), round(b[1])), color, width)
+
+
+def _write(canvas: NDArray[np.uint8], label: str, scale: float) -> None:
+    """Write a label on a dark plate along the upper edge, in as many lines as it needs."""
+    high, wide = canvas.shape[:2]
+    size = max(0.35, min(canvas.shape[:2]) / 700) * scale
+    stroke = max(1, round(size * 1.6))
+    margin = max(2, round(_BASE_HEIGHT * size * 0.35))
+    rows = _wrap(label.encode("ascii", "replace").decode(), wide - 2 * margin, size, stroke)
+    (_, tall), base = cv2.getTextSize("Ag", _FONT, size, stroke)
+    step = tall + base + max(1, margin // 2)
+    bottom = min(high, margin + step * len(rows))
+    plate = canvas[:bottom].astype(np.float32)
+    broad = min(wide, 2 * margin + max(cv2.getTextSize(row, _FONT, size, stroke)[0][0] for row in rows))
+    plate[:, :broad] = plate[:, :broad] * 0.25 + np.array(PLATE) * 0.75
+    canvas[:bottom] = plate.astype(np.uint8)
+    for number, row in enumerate(rows):
+        at = (margin, margin + tall + step * number)
+        cv2.putText(canvas, row, at, _FONT, size, INK, stroke, cv2.LINE_AA)
+
+
+def _wrap(text: str, limit: int, size: float, stroke: int) -> list[str]:
+    """Break a text into at most three lines that fit; what doesn't is cut with an ellipsis."""
+
+    def fits(row: str) -> bool:
+        return bool(cv2.getTextSize(row, _FONT, size, stroke)[0][0] <= limit)
+
+    rows = [""]
+    for word in text.split():
+        joined = f"{rows[-1]} {word}".strip()
+        if fits(joined) or not rows[-1]:
+            rows[-1] = joined
+        else:
+            rows.append(word)
+    shortened = rows[:3]
+    if len(rows) > 3:
+        shortened[-1] += " ..."
+    for number, row in enumerate(shortened):
+        while len(row) > 4 and not fits(row):
+            row = row.removesuffix("...")[:-1] + "..."
+        shortened[number] = row
+    return shortened
