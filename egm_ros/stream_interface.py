@@ -60,6 +60,8 @@ OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec("show", "all", "Which pictures come out: answered is those with an answer, when it comes; live is"
                   " every picture at once, with the newest answer so far and its age; all is both.",
                   choices=("all", "answered", "live"), live=True),
+    ParameterSpec("scale", 1, "Enlarge pictures before drawing, so that labels in small ones can be read.",
+                  range=(1, 8), live=True),
     ParameterSpec("max_age", 5.0, "An answer older than this is no longer drawn on later pictures.",
                   range=(0.0, 3600.0), live=True, unit="s"),
     ParameterSpec("buffer", 5.0, "How long pictures are kept until their answer comes.", range=(0.0, 60.0), live=True,

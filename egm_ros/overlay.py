@@ -1,0 +1,169 @@
+"""Draws the boxes into the camera's pictures: visible solid, amodal dashed. It works only while someone looks.
+
+    python -m egm_ros.overlay --ros-args -r image:=/camera/image
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import cv2
+import numpy as np
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray
+
+from egm_core.boxes import Box
+from egm_core.draw import draw
+from egm_ros import images
+from egm_ros import stream_interface as interface
+from egm_ros.images import ImageError
+from egm_ros.interface import Topic
+from egm_ros.joining import Answer, Join, box_of, stamp_of
+from egm_ros.node_parameters import declare, watch
+from egm_ros.process import run
+from egm_ros.qos import profile
+from egm_ros.shared_memory import advice
+
+LOOK_PERIOD = 0.2
+
+
+class OverlayNode(Node):
+    """Publishes the camera's pictures with the grounding node's boxes in them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("overlay", **options)
+        self._values = declare(self, interface.OVERLAY_PARAMETERS)
+        watch(self, interface.OVERLAY_PARAMETERS, lambda changed: "", self._change)
+        self._join = Join(self._values["buffer"])
+        self._instruction: str | None = None
+        self._advised = False
+        self._image = self._publisher(Image, interface.OVERLAY_IMAGE)
+        self._compressed = self._publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
+        self._inputs: list[Any] = []
+        self.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    @property
+    def working(self) -> bool:
+        """Whether someone looks, and so the inputs are subscribed."""
+        return bool(self._inputs)
+
+    def _change(self, changed: dict[str, Any]) -> None:
+        self._values.update(changed)
+        self._join.seconds = self._values["buffer"]
+
+    def _publisher(self, kind: Any, topic: Topic) -> Any:
+        options = QoSOverridingOptions.with_default_policies()
+        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
+
+    def _look(self) -> None:
+        """Subscribe the inputs when the first onlooker comes, and leave them when the last one goes."""
+        watched = bool(self._image.get_subscription_count() or self._compressed.get_subscription_count())
+        if watched and not self._inputs:
+            picture = CompressedImage if self._values["transport"] == "compressed" else Image
+            entries = (
+                (picture, interface.OVERLAY_IMAGE_IN, self._on_image),
+                (Detection2DArray, interface.OVERLAY_VISIBLE, self._on_visible),
+                (Detection2DArray, interface.OVERLAY_AMODAL, self._on_amodal),
+                (String, interface.OVERLAY_INSTRUCTION, self._on_instruction),
+            )
+            self._inputs = [
+                self.create_subscription(
+                    kind,
+                    topic.name,
+                    callback,
+                    profile(topic),
+                    qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                )
+                for kind, topic, callback in entries
+            ]
+        elif not watched and self._inputs:
+            for subscription in self._inputs:
+                self.destroy_subscription(subscription)
+            self._inputs = []
+            self._join = Join(self._values["buffer"])
+
+    def _on_instruction(self, message: String) -> None:
+        """Leave the boxes of an earlier instruction; at the start the latched one may come after its answer."""
+        changed = self._instruction is not None and message.data != self._instruction
+        self._instruction = message.data
+        answer = self._join.newest
+        if not message.data or (changed and answer is not None and label_of(answer.visible) != message.data):
+            self._join.forget()
+
+    def _on_visible(self, message: Detection2DArray) -> None:
+        self._show_joined(self._join.visible(message))
+
+    def _on_amodal(self, message: Detection2DArray) -> None:
+        self._show_joined(self._join.amodal(message))
+
+    def _show_joined(self, picture: Any | None) -> None:
+        if picture is not None and self._values["show"] != "live":
+            self._show(picture, self._join.newest)
+
+    def _on_image(self, message: Any) -> None:
+        own = self._join.picture(message)
+        if own is not None:
+            self._show(message, own)
+        elif self._values["show"] != "answered":
+            newest = self._join.newest
+            age = (stamp_of(message) - newest.stamp) / 1e9 if newest is not None else 0.0
+            self._show(message, newest if 0.0 <= age <= self._values["max_age"] else None)
+
+    def _show(self, picture: Any, answer: Answer | None) -> None:
+        try:
+            image = images.decode(picture)
+        except ImageError as error:
+            self.get_logger().warning(f"cannot draw: {error}", throttle_duration_sec=5.0)
+            return
+        scale = self._values["scale"]
+        if scale > 1:
+            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+        if answer is not None:
+            age = (stamp_of(picture) - answer.stamp) / 1e9
+            image = drawn(image, answer, age, self._instruction or "", scale)
+        if self._image.get_subscription_count():
+            self._image.publish(images.encode(image, picture.header))
+            if not self._advised and advice(image.nbytes):
+                self._advised = True
+                self.get_logger().warning(advice(image.nbytes))
+        if self._compressed.get_subscription_count():
+            quality = self._values["jpeg_quality"]
+            self._compressed.publish(images.encode_compressed(image, picture.header, quality))
+
+
+def label_of(array: Detection2DArray | None) -> str:
+    """Give the instruction that boxes answer; empty where there are none."""
+    results = array.detections[0].results if array is not None and array.detections else []
+    return str(results[0].hypothesis.class_id) if results else ""
+
+
+def boxes_in(array: Detection2DArray | None, scale: int) -> list[Box]:
+    """Give the boxes of an array in a picture that was enlarged."""
+    boxes = [box_of(entry) for entry in array.detections] if array is not None else []
+    return [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in boxes]
+
+
+def drawn(image: images.RGB, answer: Answer, age: float, instruction: str, scale: int = 1) -> images.RGB:
+    """Draw an answer with its instruction, score and age (seconds; 0 where it is the picture's own) into a picture."""
+    label = label_of(answer.visible)
+    if label:
+        text = f"{label} {answer.visible.detections[0].results[0].hypothesis.score:.2f}"
+    else:
+        text = f"absent: {instruction}"
+    if age > 0:
+        text += f", {age:.1f} s ago"
+    return draw(image, boxes_in(answer.visible, scale), boxes_in(answer.amodal, scale), text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the overlay until it is told to stop; 2 for a bad parameter."""
+    return run(OverlayNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""The overlay on real DDS: idle until someone looks, boxes joined to their picture, ages on later ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header, String
+from vision_msgs.msg import Detection2DArray
+
+from egm_core.draw import draw
+from egm_ros import images
+from egm_ros.joining import Answer, Join, box_of, stamp_of
+from egm_ros.messages import detection
+from egm_ros.overlay import OverlayNode, boxes_in, drawn, label_of
+
+pytestmark = pytest.mark.ros
+
+VISIBLE = (20.0, 30.0, 60.0, 70.0)
+AMODAL = (20.0, 30.0, 90.0, 70.0)
+PICTURE = np.full((120, 160, 3), 90, np.uint8)
+LATCHED = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def header(milliseconds: int) -> Header:
+    seconds, rest = divmod(milliseconds, 1000)
+    return Header(stamp=Time(sec=seconds, nanosec=rest * 10**6), frame_id="eye")
+
+
+def picture(milliseconds: int) -> Image:
+    return images.encode(PICTURE, header(milliseconds))
+
+
+def boxes(milliseconds: int, *found: tuple[float, float, float, float], text: str = "the mug") -> Detection2DArray:
+    stamped = header(milliseconds)
+    return Detection2DArray(
+        header=stamped, detections=[detection(stamped, "1:0", box, text, 0.87) for box in found]
+    )
+
+
+class Scene:
+    """What surrounds an overlay: a camera and a grounding node's topics, and someone who looks."""
+
+    def __init__(self, bench: Any, **parameters: Any) -> None:
+        self.bench = bench
+        self.overlay = bench.add(OverlayNode, parameters)
+        make = bench.node.create_publisher
+        self.camera = make(Image, "image", qos_profile_sensor_data)
+        self.visible = make(Detection2DArray, "grounding/visible", 5)
+        self.amodal = make(Detection2DArray, "grounding/amodal", 5)
+        self.instruction = make(String, "grounding/instruction_active", LATCHED)
+        self.shown: list[Image] = []
+
+    def look(self) -> None:
+        self.onlooker = self.bench.node.create_subscription(Image, "overlay/image", self.shown.append, 10)
+        publishers = (self.camera, self.visible, self.amodal, self.instruction)
+        self.bench.until(lambda: self.overlay.working and all(one.get_subscription_count() for one in publishers))
+
+    def answer(self, milliseconds: int, *pair: Any, text: str = "the mug") -> None:
+        visible, amodal = pair or (VISIBLE, AMODAL)
+        self.visible.publish(boxes(milliseconds, *([visible] if visible else []), text=text))
+        self.amodal.publish(boxes(milliseconds, *([amodal] if amodal else []), text=text))
+
+    def next(self, count: int = 1) -> list[np.ndarray]:
+        self.bench.until(lambda: len(self.shown) >= count)
+        taken, self.shown[:count] = self.shown[:count], []
+        self.headers = [message.header for message in taken]
+        return [images.decode(message) for message in taken]
+
+
+def test_it_works_only_while_someone_looks(bench: Any) -> None:
+    scene = Scene(bench)
+    bench.spin(0.6)
+    assert not scene.overlay.working
+    assert scene.camera.get_subscription_count() == 0
+    scene.look()
+    bench.node.destroy_subscription(scene.onlooker)
+    bench.until(lambda: not scene.overlay.working)
+    bench.until(lambda: scene.camera.get_subscription_count() == 0)
+    scene.look()
+
+
+def test_the_answer_is_drawn_into_its_own_picture_and_with_its_age_into_later_ones(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.look()
+    scene.camera.publish(picture(1000))
+    (plain,) = scene.next()
+    np.testing.assert_array_equal(plain, PICTURE)
+    scene.answer(1000)
+    (joined,) = scene.next()
+    assert scene.headers == [header(1000)]
+    np.testing.assert_array_equal(joined, draw(PICTURE, VISIBLE, AMODAL, "the mug 0.87"))
+    scene.camera.publish(picture(1400))
+    (later,) = scene.next()
+    assert scene.headers == [header(1400)]
+    np.testing.assert_array_equal(later, draw(PICTURE, VISIBLE, AMODAL, "the mug 0.87, 0.4 s ago"))
+    scene.camera.publish(picture(6001))
+    (too_late,) = scene.next()
+    np.testing.assert_array_equal(too_late, PICTURE)
+
+
+def test_an_absent_object_is_said_and_a_new_instruction_takes_the_boxes_away(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.look()
+    scene.instruction.publish(String(data="the mug"))
+    bench.until(lambda: scene.overlay._instruction == "the mug")
+    scene.camera.publish(picture(1000))
+    scene.next()
+    scene.answer(1000, None, None)
+    (absent,) = scene.next()
+    np.testing.assert_array_equal(absent, draw(PICTURE, label="absent: the mug"))
+    scene.instruction.publish(String(data="the bowl"))
+    bench.until(lambda: scene.overlay._instruction == "the bowl")
+    scene.camera.publish(picture(1100))
+    (after,) = scene.next()
+    np.testing.assert_array_equal(after, PICTURE)
+
+
+def test_answered_pictures_alone_and_compressed_output(bench: Any) -> None:
+    scene = Scene(bench, show="answered", jpeg_quality=95)
+    compressed = bench.collect(CompressedImage, "overlay/image/compressed")
+    scene.look()
+    for milliseconds in (1000, 1100, 1200):
+        scene.camera.publish(picture(milliseconds))
+    bench.spin(0.3)
+    scene.answer(1100)
+    scene.next()
+    assert scene.headers == [header(1100)]
+    bench.until(lambda: compressed)
+    assert compressed[0].header == header(1100)
+    expected = draw(PICTURE, VISIBLE, AMODAL, "the mug 0.87")
+    assert np.abs(images.decode(compressed[0]).astype(int) - expected).mean() < 6
+    scene.answer(1200)
+    scene.camera.publish(picture(1300))
+    scene.next()
+    assert scene.headers == [header(1200)]
+    assert not scene.shown
+
+
+def test_a_broken_picture_does_not_end_it(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.look()
+    broken = picture(1000)
+    broken.data = broken.data[:50]
+    scene.camera.publish(broken)
+    scene.camera.publish(picture(1100))
+    scene.next()
+    assert scene.headers == [header(1100)]
+
+
+def test_enlarged_boxes_stay_on_their_object() -> None:
+    answer = Answer(0, boxes(0, VISIBLE), boxes(0))
+    assert boxes_in(answer.visible, 3) == [tuple(3 * edge for edge in VISIBLE)]
+    large = np.full((360, 480, 3), 90, np.uint8)
+    expected = draw(large, tuple(3 * edge for edge in VISIBLE), None, "the mug 0.87")
+    np.testing.assert_array_equal(drawn(large, answer, 0.0, "the mug", scale=3), expected)
+    assert label_of(answer.visible) == "the mug"
+    assert label_of(answer.amodal) == ""
+
+
+def test_joining_by_stamp_whatever_comes_first() -> None:
+    join = Join(seconds=2.0)
+    assert join.visible(boxes(1000, VISIBLE)) is None
+    assert join.amodal(boxes(1000, AMODAL)) is None
+    own = join.picture(picture(1000))
+    assert own is not None
+    assert own.complete
+    assert own.visible is not None
+    assert box_of(own.visible.detections[0]) == VISIBLE
+    assert join.picture(picture(1100)) is None
+    assert join.amodal(boxes(1100, AMODAL)) is None
+    joined = join.visible(boxes(1100, VISIBLE))
+    assert stamp_of(joined) == 1_100_000_000
+    assert join.visible(boxes(1000, AMODAL)) is None
+    assert join.newest is not None
+    assert join.newest.stamp == 1_100_000_000
+    join.forget()
+    assert join.newest is None
+
+
+def test_pictures_leave_the_buffer_by_age_and_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    join = Join(seconds=2.0)
+    for milliseconds in (1000, 2500, 3100):
+        join.picture(picture(milliseconds))
+    assert join.visible(boxes(1000)) is None
+    assert join.amodal(boxes(1000)) is None
+    assert join.visible(boxes(2500)) is None
+    assert stamp_of(join.amodal(boxes(2500))) == 2_500_000_000
+    monkeypatch.setattr("egm_ros.joining.BUFFER_BYTES", PICTURE.nbytes)
+    join.picture(picture(3200))
+    join.visible(boxes(3100))
+    assert join.amodal(boxes(3100)) is None
