@@ -34,24 +34,67 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("--shard-scenes", type=int, default=store.SHARD_SCENES, help="scenes in a shard")
     render.add_argument("--format", choices=("jpeg", "png"), default="jpeg", help="how pictures are stored")
     render.add_argument("--depth", action="store_true", help="store depth too (16-bit millimetres)")
+    show = commands.add_parser("show", parents=[shared], help="draw a contact sheet")
+    show.add_argument("--columns", type=int, default=4, help="scenes side by side")
+    show.add_argument("--zoom", type=float, default=2.0, help="enlargement")
+    show.add_argument("--plain", action="store_true", help="no boxes")
+    show.add_argument("--clip", action="store_true", help="frames of the first seed's clip instead of scenes")
+    show.add_argument("--fps", type=float, default=4.0, help="frames a second of that clip")
+    export = commands.add_parser("export", parents=[shared], help="write pictures and the training record")
+    export.add_argument("--per-scene", type=int, default=6, help="samples of a scene")
+    export.add_argument("--file", default="samples.jsonl", help="name of the record, .jsonl or .parquet")
     return parser
+
+
+def _render(options: argparse.Namespace) -> None:
+    new = store.render(
+        options.out,
+        options.first_seed,
+        options.scenes,
+        options.workers,
+        options.world,
+        options.shard_scenes,
+        options.format,
+        options.depth,
+    )
+    print(f"{new} scenes rendered into {options.out}")
+
+
+def _show(options: argparse.Namespace) -> None:
+    import cv2
+
+    from egm_core.scenes.generator import Generator
+    from egm_core.scenes.sheet import sheet
+
+    generator = Generator()
+    try:
+        if options.clip:
+            scenes = list(generator.clip(options.first_seed, options.scenes, options.fps, options.world))
+        else:
+            seeds = range(options.first_seed, options.first_seed + options.scenes)
+            scenes = [generator.scene(seed, options.world) for seed in seeds]
+    finally:
+        generator.close()
+    picture = sheet(scenes, options.columns, options.zoom, not options.plain)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(options.out), picture[..., ::-1]):
+        raise ValueError(f"can't write {options.out}: give a file that ends in .png or .jpg")
+    print(f"{len(scenes)} scenes drawn into {options.out}")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from egm_core.scenes.export import export
+
+    count = export(options.out, options.first_seed, options.scenes, options.per_scene, options.world, options.file)
+    print(f"{count} samples written to {options.out / options.file}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
+    command = {"render": _render, "show": _show, "export": _export}[options.command]
     try:
-        new = store.render(
-            options.out,
-            options.first_seed,
-            options.scenes,
-            options.workers,
-            options.world,
-            options.shard_scenes,
-            options.format,
-            options.depth,
-        )
-        print(f"{new} scenes rendered into {options.out}")
+        command(options)
     except (RenderError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

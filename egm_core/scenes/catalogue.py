@@ -114,7 +114,8 @@ def _book(color: Vector, rng: np.random.Generator) -> Shape:
 def _notebook(color: Vector, rng: np.random.Generator) -> Shape:
     a, b, h = rng.uniform(0.08, 0.09), rng.uniform(0.095, 0.11), 0.006
     rings = [
-        cylinder(0.011, 0.0035, (-a, y, h), _STEEL * 1.3, about_x(np.pi / 2)) for y in np.linspace(-b * 0.85, b * 0.85, 7)
+        cylinder(0.011, 0.0035, (-a, y, h), _STEEL * 1.3, about_x(np.pi / 2))
+        for y in np.linspace(-b * 0.85, b * 0.85, 7)
     ]
     label = block((a * 0.4, b * 0.35, 0.0008), (a * 0.1, 0, 2 * h + 0.0004), np.array([0.9, 0.9, 0.88]))
     frame = block((a * 0.46, b * 0.41, 0.0005), (a * 0.1, 0, 2 * h + 0.0002), _accent(color, 0.6))
@@ -171,9 +172,7 @@ def _car(color: Vector, rng: np.random.Generator) -> Shape:
         mesh("cabin", (length * 0.6, width * 0.93, 0.5), (-length * 0.1, 0, 0.94), _GLASS),
         block((length * 0.4, width * 0.8, 0.05), (-length * 0.13, 0, 1.45), color),
         *[
-            capsule(
-                (x0 * length, y * width * 0.9, 0.94), (x1 * length, y * width * 0.79, 1.43), 0.05, color
-            )
+            capsule((x0 * length, y * width * 0.9, 0.94), (x1 * length, y * width * 0.79, 1.43), 0.05, color)
             for y in (-1, 1)
             for x0, x1 in ((0.48, 0.25), (-0.68, -0.5), (-0.1, -0.12))
         ],
@@ -219,10 +218,11 @@ def _cone(color: Vector, rng: np.random.Generator) -> Shape:
     r, h = rng.uniform(0.5, 0.58), rng.uniform(1.45, 1.65)
     low, high = 0.46, 0.6
     band = np.array([0.92, 0.92, 0.9]) if color.mean() < 0.75 else color * 0.55
+    collar = r * (1.035 - 0.87 * low)
     parts = (
         block((r * 1.15, r * 1.15, 0.07), (0, 0, 0.07), _accent(color, 0.3)),
         mesh("spike", (r, r, h), (0, 0, 0.07), color),
-        mesh("ring", (r * (1.035 - 0.87 * low), r * (1.035 - 0.87 * low), h * (high - low)), (0, 0, 0.07 + h * low), band),
+        mesh("ring", (collar, collar, h * (high - low)), (0, 0, 0.07 + h * low), band),
     )
     return Shape(parts, (r * 1.15, r * 1.15), h + 0.07)
 

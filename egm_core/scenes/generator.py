@@ -1,11 +1,13 @@
 """Renders seeded scenes with exact truth; the same seed gives the same scene, bit for bit, on one machine.
 
-    from egm_core.scenes import Generator
-    scene = Generator().scene(seed=7)
+from egm_core.scenes import Generator
+scene = Generator().scene(seed=7)
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box
+from egm_core.scenes import motion
 from egm_core.scenes.layout import compose, in_frame, large_enough, without
 from egm_core.scenes.projection import EMPTY, Silhouette, View, bounds, mask_box, on_pixels, silhouette
 from egm_core.scenes.render import Renderer, Solid
@@ -27,6 +30,13 @@ MIN_OBJECTS = 3
 _ATTEMPTS = 60
 _FURNITURE_LABELS = {"arm": 200, "pole": 201, "truck": 202}
 _FURNITURE_WORDS = {label: name for name, label in _FURNITURE_LABELS.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    stage: Stage
+    labels: NDArray[np.uint8]
+    depth: NDArray[np.float32]
 
 
 class Generator:
@@ -45,28 +55,55 @@ class Generator:
 
     def scene(self, seed: int, world: World | None = None, size: tuple[int, int] | None = None) -> Scene:
         """Return the scene of a seed; the world and the size (width, height) are the seed's own unless given."""
-        own_world, own_size = choices(seed)
-        world, (width, height) = world or own_world, size or own_size
-        for attempt in range(_ATTEMPTS):
-            rng = np.random.default_rng([VERSION, seed, attempt])
-            stage = compose(rng, world, width, height)
-            scene = None if stage is None else self._settle(stage, seed)
-            if scene is not None:
-                return scene
-        raise RuntimeError(f"no arrangement of seed {seed} in {world} at {width}x{height} held {MIN_OBJECTS} objects")
+        settled = self._settle(seed, world, size)
+        return self._record(settled.stage, seed, settled.labels, settled.depth)
 
-    def _settle(self, stage: Stage, seed: int) -> Scene | None:
+    def clip(
+        self,
+        seed: int,
+        frames: int | None = None,
+        fps: float = 10.0,
+        world: World | None = None,
+        size: tuple[int, int] | None = None,
+        objects: bool = True,
+        camera: bool = True,
+        passing: bool = True,
+    ) -> Iterator[Scene]:
+        """Yield the frames of a seed's scene in motion, without end when `frames` is None.
+
+        Objects keep their index. `objects`, `camera` and `passing` say what may move; what passes in front can hide
+        an object altogether: then its visible box is four zeros and its visible fraction 0.
+        """
+        if fps <= 0:
+            raise ValueError(f"a clip needs a positive frame rate, got fps={fps}")
+        rng = np.random.default_rng([VERSION, seed, _ATTEMPTS])
+        stage, way = motion.draw(rng, self._settle(seed, world, size).stage, objects, camera, passing)
+        for i in itertools.count() if frames is None else range(frames):
+            yield self.observe(motion.at(stage, way, i / fps), seed)
+
+    def _settle(self, seed: int, world: World | None, size: tuple[int, int] | None) -> _Settled:
+        """Return the seed's first arrangement that keeps enough objects, with its labels and depths still loaded."""
+        own_world, own_size = choices(seed)
+        chosen, (width, height) = world or own_world, size or own_size
+        for attempt in range(_ATTEMPTS):
+            stage = compose(np.random.default_rng([VERSION, seed, attempt]), chosen, width, height)
+            settled = None if stage is None else self._pruned(stage)
+            if settled is not None:
+                return settled
+        raise RuntimeError(f"no arrangement of seed {seed} in {chosen} at {width}x{height} held {MIN_OBJECTS} objects")
+
+    def _pruned(self, stage: Stage) -> _Settled | None:
         """Drop the worst hidden objects until every one is recognisable; None when too few are left."""
         while len(stage.things) >= MIN_OBJECTS:
             labels, depth = self._labels(stage)
             poor = []
             for i, thing in enumerate(stage.things):
                 seen = labels == i + 1
-                share = seen.sum() / max(int(outline_of(stage.view, thing).area), 1)
+                share = float(seen.sum()) / max(outline_of(stage.view, thing).area, 1)
                 if share < MIN_VISIBLE or not large_enough(stage.view, mask_box(seen)):
                     poor.append((share, i))
             if not poor:
-                return self._record(stage, seed, labels, depth)
+                return _Settled(stage, labels, depth)
             stage = without(stage, {min(poor)[1]})
         return None
 

@@ -312,9 +312,7 @@ def _across_pen(rng: np.random.Generator, thing: Thing, index: int, things: list
     footprint = Footprint(float(spot[0]), float(spot[1]), yaw, half)
     if _collides(footprint, [t for i, t in enumerate(things) if i != index]) or not _on_ground("tabletop", footprint):
         return None
-    return replace(
-        thing, footprint=footprint, position=np.array([*spot, rise]), rotation=rotation, support=index
-    )
+    return replace(thing, footprint=footprint, position=np.array([*spot, rise]), rotation=rotation, support=index)
 
 
 def _on_ground(world: World, footprint: Footprint) -> bool:

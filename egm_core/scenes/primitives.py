@@ -169,8 +169,8 @@ def _lathe(profile: Profile) -> tuple[Vector, Faces]:
     )
     faces: list[tuple[int, int, int]] = []
     rings = len(profile)
-    here = np.arange(SEGMENTS)
-    following = (here + 1) % SEGMENTS
+    here = range(SEGMENTS)
+    following = [(i + 1) % SEGMENTS for i in here]
     for ring in range(rings - 1):
         a, b = ring * SEGMENTS, (ring + 1) * SEGMENTS
         for i, j in zip(here, following, strict=True):

@@ -71,14 +71,14 @@ class View:
         local = (points - self.position) @ self.rotation.T
         depth = np.maximum(local[:, 2], 1e-6)
         center = (self.width / 2, self.height / 2)
-        return np.c_[self.focal * local[:, :2] / depth[:, None] + center, local[:, 2]]
+        return np.concatenate([self.focal * local[:, :2] / depth[:, None] + center, local[:, 2:]], axis=1)
 
     def ground_point(self, u: float, v: float, z: float = 0.0) -> Vector | None:
         """Return the point (2,) of the plane at height `z` seen at pixel (u, v); None above the horizon."""
         ray = self.rotation.T @ np.array([(u - self.width / 2) / self.focal, (v - self.height / 2) / self.focal, 1.0])
         if ray[2] > -1e-3:
             return None
-        return (self.position + ray * (z - self.position[2]) / ray[2])[:2]
+        return np.asarray((self.position + ray * (z - self.position[2]) / ray[2])[:2])
 
 
 def look_at(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ class RenderError(RuntimeError):
     """The machine can't render; the message says what to install or set."""
 
 
-def _import_mujoco():  # type: ignore[no-untyped-def]
+def _import_mujoco() -> Any:
     """Import MuJoCo, and say what is missing where its OpenGL backend can't be loaded."""
     backend = os.environ["MUJOCO_GL"]
     try:
@@ -41,10 +42,10 @@ def _import_mujoco():  # type: ignore[no-untyped-def]
 
 def _remedy(backend: str, error: BaseException) -> str:
     detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return (
-        f"scenes need OpenGL through MUJOCO_GL={backend}, which failed ({detail}): "
-        "install EGL (Debian/Ubuntu: apt install libegl1 libgl1-mesa-dri) and run with MUJOCO_GL=egl"
-    )
+    remedy = "install EGL, for example by `apt install libegl1 libgl1-mesa-dri`"
+    if backend != "egl":
+        remedy = f"unset MUJOCO_GL to use EGL, and if it is missing, {remedy}"
+    return f"scenes need OpenGL, and MUJOCO_GL={backend} failed ({detail}): {remedy}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,7 @@ def procedural_textures() -> NDArray[np.uint8]:
     bank = np.empty((TEXTURES, n, n), dtype=np.uint8)
     for i in range(TEXTURES):
         kind = i % 5
+        picture: NDArray[Any]
         if kind == 0:
             picture = np.ones((n, n))
         elif kind == 1:

@@ -40,9 +40,7 @@ def view(rng: np.random.Generator, world: World, width: int, height: int) -> Vie
         elevation, azimuth, span = np.radians(u(11, 27)), u(-0.3, 0.3), u(9.5, 12.5)
         target = np.array([u(-0.6, 0.6), u(-0.4, 0.4), 0.9])
         near, far, distance = 0.4, 160.0, span * focal / reference
-    direction = np.array(
-        [np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)]
-    )
+    direction = np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)])
     roll = float(rng.normal(0.0, 0.02))
     return look_at(target + distance * direction, target, focal, width, height, near, far, roll)
 
@@ -67,11 +65,12 @@ def _room(rng: np.random.Generator) -> list[Primitive]:
     parts.append(block((5, 0.02, 3), (0, wall_y, 0.4), grey(rng, 0.5, 0.88), tilt, _texture(rng)))
     for _ in range(int(rng.integers(0, 4))):
         frame = (u(0.08, 0.25), 0.012, u(0.08, 0.22))
-        spot = tilt @ np.array([u(-0.9, 0.9), -0.03, u(0.0, 0.7)]) + (0, wall_y, 0.1)
-        parts.append(block(frame, spot, grey(rng, 0.25, 0.8, 0.04), tilt, _texture(rng)))
+        hung = tilt @ np.array([u(-0.9, 0.9), -0.03, u(0.0, 0.7)]) + (0, wall_y, 0.1)
+        parts.append(block(frame, hung, grey(rng, 0.25, 0.8, 0.04), tilt, _texture(rng)))
     if rng.random() < 0.4:
         half = (u(0.12, 0.3), u(0.1, 0.22), 0.001)
-        parts.append(block(half, (u(-0.2, 0.2), u(-0.2, 0.2), 0.0), grey(rng, 0.3, 0.8), about_z(u(-0.4, 0.4)), _texture(rng)))
+        spot = (u(-0.2, 0.2), u(-0.2, 0.2), 0.0)
+        parts.append(block(half, spot, grey(rng, 0.3, 0.8), about_z(u(-0.4, 0.4)), _texture(rng)))
     for _ in range(int(rng.integers(0, 5))):
         x, y = u(-0.58, 0.58), u(0.4, 0.48)
         half = (u(0.02, 0.06), 0.02, u(0.01, 0.08))
@@ -86,12 +85,13 @@ def _road(rng: np.random.Generator) -> list[Primitive]:
     half, middle, turn = u(3.2, 4.6), u(-1.2, 1.2), about_z(u(-0.12, 0.12))
     across = turn @ np.array([0.0, 1.0, 0.0])
     along = turn @ np.array([1.0, 0.0, 0.0])
-    center = np.array([0.0, middle, 0.0])
-    parts.append(block((70, half, 0.03), center + (0, 0, -0.05), grey(rng, 0.38, 0.62, 0.01), turn, _texture(rng, 0.5)))
+    center, up = np.array([0.0, middle, 0.0]), np.array([0.0, 0.0, 1.0])
+    parts.append(block((70, half, 0.03), center - up * 0.05, grey(rng, 0.38, 0.62, 0.01), turn, _texture(rng, 0.5)))
     for i in range(-5, 6):
-        parts.append(block((0.8, 0.08, 0.005), center + along * i * 3.2 + (0, 0, -0.02), grey(rng, 0.7, 0.85, 0.01), turn))
+        mark = center + along * i * 3.2 - up * 0.02
+        parts.append(block((0.8, 0.08, 0.005), mark, grey(rng, 0.7, 0.85, 0.01), turn))
     for side in (-1, 1):
-        curb = center + across * side * (half + 0.15) + (0, 0, -0.03)
+        curb = center + across * side * (half + 0.15) - up * 0.03
         parts.append(block((70, 0.15, 0.06), curb, grey(rng, 0.5, 0.7, 0.01), turn))
     sky = np.array([0.66, 0.76, 0.88]) * u(0.85, 1.05)
     parts.append(replace(block((120, 0.1, 80), (0, 75, 10), sky), emission=0.6))
@@ -109,9 +109,9 @@ def _road(rng: np.random.Generator) -> list[Primitive]:
         x += 2 * w + u(0, 3)
     for _ in range(int(rng.integers(0, 5))):
         spot = np.array([u(-14, 14), u(8, 10), 0.0])
-        parts.append(cylinder(0.2, 1.2, spot + (0, 0, 1.2), np.array([0.36, 0.3, 0.25])))
+        parts.append(cylinder(0.2, 1.2, spot + up * 1.2, np.array([0.36, 0.3, 0.25])))
         crown = np.array([0.36, 0.45, 0.32]) * u(0.8, 1.2)
-        parts.append(ellipsoid((u(1, 1.6), u(1, 1.6), u(1.2, 1.8)), spot + (0, 0, 3.4), crown))
+        parts.append(ellipsoid((u(1, 1.6), u(1, 1.6), u(1.2, 1.8)), spot + up * 3.4, crown))
     return parts
 
 
@@ -127,7 +127,7 @@ def lights(rng: np.random.Generator, world: World) -> tuple[Light, ...]:
 
     def direction() -> Vector:
         way = np.array([u(-1, 1), u(-0.5, 1), -u(0.8, 1.7)])
-        return way / np.linalg.norm(way)
+        return np.asarray(way / np.linalg.norm(way))
 
     main, fill = direction(), direction()
     warmth = np.clip(1 + rng.normal(0, 0.03, 3), 0.92, 1.08)
