@@ -239,12 +239,15 @@ def near_misses(facts: Facts) -> Iterator[Draft]:
         for color in COLORS
         if not facts.colors.get(color, 0) & mask
     ]
+    stateful = 0
+    for mask in facts.states.values():
+        stateful |= mask
     for head, mask in nouns.bare:
-        for anchor, _ in nouns.short_anchors:
-            tries += [("relation", Related(head, relation, anchor)) for relation in _sensible(head, anchor)]
-        tries += [
-            ("state", Noun(head.category, state=state)) for state in facts.states if not facts.states[state] & mask
-        ]
+        for anchor, index in nouns.short_anchors:
+            if mask & ~(1 << index):
+                tries += [("relation", Related(head, relation, anchor)) for relation in _sensible(head, anchor)]
+        if not mask & ~stateful:
+            tries += [("state", Noun(head.category, state=s)) for s, same in facts.states.items() if not same & mask]
         count = mask.bit_count()
         if 1 < count < MAX_RANK:
             tries += [("rank", Ordinal(head, count + 1, side)) for side in SIDES]

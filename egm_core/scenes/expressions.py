@@ -35,13 +35,13 @@ MIX: Mapping[Kind, float] = MappingProxyType(
         "absent": 0.15,
     }
 )
-EAGERNESS: Mapping[Kind, float] = MappingProxyType({"size": 3.0, "occlusion": 1.25})
+EAGERNESS: Mapping[Kind, float] = MappingProxyType({"attribute": 1.15, "relation": 1.2, "size": 2.5, "occlusion": 1.25})
 NEAR_MISSES = 0.5
 DISTRACTOR_WEIGHT = 4.0
 HIDDEN_WEIGHTS = ((0.5, 12.0), (0.8, 3.0))
 VARIETY_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"color": 4.0, "rank": 2.0, "any": 0.5, "home category": 2.0, "home color": 3.0, "home relation": 2.0}
-    | {"abroad category": 0.4, "abroad color": 0.4, "relation": 3.0}
+    | {"abroad category": 0.4, "abroad color": 0.4, "relation": 3.0, "left of": 2.0, "right of": 2.0, "next to": 0.6}
 )
 
 
