@@ -84,31 +84,28 @@ def choose(scene: Scene, rng: np.random.Generator, n: int, mix: Mapping[Kind, fl
     """Draw `n` different expressions of a scene in the given mix of kinds; fewer where it allows no more.
 
     Kinds that the scene doesn't allow leave their share to the others, except to `absent`; those that few scenes
-    allow are drawn more eagerly where they can be. Objects with a
-    distractor of their category, and objects whose amodal box differs from the visible one, are preferred.
+    allow are drawn more eagerly where they can be. Objects with a distractor of their category, and objects
+    whose amodal box differs from the visible one, are preferred.
     """
     facts = Facts(scene)
-    pools = _pools(facts, rng, n, mix)
+    pools = _pools(facts, mix)
+    eager = {kind: mix[kind] * EAGERNESS.get(kind, 1.0) for kind in KINDS if mix.get(kind, 0.0) > 0}
+    absent_share = mix.get("absent", 0.0) / sum(mix.values())
     chosen: dict[str, Expression] = {}
-    shares = np.array([mix.get(kind, 0.0) for kind in KINDS], dtype=np.float64)
-    shares /= shares.sum()
-    absent_share = float(shares[KINDS.index("absent")])
-    while len(chosen) < n:
-        present = [kind for kind in KINDS if kind != "absent" and kind in pools]
-        if "absent" in pools and (not present or rng.random() < absent_share):
-            kind: Kind = "absent"
-        elif present:
-            weights = np.array([shares[KINDS.index(k)] * EAGERNESS.get(k, 1.0) for k in present])
-            kind = present[_drawn(rng, weights)]
-        else:
-            break
-        draft = pools[kind].draw(rng)
-        if draft is None:
-            del pools[kind]
-            continue
-        made = _finished(facts, draft)
-        if made is not None:
-            chosen.setdefault(made.text, made)
+    for absent in rng.random(n) < absent_share:
+        wanted = len(chosen) + 1
+        while len(chosen) < wanted and pools:
+            present = [kind for kind in pools if kind != "absent"]
+            if "absent" in pools and (absent or not present):
+                kind: Kind = "absent"
+            else:
+                kind = present[_drawn(rng, np.array([eager[k] for k in present]))]
+            draft = pools[kind].draw(rng)
+            if draft is None:
+                del pools[kind]
+                absent = False
+            elif (made := _finished(facts, draft)) is not None:
+                chosen.setdefault(made.text, made)
     return list(chosen.values())
 
 
@@ -145,7 +142,7 @@ class _AbsentPool(_Pool):
         return None
 
 
-def _pools(facts: Facts, rng: np.random.Generator, n: int, mix: Mapping[Kind, float]) -> dict[Kind, _Pool]:
+def _pools(facts: Facts, mix: Mapping[Kind, float]) -> dict[Kind, _Pool]:
     by_kind: dict[Kind, list[Draft]] = {}
     for draft in drafts(facts):
         by_kind.setdefault(draft.kind, []).append(draft)
