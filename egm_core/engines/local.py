@@ -10,7 +10,7 @@ import gc
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -32,7 +32,7 @@ WINDOW = 8
 @dataclass(eq=False)
 class _Job:
     row: Row
-    chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
+    emit: Callable[[Chunk | EngineError], None]
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -105,9 +105,32 @@ class TransformersEngine(Engine):
 
     def generate(self, request: Request) -> Iterator[Chunk]:
         """Queue a request and give its answer as it is made; closing the iterator aborts it."""
+        chunks: SimpleQueue[Chunk | EngineError] = SimpleQueue()
+        self.submit(request, chunks.put)
+        return self._stream(request.id, chunks)
+
+    def _stream(self, request_id: str, chunks: SimpleQueue[Chunk | EngineError]) -> Iterator[Chunk]:
+        ended = False
+        try:
+            while not ended:
+                chunk = chunks.get()
+                ended = isinstance(chunk, EngineError) or chunk.finish is not None
+                if isinstance(chunk, EngineError):
+                    raise chunk
+                yield chunk
+        finally:
+            if not ended:
+                self.abort(request_id)
+
+    def submit(self, request: Request, emit: Callable[[Chunk | EngineError], None]) -> int:
+        """Queue a request whose chunks, and error, go to `emit` in the worker's thread; returns its prompt's tokens.
+
+        The last call of `emit` has a chunk with `finish`, or an error. Raises EngineError where the request
+        cannot even be queued.
+        """
         self._check_ready()
-        job = _Job(self._row(request))
-        job.row.emit, job.row.stopped = job.chunks.put, job.stop.is_set
+        job = _Job(self._row(request), emit)
+        job.row.emit, job.row.stopped = emit, job.stop.is_set
         with self._changed:
             self._check_ready()
             if any(j.row.request.id == request.id and j.row.finish is None for j in (*self._waiting, *self._running)):
@@ -115,20 +138,7 @@ class TransformersEngine(Engine):
             self._counts.received += 1
             self._waiting.append(job)
             self._changed.notify_all()
-        return self._stream(job)
-
-    def _stream(self, job: _Job) -> Iterator[Chunk]:
-        try:
-            while True:
-                chunk = job.chunks.get()
-                if isinstance(chunk, EngineError):
-                    raise chunk
-                yield chunk
-                if chunk.finish is not None:
-                    return
-        finally:
-            if job.row.finish is None:
-                self._stop(job)
+        return len(job.row.ids)
 
     def generate_batch(self, requests: Sequence[Request], batch_size: int = 16) -> list[Completion]:
         """Answer many requests in the calling thread, in batches; the answers keep the requests' order.
@@ -193,7 +203,7 @@ class TransformersEngine(Engine):
                 self._waiting.remove(job)
                 self._counts.aborted += 1
                 job.row.finish = "abort"
-                job.chunks.put(Chunk("", (), "abort"))
+                job.emit(Chunk("", (), "abort"))
 
     def _row(self, request: Request) -> Row:
         checkpoint = self._checkpoint
@@ -278,7 +288,7 @@ class TransformersEngine(Engine):
             for job in jobs:
                 if job not in untouched and job.row.finish is None:
                     job.row.finish = "error"
-                    job.chunks.put(EngineError("engine_failed", f"{type(error).__name__}: {error}"))
+                    job.emit(EngineError("engine_failed", f"{type(error).__name__}: {error}"))
 
     def _run(self, rows: list[Row]) -> None:
         checkpoint = self._checkpoint

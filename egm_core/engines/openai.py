@@ -1,0 +1,350 @@
+"""The engine that speaks to any OpenAI-compatible server: vLLM, TensorRT-LLM, Edge-LLM, `egm_core.serve`.
+
+Needs no torch, so a robot's node can use it. Each request is a task on one event loop in a thread of its own,
+because a task can be cancelled at any moment: while connecting, while the server thinks, between two tokens.
+Cancelling closes the connection, and that is how such a server is told to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import concurrent.futures
+import os
+import ssl
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import urlsplit
+
+import cv2
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request
+from egm_core.engines.dialects import DIALECTS, Dialect, dialect_of
+from egm_core.engines.sse import Reader, error_message, excerpt
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+IMAGES_KEPT = 4
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds to wait for a connection, for the next piece of an answer, and for the whole answer."""
+
+    connect: float = 5.0
+    read: float = 60.0
+    total: float = 300.0
+
+
+@dataclass(eq=False)
+class _Job:
+    request: Request
+    chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
+    future: concurrent.futures.Future[None] | None = None
+    ended: bool = False
+
+
+class OpenAIEngine(Engine):
+    """A vision-language model behind the OpenAI chat API at `url` (with or without `/v1`).
+
+    `model` None takes the first one that the server lists. The API key is read from the environment variable
+    `api_key_env` where that is set. `dialect` "auto" asks the server who it is. `verify` is True, False, or the
+    path of a CA bundle for TLS. `image_format` "png" keeps every pixel, "jpeg" is smaller.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str | None = None,
+        api_key_env: str = "OPENAI_API_KEY",
+        dialect: str = "auto",
+        timeouts: Timeouts | None = None,
+        verify: bool | str = True,
+        image_format: str = "png",
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not a server's address; write http://host:port or https://host:port")
+        if dialect != "auto" and dialect not in DIALECTS:
+            raise ValueError(f"unknown dialect {dialect!r}; there are auto, {', '.join(DIALECTS)}")
+        if image_format not in ("png", "jpeg"):
+            raise ValueError(f"unknown image format {image_format!r}; there are png and jpeg")
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self.timeouts = timeouts or Timeouts()
+        self._model = model
+        self._dialect: Dialect | None = None if dialect == "auto" else DIALECTS[dialect]
+        self._image_format = image_format
+        self._clip_tokens = True
+        self._jobs: set[_Job] = set()
+        self._lock = threading.Lock()
+        self._images: OrderedDict[tuple[tuple[int, ...], bytes], str] = OrderedDict()
+        self._closed = False
+        key = os.environ.get(api_key_env, "") if api_key_env else ""
+        self._client_options: dict[str, Any] = {
+            "base_url": self.url,
+            "headers": {"Authorization": f"Bearer {key}"} if key else {},
+            "verify": ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify,
+            "timeout": httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
+            # Servers drop idle connections after about five seconds; a request must not meet a dropped one.
+            "limits": httpx.Limits(max_connections=64, keepalive_expiry=3.0),
+            "trust_env": parts.hostname not in LOOPBACK,
+        }
+        self._loop = asyncio.new_event_loop()
+        self._client: httpx.AsyncClient | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="openai-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def dialect(self) -> str:
+        """Name of the server's dialect; "" as long as it isn't known."""
+        return self._dialect.name if self._dialect else ""
+
+    def generate(self, request: Request) -> Iterator[Chunk]:
+        """Send a request at once and give its answer as it arrives; closing the iterator aborts it."""
+        job = _Job(request)
+        with self._lock:
+            if self._closed:
+                raise EngineError("engine_closed", "the engine was closed")
+            if any(other.request.id == request.id for other in self._jobs):
+                raise EngineError("engine_request", f"a request with id {request.id!r} is already running")
+            self._jobs.add(job)
+            job.future = asyncio.run_coroutine_threadsafe(self._answer(job), self._loop)
+        return self._stream(job)
+
+    def _stream(self, job: _Job) -> Iterator[Chunk]:
+        try:
+            while True:
+                chunk = job.chunks.get()
+                if isinstance(chunk, EngineError):
+                    raise chunk
+                yield chunk
+                if chunk.finish is not None:
+                    return
+        finally:
+            self._stop(job)
+
+    def abort(self, request_id: str) -> None:
+        """Stop a request now: its connection is closed, which tells the server."""
+        with self._lock:
+            jobs = [job for job in self._jobs if job.request.id == request_id]
+        for job in jobs:
+            self._stop(job)
+
+    def health(self) -> Health:
+        """Ask the server how it is: `/health` where it has that, its model list otherwise."""
+        if self._closed:
+            return Health("closed", "the engine was closed", self._model or "")
+        future = asyncio.run_coroutine_threadsafe(self._health(), self._loop)
+        try:
+            return future.result(timeout=4.0)
+        except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
+            return Health("starting", f"{self.url} does not answer within 4 s", self._model or "")
+
+    def close(self) -> None:
+        """Abort everything and close all connections."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            jobs = list(self._jobs)
+        for job in jobs:
+            self._stop(job)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=10)
+        self._loop.close()
+
+    def _stop(self, job: _Job) -> None:
+        with self._lock:
+            self._jobs.discard(job)
+            if job.ended:
+                return
+            job.ended = True
+        if job.future is not None:
+            job.future.cancel()
+        job.chunks.put(Chunk("", (), "abort"))
+
+    def _put(self, job: _Job, item: Chunk | EngineError) -> None:
+        with self._lock:
+            if job.ended:
+                return
+            if isinstance(item, EngineError) or item.finish is not None:
+                job.ended = True
+                self._jobs.discard(job)
+        job.chunks.put(item)
+
+    async def _close(self) -> None:
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _connected(self) -> httpx.AsyncClient:
+        if self._client is None:
+            self._client = httpx.AsyncClient(**self._client_options)
+        return self._client
+
+    async def _health(self) -> Health:
+        name = self._model or ""
+        try:
+            for path in ("/health", "/v1/models"):
+                answer = await self._connected().get(path, timeout=2.0)
+                if answer.is_success:
+                    await self._describe()
+                    return Health("ready", f"{self.dialect} server at {self.url}", self._model or "")
+                if answer.status_code == 503:
+                    return self._unavailable(answer, name)
+                if answer.status_code not in (404, 405):
+                    break
+        except httpx.HTTPError as error:
+            return Health("starting", f"nothing answers at {self.url} ({_named(error)})", name)
+        except EngineError as error:
+            return Health("failed", str(error), name)
+        return Health("failed", f"{self.url} answers {answer.status_code}: {error_message(answer.text)}", name)
+
+    @staticmethod
+    def _unavailable(answer: httpx.Response, name: str) -> Health:
+        """Read a 503: `egm_core.serve` says whether it is starting or has failed, others only start."""
+        try:
+            data = answer.json()
+            failed = isinstance(data, dict) and data.get("state") == "failed"
+        except ValueError:
+            failed = False
+        return Health("failed" if failed else "starting", error_message(answer.text), name)
+
+    async def _describe(self) -> None:
+        """Find out which model and what kind of server this is, once."""
+        if self._model and self._dialect:
+            return
+        answer = await self._connected().get("/v1/models")
+        if not answer.is_success:
+            raise EngineError(f"engine_http_{answer.status_code}", f"/v1/models: {error_message(answer.text)}")
+        try:
+            first = answer.json()["data"][0]
+            name, owner = str(first["id"]), str(first.get("owned_by", ""))
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise EngineError("engine_garbage", f"/v1/models of {self.url}: {excerpt(answer.text)!r}") from error
+        self._model = self._model or name
+        self._dialect = self._dialect or dialect_of(owner)
+
+    async def _answer(self, job: _Job) -> None:
+        try:
+            async with asyncio.timeout(self.timeouts.total):
+                await self._describe()
+                if not await self._exchange(job):
+                    await self._exchange(job)
+        except EngineError as error:
+            self._put(job, error)
+        except TimeoutError:
+            self._put(job, EngineError("engine_timeout", f"no whole answer within {self.timeouts.total:g} s"))
+        except httpx.ConnectTimeout:
+            wait = self.timeouts.connect
+            self._put(job, EngineError("engine_timeout", f"no connection to {self.url} within {wait:g} s"))
+        except httpx.TimeoutException:
+            self._put(job, EngineError("engine_timeout", f"{self.url} was silent for {self.timeouts.read:g} s"))
+        except httpx.ConnectError as error:
+            text = f"nothing answers at {self.url} ({_named(error)}); is the server running?"
+            self._put(job, EngineError("engine_unreachable", text))
+        except httpx.HTTPError as error:
+            self._put(job, EngineError("engine_cut_stream", f"the connection to {self.url} broke ({_named(error)})"))
+        except (UnicodeError, ValueError) as error:
+            self._put(job, EngineError("engine_garbage", f"{type(error).__name__}: {error}"))
+
+    async def _exchange(self, job: _Job) -> bool:
+        """Ask once and read the answer; False where the server wants to be asked without a token limit."""
+        limited = self._clip_tokens
+        body = await asyncio.to_thread(self._body, job.request, limited)
+        async with self._connected().stream("POST", "/v1/chat/completions", json=body) as response:
+            if not response.is_success:
+                text = (await response.aread()).decode("utf-8", "replace")
+                if response.status_code == 400 and limited and _about_length(text):
+                    self._clip_tokens = False
+                    return False
+                raise EngineError(f"engine_http_{response.status_code}", error_message(text))
+            await self._read(job, response)
+        return True
+
+    async def _read(self, job: _Job, response: httpx.Response) -> None:
+        reader = Reader()
+        kind = response.headers.get("content-type", "")
+        if kind.startswith("application/json"):
+            await response.aread()
+            chunk = reader.event(response.json(), "message")
+            if chunk is None or not reader.finish:
+                raise EngineError("engine_empty", f"{self.url} answered without text")
+            self._put(job, chunk)
+            return
+        if not kind.startswith("text/event-stream"):
+            text = (await response.aread()).decode("utf-8", "replace")
+            raise EngineError("engine_garbage", f"neither a stream nor JSON but {kind or 'nothing'}: {excerpt(text)!r}")
+        count = 0
+        async for line in response.aiter_lines():
+            chunk = reader.line(line)
+            if chunk is not None:
+                count += max(1, len(chunk.tokens))
+                if chunk.finish is None and count >= job.request.sampling.max_tokens and not self._clip_tokens:
+                    chunk = Chunk(chunk.text, chunk.tokens, "length")
+                self._put(job, chunk)
+                if chunk.finish is not None and reader.finish is None:
+                    return
+            if reader.done:
+                break
+        if not reader.events:
+            raise EngineError("engine_empty", f"{self.url} ended its answer before it began")
+        if not reader.done and reader.finish is None:
+            raise EngineError("engine_cut_stream", f"{self.url} ended its answer half way")
+        self._put(job, Chunk("", (), "stop"))
+
+    def _body(self, request: Request, limited: bool) -> dict[str, Any]:
+        sampling = request.sampling
+        image = {"type": "image_url", "image_url": {"url": self._data_url(request.image)}}
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": "user", "content": [image, {"type": "text", "text": request.prompt}]}],
+            "stream": True,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+        }
+        if limited:
+            body["max_tokens"] = sampling.max_tokens
+        if sampling.seed is not None:
+            body["seed"] = sampling.seed
+        if request.logprobs:
+            body["logprobs"] = True
+        return body | (self._dialect.extra(request) if self._dialect else {})
+
+    def _data_url(self, image: NDArray[np.uint8]) -> str:
+        image = np.ascontiguousarray(image)
+        key = (image.shape, blake2b(image.data, digest_size=16).digest())
+        with self._lock:
+            if key in self._images:
+                return self._images[key]
+        quality = [cv2.IMWRITE_PNG_COMPRESSION, 1] if self._image_format == "png" else [cv2.IMWRITE_JPEG_QUALITY, 95]
+        done, data = cv2.imencode(f".{self._image_format}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+        if not done:
+            raise EngineError("engine_request", f"the image {image.shape} cannot be written as {self._image_format}")
+        url = f"data:image/{self._image_format};base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
+        with self._lock:
+            self._images[key] = url
+            while len(self._images) > IMAGES_KEPT:
+                self._images.popitem(last=False)
+        return url
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _about_length(text: str) -> bool:
+    """Tell whether a server refuses a request because its limit of tokens does not fit the model's context."""
+    text = text.lower()
+    return "max_tokens" in text or "max_completion_tokens" in text or "context length" in text
