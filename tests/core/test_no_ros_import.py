@@ -1,0 +1,111 @@
+"""egm_core stands without ROS: no file of it names a ROS package, and all of it imports where there is none."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = sorted((ROOT / "egm_core").rglob("*.py"))
+ROS = {
+    "ament_index_python",
+    "builtin_interfaces",
+    "composition_interfaces",
+    "cv_bridge",
+    "diagnostic_msgs",
+    "diagnostic_updater",
+    "egm_ros",
+    "geometry_msgs",
+    "launch",
+    "launch_ros",
+    "lifecycle_msgs",
+    "message_filters",
+    "nav_msgs",
+    "rcl_interfaces",
+    "rclpy",
+    "rosbag2_py",
+    "rosidl_runtime_py",
+    "rpyutils",
+    "sensor_msgs",
+    "std_msgs",
+    "std_srvs",
+    "tf2_ros",
+    "vision_msgs",
+    "visualization_msgs",
+}
+
+# What may import what: each part only those of a lower number, and itself.
+LAYERS = {
+    "__init__": 0,
+    "boxes": 0,
+    "torchvision_shim": 0,
+    "domain": 0,
+    "families": 1,
+    "draw": 1,
+    "sample": 1,
+    "model_folder": 2,
+    "engines": 3,
+    "grounder": 4,
+    "ground": 5,
+    "serve": 5,
+    "scenes": 5,
+    "tiny": 5,
+    "train": 6,
+    "evaluate": 6,
+}
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+
+class NoROS:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ROS:
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+
+ROS = set(sys.argv[1:])
+sys.meta_path.insert(0, NoROS())
+import egm_core
+names = [m.name for m in pkgutil.walk_packages(egm_core.__path__, "egm_core.", onerror=lambda name: None)]
+for name in names:
+    importlib.import_module(name)
+assert not ROS & {name.split(".")[0] for name in sys.modules}
+print(len(names))
+"""
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Name every module that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where the arrows point"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_no_file_names_a_ros_package(path):
+    assert not {name.split(".")[0] for name in imports(path)} & ROS
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_arrows_point_one_way(path):
+    part = path.relative_to(ROOT / "egm_core").parts[0].removesuffix(".py")
+    assert part in LAYERS, f"give {part} its place among the layers"
+    for name in imports(path):
+        names = name.split(".")
+        if names[0] != "egm_core" or len(names) < 2 or names[1] == part or names[1] == "__version__":
+            continue
+        assert LAYERS[names[1]] < LAYERS[part], f"{part} must not import {name}"
+
+
+def test_everything_imports_where_there_is_no_ros():
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, *sorted(ROS)], cwd=ROOT, capture_output=True, text=True, timeout=170
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) == len([p for p in CORE if p.parent != ROOT / "egm_core" or p.stem != "__init__"])
