@@ -37,7 +37,7 @@ def declare(node: Node, table: Iterable[ParameterSpec]) -> dict[str, Any]:
         except InvalidParameterTypeException as error:
             raise ValueError(f"{spec.name}: {error}; write it as in {default!r}") from error
         except InvalidParameterValueException as error:
-            raise ValueError(spec.problem(getattr(error, "value", None)) or str(error)) from error
+            raise ValueError(str(error)) from error
         problem = spec.problem(value)
         if problem:
             raise ValueError(problem)

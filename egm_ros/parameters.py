@@ -13,6 +13,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
 
+from egm_core.engines.dialects import DIALECTS
+from egm_core.families import FAMILIES
+
 Value = bool | int | float | str | tuple[str, ...]
 
 
@@ -62,7 +65,7 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   " (with offline false), or the name that the server at engine_url knows it by."),
     ParameterSpec("amodal_model", "", "Model that answers the amodal queries; empty: the same one."),
     ParameterSpec("family", "auto", "Prompts and answer format; auto reads them from the model's folder.",
-                  choices=("auto", "qwen3_vl", "internvl3")),
+                  choices=("auto", *FAMILIES)),
     ParameterSpec("offline", True, "Take weights from this machine only, and never ask a model hub."),
     ParameterSpec("engine_url", "", "OpenAI-compatible server to connect to, such as http://localhost:8000;"
                   " empty: start a server as a child process."),
@@ -73,7 +76,7 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   " empty: the node's."),
     ParameterSpec("engine_api_key_env", "OPENAI_API_KEY", "Environment variable that holds the server's API key."),
     ParameterSpec("engine_dialect", "auto", "How the server takes grammars and images.",
-                  choices=("auto", "vllm", "trtllm", "edgellm", "egm")),
+                  choices=("auto", *DIALECTS)),
     ParameterSpec("engine_start_timeout", 600.0, "How long a starting server may take until it is replaced.",
                   range=(1.0, 7200.0), unit="s"),
     ParameterSpec("transport", "raw", "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",

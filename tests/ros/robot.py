@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def wait_for(what: str, condition: Callable[[], Any], timeout: float = PATIENCE)
         value = condition()
         if value:
             return value
-        time.sleep(0.01)
+        time.sleep(0.002)
     raise AssertionError(f"{what}: not within {timeout:g} s")
 
 
@@ -179,10 +179,8 @@ class Robot:
         self._clients: dict[str, Any] = {}
 
     def _spin(self) -> None:
-        try:
+        with suppress(rclpy.executors.ExternalShutdownException):
             self._executor.spin()
-        except rclpy.executors.ExternalShutdownException:
-            pass
 
     def close(self) -> None:
         self._executor.shutdown()

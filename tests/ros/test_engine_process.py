@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 
-from egm_ros.engine_process import GUARD, EngineProcess, free_port, server_command, server_environment
 from robot import alive, descendants, wait_for
+
+from egm_ros.engine_process import GUARD, EngineProcess, free_port, server_command, server_environment
 
 # A server that has a child in its group and one that left it for a session of its own, both deaf to SIGTERM.
 FAMILY = """

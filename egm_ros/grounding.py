@@ -1,0 +1,402 @@
+"""The lifecycle node that grounds an instruction in a camera's stream.
+
+    python -m egm_ros.grounding --ros-args -r image:=/camera/image -p default_instruction:="the red mug"
+
+Callbacks only take notes: a worker thread asks the engine, which runs in a process of its own, and what it answers
+is judged and published here, on the executor's thread, where the instruction changes too.
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.time import Time
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Float32, String
+from std_srvs.srv import SetBool, Trigger
+from vision_msgs.msg import Detection2DArray
+
+from egm_ros import interface, messages
+from egm_ros.engine_link import EngineLink
+from egm_ros.engine_plan import SetupError, plans
+from egm_ros.interface import Topic
+from egm_ros.mailbox import Frame
+from egm_ros.node_parameters import declare, watch
+from egm_ros.orders import Orders
+from egm_ros.outcomes import Result, judge
+from egm_ros.parameters import GROUNDING, Settings
+from egm_ros.qos import profile
+from egm_ros.shared_memory import advice
+from egm_ros.silence import Silence
+from egm_ros.worker import Worker
+
+WATCH_PERIOD = 0.5
+CLOSE_TIMEOUT = 8.0
+
+Transition = Callable[["GroundingNode", LifecycleState], TransitionCallbackReturn]
+
+
+def reported(transition: Transition) -> Transition:
+    """Report what goes wrong in a transition; rclpy itself swallows it without a word."""
+
+    @functools.wraps(transition)
+    def guarded(node: GroundingNode, state: LifecycleState) -> TransitionCallbackReturn:
+        reason = transition.__name__.removeprefix("on_") + "_failed"
+        try:
+            return transition(node, state)
+        except SetupError as error:
+            node.report_failure(reason, str(error))
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:  # the callback's edge
+            node.report_failure(reason, f"{type(error).__name__}: {error}")
+            return TransitionCallbackReturn.ERROR
+
+    return guarded
+
+
+class GroundingNode(LifecycleNode):
+    """Publishes the visible and the amodal box of what an instruction names, for the newest image of a camera."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("grounding", **options)
+        self.settings = Settings.of(declare(self, GROUNDING))
+        watch(self, GROUNDING, self._check_change, self._apply_change)
+        self._orders = Orders(self.settings.default_instruction)
+        self._silence = Silence()
+        self._largest_image = 0
+        self._mail: deque[Callable[[], None]] = deque()
+        self._bell = self.create_guard_condition(self._open_mail)
+        self._status = self._open(DiagnosticStatus, interface.STATUS, managed=False)
+        self._instruction_active = self._open(String, interface.INSTRUCTION_ACTIVE, managed=False)
+        self._told_instruction = ""
+        self._instruction_active.publish(String(data=""))
+        services = ReentrantCallbackGroup()
+        self.create_service(SetBool, interface.ENABLE.name, self._on_enable, callback_group=services)
+        self.create_service(Trigger, interface.RESET.name, self._on_reset, callback_group=services)
+        self.create_timer(WATCH_PERIOD, self._on_watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._boxes: dict[str, tuple[Any, Any]] = {}
+        self._latency: dict[Topic, Any] = {}
+        self._image_subscriptions: list[Any] = []
+        self._instruction_subscription: Any = None
+        self._worker: Worker | None = None
+        self._links: list[EngineLink] = []
+        self._retired: list[Worker | EngineLink] = []
+
+        self._refuse_impossible_transitions()
+
+    # Lifecycle.
+
+    def autostart(self) -> bool:
+        """Configure and activate, as a lifecycle manager would."""
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
+
+    @reported
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Check the model, start the engine, and return; the engine reports on ~/status when it is ready."""
+        settings = self.settings
+        if len(settings.cameras) > 1:
+            raise SetupError(f"cameras: this version serves one camera to a node; {list(settings.cameras)} are"
+                             f" {len(settings.cameras)}, so start a node for each")
+        planned = plans(settings)
+        for camera in settings.cameras:
+            self._boxes[camera] = (self._open(Detection2DArray, interface.VISIBLE, camera),
+                                   self._open(Detection2DArray, interface.AMODAL, camera))
+        self._latency = {topic: self._open(Float32, topic)
+                         for topic in (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)}
+        self._instruction_subscription = self._listen(String, interface.INSTRUCTION, self._on_instruction)
+        log = self.get_logger().get_child("engine")
+        predecessors = [closed for closed in self._retired if isinstance(closed, EngineLink)]
+        self._links = [EngineLink(plan, lambda line: log.info(line), self._engine_changed) for plan in planned]
+        self._worker = Worker(self._links, settings, self._age, self._query_ended)
+        for link in self._links:
+            link.start(predecessors)
+        return super().on_configure(state)
+
+    @reported
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Listen to the camera and serve the instruction."""
+        kind = CompressedImage if self.settings.transport == "compressed" else Image
+        for camera in self.settings.cameras:
+            callback = functools.partial(self._on_image, camera)
+            self._image_subscriptions.append(self._listen(kind, interface.IMAGE, callback, camera))
+        result = super().on_activate(state)
+        self._reorder(self._orders.activate(True))
+        for link in self._links:
+            self._report_engine(link)
+        return result
+
+    @reported
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Abort the running query and stop listening to the camera; the engine stays loaded."""
+        self._rest()
+        return super().on_deactivate(state)
+
+    @reported
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, the engine's process included."""
+        self._free()
+        return super().on_cleanup(state)
+
+    @reported
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything for good."""
+        self._free()
+        return super().on_shutdown(state)
+
+    @reported
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything after a failed transition, so that the node can be configured again."""
+        self._free()
+        return super().on_error(state)
+
+    def _refuse_impossible_transitions(self) -> None:
+        """Answer a transition that the present state does not have; in rclpy 7 such a request ends the process."""
+        service = getattr(self, "_service_change_state", None)
+        if service is None:
+            return
+        change = service.callback
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return change(request, response)
+            except Exception as error:  # the callback's edge
+                asked = request.transition.label or request.transition.id
+                self.report_failure("transition_refused", f"{asked}: {error}")
+                response.success = False
+                return response
+
+        service.callback = guarded
+
+    def close(self, timeout: float) -> None:
+        """End the worker and the engines and wait for it, at most `timeout` seconds; the executor must rest."""
+        self._retire()
+        deadline = time.monotonic() + timeout
+        for closed in self._retired:
+            closed.join(max(0.0, deadline - time.monotonic()))
+
+    def report_failure(self, reason: str, detail: str) -> None:
+        """Log a failure and publish it on ~/status."""
+        self.get_logger().error(f"{reason}: {detail}")
+        self._report(DiagnosticStatus.ERROR, detail, {"outcome": "error", "reason": reason})
+
+    def _rest(self) -> None:
+        for subscription in self._image_subscriptions:
+            self.destroy_subscription(subscription)
+        self._image_subscriptions = []
+        self._reorder(self._orders.activate(False))
+        if self._worker is not None:
+            self._worker.mailbox.clear()
+
+    def _retire(self) -> None:
+        """Begin to end the worker and the engines, without waiting for them."""
+        self._retired = [closed for closed in self._retired if not closed.join(0.0)]
+        ending: list[Worker | EngineLink] = [*self._links, *([self._worker] if self._worker else [])]
+        for closing in ending:
+            closing.close()
+        self._retired += ending
+        self._links, self._worker = [], None
+
+    def _free(self) -> None:
+        self._rest()
+        self._retire()
+        for publisher in [box for pair in self._boxes.values() for box in pair] + list(self._latency.values()):
+            self.destroy_lifecycle_publisher(publisher)
+        self._boxes, self._latency = {}, {}
+        if self._instruction_subscription is not None:
+            self.destroy_subscription(self._instruction_subscription)
+            self._instruction_subscription = None
+
+    def _open(self, kind: Any, topic: Topic, camera: str = "", managed: bool = True) -> Any:
+        create = self.create_lifecycle_publisher if managed else self.create_publisher
+        return create(kind, topic.of(camera), profile(topic),
+                      qos_overriding_options=QoSOverridingOptions.with_default_policies())
+
+    def _listen(self, kind: Any, topic: Topic, callback: Callable[[Any], None], camera: str = "") -> Any:
+        return self.create_subscription(kind, topic.of(camera), callback, profile(topic),
+                                        qos_overriding_options=QoSOverridingOptions.with_default_policies())
+
+    # Callbacks of topics, services, parameters and the clock.
+
+    def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
+        now = time.monotonic()
+        self._silence.restart(now)
+        if len(message.data) > self._largest_image:
+            self._largest_image = len(message.data)
+            warning = advice(self._largest_image)
+            if warning:
+                self.get_logger().warning(warning)
+        if self._worker is not None:
+            self._worker.offer(Frame(message, now, camera))
+
+    def _on_instruction(self, message: String) -> None:
+        self._reorder(self._orders.instruct(message.data))
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._reorder(self._orders.enable(request.data))
+        response.success = True
+        response.message = "enabled" if request.data else "disabled"
+        return response
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._reorder(self._orders.reset(self.settings.default_instruction))
+        response.success = True
+        response.message = f"instruction: {self._orders.instruction!r}"
+        return response
+
+    def _check_change(self, changed: dict[str, Any]) -> str:
+        return replace(self.settings, **changed).contradiction()
+
+    def _apply_change(self, changed: dict[str, Any]) -> None:
+        self.settings = replace(self.settings, **changed)
+        if self._worker is not None:
+            self._worker.update(self.settings)
+        self._reorder(self._orders.set_default(self.settings.default_instruction))
+
+    def _on_watch(self) -> None:
+        silent = self._silence.broken(time.monotonic(), self.settings.image_timeout) if self._orders.serving else 0.0
+        if silent:
+            topic = self._image_subscriptions[0].topic_name
+            self.report_failure("no_image", f"no image on {topic} for {silent:.1f} s;"
+                                f" {self.count_publishers(topic)} publisher(s) there, and this node asks for"
+                                f" {interface.IMAGE.quality}, transport {self.settings.transport}")
+
+    def _reorder(self, changed: bool) -> None:
+        """Pass a change of orders on: to the worker, which aborts the running query, and to who listens."""
+        if not changed:
+            return
+        order = self._orders.current
+        if self._worker is not None:
+            self._worker.order(order)
+        self._silence.restart(time.monotonic())
+        active = order.instruction if order else ""
+        if active != self._told_instruction:
+            self._told_instruction = active
+            self._instruction_active.publish(String(data=active))
+
+    # What the other threads hand over.
+
+    def _query_ended(self, result: Result) -> None:
+        self._deliver(lambda: self._conclude(result))
+
+    def _engine_changed(self, link: EngineLink) -> None:
+        worker = self._worker
+        if worker is not None:
+            worker.wake()
+        self._deliver(lambda: self._report_engine(link))
+
+    def _deliver(self, letter: Callable[[], None]) -> None:
+        """Have something done on the executor's thread."""
+        self._mail.append(letter)
+        self._bell.trigger()
+
+    def _open_mail(self) -> None:
+        while self._mail:
+            letter = self._mail.popleft()
+            try:
+                letter()
+            except Exception as error:  # the callback's edge
+                self.report_failure("internal_error", f"{type(error).__name__}: {error}")
+
+    def _conclude(self, result: Result) -> None:
+        """Publish what a query's result is worth now; nothing can change the orders between judging and publishing."""
+        now = time.monotonic()
+        age = self._age(result.frame)
+        verdict = judge(result, self._orders.epoch, self._orders.void, now - result.started, age, self.settings)
+        grounding = result.grounding
+        total_ms = 1000.0 * (now - result.frame.arrived)
+        engine_ms = grounding.engine_ms if grounding is not None else 0.0
+        header = result.frame.message.header
+        if verdict.outcome in ("found", "absent") and grounding is not None:
+            pair = messages.detections(header, result.order.sequence, result.order.instruction, grounding)
+            for publisher, array in zip(self._boxes[result.frame.camera], pair, strict=True):
+                publisher.publish(array)
+            times = {interface.QUEUE_MS: result.queue_ms, interface.INFERENCE_MS: engine_ms,
+                     interface.TOTAL_MS: total_ms}
+            for topic, value in times.items():
+                self._latency[topic].publish(Float32(data=value))
+        values = {"seq": result.order.sequence, "stamp": messages.stamp_text(header), "outcome": verdict.outcome,
+                  "reason": verdict.reason, "engine_ms": engine_ms, "total_ms": total_ms, "age_ms": 1000.0 * age,
+                  "instruction": result.order.instruction, **messages.grounding_values(grounding)}
+        if verdict.outcome == "error":
+            self.get_logger().warning(f"{verdict.reason}: {verdict.message}", throttle_duration_sec=5.0)
+        self._report(messages.LEVELS[verdict.outcome], verdict.message, values)
+
+    def _report_engine(self, link: EngineLink) -> None:
+        """Say what the engine is doing."""
+        state = link.state
+        values = {"outcome": "error" if state.state == "failed" else "", "reason": state.reason, "engine": state.state,
+                  "restarts": link.restarts}
+        if state.state == "failed":
+            self.get_logger().error(f"{state.reason}: {state.detail}")
+        else:
+            self.get_logger().info(f"{state.reason} {state.detail}")
+        level = {"ready": DiagnosticStatus.OK, "failed": DiagnosticStatus.ERROR}.get(state.state, DiagnosticStatus.WARN)
+        self._report(level, f"{state.reason} {state.detail}".strip(), values)
+
+    def _report(self, level: bytes, message: str, values: dict[str, object]) -> None:
+        """Publish on ~/status; the keys that every message has come first."""
+        mailbox = self._worker.mailbox if self._worker else None
+        common = {"seq": self._orders.sequence, "stamp": "", "outcome": "", "reason": "", "engine_ms": 0.0,
+                  "total_ms": 0.0}
+        counts = {"received": mailbox.received, "dropped": mailbox.dropped} if mailbox else {}
+        name = self.get_fully_qualified_name().lstrip("/")
+        self._status.publish(messages.status(name, self.settings.model, level, message, common | values | counts))
+
+    def _age(self, frame: Frame) -> float:
+        """Return a frame's age by its stamp in seconds; by its arrival where it carries no stamp."""
+        stamp = frame.message.header.stamp
+        if stamp.sec == 0 and stamp.nanosec == 0:
+            return time.monotonic() - frame.arrived
+        clock = self.get_clock()
+        return (clock.now() - Time.from_msg(stamp, clock_type=clock.clock_type)).nanoseconds / 1e9
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node until it is told to stop; 1 if it cannot start, 2 for a bad parameter, else 0."""
+    rclpy.init(args=arguments)
+    try:
+        node = GroundingNode()
+    except ValueError as error:
+        print(f"grounding: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 2
+    try:
+        if node.settings.autostart and not node.autostart():
+            return 1
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while rclpy.ok():
+            try:
+                executor.spin_once()
+            except ExternalShutdownException:
+                break
+            except Exception as error:  # the process's edge: a robot's node lives on
+                node.report_failure("internal_error", f"{type(error).__name__}: {error}")
+        return 0
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        node.close(CLOSE_TIMEOUT)
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Builds the node's messages from what the core answers; pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+
+from egm_core.boxes import Box
+from egm_core.grounder import Grounding
+
+LEVELS = {
+    "found": DiagnosticStatus.OK,
+    "absent": DiagnosticStatus.OK,
+    "stale": DiagnosticStatus.STALE,
+    "error": DiagnosticStatus.ERROR,
+}
+
+
+def detection(header: Header, identity: str, box: Box, instruction: str, score: float) -> Detection2D:
+    """Make one detection; the box is in pixels of the source image, and the header is that image's."""
+    x0, y0, x1, y1 = (float(edge) for edge in box)
+    message = Detection2D(header=header, id=identity)
+    message.bbox.center.position.x = (x0 + x1) / 2.0
+    message.bbox.center.position.y = (y0 + y1) / 2.0
+    message.bbox.center.theta = 0.0
+    message.bbox.size_x = x1 - x0
+    message.bbox.size_y = y1 - y0
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = instruction
+    hypothesis.hypothesis.score = float(score)
+    message.results = [hypothesis]
+    return message
+
+
+def detections(
+    header: Header, sequence: int, instruction: str, grounding: Grounding
+) -> tuple[Detection2DArray, Detection2DArray]:
+    """Make the visible and the amodal array of one answer: same header, same ids, empty where there is no box."""
+    visible = Detection2DArray(header=header)
+    amodal = Detection2DArray(header=header)
+    identity = f"{sequence}:0"
+    if grounding.outcome == "found" and grounding.visible is not None:
+        visible.detections = [detection(header, identity, grounding.visible, instruction, grounding.score)]
+        if grounding.amodal is not None:
+            amodal.detections = [
+                detection(header, identity, grounding.amodal, instruction, grounding.amodal_score)
+            ]
+    return visible, amodal
+
+
+def stamp_text(header: Header | None) -> str:
+    """Write a header's stamp as seconds.nanoseconds; empty without a header."""
+    return "" if header is None else f"{header.stamp.sec}.{header.stamp.nanosec:09d}"
+
+
+def status(
+    name: str, hardware: str, level: bytes, message: str, values: Mapping[str, object]
+) -> DiagnosticStatus:
+    """Make one status message; numbers are written with three decimals at most."""
+
+    def text(value: object) -> str:
+        return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+    pairs = [KeyValue(key=key, value=text(value)) for key, value in values.items()]
+    return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware, values=pairs)
+
+
+def grounding_values(grounding: Grounding | None) -> dict[str, object]:
+    """List what the status tells about an answer beyond its boxes."""
+    if grounding is None:
+        return {}
+    available = grounding.score_available
+    return {
+        "score": grounding.score if available else "unavailable",
+        "amodal_score": grounding.amodal_score if available and grounding.amodal is not None else "unavailable",
+        "reasoning": grounding.reasoning,
+        "amodal_reasoning": grounding.amodal_reasoning,
+        "warnings": "; ".join(grounding.warnings),
+        "repairs": ", ".join(grounding.repairs),
+    }

@@ -1,0 +1,79 @@
+"""What becomes of an answer: found, absent, stale or error, decided at the moment of publishing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from egm_core.grounder import Grounding
+from egm_ros.mailbox import Frame
+from egm_ros.orders import Order
+from egm_ros.parameters import Settings
+
+Outcome = Literal["found", "absent", "stale", "error", ""]
+
+EXPLANATIONS = {
+    "instruction_changed": "the instruction changed while the engine worked",
+    "disabled": "querying was disabled while the engine worked",
+    "deactivated": "the node was deactivated while the engine worked",
+    "reset": "the instruction was reset while the engine worked",
+    "query_timeout": "the answer took longer than query_timeout",
+    "max_result_age": "the image is older than max_result_age",
+    "low_score": "the score is below min_score",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One query as the worker hands it back: an answer, or the reason why there is none.
+
+    Times are milliseconds; `started` is monotonic seconds.
+    """
+
+    order: Order
+    frame: Frame
+    started: float
+    queue_ms: float
+    grounding: Grounding | None = None
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome and its reason, with a sentence for a person."""
+
+    outcome: Outcome
+    reason: str
+    message: str
+
+
+def judge(
+    result: Result, epoch: int, void: str, elapsed: float, age: float, settings: Settings
+) -> Verdict:
+    """Decide what a result is worth now.
+
+    `epoch` is the order in force and `void` the reason for the last change of it; `elapsed` counts seconds since the
+    query started, `age` since the image's stamp.
+    """
+
+    def stale(reason: str) -> Verdict:
+        return Verdict("stale", reason, EXPLANATIONS.get(reason, reason))
+
+    if result.order.epoch != epoch:
+        return stale(void)
+    grounding = result.grounding
+    reason = result.reason or (grounding.reason if grounding and grounding.outcome == "error" else "")
+    if reason in ("timeout", "query_timeout") or (not result.reason and elapsed > settings.query_timeout):
+        return stale("query_timeout")
+    too_old = bool(settings.max_result_age) and age > settings.max_result_age
+    if reason == "max_result_age" or (not reason and too_old):
+        return Verdict("stale", "max_result_age", f"{EXPLANATIONS['max_result_age']}: {age:.3g} s"
+                       + ("; with a bag or a simulation, set use_sim_time" if age > 3600.0 else ""))
+    if grounding is None or grounding.outcome == "error":
+        return Verdict("error", reason or "no_answer", result.detail or f"no usable answer: {reason}")
+    if grounding.outcome == "absent":
+        return Verdict("absent", "", f"nothing in the image fits: {result.order.instruction}")
+    if grounding.score_available and grounding.score < settings.min_score:
+        return Verdict("error", "low_score", f"{EXPLANATIONS['low_score']}: {grounding.score:.3f}")
+    return Verdict("found", "", f"found: {result.order.instruction}")

@@ -1,0 +1,417 @@
+"""The grounding node on real DDS: a robot's node here, the node and a scripted engine in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+
+from robot import Process, Robot, ScriptedEngine, image_message, start_node, wait_for
+from scripted_engine import box_of
+from sensor_msgs.msg import Image
+
+pytestmark = pytest.mark.ros
+
+DOMAIN = 10 + os.getpid() % 80
+LIVE = {"max_rate": 0.0, "min_score": 0.0, "query_timeout": 10.0, "max_result_age": 10.0, "default_instruction": "",
+        "image_timeout": 3600.0, "force_amodal": True}
+
+CAMERA = """
+import sys, time
+import rclpy
+sys.path.insert(0, {folder!r})
+from robot import image_message
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+rclpy.init()
+node = rclpy.create_node("camera")
+publisher = node.create_publisher(Image, "image", qos_profile_sensor_data)
+while True:
+    publisher.publish(image_message(frame="killed"))
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture(scope="module")
+def engine():
+    engine = ScriptedEngine(DOMAIN)
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def node(engine):
+    node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, **LIVE)
+    yield node
+    assert node.stop() == 0, node.output
+    assert "Traceback" not in node.output
+
+
+@pytest.fixture(scope="module")
+def running_robot(node):
+    robot = Robot(DOMAIN)
+    wait_for("the node", lambda: any(values["reason"] == "engine_ready" for values in robot.values()))
+    yield robot
+    robot.close()
+
+
+@pytest.fixture
+def robot(running_robot, engine):
+    engine.script(mode="found", delay=0.0, logprob=-0.1)
+    assert running_robot.set(**LIVE).successful
+    running_robot.enable(True)
+    running_robot.reset()
+    wait_for("a rest of the engine", lambda: engine.stats()["running"] == 0)
+    time.sleep(0.1)
+    running_robot.forget()
+    return running_robot
+
+
+def corners(array) -> list[float]:
+    """Give the only detection's box as corners."""
+    (detection,) = array.detections
+    box = detection.bbox
+    x, y = box.center.position.x, box.center.position.y
+    return [x - box.size_x / 2, y - box.size_y / 2, x + box.size_x / 2, y + box.size_y / 2]
+
+
+def expected(instruction: str, width: int, height: int, amodal: bool = False) -> list[float]:
+    """Scale the scripted box to pixels."""
+    return (np.array(box_of(instruction, amodal)) / 1000.0 * [width, height, width, height]).tolist()
+
+
+def test_found_publishes_both_boxes_of_the_source_image(robot):
+    robot.instruct("the Red mug")
+    image = robot.show(image_message(200, 100, frame="front_optical"))
+    status = robot.status(outcome="found")
+    wait_for("both boxes", lambda: robot.visible and robot.amodal)
+    (_, visible), (_, amodal) = robot.visible[0], robot.amodal[0]
+    assert corners(visible) == pytest.approx(expected("the Red mug", 200, 100), abs=0.01)
+    assert corners(amodal) == pytest.approx(expected("the Red mug", 200, 100, True), abs=0.01)
+    for array in (visible, amodal):
+        assert array.header == array.detections[0].header == image.header
+        assert array.detections[0].id == f"{status['seq']}:0"
+        hypothesis = array.detections[0].results[0].hypothesis
+        assert hypothesis.class_id == "the Red mug"
+        assert hypothesis.score == pytest.approx(np.exp(-0.1), abs=1e-6)
+    assert list(status)[2:8] == ["seq", "stamp", "outcome", "reason", "engine_ms", "total_ms"]
+    assert status["level"] == 0
+    assert status["stamp"] == f"{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}"
+    assert 0.0 < float(status["engine_ms"]) <= float(status["total_ms"]) < 10_000.0
+    assert status["reasoning"] == "It is there."
+    assert robot.active[-1][1] == "the Red mug"
+
+
+def test_absent_publishes_empty_arrays(robot, engine):
+    engine.script(mode="absent")
+    robot.instruct("the mug")
+    image = robot.show()
+    assert robot.status(outcome="absent")["level"] == 0
+    wait_for("both arrays", lambda: robot.visible and robot.amodal)
+    for (_, array), *rest in (robot.visible, robot.amodal):
+        assert (array.header, list(array.detections), rest) == (image.header, [], [])
+
+
+@pytest.mark.parametrize("mode", ["garbage", "degenerate", "error500", "cut"])
+def test_an_error_is_told_on_the_status_alone(robot, engine, mode):
+    engine.script(mode=mode)
+    robot.instruct("the mug")
+    robot.show()
+    status = robot.status(outcome="error")
+    assert status["level"] == 2
+    assert status["reason"]
+    engine.script(mode="found")
+    robot.show()
+    robot.status(outcome="found")
+    assert [len(array.detections) for _, array in robot.visible] == [1]
+
+
+def test_the_visible_answer_decides_and_a_missing_amodal_one_is_told(robot, engine):
+    engine.script(mode="disagrees")
+    robot.instruct("the mug")
+    robot.show()
+    assert "amodal_disagrees" in robot.status(outcome="found")["repairs"]
+    wait_for("both arrays", lambda: robot.visible and robot.amodal)
+    assert (len(robot.visible[0][1].detections), len(robot.amodal[0][1].detections)) == (1, 0)
+
+
+def test_an_amodal_box_is_never_smaller_than_the_visible_one(robot, engine):
+    engine.script(mode="small_amodal")
+    robot.instruct("the mug")
+    robot.show(image_message(200, 100))
+    assert "amodal_union" in robot.status(outcome="found")["repairs"]
+    wait_for("both boxes", lambda: robot.visible and robot.amodal)
+    assert corners(robot.amodal[0][1])[0] == pytest.approx(corners(robot.visible[0][1])[0])
+
+
+def test_scores_that_the_engine_does_not_give_are_marked_and_exempt(robot, engine):
+    engine.script(logprob=None)
+    robot.set(min_score=0.9)
+    robot.instruct("the mug")
+    robot.show()
+    assert robot.status(outcome="found")["score"] == "unavailable"
+    wait_for("a box", lambda: robot.visible)
+    assert robot.visible[0][1].detections[0].results[0].hypothesis.score == 0.0
+
+
+def test_low_scores_are_held_back(robot, engine):
+    engine.script(logprob=-2.0)
+    robot.set(min_score=0.5)
+    robot.instruct("the mug")
+    robot.show()
+    assert robot.status(outcome="error")["reason"] == "low_score"
+    assert not robot.visible
+
+
+def test_an_answer_after_the_timeout_is_stale_and_aborted(robot, engine):
+    engine.script(mode="silent")
+    before = engine.stats()["aborted"]
+    robot.set(query_timeout=0.3)
+    robot.instruct("the mug")
+    robot.show()
+    status = robot.status(outcome="stale")
+    assert (status["reason"], status["level"]) == ("query_timeout", 3)
+    wait_for("the abort", lambda: engine.stats()["aborted"] >= before + 2)
+    assert not robot.visible
+
+
+def test_an_old_image_is_stale_without_a_query(robot, engine):
+    before = engine.stats()["asked"]
+    robot.instruct("the mug")
+    robot.show(image_message(stamp=time.time() - 60.0))
+    assert robot.status(outcome="stale")["reason"] == "max_result_age"
+    robot.show(image_message(stamp=1e9))
+    wait_for("the hint", lambda: "use_sim_time" in robot.values()[-1]["message"])
+    assert engine.stats()["asked"] == before
+    robot.show(image_message(stamp=0.0))
+    robot.status(outcome="found")
+
+
+def test_an_image_that_ages_during_the_query_is_stale(robot, engine):
+    engine.script(delay=0.6)
+    robot.set(max_result_age=0.5)
+    robot.instruct("the mug")
+    robot.show()
+    assert robot.status(outcome="stale")["reason"] == "max_result_age"
+    assert engine.stats()["running"] == 0
+    assert not robot.visible
+
+
+def test_a_fast_camera_before_a_slow_engine_has_its_newest_image_answered(robot, engine):
+    engine.script(delay=0.4)
+    robot.instruct("the mug")
+    with robot.stream(60.0) as sent:
+        wait_for("five answers", lambda: len(robot.visible) >= 5)
+    wait_for("a rest of the engine", lambda: engine.stats()["running"] == 0)
+    robot.show()
+    wait_for("the last answer", lambda: robot.values()[-1]["stamp"].startswith(str(sent[-1].header.stamp.sec)))
+    answered = [values for values in robot.values() if values["outcome"] == "found"]
+    stamps = [float(values["stamp"]) for values in answered]
+    assert stamps == sorted(set(stamps))
+    # The queue is as long as one image takes to come; an answer is a query old, not a backlog old.
+    for values in answered[1:]:
+        assert float(values["total_ms"]) < float(values["engine_ms"]) + 150.0
+    first, last = answered[0], answered[-1]
+    received = int(last["received"]) - int(first["received"])
+    dropped = int(last["dropped"]) - int(first["dropped"])
+    assert dropped > 60
+    assert received - dropped == pytest.approx(len(answered) - 1, abs=1)
+
+
+def test_a_thousand_changes_never_yield_the_old_one_s_boxes(robot, engine):
+    engine.script(delay=0.003)
+    random = np.random.default_rng(1)
+    with robot.stream(100.0):
+        for text in (f"thing {number}" for number in range(1000)):
+            robot.instruct(text)
+            wait_for("the change", lambda text=text: robot.active and robot.active[-1][1] == text, 10.0)
+            time.sleep(float(random.choice([0.0, 0.002, 0.01])))
+        wait_for("the last answer", lambda: robot.visible and
+                 robot.visible[-1][1].detections[0].results[0].hypothesis.class_id == "thing 999")
+    instructions = [text for _, text in robot.active]
+    assert instructions == [f"thing {number}" for number in range(1000)]
+    begun = dict(zip(instructions, (stamp for stamp, _ in robot.active), strict=True))
+    for notes, amodal in ((robot.visible, False), (robot.amodal, True)):
+        for stamp, array in notes:
+            instruction = array.detections[0].results[0].hypothesis.class_id
+            number = int(instruction.split()[-1])
+            assert corners(array) == pytest.approx(expected(instruction, 64, 48, amodal), abs=0.01)
+            assert begun[instruction] <= stamp
+            assert stamp <= begun.get(f"thing {number + 1}", stamp)
+    reasons = [values["reason"] for values in robot.values() if values["outcome"] == "stale"]
+    assert reasons.count("instruction_changed") >= 100
+    assert set(reasons) == {"instruction_changed"}
+    sequences = [int(values["seq"]) for values in robot.values()]
+    assert sequences == sorted(sequences)
+
+
+def test_a_new_instruction_aborts_the_old_query_at_the_engine(robot, engine):
+    engine.script(mode="silent")
+    before = engine.stats()["aborted"]
+    robot.instruct("the mug")
+    robot.show()
+    wait_for("both queries", lambda: engine.stats()["running"] == 2)
+    engine.script(mode="found")
+    robot.instruct("the box")
+    wait_for("both aborts", lambda: engine.stats()["aborted"] == before + 2)
+    assert robot.status(outcome="stale")["instruction"] == "the mug"
+    robot.show()
+    assert robot.status(outcome="found")["instruction"] == "the box"
+
+
+def test_the_same_instruction_again_disturbs_nothing(robot, engine):
+    engine.script(delay=0.4)
+    robot.instruct("the mug")
+    robot.show()
+    wait_for("both queries", lambda: engine.stats()["running"] == 2)
+    robot.instruct("the mug")
+    robot.status(outcome="found")
+    assert [text for _, text in robot.active] == ["the mug"]
+
+
+def test_an_empty_instruction_stops(robot, engine):
+    engine.script(mode="silent")
+    robot.instruct("the mug")
+    with robot.stream(30.0):
+        wait_for("both queries", lambda: engine.stats()["running"] == 2)
+        robot.instruct("")
+        robot.status(outcome="stale", reason="instruction_changed")
+        wait_for("the stop", lambda: engine.stats()["running"] == 0 and robot.active[-1][1] == "")
+        asked = engine.stats()["asked"]
+        time.sleep(0.3)
+        assert engine.stats()["asked"] == asked
+
+
+def test_disabling_answers_at_once_while_a_query_hangs(robot, engine):
+    engine.script(mode="silent")
+    robot.instruct("the mug")
+    robot.show()
+    wait_for("both queries", lambda: engine.stats()["running"] == 2)
+    begun = time.monotonic()
+    assert robot.enable(False).success
+    assert time.monotonic() - begun < 1.0
+    assert robot.status(outcome="stale")["reason"] == "disabled"
+    wait_for("the abort", lambda: engine.stats()["running"] == 0)
+    engine.script(mode="found")
+    robot.show()
+    robot.enable(True)
+    robot.show()
+    assert robot.status(outcome="found")["instruction"] == "the mug"
+
+
+def test_reset_goes_back_to_the_default_instruction(robot):
+    robot.set(default_instruction="the default")
+    wait_for("the default", lambda: robot.active and robot.active[-1][1] == "the default")
+    robot.instruct("the mug")
+    wait_for("the mug", lambda: robot.active[-1][1] == "the mug")
+    robot.set(default_instruction="another default")
+    robot.show()
+    assert robot.status(outcome="found")["instruction"] == "the mug"
+    assert "another default" in robot.reset().message
+    wait_for("the default", lambda: robot.active[-1][1] == "another default")
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ({"max_rate": 99.0}, ["max_rate", "99", "30"]),
+        ({"max_rate": -1.0}, ["max_rate", "-1", "0"]),
+        ({"min_score": 1.5}, ["min_score", "1.5", "1.0"]),
+        ({"min_score": float("nan")}, ["min_score", "nan"]),
+        ({"query_timeout": 0.0}, ["query_timeout", "0.05"]),
+        ({"max_result_age": 1e9}, ["max_result_age", "3600"]),
+        ({"max_pixels": -1}, ["max_pixels", "-1"]),
+        ({"max_pixels": 0.5}, ["type"]),
+        ({"reasoning": "yes"}, ["type"]),
+        ({"model": "another"}, ["model", "read-only"]),
+        ({"engine_url": "http://elsewhere"}, ["engine_url", "read-only"]),
+    ],
+)
+def test_a_bad_parameter_is_refused_with_the_reason(robot, change, parts):
+    result = robot.set(**change)
+    assert not result.successful
+    for part in parts:
+        assert part in result.reason
+
+
+def test_of_two_parameters_one_bad_neither_is_set(robot):
+    assert not robot.set(min_score=0.99, max_rate=99.0).successful
+    robot.instruct("the mug")
+    robot.show()
+    robot.status(outcome="found")
+
+
+def test_the_rate_changes_while_the_node_runs(robot):
+    robot.instruct("the mug")
+    robot.set(max_rate=1)  # a whole number will do
+    with robot.stream(60.0):
+        robot.status(outcome="found")
+        robot.forget()
+        time.sleep(1.5)
+        assert 1 <= len(robot.visible) <= 3
+        robot.set(max_rate=0.0)
+        robot.forget()
+        wait_for("many answers", lambda: len(robot.visible) >= 10, 10.0)
+
+
+def spoiled(**changes) -> Image:
+    message = image_message()
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        spoiled(data=b"\x00" * 100),
+        spoiled(data=b""),
+        spoiled(step=1),
+        spoiled(step=2**31),
+        spoiled(encoding="no such encoding"),
+        spoiled(encoding=""),
+        spoiled(width=0),
+        spoiled(height=2**31),
+        spoiled(encoding="32FC1"),
+    ],
+    ids=["truncated", "empty", "short step", "huge step", "unknown", "unnamed", "no width", "huge", "depth"],
+)
+def test_a_garbage_image_is_refused_and_the_node_lives_on(robot, engine, message):
+    before = engine.stats()["asked"]
+    robot.instruct("the mug")
+    message.header = image_message().header
+    robot.show(message)
+    status = robot.status(outcome="error")
+    assert (status["reason"], status["level"]) == ("bad_image", 2)
+    assert len(status["message"]) > 10
+    assert engine.stats()["asked"] == before
+    robot.show()
+    robot.status(outcome="found")
+
+
+def test_a_killed_camera_is_reported_and_the_next_one_is_served(robot, node):
+    robot.set(image_timeout=0.5)
+    code = CAMERA.format(folder=os.path.dirname(__file__))
+    camera = Process([sys.executable, "-c", code], DOMAIN)
+    try:
+        robot.instruct("the mug")
+        wait_for("an answer", lambda: any(array.header.frame_id == "killed" for _, array in robot.visible))
+    finally:
+        camera.signal(signal.SIGKILL)
+        camera.wait()
+    status = robot.status(reason="no_image")
+    assert "best effort" in status["message"]
+    assert "image" in status["message"]
+    assert status["level"] == 2
+    assert node.running()
+    robot.forget()
+    robot.show()
+    robot.status(outcome="found")
+
+

@@ -1,0 +1,79 @@
+"""What becomes of a result at the moment of publishing."""
+
+from dataclasses import replace
+
+import pytest
+
+from egm_core.grounder import Grounding
+from egm_ros.mailbox import Frame
+from egm_ros.orders import Order
+from egm_ros.outcomes import Result, judge
+from egm_ros.parameters import GROUNDING, Settings
+
+SETTINGS = Settings.of({spec.name: spec.default for spec in GROUNDING})
+FOUND = Grounding(outcome="found", reason="", visible=(1.0, 2.0, 3.0, 4.0), amodal=None, reasoning="",
+                  amodal_reasoning="", score=0.9, amodal_score=0.0, score_available=True, warnings=(), repairs=(),
+                  boxes_seen=1, raw_visible="", raw_amodal=None, engine_ms=100.0, total_ms=110.0)
+ABSENT = replace(FOUND, outcome="absent", visible=None, score=0.0)
+MALFORMED = replace(ABSENT, outcome="error", reason="malformed")
+
+
+def result(grounding=FOUND, **changes) -> Result:
+    made = Result(Order(7, 3, "the mug"), Frame(None, 0.0), 0.0, 1.0, grounding=grounding)
+    return replace(made, **changes)
+
+
+def verdict(made, epoch=7, void="instruction_changed", elapsed=0.5, age=0.6, **settings):
+    return judge(made, epoch, void, elapsed, age, replace(SETTINGS, **settings))
+
+
+def outcome(*arguments, **options) -> tuple[str, str]:
+    judged = verdict(*arguments, **options)
+    return judged.outcome, judged.reason
+
+
+def test_found_and_absent_are_what_the_model_said():
+    assert outcome(result()) == ("found", "")
+    assert outcome(result(ABSENT)) == ("absent", "")
+    assert "the mug" in verdict(result()).message
+
+
+def test_the_core_s_reason_for_an_error_is_kept():
+    assert outcome(result(MALFORMED)) == ("error", "malformed")
+
+
+def test_a_failure_before_the_answer_is_an_error():
+    judged = verdict(result(None, reason="bad_image", detail="truncated: 12 bytes"))
+    assert (judged.outcome, judged.reason, judged.message) == ("error", "bad_image", "truncated: 12 bytes")
+
+
+@pytest.mark.parametrize("void", ["instruction_changed", "disabled", "deactivated", "reset"])
+@pytest.mark.parametrize("grounding", [FOUND, ABSENT, MALFORMED])
+def test_whatever_comes_for_an_old_order_is_stale(grounding, void):
+    assert outcome(result(grounding), epoch=8, void=void) == ("stale", void)
+
+
+def test_an_answer_after_the_timeout_is_stale():
+    assert outcome(result(), elapsed=10.1) == ("stale", "query_timeout")
+    assert outcome(result(), elapsed=9.9) == ("found", "")
+    assert outcome(result(replace(MALFORMED, reason="timeout")), elapsed=9.9) == ("stale", "query_timeout")
+
+
+def test_an_answer_for_an_old_image_is_stale():
+    assert outcome(result(), age=10.1) == ("stale", "max_result_age")
+    assert outcome(result(ABSENT), age=10.1) == ("stale", "max_result_age")
+    assert outcome(result(None, reason="max_result_age"), age=10.1) == ("stale", "max_result_age")
+    assert outcome(result(), age=1e9, max_result_age=0.0) == ("found", "")
+    assert "use_sim_time" in verdict(result(), age=1e7).message
+
+
+def test_an_image_from_the_future_is_not_old():
+    assert outcome(result(), age=-5.0) == ("found", "")
+
+
+def test_low_scores_are_held_back_unless_the_engine_gives_none():
+    assert outcome(result(), min_score=0.95) == ("error", "low_score")
+    assert outcome(result(), min_score=0.9) == ("found", "")
+    unavailable = replace(FOUND, score=0.0, score_available=False)
+    assert outcome(result(unavailable), min_score=0.95) == ("found", "")
+    assert outcome(result(ABSENT), min_score=0.95) == ("absent", "")
