@@ -29,7 +29,7 @@ CAMERA_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec("topic", "", "Image topic in the bag; empty: its first one."),
     ParameterSpec("device", 0, "Number of the webcam.", range=(0, 63)),
     ParameterSpec("world", "tabletop", "World of the rendered scene.", choices=("tabletop", "street")),
-    ParameterSpec("seed", 500_000_000, "Seed of the rendered scene.", range=(0, 2**31 - 1)),
+    ParameterSpec("seed", 500_000_000, "Seed of the rendered scene."),
     ParameterSpec("frames", 60, "Length of the rendered scene.", range=(1, 100_000), unit="frames"),
     ParameterSpec("rate", 0.0, "Pictures per second; 0: the source's own rate.", range=(0.0, 240.0), unit="Hz"),
     ParameterSpec("loop", True, "Start again at the end; otherwise the node ends there."),

@@ -1,0 +1,170 @@
+"""Runs the demonstration: processes as on a robot, instructions on a topic, boxes at an ordinary subscriber.
+
+    python -m egm_ros.demo --out out [--live] [--model MODEL]
+
+It prints a row for each answer and leaves demo.png, demo.mp4 and the processes' logs in the folder. It ends with 1
+when a process died, and with 2 when no box came.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from egm_core.boxes import Box
+from egm_ros.demo import pictures, stage
+from egm_ros.demo.processes import ProcessDied, Processes
+from egm_ros.demo.robot import Robot, Row
+from egm_ros.demo.stage import Shown
+
+WORLDS = ("tabletop", "street")
+START_SECONDS = 90.0
+ANSWERS = 2
+SHORTEST, LONGEST = 2.4, 6.0
+HEADINGS = f"{'instruction':42} {'outcome':8} {'visible':>20} {'amodal':>20} {'score':>6} {'ms':>6}  IoU with the truth"
+
+
+class NoAnswer(RuntimeError):
+    """The processes ran, but nothing came of it."""
+
+
+class Demo:
+    """The demonstration's course: start, ask, listen, tidy up."""
+
+    def __init__(self, options: argparse.Namespace, shown: list[Shown]) -> None:
+        self._options, self._shown = options, shown
+        self._began = time.monotonic()
+        self._processes = Processes(options.out / "logs")
+        self._robot = Robot()
+        self._tiles: list[tuple[Row, str]] = []
+
+    def run(self) -> None:
+        """Run it all; raises ProcessDied or NoAnswer."""
+        try:
+            self._start()
+            for shown in self._shown:
+                self._show(shown)
+            self._leave()
+        finally:
+            self._processes.stop()
+            self._robot.close()
+
+    def _start(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        model = self._options.model
+        self._processes.start("engine", "egm_core.serve", "--model", model, "--host", "127.0.0.1", "--port", str(port))
+        node = ("-p", f"engine_url:={url}", "-p", f"model:={model}", "-p", "max_rate:=0.0")
+        self._processes.start("grounding", "egm_ros.grounding", "--ros-args", *node)
+        self._processes.start("overlay", "egm_ros.overlay", "--ros-args", "-p", "scale:=3")
+
+        def ready() -> bool:
+            try:
+                return httpx.get(f"{url}/health", timeout=1.0).status_code == 200 and self._robot.heard
+            except httpx.TransportError:
+                return False
+
+        if not self._robot.spin_until(ready, START_SECONDS, self._processes.check):
+            raise NoAnswer(f"the engine was not ready after {START_SECONDS:g} s; see {self._options.out / 'logs'}")
+        print(f"engine, grounding node and overlay are up after {self._seconds():.1f} s\n\n{HEADINGS}", flush=True)
+
+    def _show(self, shown: Shown) -> None:
+        """Run a camera, and ask one thing after the other."""
+        camera = f"camera_{shown.name}"
+        self._processes.start(camera, "egm_ros.camera", "--ros-args", *shown.camera)
+        print(f"-- {shown.name}, {self._seconds():.1f} s", flush=True)
+        for number, instruction in enumerate(shown.instructions):
+            first = len(self._robot.rows)
+            asked = time.monotonic()
+            self._robot.say(instruction)
+
+            def answered(instruction: str = instruction, first: int = first, asked: float = asked) -> bool:
+                came = [row for row in self._robot.rows[first:] if self._final(row, instruction)]
+                return len(came) >= ANSWERS and time.monotonic() - asked > SHORTEST
+
+            patience = LONGEST + (10.0 if number == 0 else 0.0)
+            self._robot.spin_until(answered, patience, self._processes.check)
+            rows = [row for row in self._robot.rows[first:] if row.instruction == instruction]
+            verdicts = [shown.verdict(row, self._robot.seen(row.stamp)) for row in rows]
+            for row, verdict in zip(rows, verdicts, strict=True):
+                print(line(row, verdict), flush=True)
+            final = [pair for pair in zip(rows, verdicts, strict=True) if self._final(pair[0], instruction)]
+            self._tiles += final[-1:]
+        self._robot.say("")
+        self._processes.stop(camera)
+
+    def _final(self, row: Row, instruction: str) -> bool:
+        return row.instruction == instruction and row.outcome in ("found", "absent")
+
+    def _leave(self) -> None:
+        """Write the pictures and sum up."""
+        out: Path = self._options.out
+        rows = self._robot.rows
+        boxes = sum(row.visible is not None for row in rows)
+        if not boxes:
+            raise NoAnswer(f"{len(rows)} answers came, but no box; see {out / 'logs'}")
+        tiles = []
+        for row, verdict in self._tiles:
+            image = self._robot.drawn(row.stamp)
+            if image is not None:
+                told = f"{row.outcome}, score {row.score}, {row.total_ms:.0f} ms, truth: {verdict or 'unknown'}"
+                tiles.append((image, f"{row.instruction}\n{told}\n{row.reasoning}"))
+        film = self._robot.film
+        if not tiles or not film:
+            raise NoAnswer("no picture came from the overlay")
+        pictures.contact_sheet(out / "demo.png", tiles)
+        pictures.film(out / "demo.mp4", film, self._shown[0].rate)
+        summary = f"{len(rows)} answers, {boxes} with boxes, in {self._seconds():.0f} s"
+        print(f"\n{summary}: {out / 'demo.png'}, {out / 'demo.mp4'}")
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._began
+
+
+def line(row: Row, verdict: str) -> str:
+    """Write an answer as a row of the table."""
+
+    def edges(box: Box | None) -> str:
+        return "[" + " ".join(f"{edge:.0f}" for edge in box) + "]" if box else "-"
+
+    outcome = row.outcome if row.outcome in ("found", "absent") else f"{row.outcome} ({row.reason})"
+    return (
+        f"{row.instruction:42.42} {outcome:8} {edges(row.visible):>20} {edges(row.amodal):>20} {row.score:>6.6} "
+        f"{row.total_ms:6.0f}  {verdict}"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m egm_ros.demo", description="Grounds instructions in two clips.")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for demo.png, demo.mp4 and logs")
+    parser.add_argument("--live", action="store_true", help="render the scenes now (needs EGL)")
+    parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
+    parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to show")
+    options = parser.parse_args(arguments)
+    # A domain of its own keeps the demonstration apart from a robot in the same network.
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    try:
+        Demo(options, (stage.live_scenes if options.live else stage.kept_clips)(options.worlds)).run()
+    except ProcessDied as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except (NoAnswer, RuntimeError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

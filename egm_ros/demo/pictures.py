@@ -1,0 +1,61 @@
+"""What the demonstration leaves: a contact sheet and a film of what the overlay showed."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from egm_ros.images import RGB
+
+TILE = (480, 360)
+CAPTION_LINES = 4
+LINE = 20
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+INK, PAPER = (30, 30, 30), 250
+
+
+def contact_sheet(path: Path, tiles: Sequence[tuple[RGB, str]], columns: int = 3) -> None:
+    """Write pictures with their captions below them, side by side, as one PNG."""
+    made = [_tile(image, caption) for image, caption in tiles]
+    made += [np.full_like(made[0], PAPER)] * (-len(made) % columns)
+    rows = [np.hstack(made[start : start + columns]) for start in range(0, len(made), columns)]
+    cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
+
+
+def film(path: Path, images: Sequence[RGB], rate: float) -> None:
+    """Write pictures, whatever their sizes, as one MP4: VP9, which browsers play, where OpenCV has it."""
+    for codec in ("vp09", "mp4v"):
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, TILE)
+        if writer.isOpened():
+            break
+    else:
+        raise RuntimeError("OpenCV cannot write MP4: install opencv-python-headless from its wheel")
+    for image in images:
+        writer.write(cv2.cvtColor(_fitted(image), cv2.COLOR_RGB2BGR))
+    writer.release()
+
+
+def _fitted(image: RGB) -> RGB:
+    """Fit a picture into a tile, with margins where the shapes differ."""
+    width, height = TILE
+    scale = min(width / image.shape[1], height / image.shape[0])
+    size = (math.floor(image.shape[1] * scale), math.floor(image.shape[0] * scale))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    canvas = np.full((height, width, 3), PAPER, np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = cv2.resize(image, size, interpolation=method)
+    return canvas
+
+
+def _tile(image: RGB, caption: str) -> RGB:
+    lines = [part for line in caption.splitlines() for part in textwrap.wrap(line, 62) or [""]][:CAPTION_LINES]
+    strip = np.full((CAPTION_LINES * LINE + 12, TILE[0], 3), PAPER, np.uint8)
+    for number, line in enumerate(lines):
+        cv2.putText(strip, line, (8, 18 + number * LINE), FONT, 0.42, INK, 1, cv2.LINE_AA)
+    tile = np.vstack([_fitted(image), strip])
+    return np.pad(tile, ((4, 4), (4, 4), (0, 0)), constant_values=PAPER)

@@ -1,0 +1,137 @@
+"""The demonstration's robot: an ordinary ROS 2 node that says what to find and listens for boxes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray
+
+from egm_core.boxes import Box
+from egm_ros.images import RGB, decode
+from egm_ros.joining import Stamp, box_of, stamp_of
+
+# Boxes come right before the status that speaks of them, but on other topics.
+GRACE = 0.5
+
+
+@dataclass(frozen=True)
+class Row:
+    """One answer as the robot got it: boxes in pixels (None: none came), times in milliseconds."""
+
+    stamp: Stamp
+    instruction: str
+    outcome: str
+    reason: str
+    visible: Box | None
+    amodal: Box | None
+    score: str
+    total_ms: float
+    reasoning: str
+
+
+class Robot:
+    """Publishes instructions and collects answers, the camera's pictures and the overlay's."""
+
+    def __init__(self) -> None:
+        rclpy.init()
+        self._node = rclpy.create_node("robot")
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        reliable = QoSProfile(depth=50)
+        self._instruction = self._node.create_publisher(String, "instruction", QoSProfile(depth=1))
+        self._boxes: dict[str, dict[Stamp, Any]] = {"visible": {}, "amodal": {}}
+        for kind, kept in self._boxes.items():
+            self._subscribe(Detection2DArray, f"grounding/{kind}", lambda array, kept=kept: self._keep(kept, array))
+        self._subscribe(DiagnosticStatus, "grounding/status", self._on_status, reliable)
+        self._subscribe(CompressedImage, "overlay/image/compressed", lambda image: self._keep(self._drawn, image))
+        self._subscribe(Image, "image", lambda image: self._keep(self._seen, image), qos_profile_sensor_data)
+        self._drawn: dict[Stamp, CompressedImage] = {}
+        self._seen: dict[Stamp, Image] = {}
+        self._waiting: list[tuple[float, dict[str, str]]] = []
+        self.rows: list[Row] = []
+
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.try_shutdown()
+
+    def say(self, instruction: str) -> None:
+        """Publish an instruction."""
+        self._instruction.publish(String(data=instruction))
+
+    @property
+    def heard(self) -> bool:
+        """Whether someone listens for instructions."""
+        return bool(self._instruction.get_subscription_count())
+
+    def spin_until(self, condition: Callable[[], bool], seconds: float, check: Callable[[], None]) -> bool:
+        """Spin until the condition holds or the time is over, calling `check` all along; say whether it held."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            check()
+            self._executor.spin_once(timeout_sec=0.05)
+            self._conclude()
+        return True
+
+    def seen(self, stamp: Stamp) -> RGB | None:
+        """Give the camera's picture of a stamp."""
+        return decode(self._seen[stamp]) if stamp in self._seen else None
+
+    def drawn(self, stamp: Stamp) -> RGB | None:
+        """Give the overlay's picture of a stamp."""
+        return decode(self._drawn[stamp]) if stamp in self._drawn else None
+
+    @property
+    def film(self) -> list[RGB]:
+        """The overlay's pictures in the order in which the camera took them."""
+        return [decode(self._drawn[stamp]) for stamp in sorted(self._drawn)]
+
+    def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None], qos: Any = 50) -> None:
+        self._node.create_subscription(kind, topic, callback, qos)
+
+    def _keep(self, kept: dict[Stamp, Any], message: Any) -> None:
+        kept[stamp_of(message)] = message
+
+    def _on_status(self, status: DiagnosticStatus) -> None:
+        values = {entry.key: entry.value for entry in status.values}
+        if values.get("outcome") and values.get("stamp"):
+            self._waiting.append((time.monotonic(), values))
+
+    def _conclude(self) -> None:
+        """Turn a status into a row once its boxes are here, too."""
+        waiting, self._waiting = self._waiting, []
+        for arrived, values in waiting:
+            seconds, _, nanoseconds = values["stamp"].partition(".")
+            stamp = int(seconds) * 10**9 + int(nanoseconds)
+            arrays = [kept.get(stamp) for kept in self._boxes.values()]
+            answered = values["outcome"] in ("found", "absent")
+            if answered and None in arrays and time.monotonic() - arrived < GRACE:
+                self._waiting.append((arrived, values))
+                continue
+            boxes = [box_of(array.detections[0]) if array and array.detections else None for array in arrays]
+            visible, amodal = boxes if answered else (None, None)
+            self.rows.append(
+                Row(
+                    stamp,
+                    values.get("instruction", ""),
+                    values["outcome"],
+                    values.get("reason", ""),
+                    visible,
+                    amodal,
+                    values.get("score", ""),
+                    float(values["total_ms"]),
+                    values.get("reasoning", ""),
+                )
+            )

@@ -1,0 +1,86 @@
+"""What the demonstration shows: where a camera's pictures come from, what to ask, and what would be right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+
+from egm_core.boxes import Box, iou
+from egm_ros.demo.robot import Row
+from egm_ros.images import RGB
+from egm_ros.sources import CLIPS
+
+LIVE_SEEDS = {"tabletop": 500_000_101, "street": 500_000_102}
+LIVE_FRAMES, LIVE_RATE, LIVE_INSTRUCTIONS = 40, 8.0, 4
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One world: the camera's parameters, its rate, the instructions with their objects, and the truth by picture."""
+
+    name: str
+    camera: tuple[str, ...]
+    rate: float
+    instructions: dict[str, int | None]
+    truth: dict[str, dict[int, tuple[Box, Box]]] = field(default_factory=dict)
+
+    def verdict(self, row: Row, seen: RGB | None) -> str:
+        """Compare an answer with the truth: IoU of both boxes, or whether absence was told rightly."""
+        target = self.instructions.get(row.instruction)
+        if row.outcome not in ("found", "absent"):
+            return ""
+        if target is None:
+            return "right" if row.outcome == "absent" else "wrong"
+        if row.visible is None:
+            return "wrong"
+        boxes = self.truth.get(digest(seen), {}).get(target) if seen is not None else None
+        if boxes is None:
+            return ""
+        given = (row.visible, row.amodal)
+        return " / ".join(f"{iou(box, true):.2f}" if box else "-" for box, true in zip(given, boxes, strict=True))
+
+
+def digest(image: RGB) -> str:
+    """Name a picture by its pixels."""
+    return hashlib.sha1(image.tobytes()).hexdigest()
+
+
+def kept_clips(names: Sequence[str]) -> list[Shown]:
+    """Show the clips that come with the package."""
+    shown = []
+    for name in names:
+        manifest = json.loads((CLIPS / name / "clip.json").read_text())
+        truth = {}
+        for frame in manifest["frames"]:
+            picture = cv2.cvtColor(cv2.imread(str(CLIPS / name / frame["file"])), cv2.COLOR_BGR2RGB)
+            boxes = {entry["index"]: (tuple(entry["visible"]), tuple(entry["amodal"])) for entry in frame["objects"]}
+            truth[digest(picture)] = boxes
+        asked = {entry["text"]: entry["target"] for entry in manifest["instructions"]}
+        shown.append(Shown(name, ("-p", "source:=clip", "-p", f"path:={name}"), manifest["fps"], asked, truth))
+    return shown
+
+
+def live_scenes(names: Sequence[str]) -> list[Shown]:
+    """Show scenes that the camera renders; they are rendered here once, too, to know what can be asked."""
+    from egm_core.scenes import Generator
+    from egm_core.scenes.clips import instructions
+
+    generator = Generator()
+    shown = []
+    for name in names:
+        seed = LIVE_SEEDS[name]
+        scenes = list(generator.clip(seed, LIVE_FRAMES, LIVE_RATE, world=name))
+        truth = {
+            digest(scene.image): {entry.index: (entry.visible, entry.amodal) for entry in scene.objects}
+            for scene in scenes
+        }
+        asked = {entry.text: entry.target for entry in instructions(scenes, LIVE_INSTRUCTIONS)}
+        values = {"source": "scene", "world": name, "seed": seed, "frames": LIVE_FRAMES, "rate": LIVE_RATE}
+        parameters = tuple(word for key, value in values.items() for word in ("-p", f"{key}:={value}"))
+        shown.append(Shown(name, parameters, LIVE_RATE, asked, truth))
+    generator.close()
+    return shown
