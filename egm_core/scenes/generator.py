@@ -40,7 +40,7 @@ class _Settled:
 
 
 class Generator:
-    """Makes scenes; it holds the process's only OpenGL context, so keep one and close it at the end."""
+    """Makes scenes; it holds an OpenGL context, so make one per process, use it in that thread, and close it."""
 
     def __init__(self, max_size: tuple[int, int] = (256, 224), shadow_size: int = 1024, samples: int = 4) -> None:
         """Open the context for images up to `max_size` (width, height).

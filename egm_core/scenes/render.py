@@ -7,6 +7,7 @@ from scene to scene. `MUJOCO_GL` is set to `egl` unless it is set already.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -122,16 +123,17 @@ def _model_xml(width: int, height: int, shadow_size: int, samples: int) -> str:
 
 
 class Renderer:
-    """The one OpenGL context of this process, with an offscreen buffer of at most `max_size` (width, height).
+    """An OpenGL context with an offscreen buffer of at most `max_size` (width, height), for the thread that makes it.
 
-    Contexts made and dropped render blank pictures later on, and a process forked after one exists hangs: keep
-    one renderer per process, and start worker processes before it (or by spawning).
+    Keep one for a process's whole life: contexts that come and go leak memory, and a process forked after one
+    exists hangs, so start worker processes before it (or by spawning).
     """
 
     def __init__(self, max_size: tuple[int, int], shadow_size: int = 1024, samples: int = 4) -> None:
         """Open the context. Raises RenderError, naming the remedy, where the machine has no EGL."""
         self._mj = mj = _import_mujoco()
         self.max_size = max_size
+        self._thread = threading.get_ident()
         try:
             self._context = mj.GLContext(*max_size)
             self._context.make_current()
@@ -150,6 +152,8 @@ class Renderer:
 
     def close(self) -> None:
         """Free the context; nothing can be rendered with this renderer afterwards."""
+        # Names of OpenGL objects are per context: freed in another one, they would be that one's.
+        self._context.make_current()
         self._gl.free()
         self._context.free()
 
@@ -166,6 +170,10 @@ class Renderer:
                 f"a scene of {view.width}x{view.height} does not fit the renderer's buffer of "
                 f"{self.max_size[0]}x{self.max_size[1]}: pass a larger max_size"
             )
+        if threading.get_ident() != self._thread:
+            raise RenderError("a renderer draws only in the thread that made it: make the Generator in this thread")
+        # Another renderer of this process may have been used since.
+        self._context.make_current()
         self._rectangle = self._mj.MjrRect(0, 0, view.width, view.height)
         self._view = view
         count = 0
@@ -243,6 +251,6 @@ class Renderer:
         return labels, self._metres(raw[::-1])
 
     def _metres(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Undo the projection of a depth buffer in MuJoCo's reversed range (1 near, 0 far)."""
+        """Undo the projection of a depth buffer, in which 0 is the near plane and 1 the far one."""
         near, far = self._view.near, self._view.far
-        return (near * far / (near + raw.astype(np.float64) * (far - near))).astype(np.float32)
+        return (near * far / (far - raw.astype(np.float64) * (far - near))).astype(np.float32)
