@@ -38,7 +38,7 @@ def test_a_table_is_replaced_between_its_markers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["<!-- table nonsense --><!-- end nonsense -->", "<!-- table camera topics -->"])
 def test_a_marker_that_cannot_be_filled_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match="nonsense|camera topics"):
+    with pytest.raises(ValueError, match=r"nonsense|camera topics"):
         tables.updated(text)
 
 
