@@ -1,0 +1,105 @@
+"""Puts a model folder behind the OpenAI chat API.
+
+    python -m egm_core.serve --model PATH [--host 127.0.0.1] [--port 8000] [--device auto] [--dtype auto]
+                             [--max-pixels N] [--max-tokens 4096] [--max-queue 32] [--max-batch 8] [--threads N]
+                             [--served-model-name NAME] [--online] [--exit-with-parent]
+
+Prints `egm_core.serve: listening on http://HOST:PORT` once connections are taken (`--port 0` picks a free port);
+/health answers 503 until the model is loaded. SIGTERM and SIGINT end it with exit status 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from egm_core.model_folder import load_info, resolve
+from egm_core.serve.app import create_app
+
+if TYPE_CHECKING:
+    from egm_core.engines.local import TransformersEngine
+
+GRACE = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal ends it; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    parent = os.getppid()
+    try:
+        path = resolve(options.model, offline=not options.online)
+        info = load_info(path)
+    except (FileNotFoundError, ValueError) as error:
+        print(f"egm_core.serve: {error}", file=sys.stderr)
+        return 2
+
+    def load() -> TransformersEngine:
+        from egm_core.engines.local import TransformersEngine
+
+        return TransformersEngine(
+            path,
+            device=options.device,
+            dtype=options.dtype,
+            max_pixels=options.max_pixels or info.max_pixels,
+            threads=options.threads,
+            max_batch=options.max_batch,
+        )
+
+    app = create_app(load, options.served_model_name or info.name, options.max_tokens, options.max_queue)
+    config = uvicorn.Config(
+        app, host=options.host, port=options.port, log_level=options.log_level, timeout_graceful_shutdown=GRACE
+    )
+    try:
+        socket = config.bind_socket()
+    except SystemExit:
+        print(f"egm_core.serve: cannot listen on {options.host}:{options.port}; is the port taken?", file=sys.stderr)
+        return 2
+    server = uvicorn.Server(config)
+    # uvicorn repeats a signal once it has shut down; these handlers make that repetition harmless.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    if options.exit_with_parent:
+        threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    print(f"egm_core.serve: listening on http://{host}:{socket.getsockname()[1]}", flush=True)
+    server.run(sockets=[socket])
+    return 0
+
+
+def _follow(parent: int, server: uvicorn.Server) -> None:
+    """End the server when the process that started it is gone."""
+    while os.getppid() == parent:
+        time.sleep(0.25)
+    server.should_exit = True
+    time.sleep(GRACE + 3)
+    os._exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m egm_core.serve", description="A model behind the OpenAI chat API")
+    parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 picks a free one")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--dtype", default="auto", help="auto (float32 on a CPU), float32, bfloat16 or float16")
+    parser.add_argument("--max-pixels", type=int, help="pixel budget of an image; default: the model's own")
+    parser.add_argument("--max-tokens", type=int, default=4096, help="longest answer")
+    parser.add_argument("--max-queue", type=int, default=32, help="requests under way beyond which 429 is answered")
+    parser.add_argument("--max-batch", type=int, default=8, help="requests answered together")
+    parser.add_argument("--threads", type=int, help="torch's threads; default: torch decides")
+    parser.add_argument("--served-model-name", help="name that clients ask for; default: the model's own")
+    parser.add_argument("--online", action="store_true", help="allow a hub name, and download it")
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process is gone")
+    parser.add_argument("--log-level", default="warning", choices=["error", "warning", "info", "debug"])
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
