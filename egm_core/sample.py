@@ -47,6 +47,7 @@ class Sample:
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Sample))
+VISIBLE_ALIAS = "modal_bbox"
 REQUIRED = ("image", "sent", "bbox", "height", "width")
 
 
@@ -91,8 +92,8 @@ def from_record(record: Any, place: str) -> Sample:
     """Check one decoded record; SampleError begins with `place`, such as `data.jsonl:12`."""
     if not isinstance(record, dict):
         raise SampleError(f"{place}: a record must be an object with the fields {', '.join(FIELDS)}")
-    if "modal_bbox" in record and "bbox" not in record:
-        record = {**record, "bbox": record["modal_bbox"]}
+    if VISIBLE_ALIAS in record:
+        record = {"bbox": record[VISIBLE_ALIAS], **{k: v for k, v in record.items() if k != VISIBLE_ALIAS}}
     _check_names(record, place)
     width, height = _size(record, "width", place), _size(record, "height", place)
     visible = _box(record, "bbox", width, height, place)

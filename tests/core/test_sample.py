@@ -1,0 +1,196 @@
+"""The sample record: what is written comes back, and what can't be used is refused by file, line and field."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egm_core.sample import FIELDS, Sample, SampleError, missing_images, read_samples, write_samples
+
+KINDS = (".jsonl", ".parquet")
+RECORD = {"image": "a.png", "sent": "the red mug", "bbox": [10, 20, 30, 40.5], "height": 100, "width": 200}
+FULL = Sample(
+    image="images/a.png",
+    sent='the "große" mug',
+    bbox=(10.0, 20.0, 30.0, 40.5),
+    amodal_bbox=(5.0, 20.0, 30.0, 100.0),
+    visible_fraction=0.25,
+    height=100,
+    width=200,
+    reasoning="The mug is at (100,300).",
+    source="scenes",
+    split="train",
+    amodal_reasoning="The box hides its lower half.",
+)
+ABSENT = Sample("/elsewhere/b.png", "the dragon", None, None, None, 100, 200)
+
+
+def lines(folder: Path, *records: object) -> Path:
+    """Write records as they are into a JSONL file."""
+    path = folder / "data.jsonl"
+    path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in records), encoding="utf-8")
+    return path
+
+
+def test_the_fields_are_the_ones_agreed_on():
+    agreed = "image sent bbox amodal_bbox visible_fraction height width reasoning source split"
+    assert " ".join(FIELDS) == f"{agreed} amodal_reasoning"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_comes_back(tmp_path, kind):
+    path = tmp_path / f"deep/data{kind}"
+    own = dataclasses.replace(FULL, image=str(path.parent / FULL.image))
+    assert write_samples(path, [own, ABSENT]) == 2
+    assert list(read_samples(path)) == [own, ABSENT]
+    moved = tmp_path / "moved"
+    path.parent.rename(moved)
+    assert [s.image for s in read_samples(moved / path.name)] == [str(moved / "images/a.png"), "/elsewhere/b.png"]
+    assert [p.name for p in moved.iterdir()] == [path.name]
+
+
+@given(
+    st.builds(
+        lambda width, height, corner, size, sent, fraction: Sample(
+            "/a.png",
+            sent,
+            (
+                corner[0] * (width - 1),
+                corner[1] * (height - 1),
+                corner[0] * (width - 1) + size,
+                corner[1] * (height - 1) + size,
+            ),
+            None,
+            fraction,
+            height,
+            width,
+            reasoning=sent,
+        ),
+        st.integers(2, 5000),
+        st.integers(2, 5000),
+        st.tuples(st.floats(0, 1), st.floats(0, 1)),
+        st.floats(0.01, 1),
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip),
+        st.none() | st.floats(0, 1),
+    )
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_valid_sample_comes_back(tmp_path_factory, kind, sample):
+    path = tmp_path_factory.getbasetemp() / f"any{kind}"
+    write_samples(path, [sample])
+    (back,) = read_samples(path)
+    assert back.bbox == pytest.approx(sample.bbox)
+    assert dataclasses.replace(back, bbox=sample.bbox) == sample
+
+
+def test_records_of_the_benchmarks_are_read(tmp_path):
+    path = lines(
+        tmp_path, RECORD, "", {**RECORD, "id": 7, "conversations": []}, {"modal_bbox": [1, 2, 3, 4], **without("bbox")}
+    )
+    first, second, third = read_samples(path, image_root=Path("/coco"))
+    assert first == second == Sample("/coco/a.png", "the red mug", (10, 20, 30, 40.5), None, None, 100, 200)
+    assert third.bbox == (1, 2, 3, 4)
+
+
+def without(*names: str) -> dict[str, object]:
+    return {k: v for k, v in RECORD.items() if k not in names}
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (without("bbox"), "'bbox' is missing; give four numbers, or null where the object is absent"),
+        (without("sent"), "'sent' is missing"),
+        ({**without("image"), "imgae": "a.png"}, "unknown field 'imgae'; did you mean 'image'"),
+        ({**RECORD, "amodal_box": [1, 2, 3, 4]}, "unknown field 'amodal_box'; did you mean 'amodal_bbox'"),
+        ({**RECORD, "sent": "  "}, "sent is '  '; give a text that is not empty"),
+        ({**RECORD, "image": 7}, "image is 7"),
+        ({**RECORD, "reasoning": 7}, "reasoning is 7"),
+        ({**RECORD, "width": 0}, "width is 0"),
+        ({**RECORD, "height": 99.5}, "height is 99.5"),
+        ({**RECORD, "height": True}, "height is True"),
+        ({**RECORD, "bbox": [1, 2, 3]}, r"bbox is \[1, 2, 3\]; give \[x0, y0, x1, y1\]"),
+        ({**RECORD, "bbox": [1, 2, 3, "4"]}, "bbox is"),
+        ({**RECORD, "bbox": [1, 2, 3, float("nan")]}, "bbox is"),
+        ({**RECORD, "bbox": [1, 2, 3, 10**400]}, "bbox is"),
+        ({**RECORD, "bbox": [30, 20, 10, 40]}, "has no area; boxes are"),
+        ({**RECORD, "bbox": [10, 20, 30, 140]}, "leaves the image of 200 x 100; clip it"),
+        ({**RECORD, "amodal_bbox": [-9, 20, 30, 40]}, "amodal_bbox is .* leaves the image"),
+        ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "give both boxes or none"),
+        ({**RECORD, "visible_fraction": 1.5}, "visible_fraction is 1.5"),
+        ([1, 2], "a record must be an object"),
+        ("{not json", "not JSON"),
+    ],
+)
+def test_bad_records_name_file_line_field_and_remedy(tmp_path, bad, message):
+    path = lines(tmp_path, RECORD, bad)
+    samples = read_samples(path)
+    assert next(samples).sent == "the red mug"
+    with pytest.raises(SampleError, match=rf"data\.jsonl:2: .*{message}"):
+        next(samples)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(b'{"image": "\xff\xff"}\n')
+    with pytest.raises(SampleError, match=r"data\.jsonl:1: not JSON"):
+        list(read_samples(path))
+
+
+def test_boxes_that_stand_out_by_rounding_are_clipped(tmp_path):
+    (sample,) = read_samples(lines(tmp_path, {**RECORD, "bbox": [-0.4, 20, 200.6, 40]}))
+    assert sample.bbox == (0, 20, 200, 40)
+
+
+@pytest.mark.parametrize(("name", "message"), [("x.csv", "end in .jsonl or .parquet"), ("x.jsonl", "no such file")])
+def test_files_that_are_none_are_refused(tmp_path, name, message):
+    with pytest.raises(SampleError, match=message):
+        list(read_samples(tmp_path / name))
+    if name == "x.csv":
+        with pytest.raises(SampleError, match=message):
+            write_samples(tmp_path / name, [ABSENT])
+
+
+def test_a_broken_parquet_file_is_refused(tmp_path):
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 nonsense")
+    with pytest.raises(SampleError, match="not a parquet file"):
+        list(read_samples(tmp_path / "x.parquet"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bad_samples_are_not_written_and_leave_the_old_file(tmp_path, kind):
+    path = tmp_path / f"data{kind}"
+    write_samples(path, [ABSENT])
+    with pytest.raises(SampleError, match=rf"data\{kind}:2: bbox .* leaves the image"):
+        write_samples(path, [ABSENT, dataclasses.replace(FULL, bbox=(0, 0, 999, 999))])
+    assert list(read_samples(path)) == [ABSENT]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_stream(tmp_path, kind):
+    path = tmp_path / f"data{kind}"
+    many = (dataclasses.replace(ABSENT, sent=f"thing {i}") for i in range(3000))
+    assert write_samples(path, many) == 3000
+    assert [s.sent for s in itertools.islice(read_samples(path), 2)] == ["thing 0", "thing 1"]
+    assert [s.sent for s in read_samples(path)] == [f"thing {i}" for i in range(3000)]
+
+
+def test_pandas_reads_the_parquet_files(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    write_samples(tmp_path / "data.parquet", [FULL, ABSENT])
+    table = pandas.read_parquet(tmp_path / "data.parquet")
+    assert list(table.columns) == list(FIELDS)
+    assert np.allclose(table.bbox[0], FULL.bbox)
+    assert table.bbox[1] is None
+
+
+def test_missing_images_are_listed_once(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    here, gone = str(tmp_path / "a.png"), str(tmp_path / "gone.png")
+    samples = [dataclasses.replace(ABSENT, image=image) for image in (gone, here, gone)]
+    assert missing_images(samples) == [gone]
