@@ -184,7 +184,7 @@ def _measure(
         amodal_full=full,
         amodal=amodal,
         visible_fraction=min(1.0, pixels / max(outline.area, 1)),
-        occluders=_occluders(index, labels, outline.silhouette),
+        occluders=_occluders(index, labels, outline.silhouette, visible),
         supported_by=thing.support,
         depth=float(np.median(depth[seen])) if pixels else center_depth,
         center_depth=center_depth,
@@ -200,12 +200,19 @@ def _around(box: Box, other: Box) -> Box:
     return min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3])
 
 
-def _occluders(index: int, labels: NDArray[np.uint8], outline: Silhouette) -> tuple[str, ...]:
-    """Name what covers at least 3 % (and 4 pixels) of an object's silhouette, the most covering first."""
-    under = outline.crop(labels)[outline.mask]
-    counts = np.bincount(under, minlength=256)
-    counts[0] = counts[index + 1] = 0
-    enough = max(4.0, 0.03 * len(under))
-    covering = np.flatnonzero(counts >= enough)
+def _occluders(index: int, labels: NDArray[np.uint8], outline: Silhouette, visible: Box) -> tuple[str, ...]:
+    """Name what hides an object, the most covering first.
+
+    That is what covers at least 3 % (and 4 pixels) of its silhouette, or 3 pixels of it beyond the visible box: a
+    thin end counts for little, but the box shrinks with it.
+    """
+    under = outline.crop(labels)
+    rows, columns = np.nonzero(outline.mask)
+    values = under[rows, columns]
+    x, y = columns + outline.x, rows + outline.y
+    beyond = (x < visible[0]) | (x >= visible[2]) | (y < visible[1]) | (y >= visible[3])
+    counts, ends = np.bincount(values, minlength=256), np.bincount(values[beyond], minlength=256)
+    counts[0] = counts[index + 1] = ends[0] = ends[index + 1] = 0
+    covering = np.flatnonzero((counts >= max(4.0, 0.03 * len(values))) | (ends >= 3))
     covering = covering[np.argsort(-counts[covering], kind="stable")]
     return tuple(_FURNITURE_WORDS.get(int(label), f"object:{label - 1}") for label in covering)

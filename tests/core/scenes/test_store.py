@@ -1,0 +1,112 @@
+"""Scenes on disk: what is written is read back, and a run that was stopped goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from egm_core.scenes import EVALUATION_FIRST_SEED, Generator, Scene, training_seed
+from egm_core.scenes.store import StoreError, read, render, shard_path, shards, write_shard
+
+
+def same_truth(a: Scene, b: Scene) -> None:
+    assert (a.seed, a.world, a.version, a.width, a.height) == (b.seed, b.world, b.version, b.width, b.height)
+    assert np.array_equal(a.segmentation, b.segmentation)
+    assert np.allclose(a.camera.rotation, b.camera.rotation, atol=1e-5) and a.camera.fx == b.camera.fx
+    for x, y in zip(a.objects, b.objects, strict=True):
+        for name in ("index", "category", "color", "size", "state", "visible", "amodal_full", "amodal", "occluders"):
+            assert getattr(x, name) == getattr(y, name)
+        assert x.supported_by == y.supported_by and x.visible_fraction == y.visible_fraction
+        for name in ("position", "rotation", "extent"):
+            assert np.allclose(getattr(x, name), getattr(y, name), atol=1e-5)
+
+
+def test_png_shards_come_back_exactly_with_depth(rendered: list[Scene], tmp_path: Path) -> None:
+    path = tmp_path / "a" / "scenes-x.parquet"
+    write_shard(path, rendered[:3], image_format="png", depth=True)
+    back = list(read(path))
+    assert len(back) == 3
+    for scene, again in zip(rendered, back, strict=False):
+        same_truth(scene, again)
+        assert np.array_equal(scene.image, again.image)
+        assert scene.depth is not None and again.depth is not None
+        near = scene.depth < 60
+        assert np.abs(scene.depth - again.depth)[near].max() <= 0.001
+
+
+def test_jpeg_shards_are_small_close_and_without_depth(rendered: list[Scene], tmp_path: Path) -> None:
+    path = tmp_path / "scenes-x.parquet"
+    write_shard(path, rendered[:3])
+    for scene, again in zip(rendered, read(path), strict=False):
+        same_truth(scene, again)
+        assert again.depth is None
+        assert np.abs(scene.image.astype(int) - again.image).mean() < 5
+    assert path.stat().st_size < 3 * 60_000
+
+
+def test_rendering_writes_every_seed_and_goes_on_where_it_stopped(generator: Generator, tmp_path: Path) -> None:
+    assert render(tmp_path, first_seed=50, scenes=5, workers=2, shard_scenes=2) == 5
+    files = shards(tmp_path)
+    assert files == [shard_path(tmp_path, s, n) for s, n in ((50, 2), (52, 2), (54, 1))]
+    assert sorted(os.listdir(tmp_path)) == [file.name for file in files], "nothing partial is left"
+    seeds = [scene.seed for scene in read(tmp_path)]
+    assert seeds == [50, 51, 52, 53, 54]
+    same_truth(generator.scene(52), next(iter(read(files[1]))))
+    times = {file: file.stat().st_mtime_ns for file in files}
+    files[1].unlink()
+    assert render(tmp_path, first_seed=50, scenes=5, workers=1, shard_scenes=2) == 2
+    assert shards(tmp_path) == files
+    assert all(file.stat().st_mtime_ns == times[file] for file in (files[0], files[2]))
+    assert render(tmp_path, first_seed=50, scenes=5, shard_scenes=2) == 0
+
+
+def test_missing_and_damaged_shards_are_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"egm_core\.scenes render"):
+        list(read(tmp_path))
+    broken = tmp_path / "scenes-000000000000-00001.parquet"
+    broken.write_bytes(b"not parquet")
+    with pytest.raises(StoreError, match=broken.name):
+        list(read(broken))
+
+
+def test_nonsensical_orders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="first_seed"):
+        render(tmp_path, first_seed=-1, scenes=5)
+
+
+def test_training_refuses_the_evaluation_seeds() -> None:
+    assert training_seed(0) == 0 and training_seed(EVALUATION_FIRST_SEED - 1) == EVALUATION_FIRST_SEED - 1
+    for seed in (EVALUATION_FIRST_SEED, EVALUATION_FIRST_SEED + 1, -1):
+        with pytest.raises(ValueError, match="evaluation"):
+            training_seed(seed)
+
+
+def test_the_command_exports_samples_that_training_reads(generator: Generator, tmp_path: Path) -> None:
+    wanted = f"--first-seed {EVALUATION_FIRST_SEED} --scenes 2 --per-scene 4".split()
+    done = subprocess.run(
+        [sys.executable, "-m", "egm_core.scenes", "export", "--out", str(tmp_path), *wanted],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    assert 4 <= len(records) <= 8 and {record["split"] for record in records} == {"evaluation"}
+    scene = generator.scene(EVALUATION_FIRST_SEED)
+    boxes = {thing.visible: thing for thing in scene.objects}
+    for record in (r for r in records if str(scene.seed) in r["image"]):
+        assert (tmp_path / record["image"]).is_file()
+        assert (record["width"], record["height"]) == (scene.width, scene.height)
+        if record["bbox"] is None:
+            assert record["amodal_bbox"] is None
+            continue
+        thing = boxes[tuple(record["bbox"])]
+        assert tuple(record["amodal_bbox"]) == thing.amodal
+        assert record["visible_fraction"] == pytest.approx(thing.visible_fraction)
+        assert thing.category in record["sent"] and record["reasoning"]
