@@ -61,7 +61,8 @@ class Demo:
             port = probe.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         model = self._options.model
-        self._processes.start("engine", "egm_core.serve", "--model", model, "--host", "127.0.0.1", "--port", str(port))
+        place = ("--host", "127.0.0.1", "--port", str(port), "--exit-with-parent")
+        self._processes.start("engine", "egm_core.serve", "--model", model, *place)
         node = ("-p", f"engine_url:={url}", "-p", f"model:={model}", "-p", "max_rate:=0.0")
         self._processes.start("grounding", "egm_ros.grounding", "--ros-args", *node)
         self._processes.start("overlay", "egm_ros.overlay", "--ros-args", "-p", "scale:=3")
@@ -81,7 +82,7 @@ class Demo:
         camera = f"camera_{shown.name}"
         self._processes.start(camera, "egm_ros.camera", "--ros-args", *shown.camera)
         print(f"-- {shown.name}, {self._seconds():.1f} s", flush=True)
-        for number, instruction in enumerate(shown.instructions):
+        for number, instruction in enumerate(list(shown.instructions)[: self._options.instructions]):
             first = len(self._robot.rows)
             asked = time.monotonic()
             self._robot.say(instruction)
@@ -149,6 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--live", action="store_true", help="render the scenes now (needs EGL)")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to show")
+    parser.add_argument("--instructions", type=int, default=100, help="how many to ask at most in each world")
     options = parser.parse_args(arguments)
     # A domain of its own keeps the demonstration apart from a robot in the same network.
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import subprocess
@@ -55,7 +56,8 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "/back/image/compressed": "CompressedImage",
         }
         topics = {
-            name: writer.add_connection(name, f"sensor_msgs/msg/{kind}", typestore=store) for name, kind in kinds.items()
+            name: writer.add_connection(name, f"sensor_msgs/msg/{kind}", typestore=store)
+            for name, kind in kinds.items()
         }
         for index, shade in enumerate(SHADES):
             picture = np.full((60, 80, 3), (20, 10, shade), np.uint8)
@@ -147,7 +149,7 @@ def test_the_clips_that_come_with_the_package(name: str) -> None:
     assert all(frame.image.shape == frames[0].image.shape for frame in frames)
     assert frames[0].intrinsics is not None
     assert frames[0].intrinsics.fx > frames[0].image.shape[1] / 4
-    changes = [np.abs(a.image.astype(int) - b.image).mean() for a, b in zip(frames, frames[1:], strict=False)]
+    changes = [np.abs(a.image.astype(int) - b.image).mean() for a, b in itertools.pairwise(frames)]
     assert 0 < np.median(changes) < 30
 
 

@@ -1,0 +1,36 @@
+"""Real photographs from the camera to the overlay: they ground, with a warning that the model does not know them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image
+
+from egm_ros import images
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+LATCHED = QoSProfile(depth=20, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def test_photographs_are_answered_with_a_warning(bench: Any, photographs: Path) -> None:
+    shown = bench.collect(Image, "overlay/image")
+    statuses = bench.collect(DiagnosticStatus, "grounding/status", LATCHED)
+    source = ("-p", "source:=folder", "-p", f"path:={photographs / 'driving' / 'images'}", "-p", "rate:=2.0")
+    bench.start("egm_ros.camera", "--ros-args", *source)
+    asked = ("-p", "default_instruction:=the car", "-p", "max_rate:=0.0", "-p", "query_timeout:=30.0")
+    bench.start("egm_ros.grounding", "--ros-args", *asked, "-p", "max_result_age:=30.0")
+    bench.start("egm_ros.overlay", "--ros-args", "-p", "show:=answered", "-p", "buffer:=30.0")
+
+    def answers() -> list[dict[str, str]]:
+        values = [{entry.key: entry.value for entry in status.values} for status in statuses]
+        return [value for value in values if value.get("outcome") in ("found", "absent")]
+
+    bench.until(lambda: len(answers()) >= 2 and shown, 90)
+    assert all("unlike" in answer["warnings"] for answer in answers())
+    assert not any(answer["outcome"] == "error" for answer in answers())
+    assert images.decode(shown[0]).shape[1] > 500

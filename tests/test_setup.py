@@ -1,0 +1,69 @@
+"""The set-up says in one line what a machine lacks, and how to get it, before it makes anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in ("tools", "requirements", "interfaces"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def python(folder: Path, lacking: str) -> str:
+    """A Python that fails at programs which mention a word."""
+    path = folder / "python-that-lacks"
+    path.write_text(f'#!/bin/sh\ncase "$*" in *{lacking}*) exit 1;; esac\nexec python3 "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+def said(checkout: Path, **environment: str) -> str:
+    """What the set-up says; it must fail, and make no environment."""
+    plain = {name: value for name, value in os.environ.items() if name not in ("ROS_DISTRO", "AMENT_PREFIX_PATH")}
+    result = subprocess.run(
+        [checkout / "tools" / "setup.sh"], env=plain | environment, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 1
+    assert not (checkout / ".venv").exists()
+    return result.stderr
+
+
+def test_an_old_python(checkout: Path) -> None:
+    assert "older than 3.11" in said(checkout, PYTHON=python(checkout, "version_info"))
+
+
+def test_no_compiler(checkout: Path) -> None:
+    assert "a C++ compiler is missing: apt install g++" in said(checkout, CXX="no-such-compiler")
+
+
+def test_no_venv_module(checkout: Path) -> None:
+    assert "apt install python3-venv" in said(checkout, PYTHON=python(checkout, "ensurepip"))
+
+
+def test_no_python_headers(checkout: Path) -> None:
+    broken = checkout / "python-without-headers"
+    broken.write_text('#!/bin/sh\ncase "$*" in *sysconfig*) echo /nowhere; exit;; esac\nexec python3 "$@"\n')
+    broken.chmod(0o755)
+    assert "Python.h is missing in /nowhere: apt install python3-dev" in said(checkout, PYTHON=str(broken))
+
+
+def test_no_egl_is_said_but_is_not_the_end(checkout: Path) -> None:
+    message = said(checkout, PYTHON=python(checkout, "EGL"), CXX="no-such-compiler")
+    assert "EGL is missing" in message
+    assert "apt install libegl1" in message
+    assert "C++" in message
+
+
+def test_a_ros_that_is_sourced_but_does_not_work(checkout: Path) -> None:
+    message = said(checkout, ROS_DISTRO="jazzy", PYTHONPATH="", PATH="/bin:/usr/bin")
+    assert "no python3 imports its rclpy" in message
