@@ -43,6 +43,7 @@ LAYERS = {
     "domain": 0,
     "families": 1,
     "draw": 1,
+    "pixels": 1,
     "sample": 1,
     "model_folder": 2,
     "engines": 3,
