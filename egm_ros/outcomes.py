@@ -64,14 +64,15 @@ def judge(
         return stale(void)
     grounding = result.grounding
     reason = result.reason or (grounding.reason if grounding and grounding.outcome == "error" else "")
-    if reason in ("timeout", "query_timeout") or (not result.reason and elapsed > settings.query_timeout):
+    if reason == "timeout" or (not result.reason and elapsed > settings.query_timeout):
         return stale("query_timeout")
     too_old = bool(settings.max_result_age) and age > settings.max_result_age
     if reason == "max_result_age" or (not reason and too_old):
         return Verdict("stale", "max_result_age", f"{EXPLANATIONS['max_result_age']}: {age:.3g} s"
                        + ("; with a bag or a simulation, set use_sim_time" if age > 3600.0 else ""))
     if grounding is None or grounding.outcome == "error":
-        return Verdict("error", reason or "no_answer", result.detail or f"no usable answer: {reason}")
+        detail = result.detail or (grounding.detail if grounding else "")
+        return Verdict("error", reason or "no_answer", detail or f"no usable answer: {reason}")
     if grounding.outcome == "absent":
         return Verdict("absent", "", f"nothing in the image fits: {result.order.instruction}")
     if grounding.score_available and grounding.score < settings.min_score:

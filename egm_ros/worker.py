@@ -100,6 +100,7 @@ class Worker:
                         break
                     self._condition.wait(wait if self._ready() else None)
                 if self._closing:
+                    self._drop_grounder()
                     return
                 frame, order, settings = self.mailbox.take(), self._order, self._settings
                 self._cancel = cancel = threading.Event()
@@ -133,6 +134,8 @@ class Worker:
             )
         except EngineError as error:
             return failure(self._cause(error.reason), error.detail)
+        except ValueError as error:
+            return failure("refused", str(error))
         if grounding.outcome == "error":
             cause = self._cause(grounding.reason)
             if cause != grounding.reason:
@@ -152,6 +155,7 @@ class Worker:
             raise EngineError("engine_unreachable", "the engine went away")
         key = (*map(id, engines), settings.force_amodal, settings.max_pixels, settings.reasoning)
         if self._grounder is None or self._grounder[0] != key:
+            self._drop_grounder()
             amodal = self._links[1] if len(self._links) > 1 else None
             self._grounder = key, Grounder(
                 engines[0],
@@ -163,3 +167,8 @@ class Worker:
                 reasoning=settings.reasoning,
             )
         return self._grounder[1]
+
+    def _drop_grounder(self) -> None:
+        if self._grounder is not None:
+            self._grounder[1].close()
+            self._grounder = None

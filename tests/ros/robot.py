@@ -144,9 +144,14 @@ def image_message(width: int = 64, height: int = 48, stamp: float | None = None,
 
 
 class Robot:
-    """An ordinary node: publishes images and instructions, keeps all that the grounding node says, calls it."""
+    """An ordinary node: publishes images and instructions, keeps all that the grounding node says, calls it.
 
-    def __init__(self, domain: int) -> None:
+    `camera` is the name of a camera among the node's `cameras`, and `kind` the type of its images.
+    """
+
+    def __init__(self, domain: int, namespace: str = "", camera: str = "", kind: Any = Image) -> None:
+        self.name = f"{namespace}/grounding"
+        inner = f"{camera}/" if camera else ""
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain)
         self.node = rclpy.create_node("robot", context=self.context)
@@ -166,12 +171,12 @@ class Robot:
             return callback
 
         create = self.node.create_subscription
-        create(DiagnosticStatus, "/grounding/status", keep(self.statuses), latched)
-        create(Detection2DArray, "/grounding/visible", keep(self.visible), deep)
-        create(Detection2DArray, "/grounding/amodal", keep(self.amodal), deep)
-        create(String, "/grounding/instruction_active", keep(self.active, lambda message: message.data), latched)
-        self.images = self.node.create_publisher(Image, "image", sensor)
-        self.instructions = self.node.create_publisher(String, "instruction", 10)
+        create(DiagnosticStatus, f"{self.name}/status", keep(self.statuses), latched)
+        create(Detection2DArray, f"{self.name}/{inner}visible", keep(self.visible), deep)
+        create(Detection2DArray, f"{self.name}/{inner}amodal", keep(self.amodal), deep)
+        create(String, f"{self.name}/instruction_active", keep(self.active, lambda message: message.data), latched)
+        self.images = self.node.create_publisher(kind, f"{namespace}/{inner}image", sensor)
+        self.instructions = self.node.create_publisher(String, f"{namespace}/instruction", 10)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -196,7 +201,7 @@ class Robot:
         wait_for("a listener of the instruction", self.instructions.get_subscription_count)
         self.instructions.publish(String(data=text))
 
-    def show(self, message: Image | None = None) -> Image:
+    def show(self, message: Any = None) -> Any:
         """Publish an image once somebody listens."""
         wait_for("a listener of the image", self.images.get_subscription_count)
         message = image_message() if message is None else message
@@ -243,7 +248,7 @@ class Robot:
     def call(self, kind: Any, name: str, request: Any, timeout: float = PATIENCE) -> Any:
         """Call a service of the grounding node and return the response."""
         if name not in self._clients:
-            self._clients[name] = self.node.create_client(kind, f"/grounding/{name}")
+            self._clients[name] = self.node.create_client(kind, f"{self.name}/{name}")
         client = self._clients[name]
         assert client.wait_for_service(timeout), f"no service {name}"
         future = client.call_async(request)

@@ -305,6 +305,14 @@ def test_disabling_answers_at_once_while_a_query_hangs(robot, engine):
     assert robot.status(outcome="found")["instruction"] == "the mug"
 
 
+def test_an_instruction_without_a_word_is_refused(robot, engine):
+    before = engine.stats()["asked"]
+    robot.instruct("...")
+    robot.show()
+    assert robot.status(outcome="error")["reason"] == "refused"
+    assert engine.stats()["asked"] == before
+
+
 def test_reset_goes_back_to_the_default_instruction(robot):
     robot.set(default_instruction="the default")
     wait_for("the default", lambda: robot.active and robot.active[-1][1] == "the default")

@@ -11,11 +11,9 @@ from egm_ros.outcomes import Result, judge
 from egm_ros.parameters import GROUNDING, Settings
 
 SETTINGS = Settings.of({spec.name: spec.default for spec in GROUNDING})
-FOUND = Grounding(outcome="found", reason="", visible=(1.0, 2.0, 3.0, 4.0), amodal=None, reasoning="",
-                  amodal_reasoning="", score=0.9, amodal_score=0.0, score_available=True, warnings=(), repairs=(),
-                  boxes_seen=1, raw_visible="", raw_amodal=None, engine_ms=100.0, total_ms=110.0)
+FOUND = Grounding("found", visible=(1.0, 2.0, 3.0, 4.0), score=0.9, score_available=True, engine_ms=100.0)
 ABSENT = replace(FOUND, outcome="absent", visible=None, score=0.0)
-MALFORMED = replace(ABSENT, outcome="error", reason="malformed")
+MALFORMED = replace(ABSENT, outcome="error", reason="malformed", detail="the model's answer is no box")
 
 
 def result(grounding=FOUND, **changes) -> Result:
@@ -40,6 +38,7 @@ def test_found_and_absent_are_what_the_model_said():
 
 def test_the_core_s_reason_for_an_error_is_kept():
     assert outcome(result(MALFORMED)) == ("error", "malformed")
+    assert verdict(result(MALFORMED)).message == MALFORMED.detail
 
 
 def test_a_failure_before_the_answer_is_an_error():
