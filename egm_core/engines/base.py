@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 State = Literal["starting", "ready", "failed", "closed"]
+Grammar = Literal["enforced", "accepted", "none"]
 
 
 class EngineError(RuntimeError):
@@ -142,6 +143,10 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Abort everything and free the engine; calling it again does nothing."""
+
+    def grammar(self) -> Grammar:
+        """Say what a request's regex is worth here: enforced for sure, accepted by the server, or ignored."""
+        return "none"
 
     def wait_ready(self, timeout: float = 600.0) -> Health:
         """Wait until the engine is ready; EngineError when it fails or `timeout` seconds have passed."""

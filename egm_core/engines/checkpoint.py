@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 
 from egm_core.engines.base import EngineError
@@ -41,6 +42,7 @@ class Checkpoint:
         if not (path / "config.json").is_file():
             raise EngineError("engine_failed", f"{path} is not a model folder: it has no config.json")
         install_schemas()
+        transformers.logging.disable_progress_bar()
         from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
 
         if device == "auto":

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from egm_core.engines.base import Request
+from egm_core.engines.base import Grammar, Request
 
 Fields = dict[str, Any]
 
@@ -20,12 +20,13 @@ Fields = dict[str, Any]
 class Dialect:
     """How one kind of server is asked. `extra` gives the request fields beyond OpenAI's own.
 
-    `regex` tells whether it takes a regular expression; `owner` is what its model list says in `owned_by`.
+    `grammar` says what it does with a regular expression, `owner` is what its model list says in `owned_by`.
+    vLLM only accepts one: with a reasoning parser it begins to apply it after the reasoning.
     """
 
     name: str
     owner: str
-    regex: bool
+    grammar: Grammar
     extra: Callable[[Request], Fields]
 
 
@@ -83,11 +84,11 @@ def _edgellm(request: Request) -> Fields:
 DIALECTS = {
     dialect.name: dialect
     for dialect in (
-        Dialect("openai", "", False, _openai),
-        Dialect("vllm", "vllm", True, _vllm),
-        Dialect("egm", "egm_core", True, _egm),
-        Dialect("trtllm", "tensorrt_llm", True, _trtllm),
-        Dialect("edgellm", "tensorrt-edgellm", True, _edgellm),
+        Dialect("openai", "", "none", _openai),
+        Dialect("vllm", "vllm", "accepted", _vllm),
+        Dialect("egm", "egm_core", "enforced", _egm),
+        Dialect("trtllm", "tensorrt_llm", "accepted", _trtllm),
+        Dialect("edgellm", "tensorrt-edgellm", "accepted", _edgellm),
     )
 }
 

@@ -20,7 +20,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Health, Request, Sampling, State, collect
+from egm_core.engines.base import (
+    Chunk,
+    Completion,
+    Engine,
+    EngineError,
+    Grammar,
+    Health,
+    Request,
+    Sampling,
+    State,
+    collect,
+)
 from egm_core.engines.checkpoint import Checkpoint, Picture
 from egm_core.engines.constrain import Grammars
 from egm_core.engines.generation import Row, run_batch
@@ -96,6 +107,10 @@ class TransformersEngine(Engine):
     def health(self) -> Health:
         """Say how the engine is."""
         return Health(self._state or "starting", self._detail, self.model_path.name)
+
+    def grammar(self) -> Grammar:
+        """A regex is enforced."""
+        return "enforced"
 
     def counts(self) -> Counts:
         """Give a snapshot of the engine's counters."""

@@ -26,7 +26,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request
+from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
 from egm_core.engines.dialects import DIALECTS, Dialect, dialect_of
 from egm_core.engines.sse import Reader, error_message, excerpt
 
@@ -146,6 +146,12 @@ class OpenAIEngine(Engine):
             return future.result(timeout=4.0)
         except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
             return Health("starting", f"{self.url} does not answer within 4 s", self._model or "")
+
+    def grammar(self) -> Grammar:
+        """Tell from the dialect; asks the server who it is where that isn't known yet."""
+        if self._dialect is None:
+            self.health()
+        return self._dialect.grammar if self._dialect else "none"
 
     def close(self) -> None:
         """Abort everything and close all connections."""

@@ -1,0 +1,147 @@
+"""Grounds an instruction in a picture, and prints the answer as JSON.
+
+    python -m egm_core.ground IMAGE "the red mug" [--model egm_tiny] [--amodal-model FOLDER] [--draw out.png]
+                              [--engine-url http://HOST:PORT [--family qwen3_vl]] [--no-reasoning] [--force-amodal]
+
+Boxes are [x0, y0, x1, y1] in pixels of the picture. Exit status: 0 for found and absent, 1 for an error, 2 for a
+call that cannot be served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.draw import draw
+from egm_core.engines import Engine, EngineError
+from egm_core.engines.dialects import DIALECTS
+from egm_core.engines.openai import OpenAIEngine
+from egm_core.families import FAMILIES
+from egm_core.grounder import Grounder, Grounding
+from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Ground once; gives the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        image = read_image(Path(options.image))
+        with ExitStack() as stack:
+            engine, info = _model(options, options.model, stack)
+            other, other_info = _model(options, options.amodal_model, stack) if options.amodal_model else (None, None)
+            grounder = Grounder(
+                engine,
+                info,
+                amodal_engine=other,
+                amodal_info=other_info,
+                tasks=("visible",) if options.visible_only else None,
+                force_amodal=options.force_amodal,
+                max_pixels=options.max_pixels,
+                min_score=options.min_score,
+                reasoning=not options.no_reasoning,
+                constrain=options.constrain,
+            )
+            stack.callback(grounder.close)
+            grounding = grounder.ground(image, options.instruction, timeout=options.timeout)
+    except (EngineError, FileNotFoundError, ValueError) as error:
+        print(f"egm_core.ground: {error}", file=sys.stderr)
+        return 2
+    height, width = image.shape[:2]
+    head = {"instruction": options.instruction, "image": options.image, "width": width, "height": height}
+    print(json.dumps({**head, "model": info.name, **asdict(grounding)}, indent=2, ensure_ascii=False))
+    if options.draw:
+        picture = draw(image, grounding.visible, grounding.amodal, _label(options.instruction, grounding))
+        if not cv2.imwrite(options.draw, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+            print(f"egm_core.ground: cannot write {options.draw}; does its folder exist?", file=sys.stderr)
+            return 2
+    return 1 if grounding.outcome == "error" else 0
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture file as (H, W, 3) RGB; FileNotFoundError or ValueError says what is wrong with it."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; name a picture file")
+    data = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ValueError(f"{path} is not a picture that OpenCV can read; give PNG or JPEG")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> tuple[Engine, ModelInfo]:
+    """Make a ready engine and the description of its model, from a folder or for a server."""
+    if options.engine_url:
+        remote = OpenAIEngine(
+            options.engine_url,
+            model=options.engine_model,
+            api_key_env=options.api_key_env,
+            dialect=options.dialect,
+            verify=options.ca_bundle or not options.insecure,
+        )
+        stack.enter_context(remote)
+        if name:
+            info = load_info(resolve(name, offline=not options.online))
+        elif options.family:
+            info = ModelInfo(options.engine_model or remote.health().model or "remote", options.family)
+        else:
+            raise ValueError("say which model the server has: --model FOLDER, or --family for one without a folder")
+        return remote, info
+    from egm_core.engines.local import TransformersEngine
+
+    path = resolve(name or EMBEDDED, offline=not options.online)
+    info = load_info(path)
+    budget = options.max_pixels or info.max_pixels
+    local = TransformersEngine(path, options.device, options.dtype, budget, options.threads, batch_wait=0.03)
+    stack.enter_context(local)
+    local.wait_ready()
+    return local, info
+
+
+def _label(instruction: str, grounding: Grounding) -> str:
+    score = f" {grounding.score:.2f}" if grounding.score_available else ""
+    state = {"found": score, "absent": ": absent", "error": f": {grounding.reason}"}[grounding.outcome]
+    return f"{instruction}{state}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m egm_core.ground", description="Ground an instruction in a picture")
+    parser.add_argument("image", help="picture file")
+    parser.add_argument("instruction", help="what to find, such as 'the red mug'")
+    parser.add_argument("--model", help=f"model folder; default: the embedded {EMBEDDED}")
+    parser.add_argument("--amodal-model", help="another model folder for amodal boxes")
+    parser.add_argument("--draw", metavar="FILE", help="write the picture with the boxes drawn into it")
+    parser.add_argument("--no-reasoning", action="store_true", help="forbid the model to think first")
+    parser.add_argument("--visible-only", action="store_true", help="ask for the visible box only")
+    parser.add_argument(
+        "--force-amodal", action="store_true", help="ask models for amodal boxes that do not declare them"
+    )
+    parser.add_argument("--constrain", choices=["auto", "off", "regex"], default="auto", help="grammar on the answer")
+    parser.add_argument("--min-score", type=float, default=0.0, help="score below which a found box is an error")
+    parser.add_argument("--max-pixels", type=int, help="pixel budget; default: the model's own")
+    parser.add_argument("--timeout", type=float, help="seconds to wait for the answers")
+    parser.add_argument("--online", action="store_true", help="allow a hub name as model, and download it")
+    local = parser.add_argument_group("model in this process")
+    local.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    local.add_argument("--dtype", default="auto", help="auto (float32 on a CPU), float32, bfloat16 or float16")
+    local.add_argument("--threads", type=int, help="torch's threads")
+    server = parser.add_argument_group("model behind a server")
+    server.add_argument("--engine-url", metavar="URL", help="an OpenAI-compatible server")
+    server.add_argument("--engine-model", help="the model's name there; default: its first")
+    server.add_argument("--family", choices=sorted(FAMILIES), help="the model's family, where no folder says it")
+    server.add_argument("--dialect", choices=["auto", *DIALECTS], default="auto", help="kind of server")
+    server.add_argument("--api-key-env", default="OPENAI_API_KEY", help="environment variable with the API key")
+    server.add_argument("--ca-bundle", help="CA bundle to verify the server with")
+    server.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

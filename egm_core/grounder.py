@@ -1,0 +1,301 @@
+"""Grounding: an instruction and a picture in, a visible and an amodal box out.
+
+The two queries of a picture go to the engine together. What comes back is checked against the model's answer
+format, whatever the engine promised, and reduced to one outcome; every repair and every doubt is listed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+import uuid
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.boxes import Box, area, as_box, clip, contains, intersection, to_pixels, union
+from egm_core.domain import Domain
+from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Request, Sampling, Token, collect
+from egm_core.families import Answer, Family, Task
+from egm_core.model_folder import ModelInfo
+from egm_core.pixels import FACTOR, fit
+
+Outcome = Literal["found", "absent", "error"]
+Constrain = Literal["auto", "off", "regex"]
+LONGEST = 4096
+LOOK_EVERY = 0.02
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """What became of one instruction in one picture.
+
+    Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", and
+    `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no probabilities, and
+    `score_available` says so. `warnings` doubt the question, `repairs` list what was mended: "amodal_union",
+    "amodal_disagrees". Times are milliseconds: the engine's, and all.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    detail: str = ""
+    visible: Box | None = None
+    amodal: Box | None = None
+    reasoning: str = ""
+    amodal_reasoning: str = ""
+    score: float = 0.0
+    amodal_score: float = 0.0
+    score_available: bool = False
+    warnings: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    boxes_seen: int = 0
+    raw_visible: str = ""
+    raw_amodal: str | None = None
+    engine_ms: float = 0.0
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """One query's answer: parsed, or the error in its place."""
+
+    completion: Completion | None
+    answer: Answer | None
+    error: EngineError | None = None
+
+
+class Grounder:
+    """Grounds instructions with an engine and what is known about its model.
+
+    `amodal_engine` and `amodal_info` name another model for amodal boxes (default: the same). `tasks` None asks
+    for what the models declare; amodal boxes of a model that does not declare them need `force_amodal`, and come
+    with a warning. `max_pixels` None takes the model's budget. A found box whose score is available and below
+    `min_score` is an error. `reasoning=False` forbids to think, for speed. `constrain` "auto" sends the answer's
+    grammar where it is sure to be obeyed, "regex" always, "off" never. Usable from several threads.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        info: ModelInfo,
+        amodal_engine: Engine | None = None,
+        amodal_info: ModelInfo | None = None,
+        tasks: tuple[Task, ...] | None = None,
+        force_amodal: bool = False,
+        max_pixels: int | None = None,
+        min_score: float = 0.0,
+        reasoning: bool = True,
+        constrain: Constrain = "auto",
+        sampling: Sampling | None = None,
+    ) -> None:
+        self._engines: dict[Task, Engine] = {"visible": engine, "amodal": amodal_engine or engine}
+        self._infos: dict[Task, ModelInfo] = {"visible": info, "amodal": amodal_info or info}
+        self._max_pixels = max_pixels
+        self._min_score = min_score
+        self._reasoning = reasoning
+        self._constrain = constrain
+        self._sampling = sampling
+        self.tasks, self._warnings = self._plan(tasks, force_amodal)
+        self._domain = Domain.load(info.domain_path) if info.domain_path else None
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="grounder")
+
+    def _plan(self, tasks: tuple[Task, ...] | None, force: bool) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+        model = self._infos["amodal"]
+        declared = model.declares("amodal")
+        if not (force or (declared if tasks is None else "amodal" in tasks)):
+            return ("visible",), ()
+        if declared:
+            return ("visible", "amodal"), ()
+        if force:
+            return ("visible", "amodal"), (f"amodal_forced: {model.name} was not trained for amodal boxes",)
+        return ("visible",), (
+            f"amodal_undeclared: {model.name} was not trained for amodal boxes; force_amodal asks it",
+        )
+
+    def queries(self, image: NDArray[np.uint8], instruction: str) -> dict[Task, Request]:
+        """Write the requests for a picture (H, W, 3 uint8 RGB) and an instruction, one per task."""
+        sent = re.sub(r"\s+", " ", instruction).strip().rstrip(".!").rstrip()
+        if not sent:
+            raise ValueError("the instruction is empty; name an object, such as 'the red mug'")
+        return {task: self._query(task, image, sent) for task in self.tasks}
+
+    def _query(self, task: Task, image: NDArray[np.uint8], sent: str) -> Request:
+        info = self._infos[task]
+        speaker = info.speaker
+        budget = self._max_pixels or info.max_pixels
+        # InternVL cuts a picture into tiles of its own size; only the whole budget matters there.
+        picture = fit(image, budget, FACTOR if speaker.name == "qwen3_vl" else 1)
+        sampling = self._sampling or Sampling(max_tokens=info.max_tokens or LONGEST)
+        request = Request(f"{task}-{uuid.uuid4().hex}", picture, info.prompt(sent, task), sampling)
+        return self._constrained(request, self._engines[task], speaker)
+
+    def _constrained(self, request: Request, engine: Engine, speaker: Family) -> Request:
+        if not self._reasoning:
+            if engine.grammar() == "none":
+                return replace(request, json_schema=speaker.json_schema())
+            return replace(request, regex=speaker.regex(reasoning=False))
+        if self._constrain == "regex" or (self._constrain == "auto" and engine.grammar() == "enforced"):
+            return replace(request, regex=speaker.regex(reasoning=True))
+        return request
+
+    def ground(
+        self,
+        image: NDArray[np.uint8],
+        instruction: str,
+        cancel: threading.Event | None = None,
+        timeout: float | None = None,
+    ) -> Grounding:
+        """Ground an instruction in a picture (H, W, 3 uint8 RGB).
+
+        Setting `cancel`, from another thread, aborts the queries: error "cancelled"; `timeout` seconds do the
+        same: error "timeout". An engine's trouble is an error too, never an exception; ValueError for an empty
+        instruction or a picture of the wrong shape.
+        """
+        began = time.perf_counter()
+        requests = self.queries(image, instruction)
+        doubts = self._domain.warnings(image, instruction) if self._domain else ()
+        sent = time.perf_counter()
+        replies, interruption = self._ask(requests, cancel, None if timeout is None else timeout - (sent - began))
+        answered = time.perf_counter()
+        height, width = image.shape[:2]
+        if interruption:
+            found = Grounding("error", interruption, f"the query was given up ({interruption})")
+        else:
+            found = decide(replies["visible"], replies.get("amodal"), self._infos, (width, height), self._min_score)
+        return replace(
+            found,
+            warnings=(*self._warnings, *doubts, *found.warnings),
+            engine_ms=1000 * (answered - sent),
+            total_ms=1000 * (time.perf_counter() - began),
+        )
+
+    def _ask(
+        self, requests: dict[Task, Request], cancel: threading.Event | None, timeout: float | None
+    ) -> tuple[dict[Task, _Reply], str]:
+        """Send all requests at once; gives the replies, and why they were given up, if they were."""
+        stop = threading.Event()
+        futures: dict[Future[_Reply], Task] = {
+            self._pool.submit(self._reply, task, request, stop): task for task, request in requests.items()
+        }
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pending = set(futures)
+        interruption = ""
+        while pending:
+            done, pending = wait(pending, LOOK_EVERY, FIRST_COMPLETED)
+            if cancel is not None and cancel.is_set():
+                interruption = "cancelled"
+            elif deadline is not None and time.monotonic() > deadline and pending:
+                interruption = "timeout"
+            elif any(futures[one] == "visible" and one.result().error is not None for one in done):
+                break
+            if interruption:
+                break
+        stop.set()
+        for future in pending:
+            future.cancel()
+            self._engines[futures[future]].abort(requests[futures[future]].id)
+        if interruption:
+            return {}, interruption
+        return {task: future.result() for future, task in futures.items() if future not in pending}, ""
+
+    def _reply(self, task: Task, request: Request, stop: threading.Event) -> _Reply:
+        chunks: list[Chunk] = []
+        try:
+            for chunk in self._engines[task].generate(request):
+                chunks.append(chunk)
+                # An abort that came before the engine knew the request has met nobody.
+                if stop.is_set():
+                    self._engines[task].abort(request.id)
+        except EngineError as error:
+            return _Reply(None, None, error)
+        completion = collect(chunks)
+        if completion.finish == "abort":
+            return _Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
+        return _Reply(completion, self._infos[task].speaker.parse(completion.text, "strict"))
+
+    def close(self) -> None:
+        """End the grounder's threads; the engines stay as they are."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def decide(
+    visible: _Reply, amodal: _Reply | None, infos: dict[Task, ModelInfo], size: tuple[int, int], min_score: float
+) -> Grounding:
+    """Reduce the replies to one outcome; `size` is (width, height). The visible answer decides."""
+    if visible.error is not None or visible.answer is None or visible.completion is None:
+        error = visible.error or EngineError("engine_failed", "the engine gave no answer")
+        return Grounding("error", error.reason, error.detail)
+    answer = visible.answer
+    score, available = token_score(visible.completion, answer)
+    found = Grounding(
+        "absent",
+        reasoning=answer.reasoning,
+        boxes_seen=answer.boxes_seen,
+        raw_visible=visible.completion.text,
+        raw_amodal=amodal.completion.text if amodal and amodal.completion else None,
+        amodal_reasoning=amodal.answer.reasoning if amodal and amodal.answer else "",
+    )
+    if answer.kind == "invalid":
+        reason = "truncated" if visible.completion.finish == "length" else answer.reason
+        return replace(found, outcome="error", reason=reason, detail=f"the model's answer is no box: {reason}")
+    if answer.kind == "box":
+        box = _pixels(answer, infos["visible"], size)
+        if box is None:
+            return replace(found, outcome="error", reason="no_overlap", detail="the box lies outside the image")
+        found = replace(found, outcome="found", visible=box, score=score, score_available=available)
+        if available and score < min_score:
+            detail = f"the score {score:.3f} is below {min_score:g}"
+            return replace(found, outcome="error", reason="low_score", detail=detail, visible=None)
+    return _with_amodal(found, amodal, infos["amodal"], size) if amodal is not None else found
+
+
+def _with_amodal(found: Grounding, amodal: _Reply, info: ModelInfo, size: tuple[int, int]) -> Grounding:
+    if amodal.error is not None or amodal.answer is None or amodal.completion is None:
+        error = amodal.error or EngineError("engine_failed", "no answer")
+        return replace(found, warnings=(*found.warnings, f"amodal_failed: {error}"))
+    box = _pixels(amodal.answer, info, size) if amodal.answer.kind == "box" else None
+    if found.visible is None or box is None or intersection(found.visible, box) <= 0:
+        agree = found.visible is None and amodal.answer.kind == "absent"
+        return found if agree else replace(found, repairs=(*found.repairs, "amodal_disagrees"))
+    score, _ = token_score(amodal.completion, amodal.answer)
+    if not contains(box, found.visible):
+        box = union(box, found.visible)
+        found = replace(found, repairs=(*found.repairs, "amodal_union"))
+    return replace(found, amodal=box, amodal_score=score)
+
+
+def _pixels(answer: Answer, info: ModelInfo, size: tuple[int, int]) -> Box | None:
+    """Turn an answer's box into pixels of a picture of (width, height); None where nothing of it lies inside."""
+    if answer.box is None:
+        return None
+    box = clip(as_box(to_pixels(answer.box, *size, info.frame)), *size)
+    return box if area(box) > 0 else None
+
+
+def token_score(completion: Completion, answer: Answer) -> tuple[float, bool]:
+    """Give the geometric mean of the probabilities of the tokens that spell the box, and whether they are known."""
+    if answer.span is None or not completion.tokens:
+        return 0.0, False
+    logprobs = _spelling(completion.tokens, completion.text, answer.span)
+    if not logprobs or any(logprob is None for logprob in logprobs):
+        return 0.0, False
+    mean = sum(logprob for logprob in logprobs if logprob is not None) / len(logprobs)
+    return min(1.0, math.exp(min(0.0, mean))), True
+
+
+def _spelling(tokens: tuple[Token, ...], text: str, span: tuple[int, int]) -> list[float | None]:
+    """List the log-probabilities of the tokens that hold a digit of text[span]."""
+    digits = {place for place in range(*span) if text[place].isdigit()}
+    found: list[float | None] = []
+    start = 0
+    for token in tokens:
+        end = start + len(token.text)
+        if any(place in digits for place in range(max(start, span[0]), min(end, span[1]))):
+            found.append(token.logprob)
+        start = end
+    return found
