@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import robot
+from rcl_interfaces.srv import GetParameters
 from sensor_msgs.msg import CompressedImage
 from vision_msgs.msg import Detection2DArray
 
@@ -100,9 +101,12 @@ def test_parameters_come_from_the_file_unless_an_argument_is_given(bench: Any, w
     launched = ros2(workspace, "launch", "egm_ros", "grounding.launch.py", *words)
     try:
         bench.until(lambda: "/grounding" in {f"{n.rstrip('/')}/{m}" for m, n in names(bench)}, 40)
-        for name, expected in (("max_rate", "7.5"), ("use_sim_time", "True"), ("transport", "compressed")):
-            output, _ = ros2(workspace, "param", "get", "--no-daemon", "/grounding", name).communicate(timeout=40)
-            assert expected in output
+        client = bench.node.create_client(GetParameters, "/grounding/get_parameters")
+        bench.until(client.service_is_ready)
+        asked = client.call_async(GetParameters.Request(names=["max_rate", "use_sim_time", "transport"]))
+        bench.until(asked.done)
+        rate, sim_time, transport = asked.result().values
+        assert (rate.double_value, sim_time.bool_value, transport.string_value) == (7.5, True, "compressed")
         bench.until(lambda: bench.node.get_subscriptions_info_by_topic("/image/compressed"))
         assert "overlay" not in {name for name, _ in names(bench)}
     finally:
