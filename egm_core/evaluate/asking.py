@@ -1,0 +1,112 @@
+"""Asking a model: scenes are rendered, their queries put to an engine, and the answers scored."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from egm_core.engines import Completion, Engine, Request, Sampling, collect
+from egm_core.evaluate.queries import Query, scene_queries
+from egm_core.evaluate.scores import Row, score
+from egm_core.families import Mode
+from egm_core.model_folder import ModelInfo
+from egm_core.scenes.generator import Generator
+from egm_core.scenes.truth import Scene
+
+Answerer = Callable[[Sequence[Request]], list[Completion]]
+SCENES_AT_ONCE = 32
+_MAX_TOKENS = 4096
+_generator: Generator | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The scored answers of some scenes, and the seconds that answering took (without rendering)."""
+
+    rows: list[Row]
+    seconds: float
+
+
+def rendered(first_seed: int, count: int, workers: int = 1) -> Iterator[Scene]:
+    """Render scenes in the order of their seeds, in this process or in several of their own."""
+    seeds = range(first_seed, first_seed + count)
+    if workers <= 1:
+        generator = Generator()
+        try:
+            for seed in seeds:
+                yield generator.scene(seed)
+        finally:
+            generator.close()
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(_render, seeds, chunksize=4)
+
+
+def _render(seed: int) -> Scene:
+    """Render one scene in a worker process, without its depth image, which nobody asks for here."""
+    global _generator
+    if _generator is None:
+        _generator = Generator()
+    return replace(_generator.scene(seed), depth=None)
+
+
+def answerer(engine: Engine, batch: int) -> Answerer:
+    """Give the fastest way to put many requests to an engine: in batches where it can, else side by side."""
+    in_batches = getattr(engine, "generate_batch", None)
+    if in_batches is not None:
+        return lambda requests: list(in_batches(requests, batch))
+
+    def side_by_side(requests: Sequence[Request]) -> list[Completion]:
+        with ThreadPoolExecutor(max_workers=batch) as pool:
+            return list(pool.map(lambda request: collect(engine.generate(request)), requests))
+
+    return side_by_side
+
+
+def ask(
+    scenes: Iterable[Scene],
+    info: ModelInfo,
+    answer: Answerer,
+    queries_per_scene: int = 3,
+    reasoning: bool = True,
+    mode: Mode = "paper",
+) -> Iterator[Asked]:
+    """Put the queries of scenes to a model and score its answers, some scenes at a time.
+
+    Without `reasoning` the family's grammar forbids thinking. Raises EngineError.
+    """
+    waiting: list[Scene] = []
+    for scene in scenes:
+        waiting.append(scene)
+        if len(waiting) == SCENES_AT_ONCE:
+            yield _asked(waiting, info, answer, queries_per_scene, reasoning, mode)
+            waiting = []
+    if waiting:
+        yield _asked(waiting, info, answer, queries_per_scene, reasoning, mode)
+
+
+def _asked(
+    scenes: Sequence[Scene], info: ModelInfo, answer: Answerer, queries_per_scene: int, reasoning: bool, mode: Mode
+) -> Asked:
+    speaker = info.speaker
+    sampling = Sampling(max_tokens=info.max_tokens or _MAX_TOKENS)
+    regex = None if reasoning else speaker.regex(reasoning=False)
+    asked: list[Query] = []
+    requests: list[Request] = []
+    for scene in scenes:
+        for query in scene_queries(scene, queries_per_scene):
+            name = f"{scene.seed}:{len(requests)}"
+            prompt = info.prompt(query.text, query.task)
+            requests.append(Request(name, scene.image, prompt, sampling, regex=regex, logprobs=False))
+            asked.append(query)
+    began = time.perf_counter()
+    completions = answer(requests)
+    seconds = time.perf_counter() - began
+    rows = []
+    for query, completion in zip(asked, completions, strict=True):
+        tokens = tuple(token.text for token in completion.tokens) or None
+        rows.append(score(query, speaker, completion.text, mode, tokens))
+    return Asked(rows, seconds)
