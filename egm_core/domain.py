@@ -43,7 +43,7 @@ class Domain:
         if len(table) < 100:
             raise ValueError(f"{len(table)} pictures are too few to describe a training set; give 100 or more")
         mean = table.mean(0)
-        precision = np.linalg.inv(np.cov(table.T) + 1e-4 * np.eye(table.shape[1]))
+        precision = np.asarray(np.linalg.inv(np.cov(table.T) + 1e-4 * np.eye(table.shape[1])), np.float64)
         distances = np.einsum("ni,ij,nj->n", table - mean, precision, table - mean)
         return cls(frozenset(words), mean, precision, float(np.quantile(distances, QUANTILE) * 1.25))
 

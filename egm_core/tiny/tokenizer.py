@@ -31,7 +31,20 @@ ANSWER_CLOSE = '"}\n]\n```'
 ANSWER_ABSENT = "```json\n[]\n```"
 PIECES = (ANSWER_OPEN, ANSWER_LABEL, ANSWER_CLOSE, ANSWER_ABSENT, "\n\n", "\n", ", ", " (", "), (", ").", ")", "(", ",")
 CHAT_WORDS = ("user", "assistant", "system")
-PROMPT_WORDS = ("Locate", "amodally", "output", "its", "bbox", "coordinates", "using", "JSON", "format", "Point", "to", "every")
+PROMPT_WORDS = (
+    "Locate",
+    "amodally",
+    "output",
+    "its",
+    "bbox",
+    "coordinates",
+    "using",
+    "JSON",
+    "format",
+    "Point",
+    "to",
+    "every",
+)
 
 CHAT_TEMPLATE = (
     "{%- for m in messages %}<|im_start|>{{ m.role }}\n"

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("stage", choices=("pretrain", "sft"), help="what to run")
     parser.add_argument("--config", type=Path, required=True, help="the stage's YAML file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that replace the file's")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         if options.stage == "pretrain":
             from egm_core.train.pretrain import PretrainConfig, pretrain

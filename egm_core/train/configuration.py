@@ -33,9 +33,7 @@ def load(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
         if "=" not in override:
             raise ConfigurationError(f"override {override!r} is not of the form key=value")
     try:
-        merged = OmegaConf.merge(
-            OmegaConf.structured(kind), *layers, OmegaConf.from_dotlist(list(overrides))
-        )
+        merged = OmegaConf.merge(OmegaConf.structured(kind), *layers, OmegaConf.from_dotlist(list(overrides)))
         result = OmegaConf.to_object(merged)
     except ConfigKeyError as error:
         raise ConfigurationError(_unknown_key(kind, error)) from error
@@ -73,7 +71,7 @@ def _keys(kind: Any, prefix: str = "") -> list[str]:
     names = []
     for field in dataclasses.fields(kind):
         names.append(prefix + field.name)
-        default = field.default_factory if field.default_factory is not dataclasses.MISSING else None
+        default: Any = field.default_factory if field.default_factory is not dataclasses.MISSING else None
         if dataclasses.is_dataclass(default):
             names += _keys(default, f"{prefix}{field.name}.")
     return names

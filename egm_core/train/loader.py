@@ -19,7 +19,8 @@ from pyarrow import parquet
 
 from egm_core.scenes import store
 from egm_core.scenes.truth import Scene, training_seed
-from egm_core.train.packing import Batch, Packer, augmented, grounding_queries, pointing_queries
+from egm_core.scenes.variation import varied
+from egm_core.train.packing import Batch, Packer, grounding_queries, pointing_queries
 
 if TYPE_CHECKING:
     from egm_core.train.pretrain import PretrainConfig
@@ -90,9 +91,7 @@ class SceneLoader:
             worker.kill()
             worker.join()
 
-    def _work(
-        self, queue: Any, packer: Packer, config: PretrainConfig, joint: bool, size: int, seed: int
-    ) -> None:
+    def _work(self, queue: Any, packer: Packer, config: PretrainConfig, joint: bool, size: int, seed: int) -> None:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         cv2.setNumThreads(1)
         rng = np.random.default_rng(seed)
@@ -100,7 +99,7 @@ class SceneLoader:
         while True:
             if made % RESCAN == RESCAN - 1:
                 self.rescan()
-            scenes = [augmented(s, rng) for s in self.draw(rng, size)]
+            scenes = [varied(s, rng) for s in self.draw(rng, size)]
             queries = None
             if joint:
                 queries = []
@@ -108,7 +107,7 @@ class SceneLoader:
                     reasoned = rng.random() < config.reasoning
                     row = grounding_queries(scene, rng, config.expressions, reasoning=reasoned)
                     row += pointing_queries(scene, rng, config.pointings)
-                    rng.shuffle(row)  # type: ignore[arg-type]
+                    rng.shuffle(row)
                     queries.append(row)
             queue.put(packer.pack(scenes, queries))
             made += 1

@@ -7,7 +7,7 @@ so a packed query is exactly what the model sees when it is asked alone (a test 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box
-from egm_core.families import family
+from egm_core.families import Task, family
 from egm_core.scenes.expressions import choose
-from egm_core.scenes.truth import CATEGORIES, COLORS, ObjectTruth, Scene
+from egm_core.scenes.truth import CATEGORIES, COLORS, Scene
 from egm_core.tiny.architecture import Architecture
 from egm_core.train.supervision import Numerals, coordinates, patch_objects
 
@@ -73,37 +73,6 @@ def center(box: Box, width: int, height: int) -> tuple[int, int]:
     return round((box[0] + box[2]) / 2 / width * 1000), round((box[1] + box[3]) / 2 / height * 1000)
 
 
-def augmented(scene: Scene, rng: np.random.Generator) -> Scene:
-    """Vary a scene's picture: mirrored in half of the cases, then light, gradient, blur and noise."""
-    image, segmentation, objects = scene.image, scene.segmentation, scene.objects
-    if rng.random() < 0.5:
-        image, segmentation = image[:, ::-1], segmentation[:, ::-1]
-        objects = tuple(_mirrored(o, scene.width) for o in objects)
-    picture = image.astype(np.float32)
-    slope = rng.uniform(-0.2, 0.2)
-    picture *= np.linspace(1 - slope, 1 + slope, scene.width, dtype=np.float32)[None, :, None]
-    picture *= rng.uniform(0.8, 1.15)
-    if rng.random() < 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9))
-    noise = rng.standard_normal((scene.height // 2, scene.width // 2), dtype=np.float32) * rng.uniform(0.5, 6)
-    picture += cv2.resize(noise, (scene.width, scene.height))[:, :, None]
-    return replace(
-        scene,
-        image=np.clip(picture, 0, 255).astype(np.uint8),
-        segmentation=np.ascontiguousarray(segmentation),
-        objects=objects,
-    )
-
-
-def _mirrored(thing: ObjectTruth, width: int) -> ObjectTruth:
-    def flip(b: Box) -> Box:
-        return (width - b[2], b[1], width - b[0], b[3])
-
-    return replace(
-        thing, visible=flip(thing.visible), amodal=flip(thing.amodal), amodal_full=flip(thing.amodal_full)
-    )
-
-
 def grounding_queries(
     scene: Scene, rng: np.random.Generator, count: int, family_name: str = "qwen3_vl", reasoning: bool = False
 ) -> list[Query]:
@@ -112,14 +81,16 @@ def grounding_queries(
     queries = []
     for e in choose(scene, rng, count):
         if e.target is None:
-            task = "amodal" if rng.random() < 0.4 else "visible"
+            task: Task = "amodal" if rng.random() < 0.4 else "visible"
             trace = e.reasoning if reasoning else ""
             answer = speaker.target(e.text, None, trace, task)
             queries.append(Query(speaker.prompt(e.text, task), answer, e.mentions if reasoning else ()))
             continue
         thing = scene.objects[e.target]
         differs = max(abs(a - b) for a, b in zip(thing.visible, thing.amodal, strict=True)) > 0.03 * scene.width
-        tasks = ("visible", "amodal") if differs else (("amodal",) if rng.random() < 0.35 else ("visible",))
+        tasks: tuple[Task, ...] = (
+            ("visible", "amodal") if differs else (("amodal",) if rng.random() < 0.35 else ("visible",))
+        )
         for task in tasks:
             box = relative(thing.visible if task == "visible" else thing.amodal, scene.width, scene.height)
             trace = (e.reasoning if task == "visible" else e.amodal_reasoning) if reasoning else ""
@@ -198,7 +169,9 @@ class Packer:
         size = self.grid(scenes[0])
         patch, merge = self.shape.patch_size, self.shape.merge_size
         images = np.stack([_resized(s.image, size, cv2.INTER_CUBIC) for s in scenes])
-        shown = np.stack([patch_objects(_resized(s.segmentation, size, cv2.INTER_NEAREST), patch, merge) for s in scenes])
+        shown = np.stack(
+            [patch_objects(_resized(s.segmentation, size, cv2.INTER_NEAREST), patch, merge) for s in scenes]
+        )
         dense = np.stack([_dense_truth(s)[row] for s, row in zip(scenes, shown, strict=True)])
         if queries is None:
             return Batch(images, shown, dense)

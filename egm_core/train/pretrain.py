@@ -21,8 +21,8 @@ import torch
 import torch.distributed as distributed
 from tqdm import tqdm
 
-from egm_core.scenes.vocabulary import VOCABULARY
 from egm_core.scenes.truth import COLORS
+from egm_core.scenes.vocabulary import VOCABULARY
 from egm_core.tiny.architecture import Architecture, build_model, build_processor
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train import checkpoint
@@ -56,8 +56,8 @@ class PretrainConfig:
     dense: Stage = field(default_factory=lambda: Stage(steps=4000, batch=32, warmup=150, decay=0.35))
     joint: Stage = field(default_factory=lambda: Stage(steps=8000, batch=8, vision_scale=0.3, decay=0.5))
     processes: int = 2
-    expressions: int = 6
-    pointings: int = 2
+    expressions: int = 5
+    pointings: int = 3
     reasoning: float = 0.0
     budget: int = 448
     soft_width: float = 6.0
@@ -190,7 +190,7 @@ class Trainer:
                     for group in optimizer.param_groups:
                         group["lr"] = peak * factor * group["scale"]
                 loss, metrics = self._loss(next(batches), joint)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 self._average(parameters)
                 norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.clip)
                 if not math.isfinite(float(norm)):
@@ -288,7 +288,9 @@ class Trainer:
         self.model.set_attn_implementation("sdpa")
         self.model.save_pretrained(folder)
         build_processor(self.tokenizer, self.config.architecture).save_pretrained(folder)
-        write_info(folder, ModelInfo.for_training("egm_tiny", "qwen3_vl", max_pixels=self.config.architecture.max_pixels))
+        write_info(
+            folder, ModelInfo.for_training("egm_tiny", "qwen3_vl", max_pixels=self.config.architecture.max_pixels)
+        )
 
 
 def _process(rank: int, config: PretrainConfig, port: int) -> None:
@@ -315,6 +317,5 @@ def pretrain(config: PretrainConfig) -> Path:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        torch.multiprocessing.spawn(_process, (config, port), nprocs=config.processes)  # type: ignore[no-untyped-call]
+        torch.multiprocessing.spawn(_process, (config, port), nprocs=config.processes)
     return folder / "final"
-

@@ -15,11 +15,11 @@ import socket
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-from egm_core.families import Family, family
+from egm_core.families import Family, Task, family
 from egm_core.model_folder import ModelInfo, load_info, resolve, write_info
 from egm_core.sample import Sample, read_samples
 from egm_core.torchvision_shim import install_schemas
@@ -56,7 +56,9 @@ class SFTStageConfig:
     offline: bool = True
 
 
-def rows(samples: Iterator[Sample], speaker: Family, tasks: list[str], start: str, end: str) -> Iterator[dict[str, str]]:
+def rows(
+    samples: Iterator[Sample], speaker: Family, tasks: list[str], start: str, end: str
+) -> Iterator[dict[str, str]]:
     """Turn samples into prompt, completion and image file: one row per sample and task.
 
     `start` is the chat text of a prompt with `{prompt}` in its place, `end` the end-of-turn token.
@@ -81,7 +83,7 @@ def _trainer_class() -> Any:
 
     from egm_core.train.supervision import AttentionTap, Numerals, coordinates, token_loss
 
-    class EGMSFTTrainer(SFTTrainer):  # type: ignore[misc]
+    class EGMSFTTrainer(SFTTrainer):
         """SFTTrainer whose loss may soften coordinates and supervise attention (embedded model only)."""
 
         def prepare(self, config: SFTStageConfig) -> None:
@@ -108,7 +110,11 @@ def _trainer_class() -> Any:
                     looks += [(b, p - 1, x, y) for p in range(span[0], span[-1] + 1)]
                     soft[b, span] = True
             loss = token_loss(
-                outputs.logits[:, :-1][asked], labels[:, 1:][asked], soft[:, 1:][asked], self.numerals, self.egm.soft_width
+                outputs.logits[:, :-1][asked],
+                labels[:, 1:][asked],
+                soft[:, 1:][asked],
+                self.numerals,
+                self.egm.soft_width,
             )
             attention = self._attention(inputs, looks)
             self._metrics["train"]["attention"].append(float(attention.detach()))
@@ -219,7 +225,7 @@ def export(model: Any, processor: Any, folder: Path, info: ModelInfo, config: SF
     model.set_attn_implementation("sdpa")
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-    write_info(folder, info.trained(name=config.name, tasks=tuple(config.tasks)))
+    write_info(folder, info.trained(name=config.name, tasks=cast(tuple[Task, ...], tuple(config.tasks))))
 
 
 def sft(config: SFTStageConfig) -> Path:
@@ -233,5 +239,5 @@ def sft(config: SFTStageConfig) -> Path:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        torch.multiprocessing.spawn(_run, (config, port), nprocs=config.processes)  # type: ignore[no-untyped-call]
+        torch.multiprocessing.spawn(_run, (config, port), nprocs=config.processes)
     return output / "final"

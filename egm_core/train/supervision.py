@@ -108,9 +108,10 @@ class AttentionTap:
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         if module.layer_idx != self.layer or not module.training or attention_mask is None:
-            return sdpa_attention_forward(
+            fast: tuple[torch.Tensor, None] = sdpa_attention_forward(
                 module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
             )
+            return fast
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         scores = query @ key.transpose(2, 3) * scaling
@@ -147,7 +148,8 @@ class DenseHead(torch.nn.Module):
     def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Give category logits (0 is background), colour logits and both boxes (0 to 1) of each patch."""
         out = self.out(self.norm(patches))
-        return out.split([self.categories + 1, self.colors, 8], -1)
+        category, color, boxes = out.split([self.categories + 1, self.colors, 8], -1)
+        return category, color, boxes
 
     def loss(self, patches: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
         """Compare with `target` (N, 10): category (0 background), colour, visible box, amodal box (0 to 1)."""
@@ -184,7 +186,9 @@ def patch_objects(segmentation: NDArray[np.uint8], patch: int, merge: int) -> ND
     samples = segmentation[step // 2 :: step, step // 2 :: step]
     rows, columns = height // patch, width // patch
     cells = samples.reshape(rows, 4, columns, 4).transpose(0, 2, 1, 3).reshape(rows, columns, 16)
-    count = np.stack([(cells == i).sum(-1) for i in range(1, int(segmentation.max()) + 1)] or [np.zeros((rows, columns))], -1)
+    count = np.stack(
+        [(cells == i).sum(-1) for i in range(1, int(segmentation.max()) + 1)] or [np.zeros((rows, columns))], -1
+    )
     shown = np.where(count.max(-1) >= 3, count.argmax(-1) + 1, BACKGROUND)
     blocks = shown.reshape(rows // merge, merge, columns // merge, merge).transpose(0, 2, 1, 3)
     return blocks.reshape(-1).astype(np.int64)

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from egm_core.scenes.truth import Camera, ObjectTruth, Scene
+from egm_core.scenes.variation import varied
 from egm_core.tiny.architecture import Architecture, build_model
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.fast_vision import FastVision, to_patches
-from egm_core.train.packing import Packer, Query, augmented, pointing_queries, relative
+from egm_core.train.packing import Packer, Query, pointing_queries, relative
 from egm_core.train.supervision import Numerals, coordinates
 
 WORDS = ["the", "red", "mug", "box", "left", "none"]
@@ -56,7 +57,9 @@ def test_a_packed_query_gives_the_logits_of_the_same_query_alone(scene: Scene, m
         is_image = ids == model.config.image_token_id
         embedded = model.model.language_model.embed_tokens(ids).masked_scatter(is_image[..., None], seen.tokens)
         order = torch.arange(ids.shape[1])
-        mask = (order[None, :] <= order[:, None]) & ((segments[0][None, :] == 0) | (segments[0][:, None] == segments[0]))
+        mask = (order[None, :] <= order[:, None]) & (
+            (segments[0][None, :] == 0) | (segments[0][:, None] == segments[0])
+        )
         hidden = model.model.language_model(
             inputs_embeds=embedded, attention_mask=mask[None, None], position_ids=torch.from_numpy(batch.positions),
             visual_pos_masks=is_image, deepstack_visual_embeds=seen.deepstack, use_cache=False,
@@ -95,10 +98,10 @@ def test_a_query_over_the_budget_is_left_out_whole(scene: Scene) -> None:
 
 def test_mirroring_moves_boxes_with_pixels(scene: Scene) -> None:
     rng = np.random.default_rng(3)
-    for varied in (augmented(scene, rng) for _ in range(8)):
-        for o in varied.objects:
+    for other in (varied(scene, rng) for _ in range(8)):
+        for o in other.objects:
             x0, y0, x1, y1 = (int(v) for v in o.visible)
-            assert (varied.segmentation[y0:y1, x0:x1] == o.index + 1).all()
+            assert (other.segmentation[y0:y1, x0:x1] == o.index + 1).all()
 
 
 def test_pointing_goes_left_to_right_or_says_none(scene: Scene) -> None:
@@ -111,7 +114,9 @@ def test_pointing_goes_left_to_right_or_says_none(scene: Scene) -> None:
 
 def test_coordinates_leave_counts_out() -> None:
     numerals = Numerals.of(TOKENIZER, 2048)
-    text = '3 mugs: (120,500), (410,388).\n</think>\n\n```json\n[\n\t{"bbox_2d": [1, 2, 3, 4], "label": "7 mugs"}\n]\n```'
+    text = (
+        '3 mugs: (120,500), (410,388).\n</think>\n\n```json\n[\n\t{"bbox_2d": [1, 2, 3, 4], "label": "7 mugs"}\n]\n```'
+    )
     ids = TOKENIZER(text)["input_ids"]
     spans = [[TOKENIZER.decode([ids[p]]) for p in span] for span in coordinates(ids, numerals)]
     assert spans == [["120", "500"], ["410", "388"], ["1", "2", "3", "4"]]
