@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from egm_core.boxes import Box, iou
 from egm_core.evaluate.queries import Query
 from egm_core.evaluate.scores import THRESHOLD, Row
@@ -21,7 +23,8 @@ def category_only(query: Query, strict: bool = False) -> float | None:
     if query.truth is None:
         return None
     which = 0 if query.task == "visible" else 1
-    return sum(_hit(pair[which], query.truth, strict) for pair in query.rivals) / len(query.rivals)
+    overlaps = iou([pair[which] for pair in query.rivals], query.truth)
+    return float(np.mean(overlaps > THRESHOLD if strict else overlaps >= THRESHOLD))
 
 
 def largest_object(query: Query, strict: bool = False) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -47,7 +48,7 @@ class Query:
         """The box asked for; None for an absent one."""
         return self.visible if self.task == "visible" else self.amodal
 
-    @property
+    @cached_property
     def overlap(self) -> float | None:
         """The IoU of visible and amodal truth."""
         return None if self.visible is None or self.amodal is None else iou(self.visible, self.amodal)
@@ -70,7 +71,8 @@ def scene_queries(scene: Scene, count: int) -> list[Query]:
     rng = np.random.default_rng([STREAM, scene.seed])
     chosen = choose(scene, rng, count)
     queries = [_query(scene, e, task) for e in chosen for task in ("visible", "amodal")]
-    heavy = [o.index for o in scene.objects if iou(o.visible, o.amodal) < HEAVY]
+    overlaps = iou([o.visible for o in scene.objects], [o.amodal for o in scene.objects])
+    heavy = [o.index for o, overlap in zip(scene.objects, overlaps, strict=True) if overlap < HEAVY]
     if heavy:
         known = {e.text for e in chosen}
         others = [e for e in expressions(scene) if e.text not in known]

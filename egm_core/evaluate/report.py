@@ -64,6 +64,9 @@ class Report:
         self.strict = strict
         copies = copied_visible(self.rows, strict)
         self._copies = {id(row): value for row, value in zip(self.rows, copies, strict=True)}
+        self._category = {id(row): category_only(row.query, strict) for row in self.rows}
+        self._largest = {id(row): largest_object(row.query, strict) for row in self.rows}
+        self._tables: dict[Task, list[Line]] = {}
 
     def _figure(self, value: Callable[[Row], float | None], pick: Pick) -> Figure:
         found = [(v, r.query.seed) for r in self.rows if pick(r) and (v := value(r)) is not None]
@@ -80,13 +83,18 @@ class Report:
             {world: self.accuracy(lambda r, w=world: pick(r) and r.query.world == w) for world in WORLDS},  # type: ignore[misc]
             self.accuracy(pick),
             self._figure(lambda r: r.iou, pick),
-            self._figure(lambda r: category_only(r.query, self.strict), pick),
-            self._figure(lambda r: largest_object(r.query, self.strict), pick),
+            self._figure(lambda r: self._category[id(r)], pick),
+            self._figure(lambda r: self._largest[id(r)], pick),
             self._figure(lambda r: self._copies[id(r)], pick),
         )
 
     def table(self, task: Task) -> list[Line]:
         """Measure all kinds of expression and the whole, for visible or amodal questions."""
+        if task not in self._tables:
+            self._tables[task] = self._measured(task)
+        return self._tables[task]
+
+    def _measured(self, task: Task) -> list[Line]:
         kinds = [kind for kind in KINDS if kind != "absent"]
         lines = [self.line(kind, lambda r, k=kind: r.query.task == task and r.query.kind == k) for kind in kinds]  # type: ignore[misc]
         distracted = self.line("with distractor", lambda r: r.query.task == task and r.query.distractor)

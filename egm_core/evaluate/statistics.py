@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,15 +45,19 @@ def _sums(values: ArrayLike, clusters: Sequence[int]) -> tuple[NDArray[np.float6
     return total, np.bincount(index).astype(np.float64)
 
 
+@lru_cache(maxsize=32)
+def _draws(clusters: int, seed: int, resamples: int) -> NDArray[np.float64]:
+    """Draw clusters with replacement: how often each one is in each resample (resamples, clusters)."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
+
+
 def _resampled(
     total: NDArray[np.float64], count: NDArray[np.float64], seed: int, resamples: int
 ) -> NDArray[np.float64]:
     """Give the means of resampled clusters."""
-    rng = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    for i in range(resamples):
-        drawn = rng.integers(len(total), size=len(total))
-        means[i] = total[drawn].sum() / count[drawn].sum()
+    draws = _draws(len(total), seed, resamples)
+    means: NDArray[np.float64] = (draws @ total) / (draws @ count)
     return means
 
 
