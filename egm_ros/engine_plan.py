@@ -59,7 +59,8 @@ def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
     try:
         located = locate(plan, offline=True)
     except (OSError, ValueError) as error:
-        if url:
+        if url or (plan.command and not settings.offline):
+            # Only the server has the model, or a command of the user's is going to fetch it.
             return replace(plan, info=_remote_info(model, settings.family))
         if settings.offline:
             raise SetupError(str(error)) from error

@@ -137,7 +137,7 @@ class GroundingNode(LifecycleNode):
         result = super().on_activate(state)
         self._reorder(self._orders.activate(True))
         for link in self._links:
-            self._report_engine(link)
+            self._report_engine(link, log=False)
         return result
 
     @reported
@@ -336,14 +336,14 @@ class GroundingNode(LifecycleNode):
             self.get_logger().warning(f"{verdict.reason}: {verdict.message}", throttle_duration_sec=5.0)
         self._report(messages.LEVELS[verdict.outcome], verdict.message, values)
 
-    def _report_engine(self, link: EngineLink) -> None:
-        """Say what the engine is doing."""
+    def _report_engine(self, link: EngineLink, log: bool = True) -> None:
+        """Say what an engine is doing."""
         state = link.state
         values = {"outcome": "error" if state.state == "failed" else "", "reason": state.reason, "engine": state.state,
                   "restarts": link.restarts}
-        if state.state == "failed":
+        if log and state.state == "failed":
             self.get_logger().error(f"{state.reason}: {state.detail}")
-        else:
+        elif log:
             self.get_logger().info(f"{state.reason} {state.detail}")
         level = {"ready": DiagnosticStatus.OK, "failed": DiagnosticStatus.ERROR}.get(state.state, DiagnosticStatus.WARN)
         self._report(level, f"{state.reason} {state.detail}".strip(), values)

@@ -104,17 +104,17 @@ class Process:
 
 
 class ScriptedEngine(Process):
-    """The scripted server, started on a port of its own."""
+    """The scripted server; port 0 is one of its own choice."""
 
-    def __init__(self, domain: int, *options: str) -> None:
-        super().__init__([sys.executable, str(ENGINE), "--port", "0", *options], domain)
+    def __init__(self, domain: int, port: int = 0) -> None:
+        super().__init__([sys.executable, str(ENGINE), "--port", str(port)], domain)
         line = wait_for("the scripted engine", lambda: next((x for x in self.lines if "listening" in x), None))
         self.url = line.split()[-1]
 
     def script(self, **settings: Any) -> None:
         request(f"{self.url}/script", settings)
 
-    def stats(self) -> dict[str, int]:
+    def stats(self) -> dict[str, Any]:
         return request(f"{self.url}/stats")
 
 
@@ -154,7 +154,7 @@ class Robot:
         inner = f"{camera}/" if camera else ""
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain)
-        self.node = rclpy.create_node("robot", context=self.context)
+        self.node = rclpy.create_node("robot", enable_rosout=False, context=self.context)
         self.statuses: list[tuple[int, DiagnosticStatus]] = []
         self.visible: list[tuple[int, Detection2DArray]] = []
         self.amodal: list[tuple[int, Detection2DArray]] = []

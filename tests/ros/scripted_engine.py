@@ -2,13 +2,14 @@
 
     python tests/ros/scripted_engine.py --port 8000 [--model NAME] [--start-delay S]
 
-POST /script with {"mode": "absent", "delay": 0.5, ...} changes what it does from then on, GET /stats counts what it
+POST /script with {"mode": "absent", "delay": 0.5, ...} changes what it does from then on, GET /stats tells what it
 did.  The box that it answers follows from the instruction alone (`box_of`), so a test can tell whose box it got.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import math
 import os
@@ -39,6 +40,7 @@ class Script:
         self.ready_at = time.monotonic() + start_delay
         self.settings = {"mode": "found", "delay": 0.0, "logprob": math.log(0.9)}
         self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
+        self.last: dict[str, object] = {}
         self.lock = threading.Lock()
 
     def count(self, **changes: int) -> None:
@@ -64,6 +66,14 @@ class Script:
         return f"It is there.\n</think>\n\n```json\n{rows}\n```"
 
 
+def seen(body: dict) -> dict[str, object]:
+    """Note what a request asks for: the size of its PNG, and whether it comes with a grammar."""
+    url = next(part["image_url"]["url"] for part in body["messages"][-1]["content"] if part["type"] == "image_url")
+    header = base64.b64decode(url.partition(",")[2])[:24]
+    grammar = any(key in body for key in ("structured_outputs", "response_format", "guided_regex"))
+    return {"width": int.from_bytes(header[16:20]), "height": int.from_bytes(header[20:24]), "grammar": grammar}
+
+
 class Handler(BaseHTTPRequestHandler):
     """Serves the chat API, /health, /v1/models and the two pages of the script."""
 
@@ -78,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/models":
             self.reply({"object": "list", "data": [{"id": self.script.model, "object": "model"}]})
         elif self.path == "/stats":
-            self.reply(self.script.stats | {"pid": os.getpid()})
+            self.reply(self.script.stats | self.script.last)
         else:
             self.reply({"error": {"message": f"no such page: {self.path}"}}, 404)
 
@@ -118,6 +128,7 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"error": {"message": "scripted failure"}}, 500)
             return
         content = body["messages"][-1]["content"]
+        self.script.last = seen(body)
         prompt = content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
         text = self.script.answer(prompt)
         tokens = re.findall(r"\d|\D+", text)

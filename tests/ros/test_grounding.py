@@ -20,7 +20,7 @@ pytestmark = pytest.mark.ros
 
 DOMAIN = 10 + os.getpid() % 80
 LIVE = {"max_rate": 0.0, "min_score": 0.0, "query_timeout": 10.0, "max_result_age": 10.0, "default_instruction": "",
-        "image_timeout": 3600.0, "force_amodal": True}
+        "image_timeout": 3600.0, "force_amodal": True, "max_pixels": 0, "reasoning": True}
 
 CAMERA = """
 import sys, time
@@ -368,6 +368,25 @@ def test_the_rate_changes_while_the_node_runs(robot):
         wait_for("many answers", lambda: len(robot.visible) >= 10, 10.0)
 
 
+def test_pixels_reasoning_and_amodal_change_while_the_node_runs(robot, engine):
+    robot.instruct("the mug")
+    robot.show(image_message(320, 240))
+    robot.status(outcome="found")
+    before = engine.stats()
+    assert (before["width"], before["height"], before["grammar"]) == (320, 240, False)
+    robot.forget()
+    assert robot.set(max_pixels=160 * 128, reasoning=False, force_amodal=False).successful
+    robot.show(image_message(320, 240))
+    robot.status(outcome="found")
+    after = engine.stats()
+    assert 0.6 * 160 * 128 < after["width"] * after["height"] <= 160 * 128
+    assert after["grammar"]
+    assert after["asked"] == before["asked"] + 1
+    wait_for("both arrays", lambda: robot.visible and robot.amodal)
+    assert corners(robot.visible[0][1]) == pytest.approx(expected("the mug", 320, 240), abs=0.01)
+    assert not robot.amodal[0][1].detections
+
+
 def spoiled(**changes) -> Image:
     message = image_message()
     for name, value in changes.items():
@@ -423,3 +442,18 @@ def test_a_killed_camera_is_reported_and_the_next_one_is_served(robot, node):
     robot.status(outcome="found")
 
 
+def test_a_server_that_goes_away_is_reported_and_its_successor_is_served(robot, node, engine):
+    port = int(engine.url.rsplit(":", 1)[1])
+    engine.signal(signal.SIGKILL)
+    engine.wait()
+    robot.instruct("the mug")
+    robot.show()
+    status = robot.status(outcome="error")
+    assert status["reason"] == "engine_unreachable"
+    assert status["instruction"] == "the mug"
+    successor = ScriptedEngine(DOMAIN, port=port)
+    try:
+        robot.show()
+        robot.status(outcome="found")
+    finally:
+        successor.stop()

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from egm_core.model_folder import ModelInfo, write_info
 pytestmark = pytest.mark.ros
 
 DOMAIN = 10 + (os.getpid() + 40) % 80
+OTHER_DOMAIN = 10 + (os.getpid() + 60) % 80
 COMMAND = f"{sys.executable} {ENGINE} --port {{port}} --model {{model}}"
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
@@ -28,11 +30,14 @@ ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEA
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
     """A model folder with empty weights: the scripted engine needs none."""
-    folder = tmp_path_factory.mktemp("models") / "scripted-qwen"
+    return folder_of(tmp_path_factory.mktemp("models") / "scripted-qwen", "visible", "amodal")
+
+
+def folder_of(folder: Path, *tasks: Any) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").touch()
-    write_info(folder, ModelInfo("scripted-qwen", "qwen3_vl", ("visible", "amodal")))
+    write_info(folder, ModelInfo(folder.name, "qwen3_vl", tasks))
     return folder
 
 
@@ -216,9 +221,30 @@ def test_killing_the_node_leaves_no_engine_behind(robot, node):
     wait_for("the end of the engine", lambda: not [pid for pid in family if alive(pid)], 15.0)
 
 
+def test_a_second_model_answers_the_amodal_queries(tmp_path):
+    visible, amodal = folder_of(tmp_path / "seen", "visible"), folder_of(tmp_path / "whole", "amodal")
+    node = start_node(OTHER_DOMAIN, model=str(visible), amodal_model=str(amodal), engine_command=COMMAND,
+                      default_instruction="the mug", max_rate=0.0)
+    robot = Robot(OTHER_DOMAIN)
+    try:
+        with robot.stream(10.0):
+            assert robot.status(outcome="found")["warnings"] == ""
+            wait_for("both boxes", lambda: robot.visible and robot.amodal and robot.amodal[0][1].detections)
+        engines = scripted(node.pid)
+        words = [Path(f"/proc/{engine}/cmdline").read_text().split("\0") for engine in engines]
+        ports = [command[command.index("--port") + 1] for command in words]
+        asked = [request(f"http://127.0.0.1:{port}/stats")["asked"] for port in ports]
+        assert len(asked) == 2
+        assert all(asked)
+    finally:
+        robot.close()
+        assert node.stop() == 0
+    assert not [pid for pid in engines if alive(pid)]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_and_its_engine_in_order(model, number):
-    node = start_node(DOMAIN, model=str(model), engine_command=COMMAND)
+    node = start_node(OTHER_DOMAIN, model=str(model), engine_command=COMMAND)
     wait_for("the engine", lambda: "engine_ready" in node.output)
     family = descendants(node.pid)
     node.signal(number)
@@ -239,7 +265,7 @@ def test_a_signal_ends_the_node_and_its_engine_in_order(model, number):
     ids=["two cameras", "no model", "range", "type", "no port"],
 )
 def test_a_node_that_cannot_start_says_why_and_ends(parameters, status, parts):
-    node = start_node(DOMAIN, **parameters)
+    node = start_node(OTHER_DOMAIN, **parameters)
     assert node.wait() == status, node.output
     for part in parts:
         assert part in node.output

@@ -1,0 +1,91 @@
+"""Which engines the parameters ask for."""
+
+from pathlib import Path
+
+import pytest
+
+from egm_core.model_folder import ModelInfo, write_info
+from egm_ros.engine_plan import SetupError, plans
+from egm_ros.parameters import GROUNDING, Settings
+
+
+def settings(**changes) -> Settings:
+    return Settings.of({spec.name: spec.default for spec in GROUNDING} | changes)
+
+
+def folder(home: Path, name: str, family: str = "qwen3_vl") -> Path:
+    made = home / name
+    made.mkdir()
+    (made / "config.json").write_text("{}")
+    (made / "model.safetensors").touch()
+    write_info(made, ModelInfo(name, family, ("visible", "amodal")))
+    return made
+
+
+def test_a_folder_is_served_by_a_child(tmp_path):
+    model = folder(tmp_path, "mine")
+    (plan,) = plans(settings(model=str(model)))
+    assert (plan.model, plan.url, plan.served_name) == (str(model), "", None)
+    assert plan.info.tasks == ("visible", "amodal")
+
+
+def test_a_folder_behind_a_running_server_goes_by_the_server_s_name(tmp_path):
+    (plan,) = plans(settings(model=str(folder(tmp_path, "mine")), engine_url="http://gpu:8000"))
+    assert (plan.url, plan.served_name) == ("http://gpu:8000", None)
+    assert plan.info.declares("amodal")
+
+
+def test_a_name_behind_a_running_server_is_kept_and_declares_visible_only():
+    (plan,) = plans(settings(model="nvidia/EGM-8B", engine_url="http://gpu:8000"))
+    assert plan.served_name == "nvidia/EGM-8B"
+    assert (plan.info.family, plan.info.tasks) == ("qwen3_vl", ("visible",))
+
+
+@pytest.mark.parametrize(
+    ("model", "family", "expected"),
+    [
+        ("OpenGVLab/InternVL3-8B", "auto", "internvl3"),
+        ("mine", "internvl3", "internvl3"),
+        ("mine", "qwen3_vl", "qwen3_vl"),
+    ],
+)
+def test_the_family_comes_from_the_name_or_the_parameter(model, family, expected):
+    (plan,) = plans(settings(model=model, engine_url="http://gpu:8000", family=family))
+    assert plan.info.family == expected
+
+
+def test_a_name_that_tells_no_family_is_refused_with_the_remedy():
+    with pytest.raises(SetupError, match="family: cannot be told from 'mine'"):
+        plans(settings(model="mine", engine_url="http://gpu:8000"))
+
+
+def test_a_missing_model_is_refused_with_both_remedies():
+    with pytest.raises(SetupError) as caught:
+        plans(settings(model="nvidia/EGM-8B"))
+    assert "offline:=false" in str(caught.value)
+    assert "folder" in str(caught.value)
+
+
+def test_a_model_that_may_be_fetched_is_left_to_the_background():
+    (plan,) = plans(settings(model="nvidia/EGM-8B", offline=False))
+    assert plan.info is None
+
+
+def test_a_command_of_the_user_s_fetches_its_model_itself():
+    (plan,) = plans(settings(model="nvidia/EGM-8B", offline=False, engine_command="vllm serve {model} --port {port}"))
+    assert (plan.model, plan.info.family) == ("nvidia/EGM-8B", "qwen3_vl")
+
+
+def test_an_amodal_model_has_an_engine_of_its_own(tmp_path):
+    visible, amodal = folder(tmp_path, "seen"), folder(tmp_path, "whole")
+    assert [plan.model for plan in plans(settings(model=str(visible), amodal_model=str(amodal)))] == [
+        str(visible), str(amodal)]
+    assert len(plans(settings(model=str(visible), amodal_model=str(visible)))) == 1
+
+
+def test_an_amodal_model_may_have_a_server_of_its_own():
+    both = settings(model="a-qwen", amodal_model="b-qwen", engine_url="http://gpu:1", amodal_engine_url="http://gpu:2")
+    made = plans(both)
+    assert [(plan.url, plan.served_name) for plan in made] == [("http://gpu:1", "a-qwen"), ("http://gpu:2", "b-qwen")]
+    made = plans(settings(model="a-qwen", amodal_model="b-qwen", engine_url="http://gpu:1"))
+    assert [plan.url for plan in made] == ["http://gpu:1", "http://gpu:1"]
