@@ -1,17 +1,20 @@
 """Tiny checkpoint folders for the tests, of both families, built offline with transformers' own classes.
 
-The random ones answer nonsense. The memorising one has learnt four answers by heart, told apart by its prompt
-alone: it lets a test follow a found, an absent and an amodal answer through every layer.
+The random ones answer nonsense. The memorising ones have learnt four answers by heart, told apart by the prompt
+alone: they let a test follow a found, an absent and an amodal answer through every layer.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from egm_core.boxes import Box
+from egm_core.families import TASKS, Task
+from egm_core.families import family as speaker_of
 
 QWEN_ARCHITECTURE: dict[str, Any] = {
     "vision_width": 32,
@@ -32,7 +35,7 @@ WORDS = ("the", "red", "mug", "green", "dragon", "blue", "box", "is", "behind", 
 
 FOUND, ABSENT = "the red mug", "the green dragon"
 VISIBLE_BOX, AMODAL_BOX = (200.0, 300.0, 400.0, 600.0), (150.0, 300.0, 400.0, 600.0)
-TRACES = {
+TRACES: dict[tuple[str, Task], str] = {
     (FOUND, "visible"): "The red mug is at (300,450).",
     (FOUND, "amodal"): "The red mug is at (300,450). The box hides it.",
     (ABSENT, "visible"): "There is none.",
@@ -41,20 +44,16 @@ TRACES = {
 TILE = 56
 
 
-def memorised_answers() -> dict[tuple[str, str], str]:
-    """Give the whole answer that the memorising Qwen checkpoint gives, by (sent, task)."""
-    from egm_core.families import family
-
-    boxes = {(FOUND, "visible"): VISIBLE_BOX, (FOUND, "amodal"): AMODAL_BOX}
+def memorised_answers(family: str = "qwen3_vl") -> dict[tuple[str, Task], str]:
+    """Give the whole answer that a memorising checkpoint of a family gives, by (sent, task)."""
+    boxes: dict[tuple[str, Task], Box] = {(FOUND, "visible"): VISIBLE_BOX, (FOUND, "amodal"): AMODAL_BOX}
     return {
-        (sent, task): family("qwen3_vl").target(sent, boxes.get((sent, task)), trace, task)  # type: ignore[arg-type]
+        (sent, task): speaker_of(family).target(sent, boxes.get((sent, task)), trace, task)
         for (sent, task), trace in TRACES.items()
     }
 
 
 def _write_info(folder: Path, name: str, family: str, max_pixels: int) -> None:
-    from egm_core.families import family as speaker_of
-
     speaker = speaker_of(family)
     info = {
         "format": 1,
@@ -63,7 +62,7 @@ def _write_info(folder: Path, name: str, family: str, max_pixels: int) -> None:
         "family": family,
         "tasks": ["visible", "amodal"],
         "frame": 1000,
-        "prompts": {task: speaker.prompt("{sent}", task) for task in ("visible", "amodal")},
+        "prompts": {task: speaker.prompt("{sent}", task) for task in TASKS},
         "reasoning": True,
         "max_pixels": max_pixels,
         "max_tokens": 96,
@@ -90,66 +89,6 @@ def make_qwen(folder: Path, seed: int = 0) -> Any:
     processor.save_pretrained(folder)
     _write_info(folder, folder.name, "qwen3_vl", shape.max_pixels)
     return model, processor
-
-
-def make_memorising(folder: Path, steps: int = 160) -> None:
-    """Write a Qwen3-VL checkpoint that has learnt `memorised_answers` by heart, whatever the picture."""
-    import torch
-
-    model, processor = make_qwen(folder)
-    from egm_core.families import family
-
-    tokenizer = processor.tokenizer
-    rng = np.random.default_rng(0)
-    torch.manual_seed(0)
-    rows: list[tuple[list[int], int]] = []
-    answers = [(key, answer, 0) for key, answer in memorised_answers().items()]
-    # Where a grammar forbids thinking, the first token is given, and the rest must follow from it.
-    answers += [(key, answer[answer.index("</think>") :], 1) for key, answer, _ in answers]
-    for (sent, task), answer, given in answers:
-        content = [{"type": "image"}, {"type": "text", "text": family("qwen3_vl").prompt(sent, task)}]  # type: ignore[arg-type]
-        chat = [{"role": "user", "content": content}]
-        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        start = len(tokenizer(text, add_special_tokens=False).input_ids) + given
-        rows.append((tokenizer(text + answer + "<|im_end|>", add_special_tokens=False).input_ids, start))
-    model.train()
-    for parameter in model.model.visual.parameters():
-        parameter.requires_grad_(False)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
-    image_token = model.config.image_token_id
-    for step in itertools.count():
-        side = int(rng.integers(2, 5)) * 32
-        picture = rng.integers(0, 256, (side, side, 3), np.uint8)
-        pixels = processor.image_processor(images=[picture], return_tensors="pt")
-        count = int(pixels["image_grid_thw"][0].prod()) // 4
-        ids, labels = [], []
-        for row, start in rows:
-            at = row.index(image_token)
-            ids.append(row[:at] + [image_token] * count + row[at + 1 :])
-            labels.append([-100] * (start + count - 1) + row[start:])
-        longest = max(map(len, ids))
-        input_ids = torch.tensor([r + [tokenizer.pad_token_id] * (longest - len(r)) for r in ids])
-        target = torch.tensor([r + [-100] * (longest - len(r)) for r in labels])
-        mask = torch.tensor([[1] * len(r) + [0] * (longest - len(r)) for r in ids])
-        loss = model(
-            input_ids=input_ids,
-            attention_mask=mask,
-            mm_token_type_ids=(input_ids == image_token).int(),
-            pixel_values=pixels["pixel_values"].repeat(len(rows), 1),
-            image_grid_thw=pixels["image_grid_thw"].repeat(len(rows), 1),
-            labels=target,
-        ).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
-        if step + 1 >= steps or (step > 30 and loss.item() < 0.008):
-            break
-    model.eval()
-    model.save_pretrained(folder)
-    _write_info(folder, folder.name, "qwen3_vl", QWEN_ARCHITECTURE["max_pixels"])
 
 
 def make_internvl(folder: Path, seed: int = 0) -> Any:
@@ -234,3 +173,47 @@ def make_internvl(folder: Path, seed: int = 0) -> Any:
     processor.save_pretrained(folder)
     _write_info(folder, folder.name, "internvl3", TILE * TILE * 3)
     return model, processor
+
+
+def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160) -> None:
+    """Write a checkpoint that has learnt `memorised_answers` by heart, whatever the picture."""
+    {"qwen3_vl": make_qwen, "internvl3": make_internvl}[family](folder)
+    import torch
+
+    from egm_core.engines.checkpoint import Checkpoint
+
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    checkpoint = Checkpoint(folder)
+    model, tokenizer, speaker = checkpoint.model, checkpoint.tokenizer, speaker_of(family)
+    answers = [(key, answer, 0) for key, answer in memorised_answers(family).items()]
+    # Where a grammar forbids thinking, the first token is given, and the rest must follow from it.
+    answers += [(key, answer[answer.index("</think>") :], 1) for key, answer, _ in answers if family == "qwen3_vl"]
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("vis" not in name)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=6e-3, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
+    model.train()
+    for step in range(steps):
+        side = int(rng.integers(2, 5)) * 32
+        picture = checkpoint.picture(rng.integers(0, 256, (side, side, 3), np.uint8))
+        rows, starts = [], []
+        for (sent, task), answer, given in answers:
+            start = checkpoint.ids(speaker.prompt(sent, task), picture)
+            rows.append(start + tokenizer(answer + tokenizer.eos_token, add_special_tokens=False).input_ids)
+            starts.append(len(start) + given)
+        inputs = checkpoint.batch([(row, picture) for row in rows])
+        labels = inputs["input_ids"].clone()
+        for label, row, start in zip(labels, rows, starts, strict=True):
+            label[: len(label) - len(row) + start] = -100
+        loss = model(**inputs, labels=labels).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        if step > 30 and loss.item() < 0.008:
+            break
+    model.eval()
+    model.save_pretrained(folder)

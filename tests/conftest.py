@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +67,46 @@ def memorising_qwen(pytestconfig: pytest.Config) -> Path:
     from checkpoints import make_memorising
 
     return _checkpoint(pytestconfig, "memorising_qwen", make_memorising)
+
+
+@pytest.fixture(scope="session")
+def memorising_internvl(pytestconfig: pytest.Config) -> Path:
+    """An InternVL-hf model folder that knows the answers of `checkpoints.memorised_answers("internvl3")`."""
+    from checkpoints import make_memorising
+
+    return _checkpoint(pytestconfig, "memorising_internvl", lambda folder: make_memorising(folder, "internvl3"))
+
+
+def _serve(folder: Path, *options: str) -> Iterator[str]:
+    """Run the real server as a process of its own; gives its address, and checks that it ends cleanly."""
+    command = [sys.executable, "-m", "egm_core.serve", "--model", str(folder), "--port", "0", "--threads", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    process = subprocess.Popen(
+        [*command, "--exit-with-parent", *options], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"listening on (http://\S+)", process.stdout.readline())
+        assert found, "the server did not say where it listens"
+        yield found[1]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def served_qwen(memorising_qwen: Path) -> Iterator[str]:
+    """Address of `egm_core.serve` with the memorising Qwen3-VL; it may still be loading."""
+    yield from _serve(memorising_qwen)
+
+
+@pytest.fixture(scope="session")
+def served_internvl(memorising_internvl: Path) -> Iterator[str]:
+    """Address of `egm_core.serve` with the memorising InternVL; it may still be loading."""
+    yield from _serve(memorising_internvl)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,245 @@
+"""The OpenAI client against a server that misbehaves: every failure has its name, and nothing hangs."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import HTTPServer
+from pathlib import Path
+
+import cv2
+import misbehaving
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from egm_core.engines import Completion, EngineError, Request, Sampling, collect
+from egm_core.engines.openai import OpenAIEngine, Timeouts
+
+QUICK = Timeouts(connect=2.0, read=0.4, total=1.5)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[misbehaving.Server]:
+    with misbehaving.running() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def fresh(server: misbehaving.Server) -> None:
+    server.bodies.clear()
+    server.headers.clear()
+    server.hung_up.clear()
+    server.health, server.owner, server.logs = (200, b"{}"), "", True
+
+
+def ask(server: misbehaving.Server, behaviour: str, image: NDArray[np.uint8], **options: object) -> Completion:
+    with OpenAIEngine(server.url, model=behaviour, timeouts=QUICK, **options) as engine:  # type: ignore[arg-type]
+        return collect(engine.generate(Request("one", image, "the red mug", Sampling(max_tokens=64))))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason", "words"),
+    [
+        ("status:500", "engine_http_500", "moon"),
+        ("status:401", "engine_http_401", "moon"),
+        ("status:503", "engine_http_503", "moon"),
+        ("page", "engine_garbage", "text/html"),
+        ("garbage", "engine_garbage", "not json"),
+        ("noise", "engine_garbage", "not an event"),
+        ("shape", "engine_garbage", "int"),
+        ("trouble", "engine_failed", "out of memory"),
+        ("cut", "engine_cut_stream", "broke"),
+        ("reset", "engine_cut_stream", "broke"),
+        ("unfinished", "engine_cut_stream", "half way"),
+        ("nothing", "engine_cut_stream", "broke"),
+        ("empty", "engine_empty", "before it began"),
+        ("silent", "engine_timeout", "0.4 s"),
+        ("stuck", "engine_timeout", "0.4 s"),
+        ("drip", "engine_timeout", "1.5 s"),
+    ],
+)
+def test_every_failure_has_a_name(
+    server: misbehaving.Server, noise: NDArray[np.uint8], behaviour: str, reason: str, words: str
+) -> None:
+    with pytest.raises(EngineError) as caught:
+        ask(server, behaviour, noise)
+    assert caught.value.reason == reason
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_after_any_failure_the_same_engine_still_works(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
+    with OpenAIEngine(server.url, timeouts=QUICK) as engine:
+        for behaviour in ("cut", "garbage", "silent"):
+            engine._model = behaviour
+            with pytest.raises(EngineError):
+                collect(engine.generate(Request("x", noise, "p")))
+        engine._model = "says:hello"
+        assert collect(engine.generate(Request("x", noise, "p"))).text == "hello"
+
+
+def test_nobody_there(noise: NDArray[np.uint8]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with OpenAIEngine(url, timeouts=QUICK) as engine:
+        with pytest.raises(EngineError, match="is the server running") as caught:
+            collect(engine.generate(Request("x", noise, "p")))
+        assert caught.value.reason == "engine_unreachable"
+        assert engine.health().state == "starting"
+        assert engine.grammar() == "none"
+
+
+def test_sends_the_picture_and_the_papers_settings(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
+    ask(server, "says:hello", noise)
+    body = server.bodies[0]
+    assert (body["temperature"], body["top_p"], body["max_tokens"], body["stream"]) == (0.0, 1.0, 64, True)
+    image, text = body["messages"][0]["content"]
+    assert text == {"type": "text", "text": "the red mug"}
+    head, data = image["image_url"]["url"].split(",")
+    assert head == "data:image/png;base64"
+    sent = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(cv2.cvtColor(sent, cv2.COLOR_BGR2RGB), noise)
+
+
+def test_the_api_key_comes_from_the_environment(
+    server: misbehaving.Server, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EGM_TEST_KEY", "sesame")
+    ask(server, "says:hello", noise, api_key_env="EGM_TEST_KEY")
+    assert server.headers[0]["Authorization"] == "Bearer sesame"
+    ask(server, "says:hello", noise, api_key_env="EGM_TEST_NO_KEY")
+    assert "Authorization" not in server.headers[1]
+
+
+def test_reads_a_server_that_does_not_stream(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
+    answer = ask(server, "whole:hello there", noise)
+    assert (answer.text, answer.finish) == ("hello there", "stop")
+
+
+def test_joins_reasoning_that_the_server_split_off(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
+    answer = ask(server, "splits:The mug is red.|[]", noise)
+    assert answer.text == "<think>The mug is red.</think>[]"
+
+
+def test_a_context_too_short_is_asked_again_without_a_limit(
+    server: misbehaving.Server, noise: NDArray[np.uint8]
+) -> None:
+    assert ask(server, "short:hello", noise).text == "hello"
+    assert ["max_tokens" in body for body in server.bodies] == [True, False]
+    long = ask(server, f"short:{'x' * 600}", noise)
+    assert (long.finish, len(long.text)) == ("length", 64 * misbehaving.PIECE)
+
+
+@pytest.mark.parametrize("behaviour", ["silent", "stuck", "drip"])
+def test_abort_hangs_up_at_once_at_any_stage(
+    server: misbehaving.Server, noise: NDArray[np.uint8], behaviour: str
+) -> None:
+    with OpenAIEngine(server.url, model=behaviour, dialect="openai") as engine:
+        stream = engine.generate(Request("one", noise, "p"))
+        deadline = time.monotonic() + 10
+        while not server.bodies and time.monotonic() < deadline:
+            time.sleep(0.01)
+        began = time.monotonic()
+        threading.Timer(0.05, engine.abort, ["one"]).start()
+        assert collect(stream).finish == "abort"
+        assert server.hung_up.wait(10)
+        assert time.monotonic() - began < 10
+
+
+def test_closing_the_engine_ends_its_requests(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
+    engine = OpenAIEngine(server.url, model="drip")
+    stream = engine.generate(Request("one", noise, "p"))
+    next(stream)
+    engine.close()
+    engine.close()
+    assert collect(stream).finish == "abort"
+    assert engine.health().state == "closed"
+    with pytest.raises(EngineError) as caught:
+        engine.generate(Request("two", noise, "p"))
+    assert caught.value.reason == "engine_closed"
+
+
+@pytest.mark.parametrize(
+    ("owner", "dialect", "grammar"),
+    [
+        ("vllm", "vllm", "accepted"),
+        ("egm_core", "egm", "enforced"),
+        ("tensorrt_llm", "trtllm", "accepted"),
+        ("somebody", "openai", "none"),
+    ],
+)
+def test_recognises_servers(server: misbehaving.Server, owner: str, dialect: str, grammar: str) -> None:
+    server.owner = owner
+    with OpenAIEngine(server.url) as engine:
+        assert engine.grammar() == grammar
+        assert engine.dialect == dialect
+        assert engine.health().model == "says:hello"
+
+
+@pytest.mark.parametrize(
+    ("health", "state", "words"),
+    [
+        ((503, b'{"state": "starting", "detail": "loading"}'), "starting", "loading"),
+        ((503, b'{"state": "failed", "detail": "no weights"}'), "failed", "no weights"),
+        ((500, b"oh dear"), "failed", "oh dear"),
+        ((404, b"{}"), "ready", "openai"),
+    ],
+)
+def test_health(server: misbehaving.Server, health: tuple[int, bytes], state: str, words: str) -> None:
+    server.health = health
+    with OpenAIEngine(server.url) as engine:
+        found = engine.health()
+    assert found.state == state
+    assert words in found.detail
+
+
+def test_tls_is_verified_unless_told_otherwise(tmp_path: Path, noise: NDArray[np.uint8]) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    made = subprocess.run([*command.split(), *files], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("no openssl on this machine to make a certificate with")
+    server = misbehaving.Server()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=HTTPServer.serve_forever, args=(server, 0.02), daemon=True)
+    thread.start()
+    url = f"https://localhost:{server.server_address[1]}"
+    try:
+        for verify, works in ((True, False), (str(certificate), True), (False, True)):
+            with OpenAIEngine(url, model="says:hello", timeouts=QUICK, verify=verify) as engine:
+                if works:
+                    assert collect(engine.generate(Request("x", noise, "p"))).text == "hello"
+                else:
+                    with pytest.raises(EngineError, match="CERTIFICATE_VERIFY_FAILED"):
+                        collect(engine.generate(Request("x", noise, "p")))
+    finally:
+        server.closing.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"url": "localhost:8000"}, "http://host:port"),
+        ({"url": "ftp://host"}, "http://host:port"),
+        ({"url": "http://h", "dialect": "welsh"}, "vllm"),
+        ({"url": "http://h", "image_format": "bmp"}, "jpeg"),
+    ],
+)
+def test_unusable_settings_are_refused(arguments: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        OpenAIEngine(**arguments)  # type: ignore[arg-type]
