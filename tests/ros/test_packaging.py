@@ -40,9 +40,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as pip makes it of a source distribution, which so proves to be whole."""
     target = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", target, cwd=checkout)
+    (source,) = target.glob("*.tar.gz")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet")
-    run(*pip, "--no-deps", "--no-build-isolation", "--wheel-dir", target, ".", cwd=checkout)
+    run(*pip, "--no-deps", "--no-build-isolation", "--wheel-dir", target, source, cwd=target)
     (made,) = target.glob("*.whl")
     return made
 
