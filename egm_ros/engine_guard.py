@@ -1,6 +1,8 @@
 """Runs a command, and ends it with everything that it started when the guard's standard input closes.
 
-    python engine_guard.py COMMAND [ARGUMENT...]
+    python engine_guard.py GRACE COMMAND [ARGUMENT...]
+
+GRACE is how many seconds what runs may take to end when it is asked to, before it is killed.
 
 The node holds the other end of that pipe, so the engine ends with the node however the node ends, `kill -9`
 included.  The command gets a process group of its own; what leaves the group is found as an adopted child (Linux).
@@ -17,7 +19,6 @@ import time
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-GRACE = 3.0
 
 
 def prctl(option: int, value: int) -> None:
@@ -35,7 +36,7 @@ def children() -> list[int]:
         return []
 
 
-def send(signal_number: int, child: subprocess.Popen) -> None:
+def send(signal_number: int, child: subprocess.Popen[bytes]) -> None:
     """Signal the command's group, and every process that this one adopted."""
     for target in [-child.pid, *(pid for pid in children() if pid != child.pid)]:
         try:
@@ -44,7 +45,7 @@ def send(signal_number: int, child: subprocess.Popen) -> None:
             continue
 
 
-def reap(child: subprocess.Popen) -> bool:
+def reap(child: subprocess.Popen[bytes]) -> bool:
     """Collect what has ended, and say whether anything still runs."""
     child.poll()
     for pid in children():
@@ -62,10 +63,10 @@ def reap(child: subprocess.Popen) -> bool:
     return True
 
 
-def end(child: subprocess.Popen) -> None:
+def end(child: subprocess.Popen[bytes], grace: float) -> None:
     """Ask everything to end, and kill after the grace what still runs."""
     send(signal.SIGTERM, child)
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + grace
     while reap(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     for _ in range(50):
@@ -75,7 +76,7 @@ def end(child: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-def main(command: list[str]) -> int:
+def main(grace: float, command: list[str]) -> int:
     """Run the command until it ends or standard input closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -105,11 +106,11 @@ def main(command: list[str]) -> int:
         if awake in ready:
             os.read(awake, 4096)
     status = child.poll()
-    end(child)
+    end(child, grace)
     if status is None:
         status = child.wait()
     return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(float(sys.argv[1]), sys.argv[2:]))

@@ -15,6 +15,7 @@ from pathlib import Path
 import egm_core
 
 GUARD = Path(__file__).with_name("engine_guard.py")
+GRACE = 3.0
 
 
 def free_port() -> int:
@@ -48,16 +49,19 @@ def server_environment(python: str, environment: Mapping[str, str]) -> dict[str,
 class EngineProcess:
     """A running server; it ends when `stop` is called, and when this process ends in any way.
 
-    `log` gets every line that the server prints; the last few are kept in `tail`, to say why it died.
+    `log` gets every line that the server prints; the last few are kept in `tail`, to say why it died. `grace` is how
+    many seconds the server may take to end by itself.
     """
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], log: Callable[[str], None]) -> None:
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], log: Callable[[str], None], grace: float = GRACE
+    ) -> None:
         self.command = command
         self.tail: deque[str] = deque(maxlen=15)
         self._log = log
         self._process = subprocess.Popen(
             # -S skips the site modules: the guard needs none of them.
-            [sys.executable, "-S", str(GUARD), *command],
+            [sys.executable, "-S", str(GUARD), str(grace), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -104,7 +108,8 @@ class EngineProcess:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for raw in self._process.stdout:
-            line = raw.decode(errors="replace").rstrip()
+            # Of a progress bar, which redraws its line, only the last state is of use.
+            line = raw.decode(errors="replace").rstrip().rsplit("\r", 1)[-1]
             if line:
                 self.tail.append(line)
                 self._log(line)

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,7 @@ from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
 from egm_ros import interface, messages
-from egm_ros.engine_link import EngineLink
+from egm_ros.engine_link import EngineLink, EngineState
 from egm_ros.engine_plan import SetupError, plans
 from egm_ros.interface import Topic
 from egm_ros.mailbox import Frame
@@ -103,7 +103,7 @@ class GroundingNode(LifecycleNode):
     def autostart(self) -> bool:
         """Configure and activate, as a lifecycle manager would."""
         success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        return bool(self.trigger_configure() == success and self.trigger_activate() == success)
 
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -137,7 +137,7 @@ class GroundingNode(LifecycleNode):
         result = super().on_activate(state)
         self._reorder(self._orders.activate(True))
         for link in self._links:
-            self._report_engine(link, log=False)
+            self._report_engine(link.state, log=False)
         return result
 
     @reported
@@ -297,7 +297,8 @@ class GroundingNode(LifecycleNode):
         worker = self._worker
         if worker is not None:
             worker.wake()
-        self._deliver(lambda: self._report_engine(link))
+        state = link.state
+        self._deliver(lambda: self._report_engine(state))
 
     def _deliver(self, letter: Callable[[], None]) -> None:
         """Have something done on the executor's thread."""
@@ -336,26 +337,29 @@ class GroundingNode(LifecycleNode):
             self.get_logger().warning(f"{verdict.reason}: {verdict.message}", throttle_duration_sec=5.0)
         self._report(messages.LEVELS[verdict.outcome], verdict.message, values)
 
-    def _report_engine(self, link: EngineLink, log: bool = True) -> None:
+    def _report_engine(self, state: EngineState, log: bool = True) -> None:
         """Say what an engine is doing."""
-        state = link.state
-        values = {"outcome": "error" if state.state == "failed" else "", "reason": state.reason, "engine": state.state,
-                  "restarts": link.restarts}
-        if log and state.state == "failed":
+        failed = state.state == "failed"
+        if log and failed:
             self.get_logger().error(f"{state.reason}: {state.detail}")
         elif log:
             self.get_logger().info(f"{state.reason} {state.detail}")
         level = {"ready": DiagnosticStatus.OK, "failed": DiagnosticStatus.ERROR}.get(state.state, DiagnosticStatus.WARN)
+        values = {"outcome": "error" if failed else "", "reason": state.reason, "engine": state.state}
         self._report(level, f"{state.reason} {state.detail}".strip(), values)
 
-    def _report(self, level: bytes, message: str, values: dict[str, object]) -> None:
+    def _report(self, level: bytes, message: str, values: Mapping[str, object]) -> None:
         """Publish on ~/status; the keys that every message has come first."""
         mailbox = self._worker.mailbox if self._worker else None
+        states = [link.state.state for link in self._links]
         common = {"seq": self._orders.sequence, "stamp": "", "outcome": "", "reason": "", "engine_ms": 0.0,
-                  "total_ms": 0.0}
-        counts = {"received": mailbox.received, "dropped": mailbox.dropped} if mailbox else {}
+                  "total_ms": 0.0, "engine": next((state for state in states if state != "ready"), "ready"),
+                  "restarts": sum(link.restarts for link in self._links),
+                  "received": mailbox.received if mailbox else 0, "dropped": mailbox.dropped if mailbox else 0}
+        if not states:
+            common["engine"] = "closed"
         name = self.get_fully_qualified_name().lstrip("/")
-        self._status.publish(messages.status(name, self.settings.model, level, message, common | values | counts))
+        self._status.publish(messages.status(name, self.settings.model, level, message, {**common, **values}))
 
     def _age(self, frame: Frame) -> float:
         """Return a frame's age by its stamp in seconds; by its arrival where it carries no stamp."""

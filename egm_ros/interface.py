@@ -85,6 +85,7 @@ STATUS_KEYS = {
     "repairs": "What was put right, such as an amodal box smaller than the visible one.",
     "age_ms": "Age of the image now, by its stamp.",
     "engine": "State of the engine: starting, ready, failed or closed.",
+    "restarts": "How often the engine was started anew since the node was configured.",
     "received": "Images that arrived since activation.",
     "dropped": "Images among them that a newer one replaced before they were decoded.",
 }

@@ -139,9 +139,9 @@ class Settings:
             problem = spec.problem(values[spec.name])
             if problem:
                 raise ValueError(problem)
-        names = {field.name for field in fields(cls)}
-        settings = cls(**{name: tuple(value) if isinstance(value, (list, tuple)) else value
-                          for name, value in values.items() if name in names})
+        given: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
+        given["cameras"] = tuple(given["cameras"])
+        settings = cls(**given)
         problem = settings.contradiction()
         if problem:
             raise ValueError(problem)

@@ -150,18 +150,20 @@ class Worker:
 
     def _current_grounder(self, settings: Settings) -> Grounder:
         """Make a grounder for the engines and settings of now, or take the last one if they are the same."""
-        engines = [link.engine for link in self._links]
-        if any(engine is None for engine in engines):
+        models = [(link.engine, link.plan.info) for link in self._links]
+        present = [(engine, info) for engine, info in models if engine is not None and info is not None]
+        if len(present) < len(models):
             raise EngineError("engine_unreachable", "the engine went away")
-        key = (*map(id, engines), settings.force_amodal, settings.max_pixels, settings.reasoning)
+        key = (*(id(engine) for engine, _ in present), settings.force_amodal, settings.max_pixels, settings.reasoning)
         if self._grounder is None or self._grounder[0] != key:
             self._drop_grounder()
-            amodal = self._links[1] if len(self._links) > 1 else None
+            (engine, info), *others = present
+            amodal_engine, amodal_info = others[0] if others else (None, None)
             self._grounder = key, Grounder(
-                engines[0],
-                self._links[0].plan.info,
-                amodal_engine=engines[1] if amodal else None,
-                amodal_info=amodal.plan.info if amodal else None,
+                engine,
+                info,
+                amodal_engine=amodal_engine,
+                amodal_info=amodal_info,
                 force_amodal=settings.force_amodal,
                 max_pixels=settings.max_pixels or None,
                 reasoning=settings.reasoning,

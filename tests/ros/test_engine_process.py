@@ -25,9 +25,9 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-S", "-c", code]
 
 
-def start(code: str) -> tuple[EngineProcess, list[str]]:
+def start(code: str, grace: float = 3.0) -> tuple[EngineProcess, list[str]]:
     lines: list[str] = []
-    return EngineProcess(python(code), os.environ, lines.append), lines
+    return EngineProcess(python(code), os.environ, lines.append, grace), lines
 
 
 def test_the_default_command_is_our_server_in_the_chosen_interpreter():
@@ -62,6 +62,13 @@ def test_output_is_logged_and_the_end_is_told():
     process.stop()
 
 
+def test_of_a_progress_bar_the_last_state_is_kept():
+    process, lines = start(r"print('1%\r50%\r100%')")
+    assert process.wait(10.0) == 0
+    process.stop()
+    assert lines == ["100%"]
+
+
 def test_a_signal_is_told_as_such():
     process, _ = start("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     assert process.wait(10.0) == 128 + signal.SIGKILL
@@ -78,7 +85,7 @@ def test_a_missing_program_is_named():
 
 
 def test_stop_ends_all_that_the_server_started():
-    process, lines = start(FAMILY)
+    process, lines = start(FAMILY, 0.3)
     wait_for("the family", lambda: lines.count("up") == 2)
     family = [process.pid, *descendants(process.pid)]
     assert len(family) == 4
@@ -101,10 +108,10 @@ def test_a_gentle_server_is_given_the_time_to_end():
 
 def test_nothing_survives_the_owner():
     owner = subprocess.Popen(
-        python(f"import subprocess, sys, time\n"
-               f"subprocess.Popen([sys.executable, '-S', {str(GUARD)!r}, sys.executable, '-S', '-c', {FAMILY!r}],"
-               f" stdin=subprocess.PIPE, start_new_session=True)\n"
-               f"time.sleep(600)"),
+        python("import subprocess, sys, time\n"
+               f"command = [sys.executable, '-S', {str(GUARD)!r}, '0.3', sys.executable, '-S', '-c', {FAMILY!r}]\n"
+               "subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)\n"
+               "time.sleep(600)"),
         stdout=subprocess.PIPE, text=True,
     )
     assert [owner.stdout.readline(), owner.stdout.readline()] == ["up\n", "up\n"]

@@ -16,6 +16,8 @@ from robot import Process, Robot, ScriptedEngine, image_message, start_node, wai
 from scripted_engine import box_of
 from sensor_msgs.msg import Image
 
+from egm_ros.interface import STATUS_KEYS
+
 pytestmark = pytest.mark.ros
 
 DOMAIN = 10 + os.getpid() % 80
@@ -101,7 +103,8 @@ def test_found_publishes_both_boxes_of_the_source_image(robot):
         assert hypothesis.class_id == "the Red mug"
         assert hypothesis.score == pytest.approx(np.exp(-0.1), abs=1e-6)
     assert list(status)[2:8] == ["seq", "stamp", "outcome", "reason", "engine_ms", "total_ms"]
-    assert status["level"] == 0
+    assert set(status) - {"level", "message"} == set(STATUS_KEYS)
+    assert (status["level"], status["engine"], status["restarts"]) == (0, "ready", "0")
     assert status["stamp"] == f"{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}"
     assert 0.0 < float(status["engine_ms"]) <= float(status["total_ms"]) < 10_000.0
     assert status["reasoning"] == "It is there."

@@ -182,7 +182,7 @@ def test_a_killed_engine_is_reported_and_replaced(robot, node):
     assert status["level"] == 2
     assert "signal 9" in status["message"]
     robot.forget()
-    robot.status(reason="engine_ready")
+    assert robot.status(reason="engine_ready")["restarts"] == "1"
     robot.show()
     robot.status(outcome="found")
     assert alive(node.pid)
