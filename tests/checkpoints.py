@@ -85,6 +85,8 @@ def make_qwen(folder: Path, seed: int = 0) -> Any:
     patches = np.random.default_rng(seed).normal(size=(2000, 3 * shape.patch_size**2)).astype(np.float32)
     model = build_model(tokenizer, shape, patches, seed)
     processor = build_processor(tokenizer, shape)
+    # vLLM ignores the vision tower's rope_theta, and computes with this one.
+    model.config.vision_config.rope_parameters["rope_theta"] = 10000.0
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     _write_info(folder, folder.name, "qwen3_vl", shape.max_pixels)
