@@ -6,6 +6,7 @@ import array
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -260,6 +261,18 @@ def test_compressed_nonsense_is_refused_by_name(declared: str, data: bytes, reas
     with pytest.raises(ImageError) as caught:
         images.decode(SimpleNamespace(format=declared, data=data))
     assert caught.value.reason == reason
+
+
+def test_a_small_file_that_claims_to_be_gigantic_is_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "bomb.png"), np.zeros((9000, 9000), np.uint8))
+    program = (
+        "import sys; from types import SimpleNamespace; from egm_ros import images\n"
+        "message = SimpleNamespace(format='png', data=open(sys.argv[1], 'rb').read())\n"
+        "try: images.decode(message)\n"
+        "except images.ImageError as error: print(error.reason)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "bomb.png")]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.strip() == "undecodable"
 
 
 def test_what_is_encoded_decodes_again() -> None:

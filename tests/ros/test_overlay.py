@@ -141,6 +141,17 @@ def test_answered_pictures_alone_and_compressed_output(bench: Any) -> None:
     assert not scene.shown
 
 
+def test_compressed_input(bench: Any) -> None:
+    camera = bench.node.create_publisher(CompressedImage, "image", qos_profile_sensor_data)
+    shown = bench.collect(Image, "overlay/image")
+    bench.add(OverlayNode, {"transport": "compressed"})
+    bench.until(camera.get_subscription_count)
+    camera.publish(images.encode_compressed(PICTURE, header(1000)))
+    bench.until(lambda: shown)
+    assert shown[0].header == header(1000)
+    assert np.abs(images.decode(shown[0]).astype(int) - PICTURE).max() < 4
+
+
 def test_a_broken_picture_does_not_end_it(bench: Any) -> None:
     scene = Scene(bench)
     scene.look()
