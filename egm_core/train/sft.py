@@ -186,7 +186,7 @@ def _run(rank: int, config: SFTStageConfig, port: int) -> None:
         max_steps=config.max_steps,
         per_device_train_batch_size=config.batch,
         gradient_accumulation_steps=config.accumulation,
-        warmup_ratio=config.warmup,
+        warmup_steps=config.warmup,
         lr_scheduler_type=config.scheduler,
         weight_decay=config.weight_decay,
         max_grad_norm=config.clip,

