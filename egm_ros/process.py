@@ -36,6 +36,11 @@ def run(
         return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
+    except RuntimeError:
+        # A signal takes the context away from under a callback that is just publishing.
+        if rclpy.ok():
+            raise
+        return 0
     finally:
         executor.shutdown()
         node.destroy_node()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -119,6 +120,20 @@ def test_the_process_ends_with_its_source_and_names_what_it_lacks(bench: Any, pi
     assert lacks.wait(20) == 2
     assert ends.wait(20) == 0, bench.output()
     assert "there is no video 'missing.mp4'" in bench.output()
+
+
+def test_an_interrupt_ends_it_quietly_even_while_it_publishes(bench: Any, pictures: Path) -> None:
+    received = bench.collect(Image, "image", qos_profile_sensor_data)
+    fast = ("-p", "rate:=240.0")
+    cameras = [
+        bench.start("egm_ros.camera", "--ros-args", "-p", "source:=folder", "-p", f"path:={pictures}", *fast)
+        for _ in range(3)
+    ]
+    bench.until(lambda: len(received) > 100)
+    for camera in cameras:
+        camera.send_signal(signal.SIGINT)
+    assert [camera.wait(10) for camera in cameras] == [0, 0, 0], bench.output()
+    assert "Traceback" not in bench.output()
 
 
 def test_a_live_scene_brings_its_camera_and_its_depth(bench: Any) -> None:
