@@ -1,0 +1,36 @@
+"""The example that a robot's own code starts from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from builtin_interfaces.msg import Time
+from std_msgs.msg import Header, String
+from vision_msgs.msg import Detection2DArray
+
+from egm_ros.messages import detection
+
+pytestmark = pytest.mark.ros
+
+
+def test_it_asks_and_prints_both_boxes_of_an_object(bench: Any) -> None:
+    instructions = bench.collect(String, "instruction")
+    visible = bench.node.create_publisher(Detection2DArray, "grounding/visible", 5)
+    amodal = bench.node.create_publisher(Detection2DArray, "grounding/amodal", 5)
+    process = bench.start("examples.subscriber", "the", "red", "mug")
+    bench.until(lambda: instructions and visible.get_subscription_count() and amodal.get_subscription_count())
+    assert instructions[0].data == "the red mug"
+
+    def boxes(second: int, *box: tuple[float, float, float, float]) -> Detection2DArray:
+        header = Header(stamp=Time(sec=second))
+        return Detection2DArray(header=header, detections=[detection(header, "7:0", b, "the red mug", 0.5) for b in box])
+
+    visible.publish(boxes(1, (10.0, 20.0, 30.0, 40.0)))
+    amodal.publish(boxes(1, (10.0, 20.0, 50.0, 40.0)))
+    bench.until(lambda: "7:0" in bench.output())
+    assert "7:0 'the red mug' score 0.50: visible (10, 20, 30, 40), whole (10, 20, 50, 40)" in bench.output()
+    visible.publish(boxes(2))
+    amodal.publish(boxes(2))
+    bench.until(lambda: "nothing fits" in bench.output())
+    assert process.poll() is None
