@@ -24,7 +24,8 @@ def test_it_asks_and_prints_both_boxes_of_an_object(bench: Any) -> None:
 
     def boxes(second: int, *box: tuple[float, float, float, float]) -> Detection2DArray:
         header = Header(stamp=Time(sec=second))
-        return Detection2DArray(header=header, detections=[detection(header, "7:0", b, "the red mug", 0.5) for b in box])
+        found = [detection(header, "7:0", edges, "the red mug", 0.5) for edges in box]
+        return Detection2DArray(header=header, detections=found)
 
     visible.publish(boxes(1, (10.0, 20.0, 30.0, 40.0)))
     amodal.publish(boxes(1, (10.0, 20.0, 50.0, 40.0)))
