@@ -31,13 +31,13 @@ QWEN_ARCHITECTURE: dict[str, Any] = {
     "min_pixels": 64 * 64,
     "max_pixels": 128 * 128,
 }
-WORDS = ("the", "red", "mug", "green", "dragon", "blue", "box", "is", "behind", "at", "none", "there", "hides", "it")
+WORDS = ("the", "red", "mug", "green", "dragon", "blue", "box", "is", "behind", "at", "none", "there", "hides", "it", "and")
 
 FOUND, ABSENT = "the red mug", "the green dragon"
 VISIBLE_BOX, AMODAL_BOX = (200.0, 300.0, 400.0, 600.0), (150.0, 300.0, 400.0, 600.0)
 TRACES: dict[tuple[str, Task], str] = {
     (FOUND, "visible"): "The red mug is at (300,450).",
-    (FOUND, "amodal"): "The red mug is at (300,450). The box hides it.",
+    (FOUND, "amodal"): "The red mug is at (300,450). The blue box is there, and the box hides it.",
     (ABSENT, "visible"): "There is none.",
     (ABSENT, "amodal"): "There is none.",
 }
