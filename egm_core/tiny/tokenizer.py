@@ -29,7 +29,10 @@ ANSWER_OPEN = '```json\n[\n\t{"bbox_2d": ['
 ANSWER_LABEL = '], "label": "'
 ANSWER_CLOSE = '"}\n]\n```'
 ANSWER_ABSENT = "```json\n[]\n```"
-PIECES = (ANSWER_OPEN, ANSWER_LABEL, ANSWER_CLOSE, ANSWER_ABSENT, "\n\n", "\n", ", ", " (", "), (", "),", ").", ")", "(", ",")
+PIECES = (
+    *(ANSWER_OPEN, ANSWER_LABEL, ANSWER_CLOSE, ANSWER_ABSENT),
+    *("\n\n", "\n", ", ", " (", "), (", "),", ").", ")", "(", ","),
+)
 CHAT_WORDS = ("user", "assistant", "system")
 PROMPT_WORDS = (
     "Locate",

@@ -1,0 +1,86 @@
+"""Pretraining end to end on a handful of scenes: both stages, resume, the folder it leaves, the seeds it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from egm_core.model_folder import load_info
+from egm_core.scenes import store
+from egm_core.scenes.truth import EVALUATION_FIRST_SEED
+from egm_core.tiny.architecture import Architecture
+from egm_core.train import checkpoint
+from egm_core.train.loader import SceneLoader
+from egm_core.train.pretrain import PretrainConfig, Stage, pretrain, rate_factor
+
+TINY = Architecture(vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=3, heads=2)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    store.render(folder, 0, 12, shard_scenes=12)
+    return folder
+
+
+def settings(scenes: Path, output: Path) -> PretrainConfig:
+    stage = Stage(steps=3, batch=2, warmup=1)
+    return PretrainConfig(
+        scenes=str(scenes), output=str(output), architecture=TINY, dense=stage, joint=stage, processes=1, expressions=2,
+        pointings=1, save_minutes=0.0,
+    )  # fmt: skip
+
+
+def test_both_stages_run_and_leave_a_model_folder_that_answers(scenes: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    config = settings(scenes, tmp_path / "run")
+    final = pretrain(config)
+    info = load_info(final)
+    assert info.family == "qwen3_vl" and not info.reasoning and info.max_pixels == TINY.max_pixels
+    model, processor = AutoModelForImageTextToText.from_pretrained(final), AutoProcessor.from_pretrained(final)
+    assert processor.tokenizer("mug")["input_ids"] and model.config.model_type == "qwen3_vl"
+    assert len(checkpoint.whole(tmp_path / "run")) == 2
+    stage, state = checkpoint.load_last(tmp_path / "run") or (0, {})
+    assert stage == 6 and state["stage"] == "joint" and state["step"] == 3
+    saved = {k: v for k, v in state["model"].items() if "lm_head" not in k}
+    for name, tensor in model.state_dict().items():
+        if name in saved:
+            assert torch.equal(tensor, saved[name]), name
+
+
+def test_a_finished_run_is_not_run_again_and_a_cut_one_goes_on(scenes: Path, tmp_path: Path) -> None:
+    pretrain(settings(scenes, tmp_path / "run"))
+    newest = checkpoint.whole(tmp_path / "run")[-1]
+    before = (newest / checkpoint.STATE).stat().st_mtime_ns
+    shutil.rmtree(tmp_path / "run" / "final")
+    longer = replace(settings(scenes, tmp_path / "run"), joint=Stage(steps=5, batch=2, warmup=1))
+    assert pretrain(longer).is_dir()
+    step, state = checkpoint.load_last(tmp_path / "run") or (0, {})
+    assert (step, state["step"]) == (8, 5)
+    assert before < (checkpoint.whole(tmp_path / "run")[-1] / checkpoint.STATE).stat().st_mtime_ns
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["joint"]["steps"] == 5
+
+
+def test_evaluation_seeds_are_refused(tmp_path: Path) -> None:
+    store.render(tmp_path, EVALUATION_FIRST_SEED, 1, shard_scenes=1)
+    with pytest.raises(ValueError, match="reserved for evaluation"):
+        SceneLoader(tmp_path, 0, 1)
+
+
+def test_no_scenes_say_how_to_render_them(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"egm_core\.scenes render"):
+        SceneLoader(tmp_path, 0, 1)
+
+
+def test_the_rate_warms_up_holds_and_decays() -> None:
+    stage = Stage(steps=100, warmup=10, decay=0.5)
+    rates = [rate_factor(stage, s) for s in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[20] == rates[49] == 1.0
+    assert np.all(np.diff(rates[50:]) < 0) and rates[-1] < 0.05
