@@ -43,7 +43,7 @@ class Checkpoint:
             raise EngineError("engine_failed", f"{path} is not a model folder: it has no config.json")
         install_schemas()
         transformers.logging.disable_progress_bar()
-        from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer
+        from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, GenerationConfig
 
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -56,6 +56,12 @@ class Checkpoint:
         self.image_processor = AutoImageProcessor.from_pretrained(path, backend="pil", local_files_only=True)
         self.model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, local_files_only=True)
         self.model.to(device).eval()
+        ends = self.model.generation_config.eos_token_id
+        ids = {*ends} if isinstance(ends, list) else {ends}
+        # Ids of the tokens that end an answer.
+        self.end_ids = frozenset(int(i) for i in ids | {self.tokenizer.eos_token_id} if i is not None)
+        # A checkpoint's own sampling settings must not mix with those of a request.
+        self.model.generation_config = GenerationConfig()
         self.image_token_id: int = self.model.config.image_token_id
         self.image_token: str = self.tokenizer.convert_ids_to_tokens(self.image_token_id)
         self.vocabulary: int = self.model.get_input_embeddings().weight.shape[0]
@@ -77,13 +83,6 @@ class Checkpoint:
             size["longest_edge"] = min(size["longest_edge"], max_pixels)
             size["shortest_edge"] = min(size["shortest_edge"], size["longest_edge"])
         return {"size": {"shortest_edge": size["shortest_edge"], "longest_edge": size["longest_edge"]}}
-
-    @property
-    def end_ids(self) -> frozenset[int]:
-        """Ids of the tokens that end an answer."""
-        ends = self.model.generation_config.eos_token_id
-        ids = set(ends) if isinstance(ends, list) else {ends}
-        return frozenset(i for i in ids | {self.tokenizer.eos_token_id} if i is not None)
 
     @property
     def pad_id(self) -> int:

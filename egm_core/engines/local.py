@@ -56,6 +56,7 @@ class Counts:
     aborted: int = 0
     failed: int = 0
     tokens: int = 0
+    batches: int = 0
     running: int = 0
     waiting: int = 0
 
@@ -191,20 +192,26 @@ class TransformersEngine(Engine):
     def close(self) -> None:
         """Abort everything, end the worker and let go of the model."""
         with self._changed:
-            already, self._state, self._detail = self._state == "closed", "closed", "the engine was closed"
+            before, self._state, self._detail = self._state, "closed", "the engine was closed"
             jobs = [*self._waiting, *self._running]
             self._changed.notify_all()
-        if already:
+        if before == "closed":
             return
         for job in jobs:
             self._stop(job)
         if self._worker is not None and self._worker is not threading.current_thread():
-            self._worker.join(timeout=30)
+            # Loading cannot be interrupted; a worker that loads ends by itself once it is done.
+            self._worker.join(timeout=30 if before == "ready" else 0.5)
         self._checkpoint = self._grammars = None
         self._pictures.clear()
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
+
+    @property
+    def lingers(self) -> bool:
+        """Tell whether the worker still runs: between close and the end of a load."""
+        return self._worker is not None and self._worker.is_alive()
 
     def _check_ready(self) -> None:
         if self._state != "ready":
@@ -315,6 +322,7 @@ class TransformersEngine(Engine):
             run_batch(checkpoint, rows)
 
     def _account(self, rows: list[Row]) -> None:
+        self._counts.batches += 1
         self._counts.tokens += sum(row.generated for row in rows)
         self._counts.completed += sum(row.finish in ("stop", "length") for row in rows)
         self._counts.aborted += sum(row.finish == "abort" for row in rows)

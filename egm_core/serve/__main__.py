@@ -62,14 +62,25 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"egm_core.serve: cannot listen on {options.host}:{options.port}; is the port taken?", file=sys.stderr)
         return 2
     server = uvicorn.Server(config)
-    # uvicorn repeats a signal once it has shut down; these handlers make that repetition harmless.
+
+    def leave(*_: object) -> None:
+        server.should_exit = True
+
+    # For signals that come before uvicorn has its own handlers; and uvicorn repeats a signal once it has shut
+    # down, which these make harmless.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, leave)
+    socket.listen(128)
     if options.exit_with_parent:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
     host = f"[{options.host}]" if ":" in options.host else options.host
     print(f"egm_core.serve: listening on http://{host}:{socket.getsockname()[1]}", flush=True)
     server.run(sockets=[socket])
+    engine = app.state.service.engine
+    if engine is not None and engine.lingers:
+        # A thread in the middle of loading would be torn down by the interpreter's end, and abort the process.
+        sys.stdout.flush()
+        os._exit(0)
     return 0
 
 

@@ -70,6 +70,8 @@ class Answer:
         self.id = request_id
         self.prompt_tokens = 0
         self.tokens = 0
+        self.ended = False
+        self.watch: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[Chunk | EngineError] = asyncio.Queue()
 
@@ -161,10 +163,10 @@ def create_app(
         except BaseException:
             service.open -= 1
             raise
-        watch = asyncio.create_task(_watch(http, answer))
+        answer.watch = asyncio.create_task(_watch(service, http, answer))
         if body.stream:
             usage_too = body.stream_options is not None and body.stream_options.include_usage
-            events = _events(service, answer, watch, body.logprobs, usage_too)
+            events = _events(service, answer, body.logprobs, usage_too)
             return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
         try:
             text: list[str] = []
@@ -179,27 +181,28 @@ def create_app(
                 completion(answer.id, service.model, whole, answer.prompt_tokens, answer.tokens, body.logprobs)
             )
         finally:
-            _end(service, answer, watch)
+            _end(service, answer)
 
     return app
 
 
-def _end(service: Service, answer: Answer, watch: asyncio.Task[None]) -> None:
-    watch.cancel()
-    answer.engine.abort(answer.id)
-    service.open -= 1
+def _end(service: Service, answer: Answer) -> None:
+    """Close the books on an answer, however it ended; a second call does nothing."""
+    if not answer.ended:
+        answer.ended = True
+        answer.engine.abort(answer.id)
+        service.open -= 1
 
 
-async def _watch(http: Request, answer: Answer) -> None:
+async def _watch(service: Service, http: Request, answer: Answer) -> None:
     """Abort an answer whose client has hung up."""
-    while not await http.is_disconnected():
+    while not answer.ended:
+        if await http.is_disconnected():
+            _end(service, answer)
         await asyncio.sleep(LOOK_EVERY)
-    answer.engine.abort(answer.id)
 
 
-async def _events(
-    service: Service, answer: Answer, watch: asyncio.Task[None], logprobs: bool, usage_too: bool
-) -> AsyncIterator[str]:
+async def _events(service: Service, answer: Answer, logprobs: bool, usage_too: bool) -> AsyncIterator[str]:
     try:
         async for chunk in answer.chunks():
             yield f"data: {json.dumps(event(answer.id, service.model, chunk, logprobs))}\n\n"
@@ -210,4 +213,4 @@ async def _events(
     except Refusal as refusal:
         yield f"data: {json.dumps(refusal.body)}\n\n"
     finally:
-        _end(service, answer, watch)
+        _end(service, answer)

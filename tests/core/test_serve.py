@@ -62,7 +62,7 @@ def test_health_tells_state_and_counters(url: str) -> None:
     assert answer.status_code == 200
     assert answer.json()["state"] == "ready"
     assert set(answer.json()["counts"]) == {
-        "received", "completed", "aborted", "failed", "tokens", "running", "waiting"
+        "received", "completed", "aborted", "failed", "tokens", "batches", "running", "waiting"
     }  # fmt: skip
 
 
@@ -250,6 +250,22 @@ def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str], url: str, mem
     port = url.rsplit(":", 1)[1]
     assert main(["--model", str(memorising_qwen), "--port", port]) == 2
     assert f"127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_a_signal_while_it_loads_ends_it_cleanly(memorising_qwen: Path) -> None:
+    command = [sys.executable, "-m", "egm_core.serve", "--port", "0", "--model", str(memorising_qwen)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        health = httpx.get(f"{url}/health", timeout=60)
+        assert (health.status_code, health.json()["state"]) == (503, "starting")
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_no_orphan_survives_its_parent(memorising_qwen: Path) -> None:

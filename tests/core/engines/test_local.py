@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +93,22 @@ def test_greedy_decoding_gives_no_warning(
         collect(engine.generate(Request("hot", noise, PROMPT, Sampling(max_tokens=4, temperature=0.7, top_p=0.9))))
     assert not caplog.records
     assert capfd.readouterr().err == ""
+
+
+def test_a_checkpoints_own_sampling_settings_do_not_count(
+    memorising_qwen: Path, tmp_path: Path, noise: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
+) -> None:
+    for file in memorising_qwen.iterdir():
+        if file.name != "generation_config.json":
+            (tmp_path / file.name).symlink_to(file)
+    own = json.loads((memorising_qwen / "generation_config.json").read_text())
+    own |= {"do_sample": True, "temperature": 9.0, "top_k": 500, "top_p": 0.99, "repetition_penalty": 4.0}
+    (tmp_path / "generation_config.json").write_text(json.dumps(own))
+    with TransformersEngine(tmp_path, threads=1) as engine:
+        engine.wait_ready(120)
+        answer = collect(engine.generate(Request("own", noise, PROMPT, Sampling(max_tokens=64))))
+    assert answer.text == memorised_answers()[FOUND, "visible"]
+    assert not caplog.records
 
 
 def test_a_repetition_penalty_changes_the_answer(engine: TransformersEngine, noise: NDArray[np.uint8]) -> None:
