@@ -31,7 +31,7 @@ QWEN_ARCHITECTURE: dict[str, Any] = {
     "min_pixels": 64 * 64,
     "max_pixels": 128 * 128,
 }
-WORDS = tuple("the red mug green dragon blue box is behind at none there hides it and".split())
+WORDS = ("the", "red", "mug", "green", "dragon", "blue", "box", "is", "at", "none", "there", "hides", "it", "and")
 
 FOUND, ABSENT = "the red mug", "the green dragon"
 VISIBLE_BOX, AMODAL_BOX = (200.0, 300.0, 400.0, 600.0), (150.0, 300.0, 400.0, 600.0)
