@@ -2,7 +2,7 @@
 
     python -m egm_core.scenes render --out DIR --first-seed 0 --scenes 1000 [--workers 2]
     python -m egm_core.scenes show --out sheet.png --first-seed 0 --scenes 12 [--world street]
-    python -m egm_core.scenes export --out DIR --first-seed 0 --scenes 100 [--per-scene 6]
+    python -m egm_core.scenes export --out DIR --scenes 100 [--per-scene 6] [--stored SHARDS] [--vary]
 
 `render` writes parquet shards and goes on where it was stopped; `show` draws a contact sheet (visible boxes solid,
 amodal boxes dashed); `export` writes pictures and the sample record that training reads.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import islice
 from pathlib import Path
 
 from egm_core.scenes import store
@@ -42,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--fps", type=float, default=4.0, help="frames a second of that clip")
     export = commands.add_parser("export", parents=[shared], help="write pictures and the training record")
     export.add_argument("--per-scene", type=int, default=6, help="samples of a scene")
+    export.add_argument("--stored", type=Path, help="folder of rendered shards to take the scenes from")
+    export.add_argument("--vary", action="store_true", help="mirror, light, blur and noise at random, for training")
     export.add_argument("--file", default="samples.jsonl", help="name of the record, .jsonl or .parquet")
     return parser
 
@@ -83,9 +86,13 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from egm_core.scenes.export import export
+    from egm_core.scenes.export import export, rendered
 
-    count = export(options.out, options.first_seed, options.scenes, options.per_scene, options.world, options.file)
+    if options.stored:
+        scenes = islice(store.read(options.stored), options.scenes)
+    else:
+        scenes = rendered(options.first_seed, options.scenes, options.world)
+    count = export(options.out, scenes, options.per_scene, options.vary, options.file, options.scenes)
     print(f"{count} samples written to {options.out / options.file}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -13,8 +13,10 @@ from egm_core.sample import Sample, write_samples
 from egm_core.scenes.expressions import choose
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene, World
+from egm_core.scenes.variation import varied
 
 _CHOICE_STREAM = 77
+_VARIATION_STREAM = 78
 
 
 def samples(scene: Scene, image: str, count: int) -> list[Sample]:
@@ -46,29 +48,42 @@ def samples(scene: Scene, image: str, count: int) -> list[Sample]:
     return records
 
 
-def export(
-    folder: Path,
-    first_seed: int,
-    scenes: int,
-    per_scene: int = 6,
-    world: World | None = None,
-    file_name: str = "samples.jsonl",
-) -> int:
-    """Write `folder/images/*.png` and `folder/samples.jsonl` (or .parquet), and return the number of samples."""
-    if first_seed < 0 or scenes < 1 or per_scene < 1:
-        raise ValueError("first_seed must be at least 0, and scenes and per_scene at least 1")
-    pictures = folder / "images"
-    pictures.mkdir(parents=True, exist_ok=True)
+def rendered(first_seed: int, scenes: int, world: World | None = None) -> Iterator[Scene]:
+    """Render scenes one after the other, with a renderer that lives as long as the iteration."""
+    if first_seed < 0 or scenes < 1:
+        raise ValueError("first_seed must be at least 0, and scenes at least 1")
     generator = Generator()
-
-    def records() -> Iterator[Sample]:
-        for seed in tqdm(range(first_seed, first_seed + scenes), unit="scene", desc="exporting"):
-            scene = generator.scene(seed, world)
-            path = pictures / f"{scene.world}-{seed:09d}.png"
-            cv2.imwrite(str(path), np.ascontiguousarray(scene.image[..., ::-1]))
-            yield from samples(scene, str(path), per_scene)
-
     try:
-        return write_samples(folder / file_name, records())
+        for seed in range(first_seed, first_seed + scenes):
+            yield generator.scene(seed, world)
     finally:
         generator.close()
+
+
+def export(
+    folder: Path,
+    scenes: Iterable[Scene],
+    per_scene: int = 6,
+    vary: bool = False,
+    file_name: str = "samples.jsonl",
+    total: int | None = None,
+) -> int:
+    """Write `folder/images/*.png` and `folder/samples.jsonl` (or .parquet), and return the number of samples.
+
+    With `vary`, pictures are mirrored, lit, blurred and made noisy at random (by seed), as in pretraining.
+    """
+    if per_scene < 1:
+        raise ValueError("per_scene must be at least 1")
+    pictures = folder / "images"
+    pictures.mkdir(parents=True, exist_ok=True)
+
+    def records() -> Iterator[Sample]:
+        for scene in tqdm(scenes, total=total, unit="scene", desc="exporting", mininterval=5):
+            if vary:
+                scene = varied(scene, np.random.default_rng([_VARIATION_STREAM, scene.seed]))
+            path = pictures / f"{scene.world}-{scene.seed:09d}.png"
+            if not cv2.imwrite(str(path), np.ascontiguousarray(scene.image[..., ::-1])):
+                raise OSError(f"can't write {path}")
+            yield from samples(scene, str(path), per_scene)
+
+    return write_samples(folder / file_name, records())

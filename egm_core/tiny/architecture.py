@@ -27,6 +27,9 @@ from transformers import (  # noqa: E402 - the processors need the schemas when 
     Qwen3VLVideoProcessor,
 )
 
+# vLLM's vision tower takes no other base, so a model with another one would run there as a different model.
+VISION_ROPE_THETA = 10000.0
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -111,7 +114,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast, shape: Architecture) -> Qwe
             "out_hidden_size": shape.width,
             "num_position_embeddings": shape.grid**2,
             "deepstack_visual_indexes": list(shape.deepstack),
-            "rope_parameters": {"rope_type": "axial", "rope_theta": 100.0},
+            "rope_parameters": {"rope_type": "axial", "rope_theta": VISION_ROPE_THETA},
         },
         image_token_id=ids("<|image_pad|>"),
         video_token_id=ids("<|video_pad|>"),

@@ -30,7 +30,7 @@ from egm_core.train.fast_vision import FastVision, VisionOutput, to_patches
 from egm_core.train.loader import SceneLoader
 from egm_core.train.muon import Muon
 from egm_core.train.packing import CATEGORY_IDS, Batch, Packer
-from egm_core.train.supervision import AttentionTap, DenseHead, Numerals, token_loss
+from egm_core.train.supervision import AttentionTap, CoordinateProbe, DenseHead, Numerals, token_loss
 
 
 @dataclass
@@ -63,6 +63,7 @@ class PretrainConfig:
     soft_width: float = 6.0
     dense_weight: float = 0.5
     attention_weight: float = 0.5
+    probe_weight: float = 0.5
     attention_layer: int = 2
     attention_heads: int = 2
     weight_decay: float = 0.03
@@ -97,6 +98,7 @@ class Trainer:
         self.numerals = Numerals.of(self.tokenizer, self.model.config.text_config.vocab_size)
         self.packer = Packer(self.tokenizer, shape, self.numerals, config.budget)
         self.head = DenseHead(shape.vision_width, len(CATEGORY_IDS), len(COLORS))
+        self.probe = CoordinateProbe(shape.width)
         self.vision = FastVision(self.model.model.visual)
         self.tap = AttentionTap(self.model, config.attention_layer, config.attention_heads)
         self.stage, self.step = "dense", 0
@@ -110,7 +112,8 @@ class Trainer:
             (n, p) for n, p in self.model.named_parameters() if ".visual." not in n
         ]  # fmt: skip
         groups: dict[tuple[bool, int, float], list[torch.nn.Parameter]] = {}
-        for scale, named in ((stage.vision_scale, vision), (1.0, language), (1.0, self.head.named_parameters())):
+        throwaway = [*self.head.named_parameters(), *(self.probe.named_parameters() if language else ())]
+        for scale, named in ((stage.vision_scale, vision), (1.0, language), (1.0, throwaway)):
             for name, parameter in named:
                 inner = parameter.ndim == 2 and any(k in name for k in ("blocks.", "merger", "layers."))
                 parts = 3 if name.endswith("qkv.weight") else int(inner)
@@ -133,6 +136,7 @@ class Trainer:
             "step": self.step,
             "model": self.model.state_dict(),
             "head": self.head.state_dict(),
+            "probe": self.probe.state_dict(),
             "optimizers": [o.state_dict() for o in self.optimizers],
         }
 
@@ -146,6 +150,7 @@ class Trainer:
         self.stage, self.step = state["stage"], state["step"]
         self.model.load_state_dict(state["model"])
         self.head.load_state_dict(state["head"])
+        self.probe.load_state_dict(state["probe"])
         self.optimize(getattr(self.config, self.stage))
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -267,6 +272,13 @@ class Trainer:
         logits = self.model.lm_head(hidden[asked])
         losses = token_loss(logits, labels[asked], soft, self.numerals, self.config.soft_width)
         shown = torch.from_numpy(batch.shown).view(len(ids), -1, self.config.architecture.merge_size**2)
+        probe, probe_error = self.probe.loss(
+            seen.tokens.view(*shown.shape[:2], -1),
+            shown,
+            torch.from_numpy(batch.dense).view(*shown.shape, -1),
+            decoder.embed_tokens.weight[self.numerals.ids],
+            self.config.soft_width,
+        )
         looks = torch.from_numpy(batch.looks)
         tokens = (shown[looks[:, 0]] == torch.from_numpy(batch.looked)[:, None, None]).any(-1)
         attention = self.tap.loss(looks[:, 0], looks[:, 1], tokens, self.packer.first_image_token)
@@ -278,8 +290,10 @@ class Trainer:
             "coordinates": float(losses[soft].mean().detach()),
             "error": float(error),
             "attention": float(attention.detach()),
+            "probe_error": probe_error,
         }
-        return losses.mean() + self.config.attention_weight * attention, metrics
+        extra = self.config.attention_weight * attention + self.config.probe_weight * probe
+        return losses.mean() + extra, metrics
 
     def export(self, folder: Path) -> None:
         """Write the model as a folder that the Auto classes load."""

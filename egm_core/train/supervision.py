@@ -169,6 +169,45 @@ class DenseHead(torch.nn.Module):
         return loss, metrics
 
 
+class CoordinateProbe(torch.nn.Module):
+    """A throw-away linear read-out of boxes and centres from image tokens, in the decoder's own numerals.
+
+    The decoder can only copy a coordinate that an image token holds in a form close to the numerals'
+    embeddings. Asking every token for its object's numbers through one matrix per number puts them there, so
+    that attending to the right token is nearly all that is left to learn.
+    """
+
+    NUMBERS = 10
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = torch.nn.LayerNorm(width)
+        self.out = torch.nn.Linear(width, self.NUMBERS * width)
+
+    def loss(
+        self, tokens: torch.Tensor, shown: torch.Tensor, dense: torch.Tensor, embedding: torch.Tensor, width: float
+    ) -> tuple[torch.Tensor, float]:
+        """Compare each token's numbers with its object's; gives the loss and the mean error in thousandths.
+
+        `tokens` (B, T, width), `shown` (B, T, patches of a token) object index + 1, `dense` (B, T, patches, 10)
+        as in `DenseHead.loss`, `embedding` (1001, width) the numerals' embeddings. The numbers are the visible
+        box, the amodal box, and the visible box's centre.
+        """
+        owner = shown.mode(-1).values
+        held = owner > BACKGROUND
+        which = (shown == owner[..., None]).float().argmax(-1)
+        truth = dense.gather(2, which[..., None, None].expand(-1, -1, 1, dense.shape[-1]))[:, :, 0][held]
+        boxes = truth[:, 2:]
+        value = torch.cat([boxes, (boxes[:, :2] + boxes[:, 2:4]) / 2], 1) * 1000
+        read = self.out(self.norm(tokens[held])).view(len(value), self.NUMBERS, -1)
+        log = F.log_softmax(read @ embedding.T, -1)
+        target = torch.exp(-(torch.arange(len(embedding)) - value[..., None]).abs() / width)
+        target = target / target.sum(-1, keepdim=True)
+        with torch.no_grad():
+            error = float((log.argmax(-1) - value).abs().mean())
+        return -(target * log).sum(-1).mean(), error
+
+
 def _iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     low, high = torch.maximum(a[:, :2], b[:, :2]), torch.minimum(a[:, 2:], b[:, 2:])
     inter = (high - low).clamp(min=0).prod(1)
