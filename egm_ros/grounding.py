@@ -9,7 +9,6 @@ is judged and published here, on the executor's thread, where the instruction ch
 from __future__ import annotations
 
 import functools
-import signal
 import sys
 import time
 from collections import deque
@@ -21,9 +20,10 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32, String
@@ -42,6 +42,7 @@ from egm_ros.parameters import GROUNDING, Settings
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
 from egm_ros.silence import Silence
+from egm_ros.stopping import StopRequest
 from egm_ros.worker import Worker
 
 WATCH_PERIOD = 0.5
@@ -372,34 +373,30 @@ class GroundingNode(LifecycleNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 1 if it cannot start, 2 for a bad parameter, else 0."""
-    rclpy.init(args=arguments)
+    stop = StopRequest()
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = GroundingNode()
     except ValueError as error:
         print(f"grounding: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
+        rclpy.shutdown()
         return 2
     try:
         if node.settings.autostart and not node.autostart():
             return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while rclpy.ok():
+        stop.wakes(executor.wake)
+        while not stop:
             try:
                 executor.spin_once()
-            except ExternalShutdownException:
-                break
             except Exception as error:  # the process's edge: a robot's node lives on
                 node.report_failure("internal_error", f"{type(error).__name__}: {error}")
         return 0
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
         node.close(CLOSE_TIMEOUT)
         node.destroy_node()
-        rclpy.try_shutdown()
+        rclpy.shutdown()
 
 
 if __name__ == "__main__":
