@@ -197,9 +197,10 @@ def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160) ->
     optimizer = torch.optim.AdamW(trained, lr=6e-3, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=steps)
     model.train()
+    losses: list[float] = []
     for step in range(steps):
-        side = int(rng.integers(2, 5)) * 32
-        picture = checkpoint.picture(rng.integers(0, 256, (side, side, 3), np.uint8))
+        height, width = (int(side) * 32 for side in rng.integers(2, 5, 2))
+        picture = checkpoint.picture(rng.integers(0, 256, (height, width, 3), np.uint8))
         rows, starts = [], []
         for (sent, task), answer, given in answers:
             start = checkpoint.ids(speaker.prompt(sent, task), picture)
@@ -215,7 +216,8 @@ def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160) ->
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
-        if step > 30 and loss.item() < 0.008:
+        losses.append(loss.item())
+        if step > 30 and max(losses[-6:]) < 0.008:
             break
     model.eval()
     model.save_pretrained(folder)

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from egm_core.scenes import store
 from egm_core.scenes.render import RenderError
-from egm_core.scenes.truth import WORLDS
+from egm_core.scenes.truth import WORLDS, Scene
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,10 +89,9 @@ def _show(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from egm_core.scenes.export import export, rendered
 
+    scenes: Iterator[Scene] = rendered(options.first_seed, options.scenes, options.world)
     if options.stored:
         scenes = islice(store.read(options.stored), options.scenes)
-    else:
-        scenes = rendered(options.first_seed, options.scenes, options.world)
     count = export(options.out, scenes, options.per_scene, options.vary, options.file, options.scenes)
     print(f"{count} samples written to {options.out / options.file}")
 
