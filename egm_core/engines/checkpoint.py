@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from egm_core.engines.base import EngineError
 from egm_core.torchvision_shim import install_schemas
 
+TINY_PARAMETERS = 50_000_000
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -64,6 +66,8 @@ class Checkpoint:
         self.model.generation_config = GenerationConfig()
         self.image_token_id: int = self.model.config.image_token_id
         self.image_token: str = self.tokenizer.convert_ids_to_tokens(self.image_token_id)
+        # A second thread gains a tiny model nothing, and on a busy machine waiting for it costs several times the work.
+        self.tiny: bool = self.model.num_parameters() < TINY_PARAMETERS
         self.vocabulary: int = self.model.get_input_embeddings().weight.shape[0]
         self.tiled = self.model.config.model_type == "internvl"
         self._options = self._image_options(max_pixels)

@@ -6,6 +6,7 @@ that wait at the same moment are answered as one batch, and each streams and sto
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
 import time
@@ -64,7 +65,8 @@ class Counts:
 class TransformersEngine(Engine):
     """A vision-language model in this process (Qwen3-VL or InternVL-hf folder).
 
-    `device`, `dtype`: see `Checkpoint`. `max_pixels` lowers the image budget, `threads` sets torch's threads.
+    `device`, `dtype`: see `Checkpoint`. `max_pixels` lowers the image budget, `threads` sets torch's threads
+    (default: one for a tiny model on a CPU, else torch decides).
     At most `max_batch` requests are answered together, and the first of them waits `batch_wait` seconds for
     company (visible and amodal query of one picture come a moment apart).
     """
@@ -104,6 +106,8 @@ class TransformersEngine(Engine):
                 self._state, self._detail = "starting", f"loading {self.model_path.name}"
                 self._worker = threading.Thread(target=self._work, name="transformers-engine", daemon=True)
                 self._worker.start()
+                # Python ends by force a thread that is inside torch, and the process with it.
+                atexit.register(self.close)
 
     def health(self) -> Health:
         """Say how the engine is."""
@@ -197,6 +201,7 @@ class TransformersEngine(Engine):
             self._changed.notify_all()
         if before == "closed":
             return
+        atexit.unregister(self.close)
         for job in jobs:
             self._stop(job)
         if self._worker is not None and self._worker is not threading.current_thread():
@@ -317,8 +322,9 @@ class TransformersEngine(Engine):
         if checkpoint is None:
             raise EngineError("engine_closed", self._detail)
         with self._model:
-            if self._threads is not None and torch.get_num_threads() != self._threads:
-                torch.set_num_threads(self._threads)
+            threads = self._threads or (1 if checkpoint.tiny and checkpoint.device == "cpu" else None)
+            if threads is not None and torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
             run_batch(checkpoint, rows)
 
     def _account(self, rows: list[Row]) -> None:
