@@ -1,6 +1,7 @@
 """Turn a trained model folder into the embedded model: half precision, with its domain and model card kept beside.
 
-    tools/env.sh python tools/release_weights.py --model runs/egm_tiny/sft/final --scenes runs/scenes --out egm_core/weights/egm_tiny
+    tools/env.sh python tools/release_weights.py --model runs/egm_tiny/sft/final --scenes runs/scenes \\
+        --out egm_core/weights/egm_tiny
 """
 
 from __future__ import annotations
