@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 64
-QUANTILE = 0.999
+SCALES = (1, 2, 4)
+QUANTILE = 0.95
+FEWEST = 100
 UNLIKE = "image_unlike_training"
 UNKNOWN = "unknown_words"
 
@@ -27,8 +29,9 @@ UNKNOWN = "unknown_words"
 class Domain:
     """The words and the picture statistics of a model's training data.
 
-    `mean` (F,) and `precision` (F, F) describe `features` of the training pictures; `limit` is the squared
-    Mahalanobis distance beyond which a picture counts as unlike them.
+    The pictures come in groups (worlds), each with the `mean` (G, F) and the `precision` (G, F, F) of its
+    pictures' `features`; `limit` is the squared Mahalanobis distance from the nearest group beyond which a
+    picture counts as unlike them. One in twenty training pictures lies beyond it.
     """
 
     words: frozenset[str]
@@ -37,15 +40,17 @@ class Domain:
     limit: float
 
     @classmethod
-    def fit(cls, words: Iterable[str], pictures: Iterable[NDArray[np.uint8]]) -> Domain:
-        """Describe a training set by its words and at least a hundred of its pictures (H, W, 3 RGB)."""
-        table = np.stack([features(p) for p in pictures])
-        if len(table) < 100:
-            raise ValueError(f"{len(table)} pictures are too few to describe a training set; give 100 or more")
-        mean = table.mean(0)
-        precision = np.asarray(np.linalg.inv(np.cov(table.T) + 1e-4 * np.eye(table.shape[1])), np.float64)
-        distances = np.einsum("ni,ij,nj->n", table - mean, precision, table - mean)
-        return cls(frozenset(words), mean, precision, float(np.quantile(distances, QUANTILE) * 1.25))
+    def fit(cls, words: Iterable[str], groups: Iterable[Iterable[NDArray[np.uint8]]]) -> Domain:
+        """Describe a training set by its words and at least a hundred pictures (H, W, 3 RGB) of each group."""
+        tables = [np.stack([features(p) for p in group]) for group in groups]
+        if min(len(table) for table in tables) < FEWEST:
+            raise ValueError(f"a group of fewer than {FEWEST} pictures doesn't describe a training set; give more")
+        mean = np.stack([table.mean(0) for table in tables])
+        spread = np.stack([np.cov(table.T) for table in tables])
+        precision = np.asarray(np.linalg.inv(spread + 1e-4 * np.eye(spread.shape[-1])), np.float64)
+        whole = cls(frozenset(words), mean, precision, 1.0)
+        distances = [whole.squared_distance(row) for table in tables for row in table]
+        return replace(whole, limit=float(np.quantile(distances, QUANTILE)))
 
     @classmethod
     def load(cls, path: Path) -> Domain:
@@ -68,10 +73,14 @@ class Domain:
         }
         path.write_text(json.dumps(data) + "\n")
 
+    def squared_distance(self, row: NDArray[np.float64]) -> float:
+        """Give the squared Mahalanobis distance of a picture's features from the nearest group."""
+        offset = row - self.mean
+        return float(np.einsum("gi,gij,gj->g", offset, self.precision, offset).min())
+
     def distance(self, picture: NDArray[np.uint8]) -> float:
         """Give a picture's squared distance from the training pictures, as a multiple of the limit."""
-        offset = features(picture) - self.mean
-        return float(offset @ self.precision @ offset) / self.limit
+        return self.squared_distance(features(picture)) / self.limit
 
     def unknown_words(self, instruction: str) -> tuple[str, ...]:
         """List the words of an instruction that the model never saw, in order, each once."""
@@ -90,17 +99,15 @@ class Domain:
 
 
 def features(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Describe a picture by its light, colour and texture at 64 x 64; independent of its resolution."""
-    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    tall = small.astype(np.float32) / 255
-    grey = tall.mean(2)
-    spread = tall.max(2) - tall.min(2)
-    values = [grey.mean(), grey.std(), spread.mean(), spread.std()]
-    for scale in (1, 2, 4):
-        view = cv2.resize(grey, (SIDE // scale, SIDE // scale), interpolation=cv2.INTER_AREA)
-        dx, dy = np.abs(np.diff(view, axis=1)), np.abs(np.diff(view, axis=0))
-        edges = np.concatenate([dx.ravel(), dy.ravel()])
-        values += [np.log(edges.mean() + 1e-4), np.log(np.median(edges) + 1e-4), np.log(edges.max() + 1e-2)]
-    ripple = np.abs(cv2.Laplacian(grey, cv2.CV_32F))
-    values += [np.log(ripple.mean() + 1e-4), np.log(np.median(ripple) + 1e-4)]
+    """Describe a picture by its light, its colour, and how rough it is at three scales; from 64 x 64 pixels."""
+    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB) / np.float32(100)
+    vivid = small.max(2) - small.min(2)
+    values = [lab[..., 0].mean(), lab[..., 0].std(), vivid.mean(), vivid.std()]
+    for channel in range(3):
+        levels = (0.25, 0.5, 0.75, 0.95) if channel == 0 else (0.5, 0.9)
+        for scale in SCALES:
+            view = cv2.resize(lab[..., channel], (SIDE // scale, SIDE // scale), interpolation=cv2.INTER_AREA)
+            rough = np.abs(view - cv2.GaussianBlur(view, (0, 0), 1.0))
+            values += list(np.log(np.quantile(rough, levels) + 3e-4))
     return np.array(values, np.float64)

@@ -11,15 +11,30 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from egm_core.domain import Domain
 from egm_core.model_folder import load_info, write_info
-from egm_core.scenes import store
+from egm_core.scenes import Generator, store
+from egm_core.scenes.truth import WORLDS
 from egm_core.scenes.vocabulary import VOCABULARY
 from egm_core.torchvision_shim import install_schemas
 
 PICTURES = 1500
+CAMERA = (640, 480)
+
+
+def pictures(folder: Path) -> list[list[NDArray[np.uint8]]]:
+    """Gather training pictures of each world, and some as a camera would give them: larger, so sharper."""
+    shards = store.shards(folder)
+    share = -(-PICTURES // len(shards))
+    stored = [scene for shard in shards for scene in islice(store.read(shard), share)]
+    generator = Generator(max_size=CAMERA)
+    large = [generator.scene(scene.seed, size=CAMERA) for scene in stored[: PICTURES // 5]]
+    generator.close()
+    return [[scene.image for scene in [*stored, *large] if scene.world == world] for world in WORLDS]
 
 
 def main() -> None:
@@ -37,10 +52,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(options.out)
     AutoProcessor.from_pretrained(options.model).save_pretrained(options.out)
-    shards = store.shards(options.scenes)
-    share = -(-PICTURES // len(shards))
-    pictures = (scene.image for shard in shards for scene in islice(store.read(shard), share))
-    Domain.fit(VOCABULARY, pictures).save(options.out / "domain.json")
+    Domain.fit(VOCABULARY, pictures(options.scenes)).save(options.out / "domain.json")
     write_info(options.out, replace(info, domain="domain.json", path=None))
     total = sum(file.stat().st_size for file in options.out.iterdir())
     print(f"{options.out}: {total / 1e6:.1f} MB")
