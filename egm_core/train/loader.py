@@ -74,7 +74,7 @@ class SceneLoader:
         self, packer: Packer, config: PretrainConfig, joint: bool, size: int, seed: int
     ) -> Iterator[Iterator[Batch]]:
         """Run the helper process and give an endless iterator of its batches."""
-        context = get_context("fork")
+        context = get_context("spawn")
         queue = context.Queue(QUEUE)
         worker = context.Process(target=self._work, args=(queue, packer, config, joint, size, seed), daemon=True)
         worker.start()

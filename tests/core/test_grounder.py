@@ -317,7 +317,7 @@ def test_foreign_words_and_pictures_are_doubted(
 ) -> None:
     rng = np.random.default_rng(0)
     known = [np.clip(rng.normal(120, 40, (48, 64, 3)), 0, 255).astype(np.uint8) for _ in range(120)]
-    Domain.fit({"the", "cup"}, known).save(tmp_path / "domain.json")
+    Domain.fit({"the", "cup"}, [known]).save(tmp_path / "domain.json")
     info = replace(BOTH, path=tmp_path, domain="domain.json")
     found = ground(server, says((0, 0, 500, 500)), picture, info=info)
     assert found.outcome == "found"
