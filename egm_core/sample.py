@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from egm_core.boxes import Box, clip
+from egm_core.families import TASKS, Task
 
 OVERHANG = 1.0
 LARGEST = 1e9
@@ -29,8 +30,9 @@ class Sample:
     """An image with a referring expression and its truth.
 
     `bbox` is the visible box and None where the object is absent; `amodal_bbox` is clipped to the image and None
-    where it is not known. `reasoning` leads to the visible box, `amodal_reasoning` to the amodal one. Read from
-    a file, `image` is the resolved path.
+    where it is not known. `reasoning` leads to the visible box, `amodal_reasoning` to the amodal one. `task` is
+    "visible" or "amodal" where a record stands for that question alone, as selection writes it, and "" where it
+    stands for both. Read from a file, `image` is the resolved path.
     """
 
     image: str
@@ -44,6 +46,16 @@ class Sample:
     source: str = ""
     split: str = ""
     amodal_reasoning: str = ""
+    task: str = ""
+
+    def truth(self, task: Task) -> Box | None:
+        """Give the box that a task asks for; None where the object is absent, or its amodal box unknown."""
+        return self.bbox if task == "visible" else self.amodal_bbox
+
+    def asks(self, task: Task) -> bool:
+        """Tell whether the record has a question for a task: it stands for it, and the truth is known."""
+        known = task == "visible" or self.amodal_bbox is not None or self.bbox is None
+        return known and self.task in ("", task)
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Sample))
@@ -114,6 +126,7 @@ def from_record(record: Any, place: str) -> Sample:
         source=_text(record, "source", place),
         split=_text(record, "split", place),
         amodal_reasoning=_text(record, "amodal_reasoning", place),
+        task=_task(record, place),
     )
 
 
@@ -136,6 +149,13 @@ def _text(record: dict[str, Any], name: str, place: str, required: bool = False)
     if not isinstance(value, str) or (required and not value.strip()):
         raise SampleError(f"{place}: {name} is {value!r}; give a text{' that is not empty' if required else ''}")
     return value
+
+
+def _task(record: dict[str, Any], place: str) -> str:
+    task = _text(record, "task", place)
+    if task not in ("", *TASKS):
+        raise SampleError(f"{place}: task is {task!r}; give {' or '.join(TASKS)}, or leave it out for both")
+    return task
 
 
 def _size(record: dict[str, Any], name: str, place: str) -> int:

@@ -67,7 +67,7 @@ def rows(
         for task in ("visible", "amodal"):
             box = sample.bbox if task == "visible" else sample.amodal_bbox
             trace = sample.reasoning if task == "visible" else sample.amodal_reasoning
-            if task not in tasks or (task == "amodal" and box is None and not trace):
+            if task not in tasks or sample.task not in ("", task) or (task == "amodal" and box is None and not trace):
                 continue
             scaled = None if box is None else relative(box, sample.width, sample.height)
             target = speaker.target(sample.sent, scaled, trace, task)

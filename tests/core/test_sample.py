@@ -26,6 +26,7 @@ FULL = Sample(
     source="scenes",
     split="train",
     amodal_reasoning="The box hides its lower half.",
+    task="amodal",
 )
 ABSENT = Sample("/elsewhere/b.png", "the dragon", None, None, None, 100, 200)
 
@@ -39,7 +40,7 @@ def lines(folder: Path, *records: object) -> Path:
 
 def test_the_fields_are_the_ones_agreed_on():
     agreed = "image sent bbox amodal_bbox visible_fraction height width reasoning source split"
-    assert " ".join(FIELDS) == f"{agreed} amodal_reasoning"
+    assert " ".join(FIELDS) == f"{agreed} amodal_reasoning task"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -123,6 +124,7 @@ def without(*names: str) -> dict[str, object]:
         ({**RECORD, "amodal_bbox": [-9, 20, 30, 40]}, "amodal_bbox is .* leaves the image"),
         ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "give both boxes or none"),
         ({**RECORD, "visible_fraction": 1.5}, "visible_fraction is 1.5"),
+        ({**RECORD, "task": "modal"}, "task is 'modal'; give visible or amodal"),
         ([1, 2], "a record must be an object"),
         ("{not json", "not JSON"),
     ],
@@ -133,6 +135,14 @@ def test_bad_records_name_file_line_field_and_remedy(tmp_path, bad, message):
     assert next(samples).sent == "the red mug"
     with pytest.raises(SampleError, match=rf"data\.jsonl:2: .*{message}"):
         next(samples)
+
+
+def test_a_record_asks_for_what_it_knows_and_a_task_narrows_it():
+    unknown = dataclasses.replace(FULL, amodal_bbox=None, task="")
+    both = dataclasses.replace(FULL, task="")
+    asked = [[task for task in ("visible", "amodal") if s.asks(task)] for s in (both, FULL, unknown, ABSENT)]
+    assert asked == [["visible", "amodal"], ["amodal"], ["visible"], ["visible", "amodal"]]
+    assert (FULL.truth("visible"), FULL.truth("amodal")) == (FULL.bbox, FULL.amodal_bbox)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
