@@ -1,14 +1,16 @@
 """Training configurations: YAML files over typed defaults, with `key=value` overrides.
 
-A wrong key names the nearest right one, a wrong value says what is expected; `base:` in a file names another
-file (relative to it) that it builds on.
+A wrong key names the nearest right one, a wrong value says the range; `base:` in a file names another file
+(relative to it) that it builds on. Ranges stand beside the defaults: `rate: float = setting(1e-5, above=0, high=1)`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +23,72 @@ T = TypeVar("T")
 
 class ConfigurationError(ValueError):
     """A training configuration that can't be used; the message names the key and the remedy."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What values a setting takes: from `low` or above `above`, up to `high`, or one of `choices`.
+
+    `allow` are values outside the range that mean something of their own.
+    """
+
+    low: float | None = None
+    above: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+    allow: tuple[Any, ...] = ()
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether a value is in the range; NaN never is."""
+        if value in self.allow:
+            return True
+        if self.choices:
+            return value in self.choices
+        bounds = (self.low, self.above, self.high)
+        if bounds == (None, None, None):
+            return True
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return (
+            math.isfinite(value)
+            and (self.low is None or value >= self.low)
+            and (self.above is None or value > self.above)
+            and (self.high is None or value <= self.high)
+        )
+
+    def __str__(self) -> str:
+        if self.choices:
+            words = " or ".join(map(repr, self.choices))
+        else:
+            least = f"above {self.above:g}" if self.above is not None else ""
+            least = f"at least {self.low:g}" if self.low is not None else least
+            most = f"at most {self.high:g}" if self.high is not None else ""
+            words = "a number " + " and ".join(filter(None, (least, most)))
+        return " or ".join([words, *map(repr, self.allow)])
+
+
+def limits(*, changeable: bool = False, **allowed: Any) -> dict[str, Any]:
+    """Give the metadata of a field: its `Range` (of a list: that of its elements), and whether a run may change it.
+
+    `changeable` settings may differ when a run resumes. For lists: `field(default_factory=..., metadata=limits(...))`.
+    """
+    return {"range": Range(**allowed), "changeable": changeable}
+
+
+def setting(default: Any, *, changeable: bool = False, **allowed: Any) -> Any:
+    """Declare a field of a configuration with its default and its range, in the words of `Range`."""
+    return field(default=default, metadata=limits(changeable=changeable, **allowed))
+
+
+def check(config: Any, prefix: str = "") -> None:
+    """Hold every value of a configuration against its range; ConfigurationError names the key and the range."""
+    for entry in dataclasses.fields(config):
+        value, allowed = getattr(config, entry.name), entry.metadata.get("range")
+        if dataclasses.is_dataclass(value):
+            check(value, f"{prefix}{entry.name}.")
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(allowed, Range) and not allowed.holds(one):
+                raise ConfigurationError(f"{prefix}{entry.name} is {one!r}; it must be {allowed}")
 
 
 def load(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
@@ -42,6 +110,7 @@ def load(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     except OmegaConfBaseException as error:
         raise ConfigurationError(f"{path}: {str(error).splitlines()[0]}") from error
     assert isinstance(result, kind)
+    check(result)
     return result
 
 
@@ -69,9 +138,9 @@ def _unknown_key(kind: type[Any], error: ConfigKeyError) -> str:
 
 def _keys(kind: Any, prefix: str = "") -> list[str]:
     names = []
-    for field in dataclasses.fields(kind):
-        names.append(prefix + field.name)
-        default: Any = field.default_factory if field.default_factory is not dataclasses.MISSING else None
+    for entry in dataclasses.fields(kind):
+        names.append(prefix + entry.name)
+        default: Any = entry.default_factory if entry.default_factory is not dataclasses.MISSING else None
         if dataclasses.is_dataclass(default):
-            names += _keys(default, f"{prefix}{field.name}.")
+            names += _keys(default, f"{prefix}{entry.name}.")
     return names

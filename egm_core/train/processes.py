@@ -1,0 +1,67 @@
+"""Local processes of one distributed run, for a CPU or a machine with several devices and no launcher.
+
+Under `accelerate launch` or torchrun, which set WORLD_SIZE, nothing is started: this process is one of theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+INTERRUPTED = 130
+
+
+def launched() -> bool:
+    """Tell whether a launcher has started this process as one of several."""
+    return "WORLD_SIZE" in os.environ
+
+
+def run_processes(function: Callable[..., None], count: int, *arguments: Any) -> None:
+    """Run `function(rank, *arguments)` in `count` processes that find each other by torch's `env://` rendezvous.
+
+    One process, or one that a launcher started, is this one. SIGINT and SIGTERM are passed on, so that each process
+    may end in order. Raises the first error of a process; exits with the status that a process exited with.
+    """
+    if launched() or count == 1:
+        function(int(os.environ.get("RANK", "0")), *arguments)
+        return
+    import torch.multiprocessing as processes
+
+    context = processes.spawn(_process, (function, count, free_port(), arguments), nprocs=count, join=False)
+
+    def pass_on(number: int, frame: Any) -> None:
+        for pid in context.pids():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while not context.join():
+            pass
+    except processes.ProcessExitedException as error:
+        if error.exit_code > 0:
+            sys.exit(error.exit_code)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def free_port() -> int:
+    """Find a TCP port that nobody listens on at this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _process(rank: int, function: Callable[..., None], count: int, port: int, arguments: tuple[Any, ...]) -> None:
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    function(rank, *arguments)

@@ -1,0 +1,202 @@
+"""What every training run shares: its settings, its folder, and the checkpoints that it resumes from.
+
+A run's folder holds `config.yaml` (resolved), `versions.json` (packages, Python, git revision, seed),
+`metrics.jsonl` and TensorBoard files (written while it runs), `curves.png`, `checkpoint-<step>` folders, and at
+the end `final/`, a model folder. The same command continues a run that was stopped, from its newest whole
+checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import asdict, dataclass, field
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from egm_core import __version__
+from egm_core.families import TASKS
+from egm_core.train.configuration import ConfigurationError, check, limits, setting
+
+# The trainers report their use to the hub unless told not to; a run talks to nobody that it was not told of.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "peft",
+    "datasets",
+    "numpy",
+    "vllm",
+    "verl",
+    "ray",
+    "deepspeed",
+)
+REPORTS = ("tensorboard", "wandb")
+WHOLE = "whole.json"
+PREFIX = "checkpoint-"
+KEPT = 2
+
+
+@dataclass
+class RunConfig:
+    """The settings that all training stages share."""
+
+    model: str = setting("egm_tiny")
+    output: str = setting("runs/run", changeable=True)
+    name: str = setting("egm_model", changeable=True)
+    tasks: list[str] = field(default_factory=lambda: list(TASKS), metadata=limits(choices=TASKS))
+    seed: int = setting(0, low=0, high=2**32 - 1)
+    save_steps: int = setting(200, low=1, changeable=True)
+    logging_steps: int = setting(20, low=1, changeable=True)
+    report_to: list[str] = field(
+        default_factory=lambda: ["tensorboard"], metadata=limits(choices=REPORTS, changeable=True)
+    )
+    missing_share: float = setting(0.01, low=0, high=1, changeable=True)
+    offline: bool = setting(True, changeable=True)
+
+
+def is_first() -> bool:
+    """Tell whether this is the run's first process: the one that writes its folder."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def open_run(stage: str, config: RunConfig) -> Path:
+    """Make a run's folder, write what it was asked and what it runs on, and give the folder.
+
+    Raises ConfigurationError for values out of range, for a report that can't be made, and where the folder
+    holds the checkpoints of a run that was asked otherwise. Call it in every process; the first one writes.
+    """
+    check(config)
+    if not config.tasks or not config.name.strip() or not config.output.strip():
+        raise ConfigurationError(f"{stage}: give a name, an output folder and at least one task")
+    for package in config.report_to:
+        if util.find_spec(package) is None:
+            raise ConfigurationError(
+                f"report_to names {package}, which is not installed; pip install {package}, or take it off the list"
+            )
+    folder = Path(config.output)
+    asked = {"stage": stage, **asdict(config)}
+    if is_first():
+        folder.mkdir(parents=True, exist_ok=True)
+        if whole_checkpoint(folder):
+            _refuse_other(folder, asked, {f.name for f in dataclasses.fields(config) if f.metadata.get("changeable")})
+        _write(folder / "config.yaml", yaml.safe_dump(asked, sort_keys=False))
+        _write(folder / "versions.json", json.dumps(versions(config.seed), indent=2) + "\n")
+    return folder
+
+
+def versions(seed: int) -> dict[str, Any]:
+    """Give what a run depends on beside its settings: packages, Python, machine, git revision, and its seed."""
+    packages = {"egm_core": __version__}
+    for name in PACKAGES:
+        try:
+            packages[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "seed": seed,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "git": revision(),
+        "packages": packages,
+    }
+
+
+def revision() -> str | None:
+    """Give the git revision of this code, with `+changes` where files differ from it; None outside a checkout."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        found = [
+            subprocess.run(
+                ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=30, check=True
+            ).stdout
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found[0].strip() + ("+changes" if found[1].strip() else "")
+
+
+def callbacks(folder: Path, kl_limit: float | None = None) -> list[Any]:
+    """Give the callbacks of a transformers Trainer: metrics and curves, marks on whole checkpoints, orderly stops.
+
+    The trainer must be a `watch.Watched` for the run to stop at NaN, or at a KL above `kl_limit`, with the batch saved.
+    """
+    from egm_core.train.watch import CheckpointMarks, Limits, MetricsFile, Stop
+
+    return [Limits(folder, kl_limit), MetricsFile(folder), CheckpointMarks(folder), Stop()]
+
+
+def mark_whole(checkpoint: Path) -> None:
+    """Mark a checkpoint as whole: flush its files to the disk, then write down their sizes."""
+    sizes = {}
+    for file in sorted(checkpoint.rglob("*")):
+        if file.is_file() and file.name != WHOLE:
+            with open(file, "rb") as written:
+                os.fsync(written.fileno())
+            sizes[file.relative_to(checkpoint).as_posix()] = file.stat().st_size
+    _write(checkpoint / WHOLE, json.dumps(sizes, indent=1))
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Tell whether a checkpoint was written to its end and still has every file at its full size."""
+    try:
+        sizes = json.loads((checkpoint / WHOLE).read_text())
+        return bool(sizes) and all((checkpoint / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """List a run's checkpoint folders, torn ones included, by their step."""
+    found = [p for p in Path(folder).glob(f"{PREFIX}*") if p.name.removeprefix(PREFIX).isdigit()]
+    return sorted(found, key=lambda p: int(p.name.removeprefix(PREFIX)))
+
+
+def whole_checkpoint(folder: Path) -> Path | None:
+    """Give the newest checkpoint that is whole, and None where there is none; torn ones are passed over."""
+    return next((p for p in reversed(checkpoints(folder)) if is_whole(p)), None)
+
+
+def drop_torn(folder: Path) -> None:
+    """Remove torn checkpoints, lest the trainer counts one among those worth keeping."""
+    for path in checkpoints(folder):
+        if not is_whole(path):
+            shutil.rmtree(path)
+
+
+def _refuse_other(folder: Path, asked: dict[str, Any], changeable: set[str]) -> None:
+    try:
+        before = yaml.safe_load((folder / "config.yaml").read_text())
+    except (OSError, yaml.YAMLError):
+        return
+    if not isinstance(before, dict):
+        return
+    differing = [k for k, v in asked.items() if k not in changeable and k in before and before[k] != v]
+    if differing:
+        words = ", ".join(f"{k} was {before[k]!r} and is now {asked[k]!r}" for k in differing)
+        raise ConfigurationError(
+            f"{folder} holds checkpoints of a run that was asked otherwise ({words}); ask for the same to continue "
+            "it, name another output, or remove the folder"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

@@ -1,0 +1,186 @@
+"""What watches over a running trainer: metrics, marks on checkpoints, a stop on request, a stop at NaN.
+
+The classes are transformers' callbacks, and `Watched`, which goes before a Trainer among a class's bases.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as distributed
+from transformers import TrainerCallback
+
+from egm_core.train.curves import draw
+from egm_core.train.run import PREFIX, drop_torn, is_first, mark_whole
+
+METRICS = "metrics.jsonl"
+
+
+class RunStopped(FloatingPointError):
+    """A run stopped because a number is beyond repair; the message says which, and where its batch was saved."""
+
+
+class Limits(TrainerCallback):
+    """Carries to a `Watched` trainer where to save a batch, and which KL is too much."""
+
+    def __init__(self, folder: Path, kl_limit: float | None = None) -> None:
+        self.folder, self.kl_limit = folder, kl_limit
+
+
+class Watched:
+    """Mixin for a Trainer: stops at a loss, gradient or KL that is not finite or too large, and saves the batch.
+
+    Nothing has touched the weights by then. Needs `run.callbacks(...)` among the trainer's callbacks.
+    """
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Compute the loss and hold it against the limits."""
+        result = super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
+        if not model.training:
+            return result
+        self._watched_inputs = inputs
+        loss = float((result[0] if isinstance(result, tuple) else result).detach())
+        if not math.isfinite(loss):
+            self._stop(f"the loss is {loss}")
+        limits = self._limits()
+        divergence = (getattr(self, "_metrics", {}).get("train") or {}).get("kl") or []
+        if divergence and limits.kl_limit is not None and not divergence[-1] <= limits.kl_limit:
+            self._stop(f"the KL to the reference is {divergence[-1]:.3g}, above the limit of {limits.kl_limit:g}")
+        return result
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[misc]
+        if norm is not None and not math.isfinite(float(norm)):
+            self._stop(f"the gradient's norm is {float(norm)}")
+        return norm
+
+    def _limits(self) -> Limits:
+        handler: Any = self.callback_handler  # type: ignore[attr-defined]
+        return next(c for c in handler.callbacks if isinstance(c, Limits))
+
+    def _stop(self, reason: str) -> None:
+        step = self.state.global_step + 1  # type: ignore[attr-defined]
+        rank = os.environ.get("RANK", "0")
+        path = self._limits().folder / f"bad-batch-step-{step}-process-{rank}.pt"
+        torch.save(_on_cpu(self._watched_inputs), path)
+        raise RunStopped(
+            f"{reason} at step {step}; the batch is in {path} (torch.load), and the last whole checkpoint is as it "
+            "was. Look for broken samples in the batch, or lower learning_rate or clip, and run the same command again"
+        )
+
+
+class MetricsFile(TrainerCallback):
+    """Appends every logged row to `metrics.jsonl`, and draws `curves.png` when training ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Drop the rows after the step that is resumed from: their steps will come again."""
+        if is_first():
+            keep_until(self.folder / METRICS, state.global_step)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Append a row."""
+        if is_first() and logs:
+            row = {"step": state.global_step, "time": round(time.time(), 1), **logs}
+            with open(self.folder / METRICS, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row, default=float) + "\n")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Draw the curves."""
+        if is_first():
+            draw(self.folder)
+
+
+def keep_until(path: Path, step: int) -> None:
+    """Keep the rows of a metrics file up to a step, without the summaries of earlier ends and torn lines."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if row.get("step", 0) <= step and "train_runtime" not in row:
+            kept.append(line + "\n")
+    part = path.with_name(path.name + ".part")
+    part.write_text("".join(kept), encoding="utf-8")
+    os.replace(part, path)
+
+
+class CheckpointMarks(TrainerCallback):
+    """Marks each checkpoint as whole once every process has written its part of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Clear away torn checkpoints, and take this command's intervals rather than the checkpoint's."""
+        state.save_steps, state.logging_steps = args.save_steps, args.logging_steps
+        if is_first():
+            drop_torn(self.folder)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Wait for all processes, then write the mark."""
+        if distributed.is_initialized():
+            distributed.barrier()
+        if is_first():
+            mark_whole(self.folder / f"{PREFIX}{state.global_step}")
+
+
+class Stop(TrainerCallback):
+    """On SIGINT or SIGTERM, saves a checkpoint after the current step and ends training; `asked` tells that it did."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Take over the signals."""
+        self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+
+    def _note(self, number: int, frame: Any) -> None:
+        if not self.asked and is_first():
+            os.write(2, b"\nstopping after this step, with a checkpoint; the same command continues the run\n")
+        self.asked = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Agree with the other processes, that none waits for one that has stopped."""
+        if distributed.is_initialized():
+            flag = torch.tensor(float(self.asked), device=args.device)
+            distributed.all_reduce(flag, distributed.ReduceOp.MAX)
+            self.asked = bool(flag)
+        if self.asked:
+            control.should_save = control.should_training_stop = True
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def stopped(trainer: Any) -> bool:
+    """Tell whether training ended because it was asked to, before its last step."""
+    asked = any(c.asked for c in trainer.callback_handler.callbacks if isinstance(c, Stop))
+    return asked and trainer.state.global_step < trainer.state.max_steps
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu()
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {k: _on_cpu(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_on_cpu(v) for v in value)
+    return value
