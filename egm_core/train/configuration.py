@@ -91,12 +91,13 @@ def check(config: Any, prefix: str = "") -> None:
                 raise ConfigurationError(f"{prefix}{entry.name} is {one!r}; it must be {allowed}")
 
 
-def load(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
-    """Read a configuration file into the dataclass `kind`, then apply `key=value` overrides.
+def load(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
+    """Read a configuration file (None: the defaults) into the dataclass `kind`, then apply `key=value` overrides.
 
     Raises ConfigurationError for unknown keys (naming the nearest), wrong types and values out of range.
     """
-    layers = _layers(path)
+    layers = _layers(path) if path else []
+    where = f"{path}: " if path else ""
     for override in overrides:
         if "=" not in override:
             raise ConfigurationError(f"override {override!r} is not of the form key=value")
@@ -106,9 +107,9 @@ def load(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     except ConfigKeyError as error:
         raise ConfigurationError(_unknown_key(kind, error)) from error
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {error.full_key}: {str(error).splitlines()[0]}") from error
+        raise ConfigurationError(f"{where}{error.full_key}: {str(error).splitlines()[0]}") from error
     except OmegaConfBaseException as error:
-        raise ConfigurationError(f"{path}: {str(error).splitlines()[0]}") from error
+        raise ConfigurationError(f"{where}{str(error).splitlines()[0]}") from error
     assert isinstance(result, kind)
     check(result)
     return result
