@@ -1,0 +1,279 @@
+"""Reinforcement learning on grounding (paper, section 4.4): GRPO over sample records, with TRL.
+
+    python -m egm_core.train rl --config training/egm_tiny/rl.yaml [key=value ...]
+
+Token-level mean, clipped ratio, k3 KL to the starting model in the loss, entropy bonus, advantages normalised in
+their group; the reward is `egm_core.reward`. Answers come from vLLM in the same process or from its server, or from
+transformers, as on a CPU. Resumes from the output folder's last whole checkpoint; ends in `final/`, a model folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from egm_core.boxes import to_relative
+from egm_core.families import TASKS, Family, family
+from egm_core.model_folder import load_info, resolve
+from egm_core.reward import trl_reward
+from egm_core.sample import Sample, missing_images, read_samples
+from egm_core.torchvision_shim import install_schemas
+from egm_core.train.configuration import ConfigurationError, setting
+from egm_core.train.packing import relative
+from egm_core.train.processes import INTERRUPTED, run_processes
+from egm_core.train.run import RunConfig, callbacks, open_run, whole_checkpoint
+from egm_core.train.sft import export, freeze_vision
+from egm_core.train.verl_settings import VerlConfig
+
+ROLLOUTS = ("transformers", "colocate", "server")
+SCHEDULERS = ("cosine", "linear", "constant", "constant_with_warmup")
+LORA_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
+
+
+@dataclass
+class RLConfig(RunConfig):
+    """All settings of a reinforcement-learning run; the defaults are the paper's for Qwen3-VL (Table 6).
+
+    An update takes `prompts` questions with `generations` answers each, of which each device holds `micro_batch`
+    in a forward pass. `steps_per_generation` micro-batches are rolled out at a time (0: all of an update's); fewer
+    hold fewer pictures in memory and stay on-policy. `warmup` counts updates, or is a share of them below 1.
+    `rollout` says who answers: transformers, vLLM in the training process (colocate), or a vLLM server.
+    `official_pixels` rounds boxes to pixels in the reward as the released code does. `share_prompts` lets answers
+    share the work for their prompt: on a CPU, unless told otherwise.
+    """
+
+    data: list[str] = setting(())
+    learning_rate: float = setting(3e-6, above=0, high=1)
+    scheduler: str = setting("cosine", choices=SCHEDULERS)
+    warmup: float = setting(30, low=0)
+    weight_decay: float = setting(0.0, low=0, high=1)
+    clip: float = setting(1.0, above=0)
+    epochs: float = setting(5.0, above=0)
+    max_steps: int = setting(-1, low=1, allow=(-1,))
+    prompts: int = setting(256, low=1)
+    generations: int = setting(16, low=2)
+    micro_batch: int = setting(32, low=1)
+    steps_per_generation: int = setting(0, low=0)
+    ratio_clip: float = setting(0.2, above=0, high=1)
+    kl: float = setting(0.005, low=0)
+    kl_limit: float = setting(10.0, above=0, changeable=True)
+    entropy: float = setting(0.0, low=0)
+    success_weight: float = setting(0.5, low=0, high=1)
+    official_pixels: bool = setting(False)
+    max_tokens: int = setting(1024, low=1)
+    temperature: float = setting(0.7, above=0, high=10)
+    top_p: float = setting(0.9, above=0, high=1)
+    top_k: int = setting(50, low=0)
+    freeze_vision: bool = setting(True)
+    lora_rank: int = setting(0, low=0)
+    lora_alpha: int = setting(32, low=1)
+    rollout: str = setting("transformers", choices=ROLLOUTS)
+    share_prompts: bool | None = setting(None)
+    vllm_memory: float = setting(0.3, above=0, high=1, changeable=True)
+    vllm_context: int = setting(32768, low=1)
+    vllm_tensor_parallel: int = setting(1, low=1)
+    vllm_sleep: bool = setting(True, changeable=True)
+    vllm_url: str = setting("http://127.0.0.1:8000", changeable=True)
+    processes: int = setting(1, low=1)
+    engine: str = setting("trl", choices=("trl", "verl"))
+    objective: str = setting("grpo", choices=("grpo", "gspo"))
+    verl: VerlConfig = field(default_factory=VerlConfig)
+
+
+def questions(
+    samples: Iterator[Sample], speaker: Family, tasks: list[str], whole: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Turn samples into the rows that GRPO asks and rewards: one per sample and task, in `sft.rows`' wording.
+
+    `truth` is the box in the family's frame, rounded to whole numbers if `whole`, and None for an absent object.
+    """
+    for sample in samples:
+        for task in TASKS:
+            if task not in tasks or not sample.asks(task):
+                continue
+            box = sample.truth(task)
+            if box is not None:
+                box = (relative if whole else to_relative)(box, sample.width, sample.height)
+            yield {
+                "prompt": [{"role": "user", "content": speaker.prompt(sample.sent, task)}],
+                "image": sample.image,
+                "truth": None if box is None else list(box),
+                "width": sample.width,
+                "height": sample.height,
+                "task": task,
+            }
+
+
+def accumulation(config: RLConfig) -> int:
+    """Give the number of micro-batches of an update on each device; ConfigurationError where they don't come out even."""
+    world = int(os.environ.get("WORLD_SIZE", config.processes))
+    answers, at_once = config.prompts * config.generations, config.micro_batch * world
+    if answers % at_once:
+        raise ConfigurationError(
+            f"an update of {config.prompts} prompts with {config.generations} generations is {answers} answers, which "
+            f"{world} processes with a micro_batch of {config.micro_batch} can't share evenly; "
+            f"choose a micro_batch that divides {answers / world:g}"
+        )
+    steps = answers // at_once
+    spg = config.steps_per_generation or steps
+    if steps % spg or (at_once * spg) % config.generations:
+        raise ConfigurationError(
+            f"steps_per_generation is {spg}; it must divide the {steps} micro-batches of an update, and "
+            f"{at_once} answers times it must be whole groups of {config.generations}"
+        )
+    return steps
+
+
+def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool | None = None) -> Any:
+    """Give TRL's GRPOConfig for a run: the paper's objective, as TRL 1.16 spells it.
+
+    `banned` are token ids that vLLM must never sample (TRL bans image tokens only where transformers answers).
+    """
+    from trl import GRPOConfig
+
+    on_cpu = not torch.cuda.is_available() if on_cpu is None else on_cpu
+    vllm = config.rollout != "transformers"
+    steps = accumulation(config)
+    return GRPOConfig(
+        output_dir=config.output,
+        # The objective: token-level mean, k3 KL as it stands, no correction for the rollout's own sampling.
+        loss_type="dapo",
+        scale_rewards="group",
+        epsilon=config.ratio_clip,
+        beta=config.kl,
+        use_bias_correction_kl=False,
+        entropy_coef=config.entropy,
+        vllm_importance_sampling_correction=False,
+        num_iterations=1,
+        # The batch.
+        num_generations=config.generations,
+        per_device_train_batch_size=config.micro_batch,
+        gradient_accumulation_steps=steps,
+        steps_per_generation=config.steps_per_generation or steps,
+        # The rollout.
+        max_completion_length=config.max_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=config.top_k,
+        use_vllm=vllm,
+        vllm_mode=config.rollout if vllm else "colocate",
+        vllm_server_base_url=config.vllm_url if config.rollout == "server" else None,
+        vllm_gpu_memory_utilization=config.vllm_memory,
+        vllm_max_model_length=config.vllm_context,
+        vllm_tensor_parallel_size=config.vllm_tensor_parallel,
+        vllm_enable_sleep_mode=config.vllm_sleep and config.rollout == "colocate",
+        generation_kwargs={"logit_bias": dict.fromkeys(banned, -100.0)} if vllm and banned else None,
+        # The optimiser.
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.scheduler,
+        warmup_steps=config.warmup,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.clip,
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps,
+        # The machine.
+        gradient_checkpointing=not on_cpu,
+        bf16=not on_cpu,
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and config.processes > 1 else None,
+        ddp_find_unused_parameters=False,
+        save_steps=config.save_steps,
+        save_total_limit=2,
+        logging_steps=config.logging_steps,
+        report_to=list(config.report_to),
+        seed=config.seed,
+    )
+
+
+def _rows(config: RLConfig, speaker: Family) -> list[dict[str, Any]]:
+    if not config.data:
+        raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
+    samples = [sample for file in config.data for sample in read_samples(Path(file))]
+    missing = set(missing_images(samples))
+    if len(missing) > config.missing_share * len(samples):
+        raise ConfigurationError(
+            f"{len(missing)} images of {len(samples)} samples are missing, such as {min(missing)}; "
+            f"that is more than missing_share={config.missing_share:g} allows"
+        )
+    there = (sample for sample in samples if sample.image not in missing)
+    rows = list(questions(there, speaker, config.tasks, whole=config.official_pixels))
+    if len(rows) < config.prompts:
+        raise ConfigurationError(
+            f"{', '.join(config.data)} hold {len(rows)} questions for {' and '.join(config.tasks)}, and an update takes "
+            f"prompts={config.prompts}; give more samples or ask for fewer prompts"
+        )
+    return rows
+
+
+def _run(rank: int, config: RLConfig) -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    install_schemas()
+    from datasets import Dataset, Image
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from egm_core.train.grpo import EGMGRPOTrainer, image_tokens
+    from egm_core.train.watch import stopped
+
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu:
+        torch.set_num_threads(1)
+    output = open_run("rl", config)
+    path = resolve(config.model, offline=config.offline)
+    info = load_info(path)
+    # Answers are padded on the right and prompts on the left; some processors would do otherwise.
+    processor = AutoProcessor.from_pretrained(path, padding_side="left", truncation_side="left")
+    # The reference of the KL term is loaded anew from the path that the model remembers.
+    model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+    if config.freeze_vision:
+        freeze_vision(model)
+    rows = _rows(config, info.speaker)
+    arguments = grpo_arguments(config, image_tokens(model.config), on_cpu)
+    trainer = EGMGRPOTrainer(
+        model=model,
+        args=arguments,
+        reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
+        train_dataset=Dataset.from_list(rows).cast_column("image", Image()),
+        processing_class=processor,
+        peft_config=_lora(config),
+        callbacks=callbacks(output, config.kl_limit),
+        shared=_shares(config, on_cpu),
+    )
+    checkpoint = whole_checkpoint(output)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if stopped(trainer):
+        sys.exit(INTERRUPTED)
+    if rank == 0:
+        tuned = trainer.model.merge_and_unload() if config.lora_rank else trainer.model
+        export(tuned, processor, output / "final", info, config)
+
+
+def _lora(config: RLConfig) -> Any:
+    if not config.lora_rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules=LORA_LAYERS)
+
+
+def _shares(config: RLConfig, on_cpu: bool) -> bool:
+    possible = on_cpu and not config.lora_rank and config.rollout == "transformers"
+    if config.share_prompts and not possible:
+        raise ConfigurationError("share_prompts needs a CPU, rollout=transformers and lora_rank=0; leave it out")
+    return possible and config.share_prompts is not False
+
+
+def rl(config: RLConfig) -> Path:
+    """Run (or resume) reinforcement learning and return the model folder that it wrote."""
+    if config.engine == "verl":
+        from egm_core.train.verl_launch import launch
+
+        return launch(config)
+    accumulation(config)
+    run_processes(_run, config.processes, config)
+    return Path(config.output) / "final"
