@@ -32,6 +32,10 @@ class EngineError(RuntimeError):
         self.reason = reason
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[EngineError], tuple[str, str]]:
+        """Let the error travel between processes, where Python would make it anew from its text alone."""
+        return type(self), (self.reason, self.detail)
+
 
 @dataclass(frozen=True)
 class Token:

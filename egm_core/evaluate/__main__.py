@@ -1,8 +1,11 @@
 """Evaluate a model on generated scenes, and print the table by world and kind.
 
 python -m egm_core.evaluate scenes --first-seed 500000000 --scenes 1000 [--model PATH] [--json FILE]
+python -m egm_core.evaluate scenes ... --processes 2   (a core each; the answers are those of one)
 python -m egm_core.evaluate scenes ... --engine-url http://localhost:8000   (a server has the model)
 python -m egm_core.evaluate compare FIRST.json SECOND.json
+python -m egm_core.evaluate tables --base B.json --sft S.json --rl R.json [--sft-direct SD.json --rl-direct RD.json]
+    [--ablation NAME=FILE.json ...] [--png FILE]
 python -m egm_core.evaluate mix --scenes 200
 """
 
@@ -16,13 +19,24 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from egm_core.engines import Engine, EngineError
-from egm_core.evaluate.asking import answerer, ask, rendered
+from egm_core.engines import EngineError
+from egm_core.evaluate.asking import rendered
+from egm_core.evaluate.chart import draw
 from egm_core.evaluate.mix import measured_mix
 from egm_core.evaluate.report import Report, compare
+from egm_core.evaluate.results import check_reasoning, check_same_queries, read
 from egm_core.evaluate.scores import Row
-from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
+from egm_core.evaluate.shares import Evaluation, evaluate
+from egm_core.evaluate.tables import sections
+from egm_core.model_folder import EMBEDDED
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
+
+_STAGES = {
+    "base": ("base", "the model before SFT"),
+    "sft": ("+ SFT", "the model after SFT"),
+    "rl": ("+ RL", "the model after RL"),
+}
+_DIRECT = {"sft-direct": ("sft", "the model after SFT"), "rl-direct": ("rl", "the model after RL")}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument("--device", default="auto", help="torch device of the in-process engine")
     scenes.add_argument("--threads", type=int, help="torch threads of the in-process engine")
     scenes.add_argument("--batch", type=int, default=16, help="queries answered together")
-    scenes.add_argument("--workers", type=int, default=1, help="processes that render")
+    scenes.add_argument("--processes", type=int, default=1, help="processes that render and answer, a core each")
+    scenes.add_argument("--workers", type=int, default=1, help="processes that only render, for a single answering one")
     scenes.add_argument("--mode", choices=("strict", "paper", "paper_eval"), default="paper", help="rules for boxes")
     scenes.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
     scenes.add_argument("--threshold-strict", action="store_true", help="success needs IoU > 0.5, as in the paper")
@@ -45,46 +60,44 @@ def _parser() -> argparse.ArgumentParser:
     versus = commands.add_parser("compare", help="compare two JSON results on the same queries")
     versus.add_argument("first", type=Path)
     versus.add_argument("second", type=Path)
+    tables = commands.add_parser("tables", help="print the paper's tables in small from JSON results, as Markdown")
+    for name, (_, what) in _STAGES.items():
+        tables.add_argument(f"--{name}", type=Path, help=f"result of {what}")
+    for name, (_, what) in _DIRECT.items():
+        tables.add_argument(f"--{name}", type=Path, help=f"result of {what} with --no-reasoning")
+    tables.add_argument("--ablation", action="append", default=[], metavar="NAME=FILE", help="a run to hold against")
+    tables.add_argument("--png", type=Path, help="draw accuracy against reasoning tokens here")
     mix = commands.add_parser("mix", help="print the mix of expressions, wanted and measured")
     mix.add_argument("--first-seed", type=int, default=0)
     mix.add_argument("--scenes", type=int, default=200)
     return parser
 
 
-def _engine(arguments: argparse.Namespace, info: ModelInfo) -> Engine:
-    if arguments.engine_url:
-        from egm_core.engines.openai import OpenAIEngine
-
-        return OpenAIEngine(arguments.engine_url)
-    from egm_core.engines.local import TransformersEngine
-
-    if info.path is None:
-        raise FileNotFoundError(f"the model {arguments.model!r} is not a folder; name a folder")
-    return TransformersEngine(info.path, device=arguments.device, max_pixels=info.max_pixels, threads=arguments.threads)
+def _evaluation(arguments: argparse.Namespace) -> Evaluation:
+    return Evaluation(
+        model=arguments.model,
+        first_seed=arguments.first_seed,
+        scenes=arguments.scenes,
+        queries_per_scene=arguments.queries_per_scene,
+        reasoning=not arguments.no_reasoning,
+        mode=arguments.mode,
+        engine_url=arguments.engine_url,
+        device=arguments.device,
+        threads=arguments.threads,
+        batch=arguments.batch,
+    )
 
 
 def _scenes(arguments: argparse.Namespace) -> None:
-    info = load_info(resolve(arguments.model))
+    evaluation = _evaluation(arguments)
+    info = evaluation.info
     rows: list[Row] = []
     seconds = 0.0
-    with _engine(arguments, info) as engine:
-        engine.wait_ready()
-        scenes = tqdm(
-            rendered(arguments.first_seed, arguments.scenes, arguments.workers),
-            total=arguments.scenes,
-            unit="scene",
-            disable=None,
-        )
-        for asked in ask(
-            scenes,
-            info,
-            answerer(engine, arguments.batch),
-            arguments.queries_per_scene,
-            not arguments.no_reasoning,
-            arguments.mode,
-        ):
+    with tqdm(total=evaluation.scenes, unit="scene", disable=None) as bar:
+        for asked in evaluate(evaluation, arguments.processes, arguments.workers):
             rows += asked.rows
             seconds += asked.seconds
+            bar.update(asked.scenes)
     report = Report(rows, arguments.threshold_strict)
     ms = 1000 * seconds / max(len(rows), 1)
     print(f"{info.name} {info.version}: {arguments.scenes} scenes from seed {arguments.first_seed}\n")
@@ -93,11 +106,11 @@ def _scenes(arguments: argparse.Namespace) -> None:
         about = {
             "model": info.name,
             "version": info.version,
-            "first_seed": arguments.first_seed,
-            "scenes": arguments.scenes,
-            "queries_per_scene": arguments.queries_per_scene,
-            "reasoning": not arguments.no_reasoning,
-            "mode": arguments.mode,
+            "first_seed": evaluation.first_seed,
+            "scenes": evaluation.scenes,
+            "queries_per_scene": evaluation.queries_per_scene,
+            "reasoning": evaluation.reasoning,
+            "mode": evaluation.mode,
             "ms_per_query": ms,
         }
         arguments.json.write_text(json.dumps(report.as_json(**about)))
@@ -111,6 +124,31 @@ def _compare(arguments: argparse.Namespace) -> None:
         )
 
 
+def _tables(arguments: argparse.Namespace) -> None:
+    given = {name: path for name, path in vars(arguments).items() if isinstance(path, Path)}
+    stages = {name: read(label, given[name]) for name, (label, _) in _STAGES.items() if name in given}
+    direct = {}
+    for option, (stage, _) in _DIRECT.items():
+        if path := given.get(option.replace("-", "_")):
+            if stage not in stages:
+                raise ValueError(f"--{option} is compared with the same weights' reasoning: give --{stage} too")
+            direct[stage] = read(f"{stages[stage].name}, no reasoning", path)
+    ablations = []
+    for spec in arguments.ablation:
+        name, equals, file = spec.rpartition("=")
+        if not equals or not name:
+            raise ValueError(f"--ablation {spec} is not NAME=FILE, such as success_weight_1=out/one.json")
+        ablations.append(read(name, Path(file)))
+    results = [*stages.values(), *direct.values(), *ablations]
+    if not results:
+        raise ValueError("there is no result to print: give --base, --sft, --rl or --ablation")
+    check_same_queries(results)
+    check_reasoning(stages.values(), direct.values())
+    print("\n\n".join(sections(stages, direct, ablations)))
+    if arguments.png:
+        draw(results, arguments.png)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     arguments = _parser().parse_args(argv)
@@ -119,6 +157,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _scenes(arguments)
         elif arguments.command == "compare":
             _compare(arguments)
+        elif arguments.command == "tables":
+            _tables(arguments)
         else:
             print(measured_mix(rendered(arguments.first_seed, arguments.scenes)))
     except (EngineError, OSError, ValueError, RuntimeError) as error:

@@ -24,10 +24,11 @@ _generator: Generator | None = None
 
 @dataclass(frozen=True)
 class Asked:
-    """The scored answers of some scenes, and the seconds that answering took (without rendering)."""
+    """The scored answers of some scenes, their number, and the seconds that answering took (without rendering)."""
 
     rows: list[Row]
     seconds: float
+    scenes: int
 
 
 def rendered(first_seed: int, count: int, workers: int = 1) -> Iterator[Scene]:
@@ -54,14 +55,20 @@ def _render(seed: int) -> Scene:
 
 
 def answerer(engine: Engine, batch: int) -> Answerer:
-    """Give the fastest way to put many requests to an engine: in batches where it can, else side by side."""
+    """Give the fastest way to put many requests to an engine: in batches where it can, else side by side.
+
+    A server names an answer's tokens only together with their log-probabilities.
+    """
     in_batches = getattr(engine, "generate_batch", None)
     if in_batches is not None:
         return lambda requests: list(in_batches(requests, batch))
 
+    def one(request: Request) -> Completion:
+        return collect(engine.generate(replace(request, logprobs=True)))
+
     def side_by_side(requests: Sequence[Request]) -> list[Completion]:
         with ThreadPoolExecutor(max_workers=batch) as pool:
-            return list(pool.map(lambda request: collect(engine.generate(request)), requests))
+            return list(pool.map(one, requests))
 
     return side_by_side
 
@@ -73,15 +80,16 @@ def ask(
     queries_per_scene: int = 3,
     reasoning: bool = True,
     mode: Mode = "paper",
+    at_once: int = SCENES_AT_ONCE,
 ) -> Iterator[Asked]:
-    """Put the queries of scenes to a model and score its answers, some scenes at a time.
+    """Put the queries of scenes to a model and score its answers, `at_once` scenes at a time.
 
     Without `reasoning` the family's grammar forbids thinking. Raises EngineError.
     """
     waiting: list[Scene] = []
     for scene in scenes:
         waiting.append(scene)
-        if len(waiting) == SCENES_AT_ONCE:
+        if len(waiting) == at_once:
             yield _asked(waiting, info, answer, queries_per_scene, reasoning, mode)
             waiting = []
     if waiting:
@@ -109,4 +117,4 @@ def _asked(
     for query, completion in zip(asked, completions, strict=True):
         tokens = tuple(token.text for token in completion.tokens) or None
         rows.append(score(query, speaker, completion.text, mode, tokens))
-    return Asked(rows, seconds)
+    return Asked(rows, seconds, len(scenes))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from egm_core.boxes import Box, clip, iou, to_pixels
 from egm_core.evaluate.queries import Query
 from egm_core.families import Family, Mode
+from egm_core.families.base import THINK_CLOSE
 
 Outcome = Literal["found", "absent", "malformed"]
 THRESHOLD = 0.5
@@ -18,7 +19,8 @@ class Row:
     """A scored answer. `box` is in pixels of the query's image; IoUs are 0 without a box, None for absents.
 
     `iou` is with the box asked for, `iou_visible` and `iou_amodal` with either truth. `tokens` counts the whole
-    answer, `thinking` the tokens before `</think>` (None where the engine gives no tokens).
+    answer, `thinking` the tokens before `</think>`, or all of them where the reasoning broke off (both None where the
+    engine gives no tokens).
     """
 
     query: Query
@@ -55,7 +57,10 @@ def score(query: Query, speaker: Family, text: str, mode: Mode = "paper", tokens
             outcome = "found"
         else:
             box, reason = None, "no_overlap"
-    return row_of(query, outcome, box, reason, tokens)
+    row = row_of(query, outcome, box, reason, tokens)
+    if strict.reason == "truncated" and THINK_CLOSE not in text:
+        return replace(row, thinking=row.tokens)
+    return row
 
 
 def row_of(
@@ -84,6 +89,6 @@ def _thinking(tokens: tuple[str, ...]) -> int:
     text = ""
     for count, token in enumerate(tokens):
         text += token
-        if "</think>" in text:
+        if THINK_CLOSE in text:
             return count
     return 0

@@ -46,17 +46,17 @@ def _sums(values: ArrayLike, clusters: Sequence[int]) -> tuple[NDArray[np.float6
 
 
 @lru_cache(maxsize=32)
-def _draws(clusters: int, seed: int, resamples: int) -> NDArray[np.float64]:
+def _draws(clusters: int, seed: int, resamples: int) -> NDArray[np.uint16]:
     """Draw clusters with replacement: how often each one is in each resample (resamples, clusters)."""
     rng = np.random.default_rng(seed)
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
+    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.uint16)
 
 
 def _resampled(
     total: NDArray[np.float64], count: NDArray[np.float64], seed: int, resamples: int
 ) -> NDArray[np.float64]:
     """Give the means of resampled clusters."""
-    draws = _draws(len(total), seed, resamples)
+    draws = _draws(len(total), seed, resamples).astype(np.float64)
     means: NDArray[np.float64] = (draws @ total) / (draws @ count)
     return means
 

@@ -1,0 +1,197 @@
+"""Stored results of `python -m egm_core.evaluate scenes --json`, read again to be compared query by query."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from egm_core.boxes import Box
+from egm_core.evaluate.scores import Outcome
+from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
+from egm_core.families import Task
+from egm_core.scenes.drafts import Kind
+
+SAME_FOR_ALL = ("first_seed", "scenes", "queries_per_scene", "mode", "strict")
+TRUTH_TOLERANCE = 2.0
+Key = tuple[int, str, str]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One stored answer. `truth` is in pixels, None for absent ones; `thinking` counts the tokens of reasoning."""
+
+    seed: int
+    task: Task
+    kind: Kind
+    text: str
+    outcome: Outcome
+    correct: bool
+    truth: Box | None
+    thinking: int | None
+
+    @property
+    def key(self) -> Key:
+        """Which query it answers."""
+        return self.seed, self.task, self.text
+
+
+Pick = Callable[[Answered], bool]
+Value = Callable[[Answered], float | None]
+
+
+def of(task: Task) -> Pick:
+    """Pick the questions of one task whose object is there."""
+    return lambda a: a.task == task and a.truth is not None
+
+
+def absent(a: Answered) -> bool:
+    """Pick the visible questions whose object is not there, as `Report.recall` does."""
+    return a.task == "visible" and a.truth is None
+
+
+def right(a: Answered) -> float:
+    """1 for a right answer."""
+    return float(a.correct)
+
+
+def called_absent(a: Answered) -> float:
+    """1 for an answer that says that the object is absent."""
+    return float(a.outcome == "absent")
+
+
+def reasoning_tokens(a: Answered) -> float | None:
+    """The tokens of reasoning, None where the engine told none."""
+    return None if a.thinking is None else float(a.thinking)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answers of one evaluated model under a name: `about` says how they were made, `path` where they are."""
+
+    name: str
+    path: Path
+    about: Mapping[str, Any]
+    answers: tuple[Answered, ...]
+
+    @cached_property
+    def by_key(self) -> dict[Key, Answered]:
+        """The answers by their query."""
+        return {a.key: a for a in self.answers}
+
+    @property
+    def reasoned(self) -> bool:
+        """Whether reasoning was allowed."""
+        return bool(self.about["reasoning"])
+
+    def figure(self, value: Value, pick: Pick = lambda a: True) -> Figure:
+        """Give the mean of a value over the picked answers, with its interval clustered by scene."""
+        found = [(v, a.seed) for a in self.answers if pick(a) and (v := value(a)) is not None]
+        return mean([v for v, _ in found], [seed for _, seed in found]) if found else EMPTY
+
+    def since(self, first: Result, value: Value, pick: Pick = lambda a: True) -> Comparison | None:
+        """Give the paired difference of a value, this result minus `first`; None where no query was picked.
+
+        What is picked is decided on the answers of `first`.
+        """
+        pairs = [
+            (one, two, a.seed)
+            for a in first.answers
+            if pick(a) and (one := value(a)) is not None and (two := value(self.by_key[a.key])) is not None
+        ]
+        if not pairs:
+            return None
+        ones, twos, seeds = zip(*pairs, strict=True)
+        return paired_difference(ones, twos, seeds)
+
+
+def read(name: str, path: Path) -> Result:
+    """Read a stored result; ValueError, naming the file, where it is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        answers = tuple(_answered(row) for row in data["rows"])
+        about = {key: data[key] for key in (*SAME_FOR_ALL, "reasoning", "model", "version")}
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no result of `python -m egm_core.evaluate scenes --json` ({type(error).__name__}: {error}): "
+            "evaluate the model again"
+        ) from error
+    result = Result(name, path, about, answers)
+    if not answers:
+        raise ValueError(f"{path} holds no answers: evaluate at least one scene")
+    if len(result.by_key) != len(answers):
+        raise ValueError(f"{path} holds a query twice, so that it cannot be paired: evaluate the model again")
+    return result
+
+
+def _answered(row: dict[str, Any]) -> Answered:
+    truth = None if row["truth"] is None else cast("Box", tuple(map(float, row["truth"])))
+    return Answered(
+        int(row["seed"]),
+        row["task"],
+        row["kind"],
+        str(row["text"]),
+        row["outcome"],
+        bool(row["correct"]),
+        truth,
+        None if row["thinking"] is None else int(row["thinking"]),
+    )
+
+
+def check_same_queries(results: Sequence[Result]) -> None:
+    """Make sure that all results answer the same queries; ValueError names the file and the first difference."""
+    for other in results[1:]:
+        _check_pair(results[0], other)
+
+
+def check_reasoning(thinking: Iterable[Result], direct: Iterable[Result]) -> None:
+    """Make sure that some results were allowed to reason and the others not; ValueError names the file."""
+    for results, wanted in ((thinking, True), (direct, False)):
+        for result in results:
+            if result.reasoned != wanted:
+                how = "with" if wanted else "without"
+                raise ValueError(f"{result.path} was made {how} --no-reasoning: evaluate the model the other way")
+
+
+def _check_pair(first: Result, other: Result) -> None:
+    remedy = "evaluate both with the same seeds, queries per scene and rules"
+    for setting in SAME_FOR_ALL:
+        if first.about[setting] != other.about[setting]:
+            raise ValueError(
+                f"{other.path} has {setting} {other.about[setting]}, {first.path} has {first.about[setting]}: {remedy}"
+            )
+    for one, two in ((first, other), (other, first)):
+        alone = [key for key in one.by_key if key not in two.by_key]
+        if alone:
+            raise ValueError(
+                f"{other.path} answers other queries than {first.path}: {_spoken(alone[0])} is only in {one.path}, "
+                f"as are {len(alone) - 1} more: {remedy}"
+            )
+    for key, one_answer in first.by_key.items():
+        two_answer = other.by_key[key]
+        if one_answer.kind != two_answer.kind:
+            raise ValueError(
+                f"{other.path} has kind {two_answer.kind} for {_spoken(key)}, {first.path} has {one_answer.kind}: "
+                "evaluate both with the same version of the scenes"
+            )
+        if not _same_truth(one_answer.truth, two_answer.truth):
+            raise ValueError(
+                f"{other.path} has the truth {two_answer.truth} for {_spoken(key)}, {first.path} has "
+                f"{one_answer.truth}: evaluate both with the same version of the scenes"
+            )
+
+
+def _same_truth(one: Box | None, two: Box | None) -> bool:
+    """Compare truths; another machine's renderer may move an edge by a pixel."""
+    if one is None or two is None:
+        return one is two
+    return bool(np.abs(np.subtract(one, two)).max() <= TRUTH_TOLERANCE)
+
+
+def _spoken(key: Key) -> str:
+    return f"the {key[1]} question {key[2]!r} about scene {key[0]}"

@@ -1,0 +1,130 @@
+"""An evaluation's scenes shared out among processes: each renders and answers its own, and the rows come in order.
+
+A share is the same run of seeds however many processes there are, so that the same batches are answered and the
+number of processes changes no answer.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+from egm_core.engines import Engine
+from egm_core.evaluate.asking import SCENES_AT_ONCE, Answerer, Asked, answerer, ask, rendered
+from egm_core.families import Mode
+from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
+from egm_core.scenes.generator import Generator
+from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is asked of which model, and how it runs; `threads` and `device` are those of the in-process engine.
+
+    With `engine_url` an OpenAI-compatible server answers, and `model` still says how to ask.
+    """
+
+    model: str = EMBEDDED
+    first_seed: int = EVALUATION_FIRST_SEED
+    scenes: int = 1000
+    queries_per_scene: int = 3
+    reasoning: bool = True
+    mode: Mode = "paper"
+    engine_url: str | None = None
+    device: str = "auto"
+    threads: int | None = None
+    batch: int = 16
+    at_once: int = SCENES_AT_ONCE
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model's record; raises where there is no such model."""
+        return load_info(resolve(self.model))
+
+    @property
+    def shares(self) -> list[range]:
+        """The seeds, `at_once` at a time."""
+        last = self.first_seed + self.scenes
+        return [range(s, min(s + self.at_once, last)) for s in range(self.first_seed, last, self.at_once)]
+
+
+def evaluate(evaluation: Evaluation, processes: int = 1, workers: int = 1) -> Iterator[Asked]:
+    """Put an evaluation's queries to its model, and give the scored answers in the order of the seeds.
+
+    Each of several `processes` renders and answers with one thread, unless `threads` says otherwise. A single one
+    has `workers` processes that render for it. Raises EngineError.
+    """
+    if processes < 1 or workers < 1:
+        raise ValueError(f"processes ({processes}) and workers ({workers}) must be at least 1")
+    if processes == 1:
+        info = evaluation.info
+        with engine(evaluation, info) as running:
+            running.wait_ready()
+            scenes = rendered(evaluation.first_seed, evaluation.scenes, workers)
+            yield from _asked(evaluation, scenes, info, answerer(running, evaluation.batch))
+        return
+    if workers > 1:
+        raise ValueError("with several processes each one renders its own scenes: leave out workers")
+    shares = evaluation.shares
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, max(len(shares), 1)), context, _prepare) as pool:
+        yield from chain.from_iterable(pool.map(partial(_share, evaluation), shares))
+
+
+def engine(evaluation: Evaluation, info: ModelInfo) -> Engine:
+    """Make the engine that answers; it still has to be started."""
+    if evaluation.engine_url:
+        from egm_core.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(evaluation.engine_url)
+    from egm_core.engines.local import TransformersEngine
+
+    if info.path is None:
+        raise FileNotFoundError(f"the model {evaluation.model!r} is not a folder; name a folder")
+    threads = evaluation.threads
+    return TransformersEngine(info.path, device=evaluation.device, max_pixels=info.max_pixels, threads=threads)
+
+
+@dataclass(frozen=True)
+class _Process:
+    """What a process keeps from share to share; its end frees the OpenGL context and the model."""
+
+    evaluation: Evaluation
+    info: ModelInfo
+    generator: Generator
+    answer: Answerer
+
+
+_process: _Process | None = None
+
+
+def _prepare() -> None:
+    """Let a process of its own use one core: torch's, OpenMP's and the software renderer's threads."""
+    for name in ("OMP_NUM_THREADS", "LP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _share(evaluation: Evaluation, seeds: range) -> list[Asked]:
+    """Render and answer the scenes of some seeds in a process of its own."""
+    global _process
+    if _process is None or _process.evaluation != evaluation:
+        info = evaluation.info
+        running = engine(evaluation, info)
+        running.start()
+        running.wait_ready()
+        _process = _Process(evaluation, info, Generator(), answerer(running, evaluation.batch))
+    scenes = (_process.generator.scene(seed) for seed in seeds)
+    return list(_asked(evaluation, scenes, _process.info, _process.answer))
+
+
+def _asked(evaluation: Evaluation, scenes: Iterable[Scene], info: ModelInfo, answer: Answerer) -> Iterator[Asked]:
+    e = evaluation
+    return ask(scenes, info, answer, e.queries_per_scene, e.reasoning, e.mode, e.at_once)
