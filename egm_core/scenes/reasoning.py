@@ -1,13 +1,15 @@
 """The short reasoning that leads from an expression to its object, one crisp template for each step.
 
 Anchors come first, then the candidates from left to right as points `(x,y)` (centre of the visible box in
-thousandths of the image), then the conclusion, whose point is the last one. For amodal questions a sentence
+thousandths of the image), each followed by what is read off there (`(x,y) red`: a word written before its point
+would be a guess), then the conclusion, whose point is the last one. For amodal questions a sentence
 says what hides the object, another how far the whole of it reaches.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from egm_core.scenes.facts import Facts, members
 from egm_core.scenes.forms import (
@@ -27,6 +29,7 @@ from egm_core.scenes.semantics import judge
 from egm_core.scenes.vocabulary import ANYTHING, ORDINALS, article, plural
 
 REACH = 6
+Label = Literal["color", "state", "size", "hiding"]
 
 
 @dataclass
@@ -43,11 +46,11 @@ class _Trace:
         return f"({x},{y})"
 
     def say(self, lead: str, objects: list[int], labels: list[str] | None = None) -> None:
-        """Add `Lead: label (x,y), label (x,y).`"""
+        """Add `Lead: (x,y) label, (x,y) label.`"""
         if labels is None:
             items = [self.point(i) for i in objects]
         else:
-            items = [f"{label} {self.point(i)}" for label, i in zip(labels, objects, strict=True)]
+            items = [f"{self.point(i)} {label}" for label, i in zip(labels, objects, strict=True)]
         self.sentences.append(f"{lead[0].upper()}{lead[1:]}: {', '.join(items)}.")
 
     def conclude(self, lead: str, objects: list[int]) -> list[int]:
@@ -119,14 +122,12 @@ def _attribute(trace: _Trace, form: Noun) -> None:
     if not same:
         trace.sentences.append(f"No {word}.")
         return
-    by_color = form.color is not None
-    labels = [facts.objects[i].color if by_color else facts.objects[i].state or "other" for i in same]
-    trace.say(plural(word) if len(same) > 1 else word, same, labels)
+    trace.say(plural(word) if len(same) > 1 else word, same, labels(facts, same, "color" if form.color else "state"))
     asked = " ".join(w for w in (form.state, form.color) if w)
     trace.conclude(asked, members(judge(facts, form)[0]))
 
 
-def _candidates(trace: _Trace, form: Noun, without: tuple[int, ...] = (), labels: str = "") -> list[int]:
+def _candidates(trace: _Trace, form: Noun, without: tuple[int, ...] = (), label: Label | None = None) -> list[int]:
     """List the objects of a noun; anchors among them are left out and the rest called `other`."""
     facts = trace.facts
     fitting = judge(facts, form)[0]
@@ -139,27 +140,33 @@ def _candidates(trace: _Trace, form: Noun, without: tuple[int, ...] = (), labels
     else:
         if any(fitting >> i & 1 for i in without):
             lead = f"other {lead}"
-        trace.say(lead, objects, _labels(facts, objects, labels) if labels else None)
+        trace.say(lead, objects, labels(facts, objects, label) if label else None)
     return objects
 
 
-def _labels(facts: Facts, objects: list[int], labels: str) -> list[str]:
-    if labels == "hidden":
+def labels(facts: Facts, objects: list[int], label: Label) -> list[str]:
+    """Say of each object what one looks for: its colour, its state, whether it is hidden, or how large it looks.
+
+    Sizes are the square root of the amodal box's area, in thousandths of the image.
+    """
+    if label == "hiding":
         return ["visible" if facts.unhidden >> i & 1 else "hidden" for i in objects]
-    width, height = facts.scene.width, facts.scene.height
-    boxes = [facts.objects[i].amodal for i in objects]
-    return [str(round(1000 * ((b[2] - b[0]) * (b[3] - b[1]) / (width * height)) ** 0.5)) for b in boxes]
+    if label == "size":
+        width, height = facts.scene.width, facts.scene.height
+        boxes = [facts.objects[i].amodal for i in objects]
+        return [str(round(1000 * ((b[2] - b[0]) * (b[3] - b[1]) / (width * height)) ** 0.5)) for b in boxes]
+    return [(facts.objects[i].color if label == "color" else facts.objects[i].state) or "other" for i in objects]
 
 
-def _follow(trace: _Trace, form: Form, labels: str = "") -> list[int]:
+def _follow(trace: _Trace, form: Form, label: Label | None = None) -> list[int]:
     """Add the steps of a form and return the objects that it comes to, from left to right."""
     facts = trace.facts
     result = facts.left_to_right(judge(facts, form)[0])
     match form:
         case Noun():
-            return _candidates(trace, form, labels=labels)
+            return _candidates(trace, form, label=label)
         case Extreme(head, which):
-            wanted = "size" if which in ("largest", "smallest") else ""
+            wanted: Label | None = "size" if which in ("largest", "smallest") else None
             return trace.conclude(which, result) if _follow(trace, head, wanted) else []
         case Ordinal(head, rank, side):
             return trace.conclude(f"{ORDINALS[rank - 1]} from the {side}", result) if _follow(trace, head) else []
@@ -172,14 +179,14 @@ def _follow(trace: _Trace, form: Form, labels: str = "") -> list[int]:
         case Between(head, first, second):
             return _relate(trace, head, (first, second), "between them", result)
         case Hidden(head, None):
-            return trace.conclude("partly hidden", result) if _follow(trace, head, "hidden") else []
+            return trace.conclude("partly hidden", result) if _follow(trace, head, "hiding") else []
         case Hidden(head, Furniture() as furniture):
             lead = f"partly hidden by {phrase(furniture)}"
             return trace.conclude(lead, result) if _follow(trace, head) else []
         case Hidden(head, by) if by is not None:
             return _relate(trace, head, (by,), "partly hidden by it", result)
         case Unhidden(head):
-            return trace.conclude("fully visible", result) if _follow(trace, head, "hidden") else []
+            return trace.conclude("fully visible", result) if _follow(trace, head, "hiding") else []
     raise TypeError(f"not a form: {form!r}")
 
 

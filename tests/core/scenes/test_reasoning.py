@@ -26,17 +26,17 @@ TABLE = scene(
     [
         (
             Noun("mug", "red"),
-            "Mugs: red (100,500), green (300,520), blue (700,500). Red: (100,500).",
+            "Mugs: (100,500) red, (300,520) green, (700,500) blue. Red: (100,500).",
             (1, 4, 0, 1),
         ),
         (
             Noun("mug", "white"),
-            "Mugs: red (100,500), green (300,520), blue (700,500). None is white.",
+            "Mugs: (100,500) red, (300,520) green, (700,500) blue. None is white.",
             (1, 4, 0),
         ),
         (
             Noun("mug", state="lying"),
-            "Mugs: other (100,500), lying (300,520), other (700,500). Lying: (300,520).",
+            "Mugs: (100,500) other, (300,520) lying, (700,500) other. Lying: (300,520).",
             (1, 4, 0, 4),
         ),
         (BOX, "Box: (400,300).", (2,)),
@@ -55,7 +55,7 @@ TABLE = scene(
         ),
         (
             Extreme(MUG, "smallest"),
-            "Mugs: 80 (100,500), 40 (300,520), 80 (700,500). Smallest: (300,520).",
+            "Mugs: (100,500) 80, (300,520) 40, (700,500) 80. Smallest: (300,520).",
             (1, 4, 0, 4),
         ),
         (
@@ -95,16 +95,16 @@ TABLE = scene(
             "Left of it: (100,500), (300,520), (700,500). Rightmost: (700,500).",
             (3, 1, 4, 0, 1, 4, 0, 0),
         ),
-        (Hidden(Noun("ball")), "Ball: hidden (900,500). Partly hidden: (900,500).", (3, 3)),
+        (Hidden(Noun("ball")), "Ball: (900,500) hidden. Partly hidden: (900,500).", (3, 3)),
         (
             Unhidden(MUG),
-            "Mugs: visible (100,500), visible (300,520), visible (700,500). "
+            "Mugs: (100,500) visible, (300,520) visible, (700,500) visible. "
             "Fully visible: (100,500), (300,520), (700,500).",
             (1, 4, 0, 1, 4, 0),
         ),
         (
             Sized(Noun("mug", "red"), "large"),
-            "Red mug: 80 (100,500). None is large.",
+            "Red mug: (100,500) 80. None is large.",
             (1,),
         ),
     ],
