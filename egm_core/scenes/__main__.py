@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from egm_core.scenes import store
 from egm_core.scenes.render import RenderError
-from egm_core.scenes.truth import WORLDS, Scene
+from egm_core.scenes.truth import WORLDS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,7 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--fps", type=float, default=4.0, help="frames a second of that clip")
     export = commands.add_parser("export", parents=[shared], help="write pictures and the training record")
     export.add_argument("--per-scene", type=int, default=6, help="samples of a scene")
-    export.add_argument("--stored", type=Path, help="folder of rendered shards to take the scenes from")
+    export.add_argument("--stored", type=Path, help="folder of rendered shards to take those of the seeds from")
+    export.add_argument("--workers", type=int, default=1, help="processes, with --stored")
     export.add_argument("--vary", action="store_true", help="mirror, light, blur and noise at random, for training")
     export.add_argument("--file", default="samples.jsonl", help="name of the record, .jsonl or .parquet")
     return parser
@@ -87,12 +86,13 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from egm_core.scenes.export import export, rendered
+    from egm_core.scenes.export import export, export_stored, rendered
 
-    scenes: Iterator[Scene] = rendered(options.first_seed, options.scenes, options.world)
+    first, number, how = options.first_seed, options.scenes, (options.per_scene, options.vary, options.file)
     if options.stored:
-        scenes = islice(store.read(options.stored), options.scenes)
-    count = export(options.out, scenes, options.per_scene, options.vary, options.file, options.scenes)
+        count = export_stored(options.out, options.stored, first, number, *how, options.workers)
+    else:
+        count = export(options.out, rendered(first, number, options.world), *how, number)
     print(f"{count} samples written to {options.out / options.file}")
 
 

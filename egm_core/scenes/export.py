@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from egm_core.sample import Sample, write_samples
+from egm_core.scenes import store
 from egm_core.scenes.expressions import choose
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene, World
@@ -17,6 +19,7 @@ from egm_core.scenes.variation import varied
 
 _CHOICE_STREAM = 77
 _VARIATION_STREAM = 78
+IMAGES = "images"
 
 
 def samples(scene: Scene, image: str, count: int) -> list[Sample]:
@@ -74,16 +77,48 @@ def export(
     """
     if per_scene < 1:
         raise ValueError("per_scene must be at least 1")
-    pictures = folder / "images"
-    pictures.mkdir(parents=True, exist_ok=True)
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+    bar = tqdm(scenes, total=total, unit="scene", desc="exporting", mininterval=5)
+    return write_samples(folder / file_name, _records(folder, bar, per_scene, vary))
 
-    def records() -> Iterator[Sample]:
-        for scene in tqdm(scenes, total=total, unit="scene", desc="exporting", mininterval=5):
-            if vary:
-                scene = varied(scene, np.random.default_rng([_VARIATION_STREAM, scene.seed]))
-            path = pictures / f"{scene.world}-{scene.seed:09d}.png"
-            if not cv2.imwrite(str(path), np.ascontiguousarray(scene.image[..., ::-1])):
-                raise OSError(f"can't write {path}")
-            yield from samples(scene, str(path), per_scene)
 
-    return write_samples(folder / file_name, records())
+def export_stored(
+    folder: Path,
+    stored: Path,
+    first_seed: int,
+    scenes: int,
+    per_scene: int = 6,
+    vary: bool = False,
+    file_name: str = "samples.jsonl",
+    workers: int = 1,
+) -> int:
+    """Do the same with those of the seeds `first_seed` .. `first_seed + scenes - 1` that a folder of shards holds.
+
+    Workers are spawned and take a shard each; the record is in the order of the seeds whatever their number.
+    """
+    if per_scene < 1 or workers < 1:
+        raise ValueError("per_scene and workers must be at least 1")
+    files = store.shards(stored)
+    if not files:
+        raise store.StoreError(f"no scenes in {stored}: render some with python -m egm_core.scenes render")
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+    jobs = [(folder, file, range(first_seed, first_seed + scenes), per_scene, vary) for file in files]
+    with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
+        parts = tqdm(pool.imap(_export_shard, jobs), total=len(jobs), unit="shard", desc="exporting")
+        return write_samples(folder / file_name, (sample for part in parts for sample in part))
+
+
+def _export_shard(job: tuple[Path, Path, range, int, bool]) -> list[Sample]:
+    folder, file, seeds, per_scene, vary = job
+    cv2.setNumThreads(1)
+    return list(_records(folder, (s for s in store.read(file) if s.seed in seeds), per_scene, vary))
+
+
+def _records(folder: Path, scenes: Iterable[Scene], per_scene: int, vary: bool) -> Iterator[Sample]:
+    for scene in scenes:
+        if vary:
+            scene = varied(scene, np.random.default_rng([_VARIATION_STREAM, scene.seed]))
+        path = folder / IMAGES / f"{scene.world}-{scene.seed:09d}.png"
+        if not cv2.imwrite(str(path), np.ascontiguousarray(scene.image[..., ::-1])):
+            raise OSError(f"can't write {path}")
+        yield from samples(scene, str(path), per_scene)

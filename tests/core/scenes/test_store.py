@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from egm_core.scenes import EVALUATION_FIRST_SEED, Generator, Scene, training_seed
+from egm_core.scenes.export import export_stored
 from egm_core.scenes.store import StoreError, read, render, shard_path, shards, write_shard
 
 
@@ -110,3 +111,19 @@ def test_the_command_exports_samples_that_training_reads(generator: Generator, t
         assert tuple(record["amodal_bbox"]) == thing.amodal
         assert record["visible_fraction"] == pytest.approx(thing.visible_fraction)
         assert thing.category in record["sent"] and record["reasoning"]
+
+
+def test_stored_scenes_are_exported_by_seed_whatever_the_number_of_workers(
+    generator: Generator, tmp_path: Path
+) -> None:
+    for first in (10, 12):
+        write_shard(shard_path(tmp_path / "shards", first, 2), [generator.scene(first), generator.scene(first + 1)])
+    written = {}
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        export_stored(out, tmp_path / "shards", 11, 2, per_scene=2, vary=True, workers=workers)
+        written[workers] = (out / "samples.jsonl").read_text()
+        assert len(list((out / "images").iterdir())) == 2
+    assert written[1] == written[2]
+    seeds = [int(Path(json.loads(line)["image"]).stem.split("-")[1]) for line in written[1].splitlines()]
+    assert seeds == [11, 11, 12, 12]
