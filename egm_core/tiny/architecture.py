@@ -35,8 +35,10 @@ VISION_ROPE_THETA = 10000.0
 class Architecture:
     """Sizes of the embedded model; widths in channels, pixels as the budget of one image.
 
-    `max_pixels` = 37632 gives 224x160 for 4:3, 192x192 for square and 256x128 for 16:9 pictures
-    (32 to 36 image tokens).
+    `max_pixels` = 37632 gives 224x160 for 4:3, 192x192 for square and 256x144 for 16:9 pictures (140 to 144 image
+    tokens). Patches are not merged: objects are a few patches large, and a token that shows one of them at most is
+    what the decoder can point at. Every head has keys and values of its own, for one 32-dimensional value would
+    have to carry colour, category and box at once.
     """
 
     vision_width: int = 128
@@ -45,15 +47,15 @@ class Architecture:
     vision_ratio: int = 3
     deepstack: tuple[int, ...] = (1,)
     patch_size: int = 16
-    merge_size: int = 2
+    merge_size: int = 1
     grid: int = 14
     width: int = 128
     depth: int = 4
     heads: int = 4
-    kv_heads: int = 1
+    kv_heads: int = 4
     head_dim: int = 32
     feed_forward: int = 384
-    rope_theta: float = 1000.0
+    rope_theta: float = 100000.0
     min_pixels: int = 28672
     max_pixels: int = 37632
 

@@ -47,6 +47,11 @@ PROMPT_WORDS = (
     "Point",
     "to",
     "every",
+    "with",
+    "color",
+    "state",
+    "size",
+    "hiding",
 )
 
 CHAT_TEMPLATE = (

@@ -12,7 +12,9 @@ from egm_core.train.fast_vision import FastVision, to_patches
 
 def test_equals_the_vision_model_on_a_batch_of_oblong_pictures() -> None:
     rng = np.random.default_rng(0)
-    shape = Architecture(vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=1, heads=2)
+    shape = Architecture(
+        vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=1, heads=2, kv_heads=2
+    )
     patches = rng.standard_normal((400, 3 * 16 * 16)).astype(np.float32)
     model = build_model(build_tokenizer(["mug"]), shape, patches).eval()
     images = rng.integers(0, 256, (3, 160, 224, 3), dtype=np.uint8)

@@ -19,7 +19,9 @@ from egm_core.train import checkpoint
 from egm_core.train.loader import SceneLoader
 from egm_core.train.pretrain import PretrainConfig, Stage, pretrain, rate_factor
 
-TINY = Architecture(vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=3, heads=2)
+TINY = Architecture(
+    vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=3, heads=2, kv_heads=2
+)
 
 
 @pytest.fixture(scope="module")
