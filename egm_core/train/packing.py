@@ -6,6 +6,7 @@ so a packed query is exactly what the model sees when it is asked alone (a test 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +17,24 @@ from numpy.typing import NDArray
 
 from egm_core.boxes import Box
 from egm_core.families import Task, family
+from egm_core.scenes.drafts import Nouns
 from egm_core.scenes.expressions import choose
+from egm_core.scenes.facts import Facts
+from egm_core.scenes.forms import Form, Noun, Related, description
+from egm_core.scenes.reasoning import Label, labels
+from egm_core.scenes.semantics import judge
 from egm_core.scenes.truth import CATEGORIES, COLORS, Scene
+from egm_core.scenes.vocabulary import RELATIONS
 from egm_core.tiny.architecture import Architecture
 from egm_core.train.supervision import Numerals, coordinates, patch_objects
 
 CATEGORY_IDS = {c: i + 1 for i, c in enumerate(c for names in CATEGORIES.values() for c in names)}
 COLOR_IDS = {c: i for i, c in enumerate(COLORS)}
+LABELS: tuple[Label, ...] = ("color", "size", "hiding", "state")
+LABEL_SHARES = (0.55, 0.15, 0.2, 0.1)
+POINTED_BY_RELATION = 0.25
+POINTED_PLAINLY = 0.55
+TRIES = 3
 NOBODY = -1
 IGNORED = -100
 
@@ -40,7 +52,7 @@ class Query:
 class Batch:
     """Arrays of one step: pictures of one size, their dense truth, and (when there are queries) packed tokens.
 
-    `images` (B, H, W, 3); `shown` (B, patches) object index + 1; `dense` (B, patches, 10); `ids`, `labels`,
+    `images` (B, H, W, 3); `shown` (B, patches) object index + 1; `dense` (B, patches, 12); `ids`, `labels`,
     `segments`, `soft` (B, L); `positions` (3, B, L); `looks` (K, 2) batch row and position of supervised
     places; `looked` (K,) object index + 1.
     """
@@ -66,11 +78,6 @@ def relative(box: Box, width: int, height: int) -> Box:
         float(round(x1 / width * 1000)),
         float(round(y1 / height * 1000)),
     )
-
-
-def center(box: Box, width: int, height: int) -> tuple[int, int]:
-    """Give the centre of a pixel box in whole thousandths of the picture."""
-    return round((box[0] + box[2]) / 2 / width * 1000), round((box[1] + box[3]) / 2 / height * 1000)
 
 
 def grounding_queries(
@@ -101,20 +108,60 @@ def grounding_queries(
 
 
 def pointing_queries(scene: Scene, rng: np.random.Generator, count: int) -> list[Query]:
-    """Ask to point to every object of a category or colour, left to right; some ask for what is not there."""
-    queries = []
-    categories = CATEGORIES[scene.world]
-    for _ in range(count):
-        seed = scene.objects[int(rng.integers(len(scene.objects)))]
-        category = seed.category if rng.random() < 0.9 else str(rng.choice(categories))
-        color = None if rng.random() < 0.5 else seed.color if rng.random() < 0.8 else str(rng.choice(list(COLORS)))
-        hits = [o for o in scene.objects if o.category == category and (color is None or o.color == color)]
-        hits.sort(key=lambda o: o.visible[0] + o.visible[2])
-        words = category if color is None else f"{color} {category}"
-        points = [center(o.visible, scene.width, scene.height) for o in hits]
-        text = ", ".join(f"({x},{y})" for x, y in points) + "." if points else "none."
-        queries.append(Query(f"Point to every {words}", f"</think>\n\n{text}", tuple(o.index for o in hits)))
-    return queries
+    """Ask to point to every object of a kind, left to right: the steps that reasoning is made of, one at a time.
+
+    Some ask for all of a category or colour, some for what is read off each of them as well (colour, size, state,
+    hiding), some for those in a relation to one other object; some ask for what is not there.
+    """
+    facts = Facts(scene)
+    anchors = Nouns(facts).short_anchors
+    queries: dict[str, Query] = {}
+    for _ in range(TRIES * count):
+        draw = rng.random()
+        if draw < POINTED_BY_RELATION and anchors:
+            query = _pointing_by_relation(facts, anchors, rng)
+        else:
+            query = _pointing_by_noun(facts, rng, labelled=draw > POINTED_PLAINLY)
+        if query:
+            queries.setdefault(query.prompt, query)
+        if len(queries) == count:
+            break
+    return list(queries.values())
+
+
+def _pointing_by_noun(facts: Facts, rng: np.random.Generator, labelled: bool) -> Query:
+    scene = facts.scene
+    seed = scene.objects[int(rng.integers(len(scene.objects)))]
+    category = seed.category if rng.random() < 0.9 else str(rng.choice(CATEGORIES[scene.world]))
+    color = None if rng.random() < 0.5 or labelled else seed.color if rng.random() < 0.8 else str(rng.choice([*COLORS]))
+    mask = facts.categories.get(category, 0) & (facts.everything if color is None else facts.colors.get(color, 0))
+    words = category if color is None else f"{color} {category}"
+    if not labelled:
+        return _pointing(facts, words, mask)
+    label: Label = LABELS[int(rng.choice(len(LABELS), p=LABEL_SHARES))]
+    if label == "state" and not facts.states:
+        label = "color"
+    return _pointing(facts, f"{words} with its {label}", mask, label)
+
+
+def _pointing_by_relation(facts: Facts, anchors: Sequence[tuple[Form, int]], rng: np.random.Generator) -> Query | None:
+    """Point to those in a relation to an anchor; None where it is doubtful for some."""
+    anchor, index = anchors[int(rng.integers(len(anchors)))]
+    others = [category for category, mask in facts.categories.items() if mask & ~(1 << index)]
+    if not others:
+        return None
+    form = Related(Noun(str(rng.choice(others))), str(rng.choice(RELATIONS)), anchor)
+    certain, doubtful = judge(facts, form)
+    return None if doubtful else _pointing(facts, description(form), certain)
+
+
+def _pointing(facts: Facts, words: str, mask: int, label: Label | None = None) -> Query:
+    hits = facts.left_to_right(mask)
+    points = [f"({x},{y})" for x, y in (facts.points[i] for i in hits)]
+    if label:
+        points = [f"{point} {word}" for point, word in zip(points, labels(facts, hits, label), strict=True)]
+    text = ", ".join(points) + "." if points else "none."
+    return Query(f"Point to every {words}", f"</think>\n\n{text}", tuple(hits))
 
 
 class Packer:
@@ -213,6 +260,8 @@ class Packer:
             for span, thing in zip(spans, query.objects, strict=True):
                 for place in range(span[0], span[-1] + 1):
                     places.append((start + place - 1, thing))
+                if answer[span[-1] + 1] == self.numerals.point_close:
+                    places.append((start + span[-1] + 1, thing))
                 for place in span:
                     marks[len(prompt) + place - 1] = True
             soft += marks
@@ -228,10 +277,11 @@ def _resized(image: NDArray[np.uint8], size: tuple[int, int], how: int) -> NDArr
 
 
 def _dense_truth(scene: Scene) -> NDArray[np.float32]:
-    table = np.zeros((len(scene.objects) + 1, 10), np.float32)
+    table = np.zeros((len(scene.objects) + 1, 12), np.float32)
     scale = np.array([scene.width, scene.height] * 2, np.float32)
     for thing in scene.objects:
         table[thing.index + 1, :2] = CATEGORY_IDS[thing.category], COLOR_IDS[thing.color]
         table[thing.index + 1, 2:6] = np.array(thing.visible) / scale
-        table[thing.index + 1, 6:] = np.array(thing.amodal) / scale
+        table[thing.index + 1, 6:10] = np.array(thing.amodal) / scale
+        table[thing.index + 1, 10:] = math.log(max(thing.depth, 0.05)) / 3, thing.visible_fraction
     return table

@@ -32,6 +32,7 @@ class Numerals:
     value: torch.Tensor
     box_open: int
     point_open: tuple[int, ...]
+    point_close: int
     comma: int
     comma_space: int
 
@@ -47,7 +48,7 @@ class Numerals:
             return int(token)
 
         opens = tuple(one(text) for text in (" (", "), (", "("))
-        return cls(ids, value, one(ANSWER_OPEN), opens, one(","), tokenizer.convert_tokens_to_ids(",Ġ"))
+        return cls(ids, value, one(ANSWER_OPEN), opens, one(")"), one(","), tokenizer.convert_tokens_to_ids(",Ġ"))
 
 
 def coordinates(ids: Sequence[int], numerals: Numerals) -> list[list[int]]:
@@ -136,35 +137,39 @@ class AttentionTap:
 
 
 class DenseHead(torch.nn.Module):
-    """A throw-away head on every patch: category, colour, visible box and amodal box of what it shows."""
+    """A throw-away head on every patch: category, colour, both boxes, depth and visible share of what it shows."""
+
+    EXTRAS = 2
 
     def __init__(self, width: int, categories: int, colors: int) -> None:
         super().__init__()
         self.categories, self.colors = categories, colors
         self.norm = torch.nn.LayerNorm(width)
-        self.out = torch.nn.Linear(width, categories + 1 + colors + 8)
-        torch.nn.init.constant_(self.out.bias[-8:], 0.5)
+        self.out = torch.nn.Linear(width, categories + 1 + colors + 8 + self.EXTRAS)
+        torch.nn.init.constant_(self.out.bias[-8 - self.EXTRAS :], 0.5)
 
-    def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Give category logits (0 is background), colour logits and both boxes (0 to 1) of each patch."""
+    def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Give category logits (0 is background), colour logits, both boxes (0 to 1) and the extras of each patch."""
         out = self.out(self.norm(patches))
-        category, color, boxes = out.split([self.categories + 1, self.colors, 8], -1)
-        return category, color, boxes
+        return tuple(out.split([self.categories + 1, self.colors, 8, self.EXTRAS], -1))
 
     def loss(self, patches: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
-        """Compare with `target` (N, 10): category (0 background), colour, visible box, amodal box (0 to 1)."""
-        category, color, boxes = self(patches)
+        """Compare with `target` (N, 12): category (0 background), colour, visible and amodal box (0 to 1), extras.
+
+        The extras are the log of the depth (a third of it) and the visible share.
+        """
+        category, color, boxes, extras = self(patches)
         wanted = target[:, 0].long()
         shown = wanted > BACKGROUND
         loss = F.cross_entropy(category, wanted)
         loss = loss + 0.5 * F.cross_entropy(color[shown], target[shown, 1].long())
-        loss = loss + 10 * F.l1_loss(boxes[shown], target[shown, 2:])
+        loss = loss + 10 * F.l1_loss(boxes[shown], target[shown, 2:10]) + F.l1_loss(extras[shown], target[shown, 10:])
         with torch.no_grad():
             metrics = {
                 "category": float((category.argmax(1) == wanted)[shown].float().mean()),
                 "color": float((color.argmax(1) == target[:, 1].long())[shown].float().mean()),
                 "iou_visible": float(_iou(boxes[shown, :4], target[shown, 2:6]).mean()),
-                "iou_amodal": float(_iou(boxes[shown, 4:], target[shown, 6:]).mean()),
+                "iou_amodal": float(_iou(boxes[shown, 4:], target[shown, 6:10]).mean()),
             }
         return loss, metrics
 
@@ -178,6 +183,7 @@ class CoordinateProbe(torch.nn.Module):
     """
 
     NUMBERS = 10
+    TOKENS = 256
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -189,15 +195,17 @@ class CoordinateProbe(torch.nn.Module):
     ) -> tuple[torch.Tensor, float]:
         """Compare each token's numbers with its object's; gives the loss and the mean error in thousandths.
 
-        `tokens` (B, T, width), `shown` (B, T, patches of a token) object index + 1, `dense` (B, T, patches, 10)
+        `tokens` (B, T, width), `shown` (B, T, patches of a token) object index + 1, `dense` (B, T, patches, 12)
         as in `DenseHead.loss`, `embedding` (1001, width) the numerals' embeddings. The numbers are the visible
-        box, the amodal box, and the visible box's centre.
+        box, the amodal box, and the visible box's centre. A sample of the tokens is asked, for each costs as much as
+        ten answers.
         """
         owner = shown.mode(-1).values
         held = owner > BACKGROUND
+        held &= torch.rand(held.shape) < self.TOKENS / max(1, int(held.sum()))
         which = (shown == owner[..., None]).float().argmax(-1)
         truth = dense.gather(2, which[..., None, None].expand(-1, -1, 1, dense.shape[-1]))[:, :, 0][held]
-        boxes = truth[:, 2:]
+        boxes = truth[:, 2:10]
         value = torch.cat([boxes, (boxes[:, :2] + boxes[:, 2:4]) / 2], 1) * 1000
         read = self.out(self.norm(tokens[held])).view(len(value), self.NUMBERS, -1)
         log = F.log_softmax(read @ embedding.T, -1)

@@ -16,7 +16,9 @@ from egm_core.train.supervision import Numerals, coordinates
 
 WORDS = ["the", "red", "mug", "box", "left", "none"]
 TOKENIZER = build_tokenizer(WORDS)
-SHAPE = Architecture(vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=2, heads=2)
+SHAPE = Architecture(
+    vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=2, heads=2, kv_heads=2
+)
 
 
 def thing(index: int, box: tuple[float, float, float, float], color: str = "red") -> ObjectTruth:
@@ -52,7 +54,7 @@ def test_a_packed_query_gives_the_logits_of_the_same_query_alone(scene: Scene, m
     ]
     batch = packer.pack([scene], [queries])
     with torch.no_grad():
-        seen = FastVision(model.model.visual)(to_patches(batch.images, 16, 2), 1, 10, 14)
+        seen = FastVision(model.model.visual)(to_patches(batch.images, 16, SHAPE.merge_size), 1, 10, 14)
         ids, segments = torch.from_numpy(batch.ids), torch.from_numpy(batch.segments)
         is_image = ids == model.config.image_token_id
         embedded = model.model.language_model.embed_tokens(ids).masked_scatter(is_image[..., None], seen.tokens)
@@ -65,7 +67,12 @@ def test_a_packed_query_gives_the_logits_of_the_same_query_alone(scene: Scene, m
             visual_pos_masks=is_image, deepstack_visual_embeds=seen.deepstack, use_cache=False,
         ).last_hidden_state  # fmt: skip
         packed = model.lm_head(hidden)[0]
-        twice = to_patches(batch.images, 16, 2).view(-1, 3, 1, 16, 16).expand(-1, 3, 2, 16, 16).reshape(140, -1)
+        twice = (
+            to_patches(batch.images, 16, SHAPE.merge_size)
+            .view(-1, 3, 1, 16, 16)
+            .expand(-1, 3, 2, 16, 16)
+            .reshape(140, -1)
+        )
         for number in (1, 2):
             mine = (batch.segments[0] == 0) | (batch.segments[0] == number)
             alone_ids = ids[:, torch.from_numpy(mine)]
@@ -89,11 +96,20 @@ def test_labels_are_the_answer_and_soft_marks_its_coordinates(scene: Scene) -> N
         assert TOKENIZER.decode([batch.labels[0, position]]) in {1: "156,268", 2: "714,625"}[int(index)]
 
 
+def test_what_follows_a_point_is_read_off_the_same_object(scene: Scene) -> None:
+    packer = Packer(TOKENIZER, SHAPE, Numerals.of(TOKENIZER, 2048), 400)
+    batch = packer.pack([scene], [[Query("Point to every mug", "</think>\n\n(156,268) red, (714,625) box.", (0, 1))]])
+    read = [TOKENIZER.decode([batch.labels[0, position]]) for _, position in batch.looks]
+    assert list(zip(read, batch.looked.tolist(), strict=True)) == [
+        ("156", 1), (",", 1), ("268", 1), (" red", 1), ("714", 2), (",", 2), ("625", 2), (" box", 2),
+    ]  # fmt: skip
+
+
 def test_a_query_over_the_budget_is_left_out_whole(scene: Scene) -> None:
-    packer = Packer(TOKENIZER, SHAPE, Numerals.of(TOKENIZER, 2048), 70)
+    packer = Packer(TOKENIZER, SHAPE, Numerals.of(TOKENIZER, 2048), 175)
     query = Query("Point to every mug", "</think>\n\n(156,268).", (0,))
     batch = packer.pack([scene], [[query, query, query]])
-    assert batch.ids.shape[1] <= 70 and set(batch.segments[0]) == {0, 1}
+    assert batch.ids.shape[1] <= 175 and set(batch.segments[0]) == {0, 1}
 
 
 def test_mirroring_moves_boxes_with_pixels(scene: Scene) -> None:
@@ -106,9 +122,13 @@ def test_mirroring_moves_boxes_with_pixels(scene: Scene) -> None:
 
 def test_pointing_goes_left_to_right_or_says_none(scene: Scene) -> None:
     rng = np.random.default_rng(0)
-    answers = {q.prompt: q.answer for q in pointing_queries(scene, rng, 60)}
+    answers = {q.prompt: q.answer for q in pointing_queries(scene, rng, 200)}
     assert answers["Point to every mug"] == "</think>\n\n(156,268), (714,625)."
     assert answers["Point to every blue mug"] == "</think>\n\n(714,625)."
+    assert answers["Point to every mug with its color"] == "</think>\n\n(156,268) red, (714,625) blue."
+    assert answers["Point to every mug with its hiding"] == "</think>\n\n(156,268) visible, (714,625) visible."
+    assert answers["Point to every mug right of the red mug"] == "</think>\n\n(714,625)."
+    assert answers["Point to every mug left of the red mug"] == "</think>\n\nnone."
     assert "</think>\n\nnone." in answers.values()
 
 
