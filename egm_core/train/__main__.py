@@ -2,17 +2,30 @@
 
     python -m egm_core.train pretrain --config training/egm_tiny/pretrain.yaml [key=value ...]
     python -m egm_core.train sft      --config training/egm_tiny/sft.yaml      [key=value ...]
+    python -m egm_core.train select   --config training/egm_tiny/select.yaml   [key=value ...]
+    python -m egm_core.train rl       --config training/egm_tiny/rl.yaml       [key=value ...]
+    python -m egm_core.train plan     --config training/egm_tiny/rl.yaml       [key=value ...]
 
-Every stage resumes from its output folder's last whole checkpoint and ends in a model folder, `final/`.
+Training stages resume from their output folder's last whole checkpoint and end in a model folder, `final/`;
+`plan` runs nothing and says what another stage would take.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from egm_core.train.configuration import ConfigurationError, load
+
+# Stage: module, its configuration's class, its verb. Imported when asked for, so that --help needs no torch.
+STAGES = {
+    "pretrain": ("egm_core.train.pretrain", "PretrainConfig", "pretrain"),
+    "sft": ("egm_core.train.sft", "SFTStageConfig", "sft"),
+    "select": ("egm_core.train.select", "SelectConfig", "select"),
+    "rl": ("egm_core.train.rl", "RLConfig", "rl"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,19 +33,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m egm_core.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("stage", choices=("pretrain", "sft"), help="what to run")
+    parser.add_argument("stage", choices=(*STAGES, "plan"), help="what to run")
     parser.add_argument("--config", type=Path, required=True, help="the stage's YAML file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings that replace the file's")
     options = parser.parse_intermixed_args(arguments)
     try:
-        if options.stage == "pretrain":
-            from egm_core.train.pretrain import PretrainConfig, pretrain
+        if options.stage == "plan":
+            from egm_core.train.plan import plan
 
-            print(pretrain(load(PretrainConfig, options.config, options.overrides)))
+            print(plan(options.config, options.overrides))
         else:
-            from egm_core.train.sft import SFTStageConfig, sft
-
-            print(sft(load(SFTStageConfig, options.config, options.overrides)))
+            module_name, config, verb = STAGES[options.stage]
+            module = import_module(module_name)
+            print(getattr(module, verb)(load(getattr(module, config), options.config, options.overrides)))
     except (ConfigurationError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
