@@ -11,12 +11,12 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.boxes import FRAME, Box, as_boxes, clip, iou
+from egm_core.boxes import FRAME, Box, area, as_boxes, clip, iou
 from egm_core.families import Family, family
 from egm_core.families.paper import official_pixels
 
@@ -61,17 +61,12 @@ def score(
     if len(answers) != len(truths) or (sizes is not None and len(sizes) != len(truths)):
         raise ValueError(f"{len(answers)} answers and {len(truths)} truths; give one truth (and size) an answer")
     read = [_read(answer, speaker) for answer in answers]
-    says_absent = np.array([box is None for box in read], bool)
+    says_absent = np.array([answer == "absent" for answer in read], bool)
     is_absent = np.array([truth is None for truth in truths], bool)
-    said = as_boxes([box or NOWHERE for box in read])
+    said = as_boxes([NOWHERE if isinstance(answer, str) else answer for answer in read])
     true = as_boxes([NOWHERE if truth is None else tuple(truth) for truth in truths])
-    if sizes is None:
-        said = clip(said, FRAME, FRAME)
-        usable = (said[:, 2] > said[:, 0]) & (said[:, 3] > said[:, 1])
-    else:
-        usable = np.array([box is not None and box != NOWHERE for box in read], bool)
-        said, true = _pixels(said, sizes), _pixels(true, sizes)
-    found = usable & ~says_absent
+    said, true = (clip(said, FRAME, FRAME), true) if sizes is None else (_pixels(said, sizes), _pixels(true, sizes))
+    found = np.array([not isinstance(answer, str) for answer in read], bool) & (area(said) > 0)
     fit = np.where(found & ~is_absent, iou(said, true), 0.0)
     hit = fit >= THRESHOLD
     recognised = is_absent & says_absent
@@ -79,8 +74,8 @@ def score(
     return Scores(earned, fit, hit | recognised, says_absent, ~says_absent & ~found)
 
 
-def _read(answer: Any, speaker: Family) -> Box | None:
-    """Give the box of an answer, None where it says that there is none, and NOWHERE where it says neither.
+def _read(answer: Any, speaker: Family) -> Box | Literal["absent", "malformed"]:
+    """Give the box of an answer, or what it says instead.
 
     Absence is what the strict parser calls so, for the paper's rules know none: they would take the last four
     numbers of the reasoning.
@@ -88,8 +83,8 @@ def _read(answer: Any, speaker: Family) -> Box | None:
     text = answer_text(answer)
     # Every family writes absence as an empty list; without one, the strict parser need not be asked.
     if _EMPTY_LIST.search(text) and speaker.parse(text).kind == "absent":
-        return None
-    return speaker.parse(text, "paper").box or NOWHERE
+        return "absent"
+    return speaker.parse(text, "paper").box or "malformed"
 
 
 def _pixels(boxes: NDArray[np.float64], sizes: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
