@@ -88,7 +88,7 @@ def open_run(stage: str, config: RunConfig) -> Path:
     asked = {"stage": stage, **asdict(config)}
     if is_first():
         folder.mkdir(parents=True, exist_ok=True)
-        if whole_checkpoint(folder):
+        if whole_checkpoint(folder) or (folder / "final").is_dir():
             _refuse_other(folder, asked, {f.name for f in dataclasses.fields(config) if f.metadata.get("changeable")})
         _write(folder / "config.yaml", yaml.safe_dump(asked, sort_keys=False))
         _write(folder / "versions.json", json.dumps(versions(config.seed), indent=2) + "\n")
@@ -188,7 +188,7 @@ def _refuse_other(folder: Path, asked: dict[str, Any], changeable: set[str]) -> 
     if differing:
         words = ", ".join(f"{k} was {before[k]!r} and is now {asked[k]!r}" for k in differing)
         raise ConfigurationError(
-            f"{folder} holds checkpoints of a run that was asked otherwise ({words}); ask for the same to continue "
+            f"{folder} holds a run that was asked otherwise ({words}); ask for the same to continue "
             "it, name another output, or remove the folder"
         )
 

@@ -2,185 +2,153 @@
 
     python -m egm_core.train sft --config training/egm_tiny/sft.yaml [key=value ...]
 
-The same code tunes the embedded model and the real ones; only the first asks for soft coordinates and
-attention supervision, through `compute_loss`. Prompt and image tokens never enter the loss. Resumes from the
-output folder's last checkpoint; ends in `final/`, a model folder.
+Several GPUs, and weights that one GPU can't hold, are accelerate's: its configuration file chooses DDP, FSDP2 or
+DeepSpeed (`accelerate config` asks, and TRL brings fsdp2.yaml, zero2.yaml and zero3.yaml in trl/accelerate_configs):
+
+    accelerate launch --config_file fsdp2.yaml --num_processes 8 -m egm_core.train sft --config FILE
+
+One small GPU: `lora_rank=16`; the adapter is merged into `final/`. A CPU: `processes=N`.
+
+The same code tunes the embedded model and the real ones; only the first asks for soft coordinates and attention
+supervision. Prompt and image tokens never enter the loss. The same command resumes a run from its last whole
+checkpoint; it ends in `final/`, a model folder, in float32.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import socket
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-from egm_core.families import Family, Task, family
+from egm_core.boxes import to_relative
+from egm_core.families import TASKS, Family, Task
 from egm_core.model_folder import ModelInfo, load_info, resolve, write_info
 from egm_core.sample import Sample, read_samples
 from egm_core.torchvision_shim import install_schemas
-from egm_core.train.packing import relative
+from egm_core.train.configuration import ConfigurationError, setting
+from egm_core.train.pictures import bad_images
+from egm_core.train.processes import INTERRUPTED, launched, run_processes
+from egm_core.train.run import KEPT, RunConfig, callbacks, is_first, open_run, whole_checkpoint
+from egm_core.train.table import read_table, write_table
+
+SCHEDULERS = ("cosine", "linear", "constant", "constant_with_warmup")
+# The decoder's matrices; the vision tower stays as it is, as in the paper.
+LORA_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
 
 
 @dataclass
-class SFTStageConfig:
-    """All settings of a fine-tuning run."""
+class SFTStageConfig(RunConfig):
+    """All settings of a fine-tuning run.
 
-    model: str = "egm_tiny"
+    `batch` is of each process (GPU), and `accumulation` batches make an update. `warmup` is a share of the steps
+    below 1, and their number from 1. `matrix_rate` is Muon's. `group_lengths` saves padding by updates of near
+    lengths. `lora_rank` 0 trains the weights themselves. `processes` are local ones, on a CPU.
+    """
+
     data: list[str] = field(default_factory=list)
-    output: str = "runs/sft"
-    name: str = "egm_model"
-    tasks: list[str] = field(default_factory=lambda: ["visible", "amodal"])
-    learning_rate: float = 1e-5
-    epochs: float = 1.0
-    max_steps: int = -1
-    batch: int = 16
-    accumulation: int = 1
-    warmup: float = 0.03
-    scheduler: str = "cosine"
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    freeze_vision: bool = True
-    soft_width: float = 0.0
-    attention_weight: float = 0.0
-    attention_layer: int = 2
-    attention_heads: int = 2
-    processes: int = 1
-    workers: int = 1
-    save_steps: int = 200
-    seed: int = 0
-    offline: bool = True
+    output: str = setting("runs/sft", changeable=True)
+    learning_rate: float = setting(1e-5, above=0, high=1)
+    epochs: float = setting(1.0, above=0, high=1000)
+    max_steps: int = setting(-1, low=1, allow=(-1,))
+    batch: int = setting(16, low=1)
+    accumulation: int = setting(1, low=1)
+    warmup: float = setting(0.03, low=0)
+    scheduler: str = setting("cosine", choices=SCHEDULERS)
+    weight_decay: float = setting(0.0, low=0, high=1)
+    clip: float = setting(1.0, above=0)
+    optimizer: str = setting("adamw", choices=("adamw", "muon"))
+    matrix_rate: float = setting(0.02, above=0, high=1)
+    group_lengths: bool = setting(False)
+    freeze_vision: bool = setting(True)
+    lora_rank: int = setting(0, low=0, high=1024)
+    lora_alpha: int = setting(32, low=1)
+    gradient_checkpointing: bool = setting(True, changeable=True)
+    soft_width: float = setting(0.0, low=0)
+    attention_weight: float = setting(0.0, low=0)
+    attention_layer: int = setting(2, low=0)
+    attention_heads: int = setting(2, low=1)
+    processes: int = setting(1, low=1, high=1024)
+    workers: int = setting(0, low=0, high=256, changeable=True)
 
 
 def rows(
-    samples: Iterator[Sample], speaker: Family, tasks: list[str], start: str, end: str
+    samples: Iterable[Sample],
+    speaker: Family,
+    tasks: list[str],
+    start: str,
+    end: str,
+    ask: Callable[[str, Task], str] | None = None,
 ) -> Iterator[dict[str, str]]:
-    """Turn samples into prompt, completion and image file: one row per sample and task.
+    """Turn samples into prompt, completion and image file: one row per sample and task that it has a truth for.
 
-    `start` is the chat text of a prompt with `{prompt}` in its place, `end` the end-of-turn token.
+    `start` is the chat text of a prompt with `{prompt}` in its place, `end` the end-of-turn token; `ask` words the
+    prompt where a model has its own words (default: the family's).
     """
     for sample in samples:
-        for task in ("visible", "amodal"):
-            box = sample.bbox if task == "visible" else sample.amodal_bbox
-            trace = sample.reasoning if task == "visible" else sample.amodal_reasoning
-            if task not in tasks or sample.task not in ("", task) or (task == "amodal" and box is None and not trace):
+        for task in TASKS:
+            if task not in tasks or not sample.asks(task):
                 continue
-            scaled = None if box is None else relative(box, sample.width, sample.height)
-            target = speaker.target(sample.sent, scaled, trace, task)
+            box = sample.truth(task)
+            scaled = None if box is None else to_relative(box, sample.width, sample.height, speaker.frame)
+            trace = sample.reasoning if task == "visible" else sample.amodal_reasoning
             yield {
-                "prompt": start.replace("{prompt}", speaker.prompt(sample.sent, task)),
-                "completion": target + end,
+                "prompt": start.replace("{prompt}", (ask or speaker.prompt)(sample.sent, task)),
+                "completion": speaker.target(sample.sent, scaled, trace, task) + end,
                 "image": sample.image,
             }
 
 
-def _trainer_class() -> Any:
-    from trl import SFTTrainer
-
-    from egm_core.train.supervision import AttentionTap, Numerals, coordinates, token_loss
-
-    class EGMSFTTrainer(SFTTrainer):
-        """SFTTrainer whose loss may soften coordinates and supervise attention (embedded model only)."""
-
-        def prepare(self, config: SFTStageConfig) -> None:
-            """Set up the supervision that the configuration asks for."""
-            self.egm = config
-            text = self.model.config.text_config
-            self.numerals = Numerals.of(self.processing_class.tokenizer, text.vocab_size)
-            self.tap = AttentionTap(self.model, config.attention_layer, config.attention_heads)
-
-        def compute_loss(
-            self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-        ) -> Any:
-            if not getattr(self, "egm", None):
-                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            labels = inputs["labels"]
-            outputs = model(**{k: v for k, v in inputs.items() if k != "labels"}, use_cache=False)
-            asked = labels[:, 1:] != -100
-            soft = torch.zeros_like(labels, dtype=torch.bool)
-            looks: list[tuple[int, int, float, float]] = []
-            for b, ids in enumerate(labels.tolist()):
-                for span in coordinates(ids, self.numerals):
-                    values = [float(self.numerals.value[ids[p]]) for p in span]
-                    x, y = values if len(span) == 2 else ((values[0] + values[2]) / 2, (values[1] + values[3]) / 2)
-                    looks += [(b, p - 1, x, y) for p in range(span[0], span[-1] + 1)]
-                    soft[b, span] = True
-            loss = token_loss(
-                outputs.logits[:, :-1][asked],
-                labels[:, 1:][asked],
-                soft[:, 1:][asked],
-                self.numerals,
-                self.egm.soft_width,
-            )
-            attention = self._attention(inputs, looks)
-            self._metrics["train"]["attention"].append(float(attention.detach()))
-            total = loss.mean() + self.egm.attention_weight * attention
-            return (total, outputs) if return_outputs else total
-
-        def _attention(self, inputs: dict[str, Any], looks: list[tuple[int, int, float, float]]) -> torch.Tensor:
-            if not looks:
-                return torch.zeros(())
-            is_image = inputs["input_ids"] == self.model.config.image_token_id
-            merge = self.model.config.vision_config.spatial_merge_size
-            weights = self.tap.weights
-            assert weights is not None
-            total = torch.zeros(())
-            first = is_image.float().argmax(1)
-            for b, grid in enumerate((inputs["image_grid_thw"] // merge).tolist()):
-                places = [(p, x, y) for row, p, x, y in looks if row == b]
-                if not places:
-                    continue
-                _, height, width = grid
-                position = torch.tensor([p for p, _, _ in places])
-                x = torch.tensor([x for _, x, _ in places]) / 1000 * width
-                y = torch.tensor([y for _, _, y in places]) / 1000 * height
-                column, line = torch.arange(width) + 0.5, torch.arange(height) + 0.5
-                near = ((column[None, None, :] - x[:, None, None]).abs() < 1) & (
-                    (line[None, :, None] - y[:, None, None]).abs() < 1
-                )
-                start = int(first[b])
-                seen = weights[b, :, position, start : start + height * width].mean(0)
-                total = total - ((seen * near.flatten(1)).sum(1) + 1e-4).log().sum()
-            return total / len(looks)
-
-    return EGMSFTTrainer
+def chat_start(processor: Any) -> str:
+    """Give the chat text of one picture and `{prompt}`, up to where the answer begins."""
+    message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "{prompt}"}]}]
+    return str(processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
 
 
-def _run(rank: int, config: SFTStageConfig, port: int) -> None:
-    if config.processes > 1:
-        os.environ.update(
-            RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(config.processes),
-            MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
-        )  # fmt: skip
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+def prepare(config: SFTStageConfig, folder: Path) -> int:
+    """Write the run's rows into its folder, without those whose image can't be used, and give their number.
+
+    Raises ConfigurationError where too many images are bad or nothing is left to learn.
+    """
     install_schemas()
-    from datasets import Dataset, Image
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-    from transformers.trainer_utils import get_last_checkpoint
+    from transformers import AutoProcessor
+
+    if not config.data:
+        raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
+    path = resolve(config.model, offline=config.offline)
+    info, processor = load_info(path), AutoProcessor.from_pretrained(path)
+    bad = bad_images(folder, (s.image for s in _samples(config)), config.missing_share)
+    good = (s for s in _samples(config) if s.image not in bad)
+    end = processor.tokenizer.eos_token
+    made = rows(good, info.speaker, config.tasks, chat_start(processor), end, info.prompt)
+
+    def lengths(texts: list[str]) -> list[int]:
+        return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+    count = write_table(folder, made, lengths)
+    if not count:
+        raise ConfigurationError(f"{', '.join(config.data)} hold no sample for {' or '.join(config.tasks)}")
+    return count
+
+
+def _samples(config: SFTStageConfig) -> Iterator[Sample]:
+    return (sample for file in config.data for sample in read_samples(Path(file)))
+
+
+def sft_arguments(config: SFTStageConfig, on_cpu: bool | None = None) -> Any:
+    """Give TRL's SFTConfig for a run."""
     from trl import SFTConfig
 
-    on_cpu = not torch.cuda.is_available()
-    if on_cpu:
-        torch.set_num_threads(1)
-    path = resolve(config.model, offline=config.offline)
-    info = load_info(path)
-    speaker = family(info.family)
-    processor = AutoProcessor.from_pretrained(path)
-    model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
-    if config.freeze_vision:
-        freeze_vision(model)
-    message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "{prompt}"}]}]
-    start = processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False)
-    samples = (s for file in config.data for s in read_samples(Path(file)))
-    end = processor.tokenizer.eos_token
-    data = Dataset.from_list(list(rows(samples, speaker, config.tasks, start, end))).cast_column("image", Image())
-    output = Path(config.output)
-    arguments = SFTConfig(
-        output_dir=str(output),
+    on_cpu = not torch.cuda.is_available() if on_cpu is None else on_cpu
+    return SFTConfig(
+        output_dir=config.output,
+        completion_only_loss=True,
+        max_length=None,
         learning_rate=config.learning_rate,
         num_train_epochs=config.epochs,
         max_steps=config.max_steps,
@@ -190,27 +158,84 @@ def _run(rank: int, config: SFTStageConfig, port: int) -> None:
         lr_scheduler_type=config.scheduler,
         weight_decay=config.weight_decay,
         max_grad_norm=config.clip,
-        max_length=None,
-        completion_only_loss=True,
-        gradient_checkpointing=not on_cpu,
+        gradient_checkpointing=config.gradient_checkpointing and not on_cpu,
         bf16=not on_cpu,
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and config.processes > 1 else None,
+        # A frozen tower asks for no gradients, and all that is trained takes part in every step.
+        ddp_find_unused_parameters=not config.freeze_vision,
         dataloader_num_workers=config.workers,
+        dataloader_persistent_workers=config.workers > 0,
+        # A fork of a process with threads may hang.
+        dataloader_multiprocessing_context="spawn" if config.workers else None,
         save_steps=config.save_steps,
-        save_total_limit=2,
-        logging_steps=20,
-        report_to=[],
+        save_total_limit=KEPT,
+        logging_steps=config.logging_steps,
+        report_to=list(config.report_to),
         seed=config.seed,
         remove_unused_columns=False,
     )
-    trainer = _trainer_class()(model=model, args=arguments, train_dataset=data, processing_class=processor)
-    if config.soft_width > 0 or config.attention_weight > 0:
-        trainer.prepare(config)
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(output)) if output.is_dir() else None)
-    if rank == 0:
-        export(trainer.model, processor, output / "final", info, config)
-        (output / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in trainer.state.log_history))
+
+
+def _run(rank: int, config: SFTStageConfig, folder: Path) -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    install_schemas()
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from egm_core.train.sft_trainer import EGMSFTTrainer
+    from egm_core.train.watch import stopped
+
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    path = resolve(config.model, offline=config.offline)
+    processor = AutoProcessor.from_pretrained(path)
+    model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+    if config.freeze_vision:
+        freeze_vision(model)
+    trainer = EGMSFTTrainer(
+        config,
+        model=model,
+        args=sft_arguments(config),
+        train_dataset=read_table(folder),
+        processing_class=processor,
+        peft_config=lora(config),
+        callbacks=callbacks(folder),
+    )
+    checkpoint = whole_checkpoint(folder)
+    trainer.accelerator.wait_for_everyone()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if stopped(trainer):
+        sys.exit(INTERRUPTED)
+    finish(trainer, processor, path, folder, config)
+
+
+def finish(trainer: Any, processor: Any, path: Path, folder: Path, config: Any) -> None:
+    """Gather the weights from all processes, and let the first write `final/`."""
+    from transformers import AutoModelForImageTextToText
+
+    info = load_info(path)
+    if config.lora_rank:
+        from peft import PeftModel
+
+        trainer.save_model(str(folder / "adapter"))
+        if is_first():
+            base = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+            merged = PeftModel.from_pretrained(base, str(folder / "adapter")).merge_and_unload()
+            export(merged, processor, folder / "final", info, config)
+        return
+    cut = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if cut else None
+    if is_first():
+        export(trainer.accelerator.unwrap_model(trainer.model), processor, folder / "final", info, config, weights)
+
+
+def lora(config: Any) -> Any:
+    """Give peft's configuration for a run's `lora_rank` and `lora_alpha`; None for rank 0."""
+    if not config.lora_rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules=LORA_LAYERS)
 
 
 def freeze_vision(model: Any) -> None:
@@ -220,24 +245,56 @@ def freeze_vision(model: Any) -> None:
             parameter.requires_grad_(False)
 
 
-def export(model: Any, processor: Any, folder: Path, info: ModelInfo, config: SFTStageConfig) -> None:
-    """Write the tuned model as a model folder that grounder, node and evaluation read."""
+def export(
+    model: Any, processor: Any, folder: Path, info: ModelInfo, config: RunConfig, weights: dict[str, Any] | None = None
+) -> None:
+    """Write the tuned model as a model folder that grounder, node and evaluation read; it appears when complete.
+
+    `weights` are the whole ones where `model` holds a part only.
+    """
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
     model.set_attn_implementation("sdpa")
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    write_info(folder, info.trained(name=config.name, tasks=cast(tuple[Task, ...], tuple(config.tasks))))
+    model.save_pretrained(part, state_dict=weights)
+    processor.save_pretrained(part)
+    write_info(part, info.trained(name=config.name, tasks=cast(tuple[Task, ...], tuple(config.tasks))))
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def _check(config: SFTStageConfig) -> None:
+    """Refuse settings that can't go together; ConfigurationError names the remedy."""
+    supervised = config.soft_width > 0 or config.attention_weight > 0
+    if config.lora_rank and config.optimizer == "muon":
+        raise ConfigurationError("optimizer=muon is for whole matrices, not for LoRA's factors; use adamw")
+    if not supervised:
+        return
+    if config.lora_rank:
+        raise ConfigurationError("soft_width and attention_weight are for the embedded model, which needs no LoRA")
+    from transformers import AutoTokenizer
+
+    path = resolve(config.model, offline=config.offline)
+    known = AutoTokenizer.from_pretrained(path).get_vocab()
+    if load_info(path).family != "qwen3_vl" or "1000" not in known:
+        raise ConfigurationError(
+            f"soft_width and attention_weight are for the embedded model, whose numbers are tokens; set both to 0 "
+            f"for {config.model}"
+        )
 
 
 def sft(config: SFTStageConfig) -> Path:
     """Run (or resume) supervised fine-tuning and return the model folder that it wrote."""
-    output = Path(config.output)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "config.json").write_text(json.dumps(asdict(config), indent=1))
-    if config.processes == 1:
-        _run(0, config, 0)
+    folder = open_run("sft", config)
+    if (folder / "final").is_dir():
+        return folder / "final"
+    _check(config)
+    if launched():
+        from accelerate import PartialState
+
+        with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
+            if is_first():
+                prepare(config, folder)
     else:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        torch.multiprocessing.spawn(_run, (config, port), nprocs=config.processes)
-    return output / "final"
+        prepare(config, folder)
+    run_processes(_run, config.processes, config, folder)
+    return folder / "final"

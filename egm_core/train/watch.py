@@ -15,10 +15,15 @@ from typing import Any
 
 import torch
 import torch.distributed as distributed
-from transformers import TrainerCallback
 
-from egm_core.train.curves import draw
-from egm_core.train.run import PREFIX, drop_torn, is_first, mark_whole
+from egm_core.torchvision_shim import install_schemas
+
+install_schemas()
+
+from transformers import TrainerCallback  # noqa: E402 - what it imports needs the schemas
+
+from egm_core.train.curves import draw  # noqa: E402
+from egm_core.train.run import PREFIX, drop_torn, is_first, mark_whole  # noqa: E402
 
 METRICS = "metrics.jsonl"
 
