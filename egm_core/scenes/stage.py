@@ -50,23 +50,32 @@ class Footprint:
         (ax, ay), (bx, by) = self.axes
         return abs(ax * x + ay * y) * self.half[0] + abs(bx * x + by * y) * self.half[1]
 
+    def _reaches(self, other: Footprint) -> tuple[tuple[float, float, float], ...]:
+        """Give the four axes along which two rectangles can be apart, each with how far apart their centres must be."""
+        (ax, ay), (bx, by) = self.axes
+        (cx, cy), (dx, dy) = other.axes
+        (a, b), (c, d) = self.half, other.half
+        cosine, sine = abs(ax * cx + ay * cy), abs(ax * dx + ay * dy)
+        return (
+            (ax, ay, a + cosine * c + sine * d),
+            (bx, by, b + sine * c + cosine * d),
+            (cx, cy, c + cosine * a + sine * b),
+            (dx, dy, d + sine * a + cosine * b),
+        )
+
     def overlaps(self, other: Footprint) -> bool:
         """Return whether two rectangles share ground (separating axes)."""
         dx, dy = other.x - self.x, other.y - self.y
         reach = self.radius + other.radius
         if dx * dx + dy * dy >= reach * reach:
             return False
-        for x, y in (*self.axes, *other.axes):
-            if abs(dx * x + dy * y) >= self.width_along(x, y) + other.width_along(x, y):
-                return False
-        return True
+        return all(abs(dx * x + dy * y) < reach for x, y, reach in self._reaches(other))
 
     def clearance(self, other: Footprint, x: float, y: float) -> float:
         """Return how far this rectangle must move along the unit vector (x, y) to clear the other one."""
         dx, dy = self.x - other.x, self.y - other.y
         least = math.inf
-        for ax, ay in (*self.axes, *other.axes):
-            reach = self.width_along(ax, ay) + other.width_along(ax, ay)
+        for ax, ay, reach in self._reaches(other):
             now, speed = dx * ax + dy * ay, x * ax + y * ay
             if abs(now) >= reach:
                 return 0.0
@@ -76,7 +85,10 @@ class Footprint:
 
     def moved(self, x: float, y: float) -> Footprint:
         """Return the same rectangle centred at (x, y)."""
-        return Footprint(x, y, self.yaw, self.half)
+        there = Footprint(x, y, self.yaw, self.half)
+        # Hundreds of spots are tried for a thing, and turning is what costs.
+        there.__dict__.update(axes=self.axes, radius=self.radius)
+        return there
 
 
 @dataclass(frozen=True, eq=False)
