@@ -6,6 +6,7 @@ is needed to run the model.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,43 @@ class Numerals:
 
         opens = tuple(one(text) for text in (" (", "), (", "("))
         return cls(ids, value, one(ANSWER_OPEN), opens, one(")"), one(","), tokenizer.convert_tokens_to_ids(",Ġ"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point or a box of an answer: where its numbers stand, where it is predicted from, and what it shows.
+
+    `positions` are those whose next token is read off the object: its numbers, and the word after a point. `x`, `y`
+    are thousandths of the image.
+    """
+
+    numbers: list[int]
+    positions: list[int]
+    x: float
+    y: float
+
+
+def places(ids: Sequence[int], numerals: Numerals) -> list[Place]:
+    """Find the points and boxes of an answer and where each of them is seen in the picture.
+
+    A point is seen where it says. A box is seen at the point of the reasoning that is nearest to its centre, for
+    something else may hide the middle of an amodal box; without any point, at its centre.
+    """
+    found: list[Place] = []
+    points: list[tuple[float, float]] = []
+    for span in coordinates(ids, numerals):
+        values = [float(numerals.value[ids[p]]) for p in span]
+        positions = list(range(span[0] - 1, span[-1]))
+        if len(span) == 2:
+            seen = (values[0], values[1])
+            points.append(seen)
+            if span[-1] + 1 < len(ids) and ids[span[-1] + 1] == numerals.point_close:
+                positions.append(span[-1] + 1)
+        else:
+            middle = (values[0] + values[2]) / 2, (values[1] + values[3]) / 2
+            seen = min(points, key=lambda p: math.dist(p, middle), default=middle)
+        found.append(Place(span, positions, *seen))
+    return found
 
 
 def coordinates(ids: Sequence[int], numerals: Numerals) -> list[list[int]]:

@@ -12,7 +12,7 @@ from egm_core.tiny.architecture import Architecture, build_model
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.fast_vision import FastVision, to_patches
 from egm_core.train.packing import Packer, Query, pointing_queries, relative
-from egm_core.train.supervision import Numerals, coordinates
+from egm_core.train.supervision import Numerals, coordinates, places
 
 WORDS = ["the", "red", "mug", "box", "left", "none"]
 TOKENIZER = build_tokenizer(WORDS)
@@ -144,3 +144,18 @@ def test_coordinates_leave_counts_out() -> None:
 
 def test_relative_boxes_reach_both_ends() -> None:
     assert relative((0.0, 0.0, 224.0, 168.0), 224, 168) == (0.0, 0.0, 1000.0, 1000.0)
+
+
+def test_places_say_where_each_answer_is_seen() -> None:
+    numerals = Numerals.of(TOKENIZER, 2048)
+    text = (
+        "mugs: (120,500) red, (410,388) red. left: (410,388).\n</think>\n\n"
+        '```json\n[\n\t{"bbox_2d": [380, 300, 700, 480], "label": "mug"}\n]\n```'
+    )
+    ids = TOKENIZER(text)["input_ids"]
+    found = places(ids, numerals)
+    assert [(p.x, p.y) for p in found] == [(120, 500), (410, 388), (410, 388), (410, 388)]
+    read = ["".join(TOKENIZER.decode([ids[i + 1]]) for i in p.positions) for p in found]
+    assert read == ["120,500 red", "410,388 red", "410,388", "380, 300, 700, 480"]
+    alone = TOKENIZER('```json\n[\n\t{"bbox_2d": [380, 300, 700, 480], "label": "mug"}\n]\n```')["input_ids"]
+    assert [(p.x, p.y) for p in places(alone, numerals)] == [(540, 390)]
