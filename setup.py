@@ -65,6 +65,8 @@ setup(
         "scenes": SCENES,
         "bags": needs("rosbags"),
         "train": TRAIN,
+        # Scoring a training set on a cluster; ray is in none of the pinned environments.
+        "ray": [*NODE, *needs("omegaconf", "pyarrow", "tqdm", "matplotlib"), "ray[data]>=2.60"],
         "all": [*TRAIN, *needs("rosbags")],
         # colcon test runs pytest only where a package asks for it.
         "test": ["pytest", "hypothesis"],

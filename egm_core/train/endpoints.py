@@ -231,7 +231,7 @@ class Endpoints:
     def _refuse(self, work: _Work, question: Question, why: str) -> None:
         self._refusals += 1
         if self._refusals >= REFUSALS_IN_A_ROW:
-            raise EngineError("engine_request", f"{self._refusals} questions in a row were refused, the last: {why}")
+            raise EngineError("engine_request", f"{REFUSALS_IN_A_ROW} questions in a row were refused, the last: {why}")
         work.done(Problem(question, why))
 
     async def _picture(self, file: str) -> str:
