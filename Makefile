@@ -1,7 +1,7 @@
 # Every target sets up what it needs in .venv first; see tools/setup.sh for the variables it heeds.
 RUN := tools/env.sh
 
-.PHONY: setup demo test lint docs test-vllm clean
+.PHONY: setup demo test lint docs test-vllm test-ray clean
 
 setup:
 	@tools/setup.sh
@@ -24,6 +24,10 @@ docs: setup
 # Greedy tokens of vLLM against transformers', in an environment of their own.
 test-vllm: setup
 	@tools/test_vllm.sh
+
+# Scoring 20,000 samples on Ray Data, through a kill, in an environment of its own.
+test-ray:
+	@tools/test_ray.sh
 
 clean:
 	rm -rf .venv .venv-* out build install log
