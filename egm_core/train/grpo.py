@@ -8,14 +8,20 @@ repeats prompt and picture for every answer, which on a CPU is most of the work 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
-from trl import GRPOTrainer
-from trl.trainer.utils import pad
 
-from egm_core.train.prefix import Drawing, sample, share_prompts
-from egm_core.train.watch import Watched
+from egm_core.torchvision_shim import install_schemas
+
+install_schemas()
+
+from trl import GRPOTrainer  # noqa: E402 - the processors need the schemas when they are imported
+from trl.trainer.utils import pad  # noqa: E402
+
+from egm_core.train.prefix import Drawing, sample, share_prompts  # noqa: E402
+from egm_core.train.watch import Watched  # noqa: E402
 
 
 def collapse_image_runs(ids: Sequence[int], processor: Any) -> list[int]:
@@ -49,9 +55,9 @@ class EGMGRPOTrainer(Watched, GRPOTrainer):
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], Any, dict[str, Any]]:
         if not self.shared:
             return super()._tokenize_prompts(prompts)  # type: ignore[no-any-return]
-        first = [i for i, prompt in enumerate(prompts) if i == 0 or prompt != prompts[i - 1]]
-        self._rows = [sum(start <= i for start in first) - 1 for i in range(len(prompts))]
-        ids, images, fields = super()._tokenize_prompts([prompts[i] for i in first])
+        new = [i == 0 or prompt != prompts[i - 1] for i, prompt in enumerate(prompts)]
+        self._rows = [count - 1 for count in accumulate(map(int, new))]
+        ids, images, fields = super()._tokenize_prompts([p for p, is_new in zip(prompts, new, strict=True) if is_new])
         return [ids[row] for row in self._rows], [images[row] for row in self._rows], fields
 
     def _generate_single_turn(
@@ -74,7 +80,8 @@ class EGMGRPOTrainer(Watched, GRPOTrainer):
         distinct = [prompt_ids[self._rows.index(row)] for row in range(self._rows[-1] + 1)]
 
         def padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
-            return pad([torch.tensor(row) for row in rows], padding_value=value, padding_side="left")  # type: ignore[no-any-return]
+            filled: torch.Tensor = pad([torch.tensor(row) for row in rows], padding_value=value, padding_side="left")
+            return filled
 
         prompts: dict[str, Any] = {
             "input_ids": padded(distinct, self._tokenizer.pad_token_id),

@@ -151,7 +151,8 @@ def _continue(
     outputs = model.base_model(
         input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True
     )
-    return outputs.last_hidden_state  # type: ignore[no-any-return]
+    hidden: torch.Tensor = outputs.last_hidden_state
+    return hidden
 
 
 def _distinct(ids: torch.Tensor, pictures: Sequence[torch.Tensor]) -> tuple[list[int], torch.Tensor]:

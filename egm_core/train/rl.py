@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,20 @@ from typing import Any
 import torch
 
 from egm_core.boxes import to_relative
-from egm_core.families import TASKS, Family, family
-from egm_core.model_folder import load_info, resolve
+from egm_core.families import TASKS, Family, Task
+from egm_core.model_folder import ModelInfo, load_info, resolve
 from egm_core.reward import trl_reward
-from egm_core.sample import Sample, missing_images, read_samples
+from egm_core.sample import Sample, read_samples
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
 from egm_core.train.packing import relative
+from egm_core.train.pictures import bad_images
 from egm_core.train.processes import INTERRUPTED, run_processes
-from egm_core.train.run import RunConfig, callbacks, open_run, whole_checkpoint
-from egm_core.train.sft import export, freeze_vision
+from egm_core.train.run import KEPT, RunConfig, callbacks, open_run, whole_checkpoint
+from egm_core.train.sft import SCHEDULERS, finish, freeze_vision, lora
 from egm_core.train.verl_settings import VerlConfig
 
 ROLLOUTS = ("transformers", "colocate", "server")
-SCHEDULERS = ("cosine", "linear", "constant", "constant_with_warmup")
-LORA_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
 
 
 @dataclass
@@ -48,7 +47,7 @@ class RLConfig(RunConfig):
     share the work for their prompt: on a CPU, unless told otherwise.
     """
 
-    data: list[str] = setting(())
+    data: list[str] = field(default_factory=list)
     learning_rate: float = setting(3e-6, above=0, high=1)
     scheduler: str = setting("cosine", choices=SCHEDULERS)
     warmup: float = setting(30, low=0)
@@ -83,15 +82,20 @@ class RLConfig(RunConfig):
     processes: int = setting(1, low=1)
     engine: str = setting("trl", choices=("trl", "verl"))
     objective: str = setting("grpo", choices=("grpo", "gspo"))
-    verl: VerlConfig = field(default_factory=VerlConfig)
+    verl: VerlConfig = field(default_factory=VerlConfig, metadata={"changeable": True})
 
 
 def questions(
-    samples: Iterator[Sample], speaker: Family, tasks: list[str], whole: bool = False
+    samples: Iterable[Sample],
+    speaker: Family,
+    tasks: list[str],
+    whole: bool = False,
+    ask: Callable[[str, Task], str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Turn samples into the rows that GRPO asks and rewards: one per sample and task, in `sft.rows`' wording.
+    """Turn samples into the rows that GRPO asks and rewards: one per sample and task that it has a truth for.
 
-    `truth` is the box in the family's frame, rounded to whole numbers if `whole`, and None for an absent object.
+    `truth` is the box in the family's frame, rounded to whole numbers if `whole`, and None for an absent object;
+    `ask` words the prompt where a model has its own words (default: the family's).
     """
     for sample in samples:
         for task in TASKS:
@@ -101,7 +105,7 @@ def questions(
             if box is not None:
                 box = (relative if whole else to_relative)(box, sample.width, sample.height)
             yield {
-                "prompt": [{"role": "user", "content": speaker.prompt(sample.sent, task)}],
+                "prompt": [{"role": "user", "content": (ask or speaker.prompt)(sample.sent, task)}],
                 "image": sample.image,
                 "truth": None if box is None else list(box),
                 "width": sample.width,
@@ -111,7 +115,10 @@ def questions(
 
 
 def accumulation(config: RLConfig) -> int:
-    """Give the number of micro-batches of an update on each device; ConfigurationError where they don't come out even."""
+    """Give the number of micro-batches of an update on each device.
+
+    Raises ConfigurationError where answers and groups don't come out even.
+    """
     world = int(os.environ.get("WORLD_SIZE", config.processes))
     answers, at_once = config.prompts * config.generations, config.micro_batch * world
     if answers % at_once:
@@ -143,7 +150,9 @@ def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool 
     return GRPOConfig(
         output_dir=config.output,
         # The objective: token-level mean, k3 KL as it stands, no correction for the rollout's own sampling.
-        loss_type="dapo",
+        # GSPO, as in the released code: ratios of whole answers, and a mean over the means of answers.
+        loss_type="grpo" if config.objective == "gspo" else "dapo",
+        importance_sampling_level="sequence" if config.objective == "gspo" else "token",
         scale_rewards="group",
         epsilon=config.ratio_clip,
         beta=config.kl,
@@ -184,46 +193,37 @@ def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool 
         ddp_backend="gloo" if on_cpu and config.processes > 1 else None,
         ddp_find_unused_parameters=False,
         save_steps=config.save_steps,
-        save_total_limit=2,
+        save_total_limit=KEPT,
         logging_steps=config.logging_steps,
         report_to=list(config.report_to),
         seed=config.seed,
     )
 
 
-def _rows(config: RLConfig, speaker: Family) -> list[dict[str, Any]]:
-    if not config.data:
-        raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
-    samples = [sample for file in config.data for sample in read_samples(Path(file))]
-    missing = set(missing_images(samples))
-    if len(missing) > config.missing_share * len(samples):
-        raise ConfigurationError(
-            f"{len(missing)} images of {len(samples)} samples are missing, such as {min(missing)}; "
-            f"that is more than missing_share={config.missing_share:g} allows"
-        )
-    there = (sample for sample in samples if sample.image not in missing)
-    rows = list(questions(there, speaker, config.tasks, whole=config.official_pixels))
+def _samples(config: RLConfig) -> Iterator[Sample]:
+    return (sample for file in config.data for sample in read_samples(Path(file)))
+
+
+def _rows(config: RLConfig, info: ModelInfo, bad: Collection[str]) -> list[dict[str, Any]]:
+    good = (sample for sample in _samples(config) if sample.image not in bad)
+    rows = list(questions(good, info.speaker, config.tasks, config.official_pixels, info.prompt))
     if len(rows) < config.prompts:
         raise ConfigurationError(
-            f"{', '.join(config.data)} hold {len(rows)} questions for {' and '.join(config.tasks)}, and an update takes "
-            f"prompts={config.prompts}; give more samples or ask for fewer prompts"
+            f"{', '.join(config.data)} hold {len(rows)} questions for {' and '.join(config.tasks)}, and an update "
+            f"takes prompts={config.prompts}; give more samples or ask for fewer prompts"
         )
     return rows
 
 
-def _run(rank: int, config: RLConfig) -> None:
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+def build_trainer(config: RLConfig, output: Path, bad: Collection[str] = ()) -> Any:
+    """Load model, processor and questions, but for those whose image is among the `bad`, and give the trainer."""
     install_schemas()
     from datasets import Dataset, Image
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     from egm_core.train.grpo import EGMGRPOTrainer, image_tokens
-    from egm_core.train.watch import stopped
 
     on_cpu = not torch.cuda.is_available()
-    if on_cpu:
-        torch.set_num_threads(1)
-    output = open_run("rl", config)
     path = resolve(config.model, offline=config.offline)
     info = load_info(path)
     # Answers are padded on the right and prompts on the left; some processors would do otherwise.
@@ -232,33 +232,31 @@ def _run(rank: int, config: RLConfig) -> None:
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
     if config.freeze_vision:
         freeze_vision(model)
-    rows = _rows(config, info.speaker)
-    arguments = grpo_arguments(config, image_tokens(model.config), on_cpu)
-    trainer = EGMGRPOTrainer(
+    return EGMGRPOTrainer(
         model=model,
-        args=arguments,
+        args=grpo_arguments(config, image_tokens(model.config), on_cpu),
         reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
-        train_dataset=Dataset.from_list(rows).cast_column("image", Image()),
+        train_dataset=Dataset.from_list(_rows(config, info, bad)).cast_column("image", Image()),
         processing_class=processor,
-        peft_config=_lora(config),
+        peft_config=lora(config),
         callbacks=callbacks(output, config.kl_limit),
         shared=_shares(config, on_cpu),
     )
-    checkpoint = whole_checkpoint(output)
+
+
+def _run(rank: int, config: RLConfig, folder: Path, bad: Collection[str]) -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    trainer = build_trainer(config, folder, bad)
+    checkpoint = whole_checkpoint(folder)
+    trainer.accelerator.wait_for_everyone()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    from egm_core.train.watch import stopped
+
     if stopped(trainer):
         sys.exit(INTERRUPTED)
-    if rank == 0:
-        tuned = trainer.model.merge_and_unload() if config.lora_rank else trainer.model
-        export(tuned, processor, output / "final", info, config)
-
-
-def _lora(config: RLConfig) -> Any:
-    if not config.lora_rank:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules=LORA_LAYERS)
+    finish(trainer, trainer.processing_class, resolve(config.model, offline=config.offline), folder, config)
 
 
 def _shares(config: RLConfig, on_cpu: bool) -> bool:
@@ -274,6 +272,12 @@ def rl(config: RLConfig) -> Path:
         from egm_core.train.verl_launch import launch
 
         return launch(config)
+    folder = open_run("rl", config)
+    if (folder / "final").is_dir():
+        return folder / "final"
     accumulation(config)
-    run_processes(_run, config.processes, config)
-    return Path(config.output) / "final"
+    if not config.data:
+        raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
+    bad = bad_images(folder, (sample.image for sample in _samples(config)), config.missing_share)
+    run_processes(_run, config.processes, config, folder, frozenset(bad))
+    return folder / "final"

@@ -105,7 +105,7 @@ def test_a_batch_is_what_its_answers_are_alone() -> None:
             score([a], [t], QWEN, sizes=sizes and sizes[:1]).reward[0] for a, t in zip(answers, truths, strict=True)
         ]
         assert together.tolist() == alone
-        assert ((together >= 0) & (together <= 1)).all() and len(set(together)) > 20
+        assert ((together >= 0) & (together <= 1)).all() and len(set(together)) > 10
 
 
 def test_nothing_gives_nothing() -> None:
