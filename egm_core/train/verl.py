@@ -59,7 +59,6 @@ def overrides(config: RLConfig, family: str, model: Path, train: Path) -> list[s
     """
     refuse(config)
     own = config.verl
-    context = config.vllm_context
     values: dict[str, Any] = {
         "algorithm.adv_estimator": "grpo",
         "algorithm.norm_adv_by_std_in_grpo": True,
@@ -69,7 +68,7 @@ def overrides(config: RLConfig, family: str, model: Path, train: Path) -> list[s
         "data.val_files": str(train.absolute()),
         "data.val_max_samples": 1,
         "data.train_batch_size": config.prompts,
-        "data.max_prompt_length": min(own.max_prompt, context - config.max_tokens),
+        "data.max_prompt_length": longest_prompt(config),
         "data.max_response_length": config.max_tokens,
         "data.image_patch_size": PATCH_SIZES[family],
         "data.filter_overlong_prompts": True,
@@ -100,6 +99,11 @@ def overrides(config: RLConfig, family: str, model: Path, train: Path) -> list[s
     return [f"{key}={_spelt(value)}" for key, value in values.items()] + list(own.extra)
 
 
+def longest_prompt(config: RLConfig) -> int:
+    """Give the number of tokens that a prompt with its picture may have; longer ones are left out, never cut."""
+    return min(config.verl.max_prompt, config.vllm_context - config.max_tokens)
+
+
 def _actor(config: RLConfig) -> dict[str, Any]:
     own, at = config.verl, "actor_rollout_ref.actor"
     shares = config.warmup < 1
@@ -120,7 +124,9 @@ def _actor(config: RLConfig) -> dict[str, Any]:
         "kl_loss_coef": config.kl,
         "kl_loss_type": "low_var_kl",
         "entropy_coeff": config.entropy,
+        # Its trainer clips by the optimiser's setting; the actor's own is a relic, kept equal.
         "grad_clip": config.clip,
+        "optim.clip_grad": config.clip,
         "optim.lr": config.learning_rate,
         "optim.lr_scheduler_type": SCHEDULERS[config.scheduler],
         "optim.lr_warmup_steps": -1 if shares else warmup,
@@ -175,6 +181,9 @@ def refuse(config: RLConfig) -> None:
         f"prompts x generations = {answers} answers, which {gpus} GPUs can't share evenly": answers % gpus != 0,
         f"max_tokens={config.max_tokens} leaves no room for a prompt in vllm_context={config.vllm_context}": (
             config.max_tokens >= config.vllm_context
+        ),
+        f"verl.tokens_per_gpu={own.tokens_per_gpu} is less than the longest prompt and answer": (
+            0 < own.tokens_per_gpu < longest_prompt(config) + config.max_tokens
         ),
         "verl.address is empty; give the cluster's dashboard, such as http://HEAD:8265, to submit to it": (
             own.action == "submit" and not own.address

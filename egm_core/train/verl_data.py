@@ -9,27 +9,23 @@ verl 0.9.1, utils/dataset/rl_dataset.py.
 from __future__ import annotations
 
 import json
-import struct
-import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from tqdm import tqdm
 
-from egm_core.boxes import to_relative
 from egm_core.families import Task
 from egm_core.model_folder import ModelInfo
 from egm_core.sample import Sample
 from egm_core.train.configuration import ConfigurationError
+from egm_core.train.rl import questions
 
 DATA_SOURCE = ABILITY = "grounding"
 PLACEHOLDERS = ("<image>", "<video>", "<audio>")
 ROWS, BYTES = 1024, 64 * 2**20
-SHOWN = 5
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -48,75 +44,26 @@ class Asking:
     official_pixels: bool = False
 
 
-@dataclass
-class Faults:
-    """The pictures that can't be used, with what is wrong with each; every picture is read once."""
-
-    found: dict[str, str] = field(default_factory=dict)
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
-    rows: int = 0
-
-    def holds(self, sample: Sample) -> bool:
-        """Read a sample's picture; tells whether it can't be used."""
-        if sample.image not in self.found and sample.image not in self.sizes:
-            try:
-                self.sizes[sample.image] = picture_size(Path(sample.image))
-            except ValueError as error:
-                self.found[sample.image] = str(error)
-        size = self.sizes.get(sample.image, (sample.width, sample.height))
-        if size != (sample.width, sample.height):
-            self.found[sample.image] = f"is {size[0]} x {size[1]}, and its record says {sample.width} x {sample.height}"
-        return sample.image in self.found
-
-
-def picture_size(path: Path) -> tuple[int, int]:
-    """Decode a picture to its end and give (width, height); ValueError says what is wrong with the file."""
-    if not path.is_file():
-        raise ValueError("is missing")
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture.size
-    except UNDECODABLE as error:
-        raise ValueError(f"can't be decoded ({error})") from error
-
-
-def write_parquet(path: Path, samples: Iterable[Sample], asking: Asking, missing_share: float = 0.01) -> int:
+def write_parquet(path: Path, samples: Iterable[Sample], asking: Asking, bad: Collection[str] = ()) -> int:
     """Write the questions of samples as a parquet file for verl, and give their number.
 
-    The samples are read one after the other. The file appears when it is complete. Pictures that are missing,
-    can't be decoded, or are not of the size that their record says, are left out and listed in `<name>.faults.txt`
-    beside it; where they make more than `missing_share` of the questions, ConfigurationError and no file.
+    The samples are read one after the other, and those whose picture is among the `bad` (see `pictures`) are left
+    out. The file appears when it is complete. Raises ConfigurationError where nothing is left to ask.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part, listing = path.with_name(path.name + ".part"), path.with_name(path.stem + ".faults.txt")
-    schema, faults, count = _schema(pa, asking), Faults(), 0
+    part = path.with_name(path.name + ".part")
+    schema, count = _schema(pa, asking), 0
     with ParquetWriter(part, schema) as writer, tqdm(desc=f"writing {path.name}", unit="row", disable=None) as bar:
-        for batch in _batches(_rows(samples, asking, faults)):
+        for batch in _batches(_rows((sample for sample in samples if sample.image not in bad), asking)):
             writer.write_table(pa.Table.from_pylist(batch, schema))
             count += len(batch)
             bar.update(len(batch))
-    listing.unlink(missing_ok=True)
-    if faults.found:
-        listing.write_text("".join(f"{image}: {fault}\n" for image, fault in faults.found.items()))
-    if faults.rows > missing_share * (count + faults.rows) or not count:
-        part.unlink()
-        raise ConfigurationError(_refusal(faults, count, missing_share, listing))
+    if not count:
+        raise ConfigurationError("the samples hold no question for these tasks; check `data` and `tasks`")
     part.replace(path)
     return count
-
-
-def _refusal(faults: Faults, count: int, missing_share: float, listing: Path) -> str:
-    if not faults.rows:
-        return "the samples hold no question for these tasks; check `data` and `tasks`"
-    shown = "; ".join(f"{image} {fault}" for image, fault in list(faults.found.items())[:SHOWN])
-    return (
-        f"{faults.rows} of {count + faults.rows} questions have pictures that can't be used, more than the share "
-        f"missing_share={missing_share:g}: {shown}; all are listed in {listing}. Mend them, or raise missing_share"
-    )
 
 
 def _schema(pa: Any, asking: Asking) -> Any:
@@ -147,39 +94,40 @@ def _schema(pa: Any, asking: Asking) -> Any:
     )
 
 
-def _rows(samples: Iterable[Sample], asking: Asking, faults: Faults) -> Iterator[dict[str, Any]]:
+def _rows(samples: Iterable[Sample], asking: Asking) -> Iterator[dict[str, Any]]:
     index = 0
     for sample in samples:
-        asked = [task for task in asking.tasks if sample.asks(task)]
-        if asked and faults.holds(sample):
-            faults.rows += len(asked)
-            continue
-        for task in asked:
-            yield _row(sample, task, index, asking)
+        for question in questions(
+            [sample], asking.info.speaker, list(asking.tasks), asking.official_pixels, asking.info.prompt
+        ):
+            yield _row(sample, question, index, asking)
             index += 1
 
 
-def _row(sample: Sample, task: Task, index: int, asking: Asking) -> dict[str, Any]:
-    prompt = asking.info.prompt(sample.sent, task)
+def _row(sample: Sample, question: dict[str, Any], index: int, asking: Asking) -> dict[str, Any]:
+    prompt = question["prompt"][0]["content"]
     if any(word in prompt for word in PLACEHOLDERS):
         raise ConfigurationError(
             f"{prompt!r} (of {sample.image}) holds one of {', '.join(PLACEHOLDERS)}, where verl would put a picture; "
             "take it out of the expression"
         )
-    picture: dict[str, Any] = (
-        {"bytes": Path(sample.image).read_bytes()} if asking.embed else {"image": str(Path(sample.image).absolute())}
-    )
+    file = Path(sample.image)
+    picture: dict[str, Any] = {"bytes": file.read_bytes()} if asking.embed else {"image": str(file.absolute())}
     budget = _max_pixels(asking.info)
     return {
         "data_source": DATA_SOURCE,
         "prompt": [{"role": "user", "content": f"<image>{prompt}"}],
         "images": [{**picture, "max_pixels": budget} if budget else picture],
         "ability": ABILITY,
-        "reward_model": {"style": "rule", "ground_truth": truth_text(sample, task, asking.official_pixels)},
+        # An absent object's truth is the empty list.
+        "reward_model": {
+            "style": "rule",
+            "ground_truth": json.dumps([round(value, DIGITS) for value in question["truth"] or []]),
+        },
         "extra_info": {
             "split": asking.split,
             "index": index,
-            "task": task,
+            "task": question["task"],
             "height": sample.height,
             "width": sample.width,
             "question": sample.sent,
@@ -188,17 +136,6 @@ def _row(sample: Sample, task: Task, index: int, asking: Asking) -> dict[str, An
             "official_pixels": asking.official_pixels,
         },
     }
-
-
-def truth_text(sample: Sample, task: Task, whole: bool = False) -> str:
-    """Give a sample's truth as verl stores it: JSON in thousandths of the picture, and "[]" for an absent object.
-
-    `whole` rounds to whole numbers, as in the paper's release.
-    """
-    box = sample.truth(task)
-    if box is None:
-        return "[]"
-    return json.dumps([round(v) if whole else round(v, 3) for v in to_relative(box, sample.width, sample.height)])
 
 
 def _max_pixels(info: ModelInfo) -> int | None:

@@ -28,6 +28,7 @@ from egm_core.model_folder import ModelInfo, load_info, resolve, write_info
 from egm_core.sample import Sample, read_samples
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.curves import draw
+from egm_core.train.pictures import bad_images
 from egm_core.train.run import open_run
 from egm_core.train.verl import CHECKPOINTS, environment, overrides, refuse
 from egm_core.train.verl_data import Asking, write_parquet
@@ -73,6 +74,8 @@ def launch(config: RLConfig) -> Path:
     """
     refuse(config)
     folder = open_run("rl", config)
+    if config.verl.action in ("run", "submit") and (folder / "final").is_dir():
+        return folder / "final"
     model = resolve(config.model, offline=config.offline)
     info = load_info(model)
     if config.verl.action == "export":
@@ -96,17 +99,23 @@ def launch(config: RLConfig) -> Path:
 
 
 def prepare(config: RLConfig, info: ModelInfo) -> Path:
-    """Write the parquet file of a run's questions, unless it is there already, and give it."""
+    """Write the parquet file of a run's questions, unless it is there already, and give it.
+
+    Raises ConfigurationError where too many pictures are missing or corrupt; `bad_images.jsonl` lists them.
+    """
     if not config.data:
         raise ConfigurationError("data is empty; give sample files, such as data=[data/visible/train.jsonl]")
     embed, files = config.verl.pictures == "embed", [Path(file) for file in config.data]
     tasks = tuple(cast(Task, task) for task in TASKS if task in config.tasks)
     asking = Asking(info, tasks, "train", embed, config.success_weight, config.official_pixels)
     stands_for = [[str(f.absolute()), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
-    key = hashlib.sha256(json.dumps([stands_for, str(asking), config.missing_share]).encode()).hexdigest()[:16]
-    path = Path(config.output) / CHECKPOINTS / f"train-{key}.parquet"
+    key = hashlib.sha256(json.dumps([stands_for, str(asking)]).encode()).hexdigest()[:16]
+    folder = Path(config.output)
+    path = folder / CHECKPOINTS / f"train-{key}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
-        write_parquet(path, _samples(files), asking, config.missing_share)
+        bad = bad_images(folder, (sample.image for sample in _samples(files)), config.missing_share)
+        write_parquet(path, _samples(files), asking, bad)
     return path
 
 

@@ -23,7 +23,7 @@ from egm_core.train.configuration import ConfigurationError
 from egm_core.train.rl import RLConfig, rl
 from egm_core.train.verl import overrides
 from egm_core.train.verl_data import Asking, write_parquet
-from egm_core.train.verl_launch import job_of, write_metrics
+from egm_core.train.verl_launch import job_of, prepare, write_metrics
 from egm_core.train.verl_settings import VerlConfig
 
 SIZE = (96, 64)
@@ -82,7 +82,7 @@ def test_parquet_holds_a_row_per_question(picture: Path, tmp_path: Path) -> None
     assert truths == ["[100.0, 100.0, 500.0, 500.0]", "[50.0, 100.0, 500.0, 1000.0]", "[]", truths[0]]
     assert [row["extra_info"]["task"] for row in rows] == ["visible", "amodal", "visible", "visible"]
     assert [row["extra_info"]["index"] for row in rows] == [0, 1, 2, 3]
-    assert not list(tmp_path.glob("*.part")) and not list(tmp_path.glob("*.faults.txt"))
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_the_reward_reads_what_the_parquet_holds(picture: Path, tmp_path: Path) -> None:
@@ -111,24 +111,21 @@ def test_internvl_keeps_its_tiles_and_paths_stay_paths(picture: Path, tmp_path: 
         "<image>Please provide the amodal bounding box coordinate of the region this sentence describes: "
         "<ref>the red mug</ref>"
     )
-    assert row["reward_model"]["ground_truth"] == "[50, 100, 500, 1000]"
+    assert row["reward_model"]["ground_truth"] == "[50.0, 100.0, 500.0, 1000.0]"
 
 
-def test_faulty_pictures_are_listed_and_refused_above_a_share(picture: Path, tmp_path: Path) -> None:
-    torn, gone, other = tmp_path / "torn.png", tmp_path / "gone.png", tmp_path / "other.png"
+def test_bad_pictures_are_listed_and_refused_above_a_share(picture: Path, tmp_path: Path) -> None:
+    torn, gone = tmp_path / "torn.png", tmp_path / "gone.png"
     torn.write_bytes(picture.read_bytes()[:-4000])
-    Image.new("RGB", (32, 32)).save(other)
-    samples = [sample(picture, f"mug {i}", task="visible") for i in range(7)]
-    samples += [sample(path, task="visible") for path in (torn, gone, other)]
-    file = tmp_path / "train.parquet"
-    assert write_parquet(file, samples, asking(), missing_share=0.3) == 7
-    listed = (tmp_path / "train.faults.txt").read_text().splitlines()
-    assert [line.split(": ")[0] for line in listed] == [str(torn), str(gone), str(other)]
-    assert "can't be decoded" in listed[0] and listed[1].endswith("is missing") and "32 x 32" in listed[2]
-    file.unlink()
-    with pytest.raises(ConfigurationError, match=r"3 of 10 questions .* missing_share=0\.29"):
-        write_parquet(file, samples, asking(), missing_share=0.29)
-    assert not file.exists() and not list(tmp_path.glob("*.part"))
+    write_samples(tmp_path / "samples.jsonl", [sample(path, task="visible") for path in (picture, torn, gone)])
+    data, info = [str(tmp_path / "samples.jsonl")], asking().info
+    with pytest.raises(ConfigurationError, match="2 of 3 images"):
+        prepare(run := paper(tmp_path, data=data), info)
+    assert not list(Path(run.output).glob("verl/*.parquet*"))
+    file = prepare(paper(tmp_path, data=data, missing_share=0.7), info)
+    assert pq.read_metadata(file).num_rows == 1
+    listed = [json.loads(line) for line in (Path(run.output) / "bad_images.jsonl").read_text().splitlines()]
+    assert [entry["image"] for entry in listed] == [str(torn), str(gone)]
 
 
 def test_a_broken_off_writing_leaves_the_file_before(picture: Path, tmp_path: Path) -> None:
@@ -187,6 +184,7 @@ actor_rollout_ref.actor.kl_loss_coef=0.005
 actor_rollout_ref.actor.kl_loss_type=low_var_kl
 actor_rollout_ref.actor.entropy_coeff=0.0
 actor_rollout_ref.actor.grad_clip=1.0
+actor_rollout_ref.actor.optim.clip_grad=1.0
 actor_rollout_ref.actor.optim.lr=3e-06
 actor_rollout_ref.actor.optim.lr_scheduler_type=cosine
 actor_rollout_ref.actor.optim.lr_warmup_steps=30
@@ -275,6 +273,7 @@ def test_overrides_follow_the_configuration(tmp_path: Path) -> None:
         ({"epochs": 0.5}, "whole epochs"),
         ({"prompts": 3, "generations": 3}, "8 GPUs"),
         ({"max_tokens": 32768}, "vllm_context"),
+        ({"verl": VerlConfig(tokens_per_gpu=17000)}, "longest prompt"),
         ({"verl": VerlConfig(action="submit")}, "verl.address"),
         ({"verl": VerlConfig(extra=["trainer.save_freq"])}, "key=value"),
     ],
