@@ -120,13 +120,12 @@ def run_batch(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:
             "top_p": sampling.top_p,
             "top_k": sampling.top_k,
         }
-    inputs = checkpoint.batch([(row.ids, row.picture) for row in rows])
     devices = [checkpoint.device] if checkpoint.device.startswith("cuda") else []
     with torch.inference_mode(), torch.random.fork_rng(devices, enabled=sampling.seed is not None):
         if sampling.seed is not None:
             torch.manual_seed(sampling.seed)
         checkpoint.model.generate(
-            **inputs,
+            **checkpoint.encoded([(row.ids, row.picture) for row in rows]),
             **options,
             max_new_tokens=max(row.request.sampling.max_tokens for row in rows),
             repetition_penalty=1.0,

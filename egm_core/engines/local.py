@@ -163,7 +163,8 @@ class TransformersEngine(Engine):
     def generate_batch(self, requests: Sequence[Request], batch_size: int = 16) -> list[Completion]:
         """Answer many requests in the calling thread, in batches; the answers keep the requests' order.
 
-        For evaluation and training: a distinct image is preprocessed once, rows of similar length go together.
+        For evaluation and training: rows of one image go together, for a batch encodes it once, and so do images
+        whose rows are of similar length.
         Starts the engine if need be. Raises EngineError.
         """
         self.start()
@@ -177,7 +178,7 @@ class TransformersEngine(Engine):
                 groups.setdefault(_alike(row.request.sampling), []).append(row)
             for sampling, group in groups.items():
                 size = 1 if _seeded(sampling) else batch_size
-                group.sort(key=lambda row: len(row.ids))
+                group = _together(group)
                 for first in range(0, len(group), size):
                     rows = group[first : first + size]
                     self._run(rows)
@@ -333,6 +334,15 @@ class TransformersEngine(Engine):
         self._counts.completed += sum(row.finish in ("stop", "length") for row in rows)
         self._counts.aborted += sum(row.finish == "abort" for row in rows)
         self._counts.failed += sum(row.finish == "error" for row in rows)
+
+
+def _together(rows: Sequence[Row]) -> list[Row]:
+    """Order rows so that those of one picture stay together, and pictures come by their longest row."""
+    by_picture: dict[int, list[Row]] = {}
+    for row in rows:
+        by_picture.setdefault(id(row.picture), []).append(row)
+    groups = sorted(by_picture.values(), key=lambda group: max(len(row.ids) for row in group))
+    return [row for group in groups for row in group]
 
 
 def _alike(sampling: Sampling) -> Sampling:
