@@ -32,7 +32,9 @@ class _Vocabulary:
         self._backend.no_padding()
         self._backend.no_truncation()
         plain = LLTokenizer(self._backend.to_str(), eos_token=sorted(end_ids))
-        tags = set(tokenizer.convert_tokens_to_ids(sorted(TAGS & tokenizer.get_vocab().keys())))
+        known = tokenizer.get_vocab()
+        self.tags: dict[str, int] = {tag: known[tag] for tag in sorted(TAGS & known.keys())}
+        tags = set(self.tags.values())
         self.tokens = [plain.decode_bytes([i]) for i in range(plain.vocab_size)]
         self.special_token_ids = [i for i in range(plain.vocab_size) if plain.is_special_token(i) and i not in tags]
         self.eos_token_id = min(end_ids)
@@ -51,6 +53,7 @@ class Grammars:
     def __init__(self, tokenizer: Any, end_ids: frozenset[int]) -> None:
         vocabulary = _Vocabulary(tokenizer, end_ids)
         self.size = len(vocabulary.tokens)
+        self._tags = vocabulary.tags
         self._tokenizer = LLTokenizer(TokenizerWrapper(vocabulary), eos_token=sorted(end_ids))
 
     def matcher(self, request: Request) -> LLMatcher | None:
@@ -58,7 +61,7 @@ class Grammars:
         if request.regex is None and request.json_schema is None:
             return None
         try:
-            grammar = LLMatcher.grammar_from_lark(_lark(request))
+            grammar = LLMatcher.grammar_from_lark(_lark(request, self._tags))
             matcher = LLMatcher(self._tokenizer, grammar)
         except ValueError as error:
             raise EngineError("engine_request", f"the grammar cannot be used: {error}") from error
@@ -67,21 +70,33 @@ class Grammars:
         return matcher
 
 
-def _lark(request: Request) -> str:
+def _lark(request: Request, tags: dict[str, int]) -> str:
     """Write a request's constraint in llguidance's own notation.
 
     Without `no_forcing`, where only one text can follow, its first token would be dictated too, and the
     token that the model learnt, which reaches further, be forbidden. Unbounded white space between the pieces
-    of JSON would let a weak model write blanks for ever.
+    of JSON would let a weak model write blanks for ever. A tag that a regex begins with is its token, where it has
+    one: a model that must not think finds tag and letters equally unlikely, and would answer worse after letters.
     """
     if request.regex is not None:
-        escaped = re.sub(r"(?s)\\.|/", lambda found: r"\/" if found[0] == "/" else found[0], request.regex)
-        start = "/" + escaped.replace("\n", r"\n") + "/"
+        tag, rest = _leading_tag(request.regex, tags)
+        escaped = re.sub(r"(?s)\\.|/", lambda found: r"\/" if found[0] == "/" else found[0], rest)
+        start = (f"<[{tags[tag]}]> " if tag else "") + "/" + escaped.replace("\n", r"\n") + "/"
     else:
         start = "%json " + json.dumps(
             {**(request.json_schema or {}), "x-guidance": {"whitespace_pattern": r"[ \n\t]{0,2}"}}
         )
     return f'%llguidance {{"no_forcing": true}}\nstart: {start}\n'
+
+
+def _leading_tag(regex: str, tags: dict[str, int]) -> tuple[str, str]:
+    """Split off the tag that every text of a regex begins with, "" if there is none or if nothing follows it."""
+    tag = next((t for t in tags if regex.startswith(t)), "")
+    rest = regex[len(tag) :]
+    bare = re.sub(r"(?s)\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "", rest)
+    while (outer := re.sub(r"\([^()]*\)", "", bare)) != bare:
+        bare = outer
+    return (tag, rest) if rest and rest[0] not in "?*+{" and "|" not in bare else ("", regex)
 
 
 def allowed(matcher: LLMatcher, size: int) -> torch.Tensor:

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer
 from egm_core.engines import EngineError, Request
 from egm_core.engines.constrain import Grammars, allowed
 from egm_core.families import family
+from egm_core.tiny.tokenizer import build_tokenizer
 
 FAMILIES = {"qwen3_vl": "random_qwen", "internvl3": "random_internvl"}
 IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -46,9 +47,24 @@ def test_lets_every_memorised_answer_through_in_the_models_own_tokens(speaking: 
 
 def test_a_tag_may_be_one_token_or_spelt_out(speaking: tuple[str, Any, Grammars]) -> None:
     _, _, grammars = speaking
-    matcher = grammars.matcher(Request("a", IMAGE, "p", regex="</think>x"))
+    matcher = grammars.matcher(Request("a", IMAGE, "p", regex="(?:</think>x)"))
     assert matcher is not None
     assert allowed(matcher, grammars.size).sum() >= 2
+
+
+def test_a_tag_that_a_regex_begins_with_is_its_token() -> None:
+    tokenizer = build_tokenizer(["mug"])
+    grammars = Grammars(tokenizer, frozenset({tokenizer.eos_token_id}))
+    regex = family("qwen3_vl").regex(reasoning=False)
+    matcher = grammars.matcher(Request("a", IMAGE, "p", regex=regex))
+    assert matcher is not None
+    close = tokenizer.convert_tokens_to_ids("</think>")
+    assert np.flatnonzero(allowed(matcher, grammars.size).numpy()).tolist() == [close]
+    answer = "</think>\n\n```json\n[]\n```"
+    assert walk(grammars, tokenizer, regex, answer) == answer + "<end>"
+    assert walk(grammars, tokenizer, regex, "Mug: " + answer) == ""
+    for either, text in (("</think>a|b", "b"), ("</think>?a", "</thinka"), ("</think>(?:a|b)[|]", "</think>b|")):
+        assert walk(grammars, tokenizer, either, text) == text + "<end>"
 
 
 def test_other_scripts_digits_are_no_digits(speaking: tuple[str, Any, Grammars]) -> None:
