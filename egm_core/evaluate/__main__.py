@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     scenes.add_argument("--engine-url", help="ask an OpenAI-compatible server instead; --model still says how to ask")
     scenes.add_argument("--device", default="auto", help="torch device of the in-process engine")
     scenes.add_argument("--threads", type=int, help="torch threads of the in-process engine")
-    scenes.add_argument("--batch", type=int, default=16, help="queries answered together")
+    scenes.add_argument("--batch", type=int, default=32, help="queries answered together; a tiny model gains up to 96")
     scenes.add_argument("--processes", type=int, default=1, help="processes that render and answer, a core each")
     scenes.add_argument("--workers", type=int, default=1, help="processes that only render, for a single answering one")
     scenes.add_argument("--mode", choices=("strict", "paper", "paper_eval"), default="paper", help="rules for boxes")

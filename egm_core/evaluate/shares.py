@@ -38,7 +38,7 @@ class Evaluation:
     engine_url: str | None = None
     device: str = "auto"
     threads: int | None = None
-    batch: int = 16
+    batch: int = 32
     at_once: int = SCENES_AT_ONCE
 
     @property
