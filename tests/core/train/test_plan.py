@@ -111,6 +111,21 @@ def test_data_that_is_here_is_counted_and_its_pictures_measured(tmp_path: Path) 
     text = plan(file, [])
     assert "mine.yaml (sft)" in text and "samples    4 from" in text and "224 x 168" in text and "steps      2," in text
 
+    small = ["prompts=2", "generations=4", "micro_batch=8", "max_steps=3"]
+    asking = plan(tmp_path / "any.yaml", ["plan.stage=rl", f"data=[{tmp_path}/s.jsonl]", *small])
+    assert "any.yaml (rl)" in asking and "samples    4 from" in asking and "steps      3," in asking
+
+
+@pytest.mark.parametrize("file", sorted((TRAINING / "egm_tiny").glob("*.yaml")), ids=lambda p: p.name)
+def test_the_embedded_models_files_are_planned(file: Path) -> None:
+    assert plan(file, ["plan.samples=1000"]).startswith(f"{file} ({file.stem})")
+
+
+def test_verl_is_planned_with_its_own_settings() -> None:
+    text = plan(TRAINING / "qwen3_vl" / "8b_visible_rl.yaml", ["engine=verl", "verl.nodes=2", "plan.samples=83989"])
+    assert "by verl on 16 GPUs" in text and "1,640, 328 an epoch" in text
+    assert "logits" in text and "vLLM's share, 80%" in text
+
 
 def test_wrong_words_are_named() -> None:
     file = TRAINING / "qwen3_vl" / "2b_visible_sft.yaml"
