@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 
 from egm_core.torchvision_shim import install_schemas
@@ -88,8 +89,12 @@ class EGMGRPOTrainer(Watched, GRPOTrainer):
             "attention_mask": padded([[1] * len(ids) for ids in distinct], 0),
         }
         for name, value in fields.items():
-            listed = isinstance(value, list) and isinstance(value[0], list)
-            prompts[name] = padded(value, 0) if listed else torch.as_tensor(value)
+            if isinstance(value, list) and isinstance(value[0], torch.Tensor):
+                # InternVL's tiles come one by one.
+                prompts[name] = torch.stack(value)
+            else:
+                listed = isinstance(value, list) and isinstance(value[0], list)
+                prompts[name] = padded(value, 0) if listed else torch.as_tensor(np.array(value))
         drawing = Drawing(
             self.temperature,
             self.top_p,
@@ -98,7 +103,8 @@ class EGMGRPOTrainer(Watched, GRPOTrainer):
             tuple(self.eos_token_ids),
             image_tokens(self.model.config),
         )
-        return sample(self.model, prompts, self._rows, drawing)
+        answers: list[list[int]] = sample(self.model, prompts, self._rows, drawing)
+        return answers
 
     def _get_per_token_logps_and_entropies(
         self,
