@@ -33,7 +33,10 @@ def run_processes(function: Callable[..., None], count: int, *arguments: Any) ->
 
     context = processes.spawn(_process, (function, count, free_port(), arguments), nprocs=count, join=False)
 
+    asked: list[int] = []
+
     def pass_on(number: int, frame: Any) -> None:
+        asked.append(number)
         for pid in context.pids():
             try:
                 os.kill(pid, number)
@@ -45,6 +48,8 @@ def run_processes(function: Callable[..., None], count: int, *arguments: Any) ->
         while not context.join():
             pass
     except processes.ProcessExitedException as error:
+        if asked:
+            sys.exit(INTERRUPTED)
         if error.exit_code > 0:
             sys.exit(error.exit_code)
         raise
@@ -64,4 +69,10 @@ def _process(rank: int, function: Callable[..., None], count: int, port: int, ar
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
-    function(rank, *arguments)
+    # Where this is unset, accelerate gives every process as many threads as there are cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        function(rank, *arguments)
+    except KeyboardInterrupt:
+        # torch's spawn would take it for a good end.
+        sys.exit(INTERRUPTED)

@@ -177,36 +177,41 @@ def sft_arguments(config: SFTStageConfig, on_cpu: bool | None = None) -> Any:
     )
 
 
-def _run(rank: int, config: SFTStageConfig, folder: Path) -> None:
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+def make_trainer(config: SFTStageConfig, folder: Path) -> Any:
+    """Give the trainer of a run whose rows are prepared: model, processor, rows and watchers put together."""
     install_schemas()
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     from egm_core.train.sft_trainer import EGMSFTTrainer
-    from egm_core.train.watch import stopped
 
-    if not torch.cuda.is_available():
-        torch.set_num_threads(1)
     path = resolve(config.model, offline=config.offline)
-    processor = AutoProcessor.from_pretrained(path)
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
     if config.freeze_vision:
         freeze_vision(model)
-    trainer = EGMSFTTrainer(
+    return EGMSFTTrainer(
         config,
         model=model,
         args=sft_arguments(config),
         train_dataset=read_table(folder),
-        processing_class=processor,
+        processing_class=AutoProcessor.from_pretrained(path),
         peft_config=lora(config),
         callbacks=callbacks(folder),
     )
+
+
+def _run(rank: int, config: SFTStageConfig, folder: Path) -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    trainer = make_trainer(config, folder)
+    from egm_core.train.watch import stopped
+
     checkpoint = whole_checkpoint(folder)
     trainer.accelerator.wait_for_everyone()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stopped(trainer):
         sys.exit(INTERRUPTED)
-    finish(trainer, processor, path, folder, config)
+    finish(trainer, trainer.processing_class, resolve(config.model, offline=config.offline), folder, config)
 
 
 def finish(trainer: Any, processor: Any, path: Path, folder: Path, config: Any) -> None:
@@ -286,6 +291,7 @@ def sft(config: SFTStageConfig) -> Path:
     """Run (or resume) supervised fine-tuning and return the model folder that it wrote."""
     folder = open_run("sft", config)
     if (folder / "final").is_dir():
+        print(f"{folder} is finished already; remove it or name another output to train anew", file=sys.stderr)
         return folder / "final"
     _check(config)
     if launched():

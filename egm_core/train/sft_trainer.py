@@ -122,6 +122,7 @@ class SupervisedTrainer(SFTTrainer):
                 looks += [(b, p, place.x, place.y) for p in place.positions]
                 soft[b, place.numbers] = True
         self.asked = labels[:, 1:] != IGNORED
+        self.tap.weights = None
         try:
             outputs = model(**{k: v for k, v in inputs.items() if k != "labels"}, use_cache=False)
             wanted = labels[:, 1:][self.asked]

@@ -146,7 +146,7 @@ class AttentionTap:
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        if module.layer_idx != self.layer or not module.training or attention_mask is None:
+        if module.layer_idx != self.layer or not module.training:
             fast: tuple[torch.Tensor, None] = sdpa_attention_forward(
                 module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
             )
@@ -154,6 +154,9 @@ class AttentionTap:
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         scores = query @ key.transpose(2, 3) * scaling
+        if attention_mask is None:
+            # transformers leaves the mask out where a batch needs no padding; it is causal all the same.
+            attention_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
         if attention_mask.dtype == torch.bool:
             scores = scores.masked_fill(~attention_mask, -1e4)
         else:

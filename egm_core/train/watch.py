@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 import torch.distributed as distributed
+from safetensors import SafetensorError
 
 from egm_core.torchvision_shim import install_schemas
 
@@ -23,13 +25,17 @@ install_schemas()
 from transformers import TrainerCallback  # noqa: E402 - what it imports needs the schemas
 
 from egm_core.train.curves import draw  # noqa: E402
-from egm_core.train.run import PREFIX, drop_torn, is_first, mark_whole  # noqa: E402
+from egm_core.train.run import PREFIX, drop_torn, is_first, mark_whole, whole_checkpoint  # noqa: E402
 
 METRICS = "metrics.jsonl"
 
 
 class RunStopped(FloatingPointError):
     """A run stopped because a number is beyond repair; the message says which, and where its batch was saved."""
+
+
+class CheckpointLost(OSError):
+    """A checkpoint could not be written, as on a full disk; the message names the last whole one."""
 
 
 class Limits(TrainerCallback):
@@ -65,6 +71,18 @@ class Watched:
         if norm is not None and not math.isfinite(float(norm)):
             self._stop(f"the gradient's norm is {float(norm)}")
         return norm
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super()._save_checkpoint(*args, **kwargs)  # type: ignore[misc]
+        except (OSError, RuntimeError, SafetensorError) as error:
+            folder = self._limits().folder
+            before = whole_checkpoint(folder)
+            raise CheckpointLost(
+                f"the checkpoint of step {self.state.global_step} could not be written "  # type: ignore[attr-defined]
+                f"({error}; {shutil.disk_usage(folder).free / 1e9:.1f} GB free); the last whole one is "
+                f"{before or 'none'}. Make room, and run the same command again"
+            ) from error
 
     def _limits(self) -> Limits:
         handler: Any = self.callback_handler  # type: ignore[attr-defined]
@@ -178,7 +196,11 @@ class Stop(TrainerCallback):
 def stopped(trainer: Any) -> bool:
     """Tell whether training ended because it was asked to, before its last step."""
     asked = any(c.asked for c in trainer.callback_handler.callbacks if isinstance(c, Stop))
-    return asked and trainer.state.global_step < trainer.state.max_steps
+    if not asked or trainer.state.global_step >= trainer.state.max_steps:
+        return False
+    # The first process to leave would have the others ended, and one of them may still be writing.
+    trainer.accelerator.wait_for_everyone()
+    return True
 
 
 def _on_cpu(value: Any) -> Any:
