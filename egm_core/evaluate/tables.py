@@ -88,8 +88,13 @@ def table_9(results: Sequence[Result]) -> str:
 
 
 def table_10(pairs: Iterable[tuple[Result, Result]]) -> str:
-    """Compare the same weights with reasoning and with reasoning forbidden; pairs are (with, without)."""
+    """Compare the same weights with reasoning and with reasoning forbidden; pairs are (with, without).
+
+    How often a present object is called absent, with and without, stands beside it: weights that only ever learnt
+    to reason may refuse rather than answer, and then the worth says little about reasoning.
+    """
     head = ["", "expressions", "questions", "n", "with reasoning, %", "forbidden, %", "worth, points"]
+    head.append("called absent, %: with, forbidden")
     rows = []
     for thinking, direct in pairs:
         for scope in ("all", "two-step"):
@@ -100,7 +105,9 @@ def table_10(pairs: Iterable[tuple[Result, Result]]) -> str:
 
                 figures = [result.figure(right, pick) for result in (thinking, direct)]
                 worth = points(thinking.since(direct, right, pick))
+                refused = [100 * result.figure(called_absent, pick).value for result in (thinking, direct)]
                 cells = [str(figures[0].count), *map(percent, figures), worth]
+                cells.append(", ".join("-" if math.isnan(share) else f"{share:.1f}" for share in refused))
                 rows.append([thinking.name, scope, questions, *cells])
     return markdown(head, rows)
 

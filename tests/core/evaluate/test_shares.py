@@ -23,6 +23,7 @@ def test_the_shares_hold_each_seed_once_and_in_order():
     assert replace(evaluation, scenes=0).shares == []
 
 
+@pytest.mark.timeout(900)
 def test_two_processes_give_the_rows_of_one(random_qwen):
     evaluation = Evaluation(str(random_qwen), scenes=3, queries_per_scene=1, at_once=1, threads=1)
     one, two = ([row for asked in evaluate(evaluation, processes) for row in asked.rows] for processes in (1, 2))

@@ -109,6 +109,15 @@ def test_table_10_tells_what_reasoning_is_worth_on_two_step_expressions(results,
     assert named["all", "visible"][6].startswith("+50.0 (")
     assert named["two-step", "visible and amodal"][6].startswith("**+75.0 (")
     assert named["all", "visible and amodal"][3] == "8"
+    assert two_step[7] == "0.0, 0.0"
+
+
+def test_table_10_shows_refusals(results, three):
+    path = changed(three[2], lambda d: [r.update(outcome="absent", correct=False) for r in d["rows"][:2]])
+    table = table_10([(results[2], read("refusing", changed(path, lambda d: d.update(reasoning=False))))])
+    line = cells(table, 0)
+    assert line[1:3] == ["all", "visible"]
+    assert line[7] == "0.0, 50.0"
 
 
 def test_table_11_counts_what_is_solved_and_what_is_lost(results):
