@@ -177,7 +177,7 @@ ANSWER = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(ANSWER, min_size=1, max_size=4), st.sampled_from(sorted(FAMILIES)), st.booleans(), st.booleans())
 def test_no_answer_is_too_strange(answers: list[Any], name: str, present: bool, pixels: bool) -> None:
     speaker = family(name)
