@@ -25,10 +25,12 @@ def shared(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
 
 def needs(*names: str) -> list[str]:
     """Give requirements by lower bound: the pins are for the checkout's own environment."""
-    return [(TORCH | BASE)[name].replace("==", ">=") for name in names]
+    return [LOWER.get(name) or (TORCH | BASE)[name].replace("==", ">=") for name in names]
 
 
 TORCH, BASE = pins("torch.txt"), pins("base.txt")
+# vLLM for GPUs (0.31) takes no transformers from 5.18 on, so the pin would shut it out.
+LOWER = {"transformers": "transformers>=5.10.4"}
 
 # A robot's ROS brings its own NumPy and OpenCV, so the node asks for no version of them.
 NODE = ["numpy", "opencv-python-headless<5", "httpx", "PyYAML"]

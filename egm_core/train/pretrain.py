@@ -26,10 +26,12 @@ from egm_core.scenes.vocabulary import VOCABULARY
 from egm_core.tiny.architecture import Architecture, build_model, build_processor
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train import checkpoint
+from egm_core.train.configuration import ConfigurationError
 from egm_core.train.fast_vision import FastVision, VisionOutput, to_patches
 from egm_core.train.loader import SceneLoader
 from egm_core.train.muon import Muon
 from egm_core.train.packing import CATEGORY_IDS, Batch, Packer
+from egm_core.train.processes import run_processes
 from egm_core.train.supervision import AttentionTap, CoordinateProbe, DenseHead, Numerals, token_loss
 
 
@@ -48,9 +50,14 @@ class Stage:
 
 @dataclass
 class PretrainConfig:
-    """All settings of a pretraining run."""
+    """All settings of a pretraining run.
+
+    `start` names a model folder to go on from, such as an earlier version of the embedded model; empty: from nothing.
+    The heads that training throws away are new then too, so a short dense stage comes first all the same.
+    """
 
     scenes: str = "runs/scenes"
+    start: str = ""
     output: str = "runs/egm_tiny/pretrain"
     architecture: Architecture = field(default_factory=Architecture)
     dense: Stage = field(default_factory=lambda: Stage(steps=4000, batch=32, warmup=150, decay=0.35))
@@ -94,6 +101,8 @@ class Trainer:
         sample = self.loader.pictures(120)
         patches = torch.cat([to_patches(p[None], shape.patch_size, shape.merge_size) for p in sample])
         self.model = build_model(self.tokenizer, shape, patches.numpy(), config.seed)
+        if config.start:
+            _take_over(self.model, self.tokenizer, config.start)
         self.model.train()
         self.numerals = Numerals.of(self.tokenizer, self.model.config.text_config.vocab_size)
         self.packer = Packer(self.tokenizer, shape, self.numerals, config.budget)
@@ -307,12 +316,26 @@ class Trainer:
         )
 
 
-def _process(rank: int, config: PretrainConfig, port: int) -> None:
+def _take_over(model: Any, tokenizer: Any, start: str) -> None:
+    """Load the weights of a model folder of the same shape and vocabulary; ConfigurationError for any other."""
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    from egm_core.model_folder import resolve
+
+    folder = resolve(start)
+    if AutoTokenizer.from_pretrained(folder).get_vocab() != tokenizer.get_vocab():
+        raise ConfigurationError(f"start: {folder} has another vocabulary than these worlds; begin from nothing")
+    weights = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).state_dict()
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ConfigurationError(f"start: {folder} is not of the shape that architecture asks for: {error}") from error
+
+
+def _run(rank: int, config: PretrainConfig) -> None:
     torch.set_num_threads(1)
     if config.processes > 1:
-        distributed.init_process_group(
-            "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=config.processes
-        )
+        distributed.init_process_group("gloo")
     Trainer(config, rank).run()
     if config.processes > 1:
         distributed.destroy_process_group()
@@ -323,13 +346,5 @@ def pretrain(config: PretrainConfig) -> Path:
     folder = Path(config.output)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(asdict(config), indent=1))
-    if config.processes == 1:
-        _process(0, config, 0)
-    else:
-        import socket
-
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        torch.multiprocessing.spawn(_process, (config, port), nprocs=config.processes)
+    run_processes(_run, config.processes, config)
     return folder / "final"

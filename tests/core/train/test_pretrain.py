@@ -16,6 +16,7 @@ from egm_core.scenes import store
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 from egm_core.tiny.architecture import Architecture
 from egm_core.train import checkpoint
+from egm_core.train.configuration import ConfigurationError
 from egm_core.train.loader import SceneLoader
 from egm_core.train.pretrain import PretrainConfig, Stage, pretrain, rate_factor
 
@@ -86,3 +87,17 @@ def test_the_rate_warms_up_holds_and_decays() -> None:
     rates = [rate_factor(stage, s) for s in range(100)]
     assert rates[0] == pytest.approx(0.1) and rates[20] == rates[49] == 1.0
     assert np.all(np.diff(rates[50:]) < 0) and rates[-1] < 0.05
+
+
+def test_goes_on_from_an_earlier_model_and_refuses_one_of_another_shape(scenes: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    first = pretrain(settings(scenes, tmp_path / "first"))
+    still = Stage(steps=1, batch=2, warmup=1, rate=0.0, matrix_rate=0.0)
+    later = replace(settings(scenes, tmp_path / "later"), start=str(first), dense=still, joint=still)
+    again = pretrain(later)
+    before, after = (AutoModelForImageTextToText.from_pretrained(f).state_dict() for f in (first, again))
+    assert all(torch.equal(before[name], tensor) for name, tensor in after.items())
+    wider = replace(later, output=str(tmp_path / "wider"), architecture=replace(TINY, width=48))
+    with pytest.raises(ConfigurationError, match="not of the shape"):
+        pretrain(wider)
