@@ -27,6 +27,7 @@ PANELS = (
     ("Learning rate", "", ("learning_rate",)),
 )
 NOISY = 40
+EXACT = ("learning_rate",)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -65,7 +66,7 @@ def draw(folder: Path) -> Path | None:
     FigureCanvasAgg(figure)
     for place, (title, unit, (name, steps, values)) in enumerate(panels, 1):
         axes = figure.add_subplot(lines, columns, place)
-        smooth = _smooth(values)
+        smooth = _smooth(values) if name not in EXACT else None
         axes.plot(
             steps,
             values,
@@ -87,11 +88,15 @@ def draw(folder: Path) -> Path | None:
 
 
 def _smooth(values: list[float]) -> list[float] | None:
-    """Average each value with its neighbours, a twentieth of the run to either side; None for short runs."""
+    """Average each value with its neighbours, a twentieth of the run to either side; None for short runs.
+
+    At the ends there are as many on the one side as on the other, lest a steep start look flat.
+    """
     if len(values) < NOISY:
         return None
     reach = max(1, len(values) // 20)
-    windows = [values[max(0, i - reach) : i + reach + 1] for i in range(len(values))]
+    sides = [min(reach, i, len(values) - 1 - i) for i in range(len(values))]
+    windows = [values[i - side : i + side + 1] for i, side in enumerate(sides)]
     return [sum(w) / len(w) for w in windows]
 
 

@@ -28,7 +28,10 @@ class MuonAdamW(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.98),
     ) -> None:
-        whole, fused, decayed, free = [], [], [], []
+        whole: list[torch.nn.Parameter] = []
+        fused: list[torch.nn.Parameter] = []
+        decayed: list[torch.nn.Parameter] = []
+        free: list[torch.nn.Parameter] = []
         for name, parameter in named:
             if is_inner(name, parameter):
                 (fused if name.endswith("qkv.weight") else whole).append(parameter)

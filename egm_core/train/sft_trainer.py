@@ -76,6 +76,8 @@ class Epochs(TrainerCallback):
 class SupervisedTrainer(SFTTrainer):
     """SFTTrainer with our order and optimiser, whose loss may soften coordinates and supervise attention."""
 
+    optimizer: Any
+
     def __init__(self, config: SFTStageConfig, **arguments: Any) -> None:
         self.egm = config
         super().__init__(**arguments)
@@ -130,13 +132,21 @@ class SupervisedTrainer(SFTTrainer):
         finally:
             self.asked = None
         attention = self._attention(inputs, looks)
-        self._metrics["train"]["attention"].append(float(attention.detach()))
+        self._note(outputs.logits.detach(), wanted, attention)
         parts = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
         mean = loss.mean()
         if num_items_in_batch is not None:
             mean = loss.sum() / num_items_in_batch * self.accelerator.num_processes
         total = mean + self.egm.attention_weight * attention / parts
         return (total, outputs) if return_outputs else total
+
+    def _note(self, logits: torch.Tensor, wanted: torch.Tensor, attention: torch.Tensor) -> None:
+        """Keep this process's share of what TRL's own loss would log."""
+        log = logits.log_softmax(-1)
+        metrics = self._metrics["train"]
+        metrics["entropy"].append(float(-(log.exp() * log).sum(-1).mean()))
+        metrics["mean_token_accuracy"].append(float((log.argmax(-1) == wanted).float().mean()))
+        metrics["attention"].append(float(attention.detach()))
 
     def _attention(self, inputs: dict[str, Any], looks: list[tuple[int, int, float, float]]) -> torch.Tensor:
         """Ask the tapped heads to look where the object is: minus log of the weight on the image tokens near it.
