@@ -1,7 +1,7 @@
 # Every target sets up what it needs in .venv first; see tools/setup.sh for the variables it heeds.
 RUN := tools/env.sh
 
-.PHONY: setup demo test lint docs test-vllm test-ray clean
+.PHONY: setup demo test test-long lint docs test-vllm test-verl test-ray clean
 
 setup:
 	@tools/setup.sh
@@ -12,6 +12,10 @@ demo: setup
 
 test: setup
 	@$(RUN) python -m pytest $(PYTEST)
+
+# What takes more than a minute.
+test-long: setup
+	@$(RUN) python -m pytest -m long $(PYTEST)
 
 lint: setup
 	@$(RUN) ruff check .
@@ -24,6 +28,10 @@ docs: setup
 # Greedy tokens of vLLM against transformers', in an environment of their own.
 test-vllm: setup
 	@tools/test_vllm.sh
+
+# Our reinforcement learning as verl understands it, in an environment of its own.
+test-verl:
+	@tools/test_verl.sh
 
 # Scoring 20,000 samples on Ray Data, through a kill, in an environment of its own.
 test-ray:

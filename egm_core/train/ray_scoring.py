@@ -62,6 +62,7 @@ class RayScorer:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             options = {"include_dashboard": False} if self.address == "local" else {}
             ray.init(self.address, log_to_driver=False, **options)
+        ray.data.DataContext.get_current().enable_progress_bars = False
         try:
             settings = {**self.settings, "concurrency": -(-self.settings.get("concurrency", 32) // self.actors)}
             scored = ray.data.from_arrow(blocks).map_batches(
@@ -76,13 +77,9 @@ class RayScorer:
             )
             for rows in scored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                 for row in rows.to_pylist():
-                    question = known.pop(row.pop("key"))
-                    emit(_result(row, question))
-        except ray.exceptions.RayError as error:
-            cause = _cause(error)
-            if cause is None:
-                raise
-            raise EngineError("engine_unreachable", f"{cause}") from error
+                    if row["key"] is None:
+                        raise EngineError("engine_unreachable", row["why"])
+                    emit(_result(row, known.pop(row["key"])))
         finally:
             if began:
                 ray.shutdown()
@@ -99,9 +96,12 @@ class Client:
     def __call__(self, block: Any) -> Any:
         """Score a block; both are Arrow tables."""
         rows: list[dict[str, Any]] = []
-        self._loop.run_until_complete(
-            self._endpoints.score(_questions(block.to_pylist()), lambda result: rows.append(_row(result)))
-        )
+        asking = self._endpoints.score(_questions(block.to_pylist()), lambda result: rows.append(_row(result)))
+        try:
+            self._loop.run_until_complete(asking)
+        except EngineError as error:
+            # A row without a key: an exception would reach the other side wrapped, repeated and without its words.
+            rows.append({"key": None, "why": error.detail})
         return _results(rows)
 
 
@@ -150,14 +150,3 @@ def _result(row: dict[str, Any], question: Question) -> Score | Problem:
     if row["why"] is not None:
         return Problem(question, row["why"])
     return Score(question.key, row["task"], row["iou"], row["outcome"], row["text"])
-
-
-def _cause(error: BaseException) -> str | None:
-    """Find an EngineError in what Ray raises, which wraps it several times; gives its text."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, EngineError):
-            return seen.detail
-        inner = getattr(seen, "cause", None)
-        seen = inner if isinstance(inner, BaseException) else seen.__cause__
-    return None

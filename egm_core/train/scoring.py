@@ -118,6 +118,8 @@ class FolderScorer:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     _collect(done, emit)
             _collect(pending, emit)
+        except _Failed as error:
+            raise EngineError("engine_failed", str(error)) from error
         except BrokenProcessPool as error:
             raise EngineError(
                 "engine_failed",
@@ -196,6 +198,10 @@ def _engine(folder: Path, device: str) -> TransformersEngine:
     return TransformersEngine(folder, device=device)
 
 
+class _Failed(RuntimeError):
+    """An EngineError in a form that reaches another process."""
+
+
 def _collect(futures: Iterable[Future[list[Score | Problem]]], emit: Emit) -> None:
     for future in futures:
         for result in future.result():
@@ -222,7 +228,10 @@ def _begin(scorer: FolderScorer, parent: int, count: Any) -> None:
 
 def _answer(questions: list[Question]) -> list[Score | Problem]:
     assert _answer_here is not None
-    return _answer_here(questions)
+    try:
+        return _answer_here(questions)
+    except EngineError as error:
+        raise _Failed(error.detail) from None
 
 
 def _follow(parent: int) -> None:

@@ -115,11 +115,12 @@ def test_keys_depend_on_the_question_and_not_on_its_place(tmp_path: Path) -> Non
     assert keys[0] == keys[1]
 
 
+@pytest.mark.timeout(900)
 def test_300_samples_survive_a_kill(tmp_path: Path) -> None:
     killed_and_resumed(tmp_path, 300, lost_at_most=2 * 4, concurrency=4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_20000_samples_survive_a_kill(tmp_path: Path) -> None:
     print(killed_and_resumed(tmp_path, 20_000, lost_at_most=2 * 32, concurrency=32))
