@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from egm_core.train.rl import RLConfig
 
 SCHEDULERS = {"cosine": "cosine", "constant": "constant", "constant_with_warmup": "constant"}
-LOSSES = {"grpo": "vanilla", "gspo": "gspo"}
+# The loss and how it is averaged. The paper's engine had GSPO average answers first whatever it was told; 0.9.1 obeys.
+LOSSES = {"grpo": ("vanilla", "token-mean"), "gspo": ("gspo", "seq-mean-token-mean")}
 # The size of a patch, which verl's own default has wrong for Qwen3-VL.
 PATCH_SIZES = {"qwen3_vl": 16, "internvl3": 14}
 # verl clips a second time where the advantage is negative, which the paper's objective doesn't; this never does.
@@ -108,14 +109,15 @@ def _actor(config: RLConfig) -> dict[str, Any]:
     own, at = config.verl, "actor_rollout_ref.actor"
     shares = config.warmup < 1
     warmup = 0 if config.scheduler == "constant" else int(config.warmup)
+    loss, mean = LOSSES[config.objective]
     values: dict[str, Any] = {
         "strategy": own.strategy,
         "ppo_mini_batch_size": config.prompts,
         "ppo_micro_batch_size_per_gpu": config.micro_batch,
         "use_dynamic_bsz": own.tokens_per_gpu > 0,
         "ppo_epochs": 1,
-        "policy_loss.loss_mode": LOSSES[config.objective],
-        "loss_agg_mode": "token-mean",
+        "policy_loss.loss_mode": loss,
+        "loss_agg_mode": mean,
         "clip_ratio": config.ratio_clip,
         "clip_ratio_low": config.ratio_clip,
         "clip_ratio_high": config.ratio_clip,

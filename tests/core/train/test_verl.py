@@ -247,6 +247,7 @@ def test_overrides_follow_the_configuration(tmp_path: Path) -> None:
         "data.train_files": '"/my data/train.parquet"',
         "data.image_patch_size": "14",
         "actor_rollout_ref.actor.policy_loss.loss_mode": "gspo",
+        "actor_rollout_ref.actor.loss_agg_mode": "seq-mean-token-mean",
         "actor_rollout_ref.actor.use_kl_loss": "false",
         "actor_rollout_ref.actor.entropy_coeff": "0.01",
         "actor_rollout_ref.actor.use_dynamic_bsz": "false",
