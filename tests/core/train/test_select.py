@@ -183,8 +183,7 @@ def test_fine_tuning_trains_on_what_a_chosen_sample_stands_for(data: Data) -> No
     file = select(data.config("run", reference="truth"))
     made = list(rows(read_samples(file), family("qwen3_vl"), ["visible", "amodal"], "{prompt}", "<end>"))
     amodal = [row for row in made if " amodally, " in row["prompt"]]
-    # Absent samples without an amodal trace have nothing to learn from.
-    assert (len(made) - len(amodal), len(amodal)) == (14, 16)
+    assert (len(made) - len(amodal), len(amodal)) == (14, 18)
 
 
 @pytest.mark.parametrize(
