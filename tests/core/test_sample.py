@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egm_core.sample import FIELDS, Sample, SampleError, missing_images, read_samples, write_samples
@@ -55,6 +55,7 @@ def test_what_is_written_comes_back(tmp_path, kind):
     assert [p.name for p in moved.iterdir()] == [path.name]
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         lambda width, height, corner, size, sent, fraction: Sample(
