@@ -219,19 +219,18 @@ def finish(trainer: Any, processor: Any, path: Path, folder: Path, config: Any) 
     from transformers import AutoModelForImageTextToText
 
     info = load_info(path)
+    cut = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if cut else None
+    if not is_first():
+        return
+    tuned = trainer.accelerator.unwrap_model(trainer.model)
     if config.lora_rank:
         from peft import PeftModel
 
-        trainer.save_model(str(folder / "adapter"))
-        if is_first():
-            base = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
-            merged = PeftModel.from_pretrained(base, str(folder / "adapter")).merge_and_unload()
-            export(merged, processor, folder / "final", info, config)
-        return
-    cut = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if cut else None
-    if is_first():
-        export(trainer.accelerator.unwrap_model(trainer.model), processor, folder / "final", info, config, weights)
+        tuned.save_pretrained(folder / "adapter", state_dict=weights)
+        base = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+        tuned, weights = PeftModel.from_pretrained(base, str(folder / "adapter")).merge_and_unload(), None
+    export(tuned, processor, folder / "final", info, config, weights)
 
 
 def lora(config: Any) -> Any:
