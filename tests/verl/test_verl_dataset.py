@@ -63,8 +63,7 @@ def dataset(compose_verl: Any, folder: Path, model: Path, embed: bool = True) ->
 
 def read_back(data: Any, builder: Any, row: dict[str, Any], config: Any) -> tuple[list[int], Any]:
     """Give the prompt's tokens and the processor's features as verl's agent loop makes them."""
-    patch = builder.processor.image_processor.patch_size
-    size = patch if isinstance(patch, int) else 14
+    size = getattr(builder.processor.image_processor, "patch_size", 14)
     images, _, _ = asyncio.run(data.process_multi_modal_info(row["raw_prompt"], size, config.data))
     features: dict[str, Any] = {}
     return builder.build_initial_tokens(row["raw_prompt"], images=images, mm_inputs_out=features), (features, images)
@@ -84,9 +83,9 @@ def test_qwen_is_asked_as_our_engine_asks(compose_verl: Any, tiny_qwen: Path, tm
         picture = checkpoint.picture(pixels)
         assert ids == checkpoint.ids(speaker.prompt(extra["question"], extra["task"]), picture)
         grid = features["image_grid_thw"]
-        assert torch.equal(grid, picture.inputs["image_grid_thw"])
+        assert torch.equal(grid, picture.tensors["image_grid_thw"])
         if pixels.shape[:2] != SIZES[2][::-1]:
-            assert torch.allclose(features["pixel_values"], picture.inputs["pixel_values"], atol=1e-5)
+            assert torch.allclose(features["pixel_values"], picture.tensors["pixel_values"], atol=1e-5)
     truths = [data[i]["reward_model"]["ground_truth"] for i in (0, 1, 6)]
     assert truths == ["[100.0, 100.0, 500.0, 500.0]", "[50.0, 100.0, 500.0, 1000.0]", "[]"]
 
@@ -150,14 +149,14 @@ def test_internvl_comes_by_the_plugin(compose_verl: Any, tiny_internvl: Path, tm
         ids, (features, images) = read_back(data, builder, row, config)
         picture = checkpoint.picture(np.asarray(images[0]))
         assert ids == checkpoint.ids(speaker.prompt(extra["question"], extra["task"]), picture)
-        assert features["pixel_values"].shape == picture.inputs["pixel_values"].shape
-        assert torch.allclose(features["pixel_values"], picture.inputs["pixel_values"], atol=0.05)
+        assert features["pixel_values"].shape == picture.tensors["pixel_values"].shape
+        assert torch.allclose(features["pixel_values"], picture.tensors["pixel_values"], atol=0.05)
         # The agent loop processes the picture again with a text that has lost its image tokens.
         text = checkpoint.tokenizer.decode(ids, skip_special_tokens=True)
         again = processor(text=[text], images=images, return_tensors="pt")
         assert torch.equal(again["pixel_values"], features["pixel_values"])
         image = processor.image_token_id
-        assert ids.count(image) == 4 * len(picture.inputs["pixel_values"]) > 4
+        assert ids.count(image) == 4 * len(picture.tensors["pixel_values"]) > 4
         bare = qwen2_5_vl_dedup_image_tokens(ids, processor)
         assert bare.count(image) == 1
         assert (

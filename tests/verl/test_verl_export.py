@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -33,6 +34,8 @@ from egm_core.train.verl_launch import job_of
 from egm_core.train.verl_settings import VerlConfig
 
 SHARDS = 2
+# Ray asks for one; this is the test cluster's own.
+TOKEN = secrets.token_hex(32)
 ROOT = Path(__file__).parents[2]
 
 
@@ -94,10 +97,10 @@ def start_head(folder: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
         port, gcs = free.getsockname()[1], other.getsockname()[1]
     # Only the mended torchvision is on its path, not this package.
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "vllm" / "site")}
-    command = f"ray start --head --block --port={gcs} --dashboard-host=127.0.0.1 --dashboard-port={port} --num-cpus=2"
+    command = f"ray start --head --block --node-ip-address=127.0.0.1 --port={gcs} --num-cpus=2 --disable-usage-stats"
     with log.open("w") as out:
         head = subprocess.Popen(
-            [*command.split(), f"--temp-dir={folder}", "--disable-usage-stats"],
+            [*command.split(), "--dashboard-host=127.0.0.1", f"--dashboard-port={port}", f"--temp-dir={folder}"],
             env=environment, stdout=out, stderr=out, cwd=log.parent, start_new_session=True,
         )  # fmt: skip
     return head, f"http://127.0.0.1:{port}"
@@ -107,16 +110,20 @@ def answers(head: subprocess.Popen[bytes], address: str) -> bool:
     """Wait until the dashboard answers; tells whether it did before the head ended."""
     while head.poll() is None:
         try:
-            if httpx.get(f"{address}/api/version", timeout=5).status_code == 200:
-                return True
+            httpx.get(
+                f"{address}/api/version", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5
+            ).raise_for_status()
+            return True
         except httpx.HTTPError:
             time.sleep(1)
     return False
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a Ray cluster; Ray gives its node half a minute to start, which a busy machine may miss."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
     # Ray's sockets lie below its folder, and their paths may only be short.
     folder = Path(f"/tmp/egm-ray-{os.getpid()}")
     for attempt in range(3):
