@@ -17,6 +17,9 @@ first="torch==2.13.0"
 wanted="verl==0.9.1 transformers==5.10.4 pytest==8.4.2 pytest-timeout==2.4.0 qwen-vl-utils==0.0.14 opencv-python-headless==4.14.0.94 uvicorn==0.54.0 fastapi==0.165.0"
 vision="torchvision==0.28.0"
 
+# One at a time: two at once would take each other's environment apart.
+exec 9<"$root"
+flock 9
 if [ "$(cat "$stamp" 2>/dev/null)" != "$first $wanted $vision" ]; then
   printf 'test-verl: a new environment in .venv-verl (2 GB); this takes some minutes\n' >&2
   rm -rf "$venv"
@@ -29,6 +32,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$first $wanted $vision" ]; then
   "${pip[@]}" install --quiet --no-deps $vision
   printf '%s' "$first $wanted $vision" >"$stamp"
 fi
+exec 9<&-
 
 cd "$root"
 # The registry's torchvision is a CUDA build; tests/vllm/site makes it importable, in the processes of verl and Ray too.
