@@ -17,6 +17,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from egm_core.sample import SampleError
 from egm_core.train.configuration import ConfigurationError, load
 
 # Stage: module, its configuration's class, its verb. Imported when asked for, so that --help needs no torch.
@@ -46,9 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
             module_name, config, verb = STAGES[options.stage]
             module = import_module(module_name)
             print(getattr(module, verb)(load(getattr(module, config), options.config, options.overrides)))
-    except (ConfigurationError, FileNotFoundError) as error:
+    except (ConfigurationError, SampleError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except (FloatingPointError, OSError) as error:
+        # A run that stopped at a number beyond repair, or could not write; its message has the remedy.
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -10,7 +10,6 @@ transformers, as on a CPU. Resumes from the output folder's last whole checkpoin
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +24,10 @@ from egm_core.reward import trl_reward
 from egm_core.sample import Sample, read_samples
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
-from egm_core.train.packing import relative
 from egm_core.train.pictures import bad_images
-from egm_core.train.processes import INTERRUPTED, run_processes
-from egm_core.train.run import KEPT, RunConfig, callbacks, open_run, whole_checkpoint
-from egm_core.train.sft import SCHEDULERS, finish, freeze_vision, lora
+from egm_core.train.processes import run_processes
+from egm_core.train.run import KEPT, RunConfig, callbacks, is_finished, open_run
+from egm_core.train.sft import SCHEDULERS, freeze_vision, lora, train_to_end
 from egm_core.train.verl_settings import VerlConfig
 
 ROLLOUTS = ("transformers", "colocate", "server")
@@ -103,7 +101,10 @@ def questions(
                 continue
             box = sample.truth(task)
             if box is not None:
-                box = (relative if whole else to_relative)(box, sample.width, sample.height)
+                box = to_relative(box, sample.width, sample.height)
+                if whole:
+                    x0, y0, x1, y1 = map(round, box)
+                    box = (float(x0), float(y0), float(x1), float(y1))
             yield {
                 "prompt": [{"role": "user", "content": (ask or speaker.prompt)(sample.sent, task)}],
                 "image": sample.image,
@@ -248,15 +249,7 @@ def _run(rank: int, config: RLConfig, folder: Path, bad: Collection[str]) -> Non
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    trainer = build_trainer(config, folder, bad)
-    checkpoint = whole_checkpoint(folder)
-    trainer.accelerator.wait_for_everyone()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    from egm_core.train.watch import stopped
-
-    if stopped(trainer):
-        sys.exit(INTERRUPTED)
-    finish(trainer, trainer.processing_class, resolve(config.model, offline=config.offline), folder, config)
+    train_to_end(build_trainer(config, folder, bad), config, folder)
 
 
 def _shares(config: RLConfig, on_cpu: bool) -> bool:
@@ -273,7 +266,7 @@ def rl(config: RLConfig) -> Path:
 
         return launch(config)
     folder = open_run("rl", config)
-    if (folder / "final").is_dir():
+    if is_finished(folder):
         return folder / "final"
     accumulation(config)
     if not config.data:

@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from dataclasses import asdict, dataclass, field
 from importlib import metadata, util
 from pathlib import Path
@@ -68,6 +69,14 @@ class RunConfig:
 def is_first() -> bool:
     """Tell whether this is the run's first process: the one that writes its folder."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell, and say to the user, whether a run has come to its end before: its `final/` is there."""
+    done = (folder / "final").is_dir()
+    if done and is_first():
+        print(f"{folder} is finished already; remove it or name another output to train anew", file=sys.stderr)
+    return done
 
 
 def open_run(stage: str, config: RunConfig) -> Path:

@@ -34,7 +34,7 @@ from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
 from egm_core.train.pictures import bad_images
 from egm_core.train.processes import INTERRUPTED, launched, run_processes
-from egm_core.train.run import KEPT, RunConfig, callbacks, is_first, open_run, whole_checkpoint
+from egm_core.train.run import KEPT, RunConfig, callbacks, is_finished, is_first, open_run, whole_checkpoint
 from egm_core.train.table import read_table, write_table
 
 SCHEDULERS = ("cosine", "linear", "constant", "constant_with_warmup")
@@ -203,12 +203,19 @@ def _run(rank: int, config: SFTStageConfig, folder: Path) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    trainer = make_trainer(config, folder)
-    from egm_core.train.watch import stopped
+    train_to_end(make_trainer(config, folder), config, folder)
+
+
+def train_to_end(trainer: Any, config: RunConfig, folder: Path) -> None:
+    """Train from the newest whole checkpoint on and write `final/`; exits with 130 where the run was asked to stop."""
+    from egm_core.train.watch import give_signals_back, stopped
 
     checkpoint = whole_checkpoint(folder)
     trainer.accelerator.wait_for_everyone()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        give_signals_back(trainer)
     if stopped(trainer):
         sys.exit(INTERRUPTED)
     finish(trainer, trainer.processing_class, resolve(config.model, offline=config.offline), folder, config)
@@ -289,8 +296,7 @@ def _check(config: SFTStageConfig) -> None:
 def sft(config: SFTStageConfig) -> Path:
     """Run (or resume) supervised fine-tuning and return the model folder that it wrote."""
     folder = open_run("sft", config)
-    if (folder / "final").is_dir():
-        print(f"{folder} is finished already; remove it or name another output to train anew", file=sys.stderr)
+    if is_finished(folder):
         return folder / "final"
     _check(config)
     if launched():

@@ -189,8 +189,20 @@ class Stop(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Give the signals back."""
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Let the handlers from before have the signals again; more than once does no harm."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._before = {}
+
+
+def give_signals_back(trainer: Any) -> None:
+    """Give the signals back however training ended: an error leaves no callback to do it."""
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, Stop):
+            callback.give_back()
 
 
 def stopped(trainer: Any) -> bool:

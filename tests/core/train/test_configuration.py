@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from egm_core.sample import SampleError
+from egm_core.train.__main__ import STAGES, main
 from egm_core.train.configuration import ConfigurationError, load
 
 
@@ -51,3 +54,16 @@ def test_a_wrong_override_says_what_is_right(file: Path, override: str, message:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no configuration file"):
         load(Outer, tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(("error", "status"), [(SampleError("a.jsonl:3: no bbox"), 2), (FloatingPointError("nan"), 1)])
+def test_the_command_says_what_stopped_a_stage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path, error: Exception, status: int
+) -> None:
+    def stage(config: Outer) -> None:
+        raise error
+
+    monkeypatch.setitem(STAGES, "sft", (__name__, "Outer", "stage"))
+    monkeypatch.setattr(sys.modules[__name__], "stage", stage, raising=False)
+    assert main(["sft", "--config", str(file)]) == status
+    assert capsys.readouterr().err == f"error: {error}\n"

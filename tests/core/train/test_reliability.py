@@ -169,8 +169,10 @@ def test_nan_stops_the_run_and_saves_the_batch(random_qwen: Path, data: Path, tm
     weights[name][0, 0] = float("nan")
     save_file(weights, model / "model.safetensors", {"format": "pt"})
     config = settings(model, data, tmp_path / "run")
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with pytest.raises(RunStopped, match=r"the loss is nan at step 1; the batch is in .*bad-batch-step-1"):
         sft(config)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     batch = torch.load(tmp_path / "run" / "bad-batch-step-1-process-0.pt")
     assert len(batch["input_ids"]) == 4 and (batch["labels"] != -100).any() and len(batch["pixel_values"])
     assert not checkpoints(tmp_path / "run") and not (tmp_path / "run" / "final").exists()
