@@ -82,8 +82,10 @@ class ModelInfo:
         )
 
     def trained(self, *, name: str, tasks: Iterable[Task], reasoning: bool = True) -> ModelInfo:
-        """Describe the model that training makes of this one."""
-        return replace(self, name=name, tasks=tuple(tasks), reasoning=reasoning, version=__version__, path=None)
+        """Describe the model that training makes of this one; what it was trained on is no longer this one's domain."""
+        return replace(
+            self, name=name, tasks=tuple(tasks), reasoning=reasoning, version=__version__, domain=None, path=None
+        )
 
     def declares(self, task: Task) -> bool:
         """Tell whether the model was trained for a task."""

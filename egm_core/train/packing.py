@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.boxes import Box
+from egm_core.boxes import to_relative
 from egm_core.families import Task, family
 from egm_core.scenes.drafts import Nouns
 from egm_core.scenes.expressions import choose
@@ -69,17 +69,6 @@ class Batch:
     looked: NDArray[np.int64] | None = None
 
 
-def relative(box: Box, width: int, height: int) -> Box:
-    """Give a pixel box in whole thousandths of the picture, as the model writes it."""
-    x0, y0, x1, y1 = box
-    return (
-        float(round(x0 / width * 1000)),
-        float(round(y0 / height * 1000)),
-        float(round(x1 / width * 1000)),
-        float(round(y1 / height * 1000)),
-    )
-
-
 def grounding_queries(
     scene: Scene, rng: np.random.Generator, count: int, family_name: str = "qwen3_vl", reasoning: bool = False
 ) -> list[Query]:
@@ -99,7 +88,7 @@ def grounding_queries(
             ("visible", "amodal") if differs else (("amodal",) if rng.random() < 0.35 else ("visible",))
         )
         for task in tasks:
-            box = relative(thing.visible if task == "visible" else thing.amodal, scene.width, scene.height)
+            box = to_relative(thing.visible if task == "visible" else thing.amodal, scene.width, scene.height)
             trace = (e.reasoning if task == "visible" else e.amodal_reasoning) if reasoning else ""
             mentions = (e.mentions if task == "visible" else e.amodal_mentions) if reasoning else ()
             answer = speaker.target(e.text, box, trace, task)

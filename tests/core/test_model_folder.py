@@ -78,6 +78,8 @@ def test_what_is_written_comes_back(tmp_path):
         1000,
         None,
     )
+    described = load_info(resolve(model_folder.EMBEDDED))
+    assert described.domain and described.trained(name="mine", tasks=["visible"]).domain is None
 
 
 @pytest.mark.parametrize(

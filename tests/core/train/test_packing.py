@@ -11,7 +11,7 @@ from egm_core.scenes.variation import varied
 from egm_core.tiny.architecture import Architecture, build_model
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.fast_vision import FastVision, to_patches
-from egm_core.train.packing import Packer, Query, pointing_queries, relative
+from egm_core.train.packing import Packer, Query, pointing_queries
 from egm_core.train.supervision import Numerals, coordinates, places
 
 WORDS = ["the", "red", "mug", "box", "left", "none"]
@@ -140,10 +140,6 @@ def test_coordinates_leave_counts_out() -> None:
     ids = TOKENIZER(text)["input_ids"]
     spans = [[TOKENIZER.decode([ids[p]]) for p in span] for span in coordinates(ids, numerals)]
     assert spans == [["120", "500"], ["410", "388"], ["1", "2", "3", "4"]]
-
-
-def test_relative_boxes_reach_both_ends() -> None:
-    assert relative((0.0, 0.0, 224.0, 168.0), 224, 168) == (0.0, 0.0, 1000.0, 1000.0)
 
 
 def test_places_say_where_each_answer_is_seen() -> None:
