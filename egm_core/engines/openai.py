@@ -1,8 +1,9 @@
 """The engine that speaks to any OpenAI-compatible server: vLLM, TensorRT-LLM, Edge-LLM, `egm_core.serve`.
 
 Needs no torch, so a robot's node can use it. Each request is a task on one event loop in a thread of its own,
-because a task can be cancelled at any moment: while connecting, while the server thinks, between two tokens.
-Cancelling closes the connection, and that is how such a server is told to stop.
+because a task can be cancelled: while the server thinks, between two tokens. Cancelling closes the connection, and
+that is how such a server is told to stop. Only while a request gets its connection or gives it back is it left to
+end itself: httpx would lose a place in its pool for good (encode/httpcore#1093), and hang once all are lost.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from egm_core.engines.sse import Reader, error_message, excerpt
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 IMAGES_KEPT = 4
+CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,25 @@ class Timeouts:
 class _Job:
     request: Request
     chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
-    future: concurrent.futures.Future[None] | None = None
     ended: bool = False
+    task: asyncio.Task[None] | None = None
+    connecting: bool = False
+
+    async def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Follow httpx to where a request may be cancelled: its connection is its own, and isn't being closed yet."""
+        if event.endswith("response_closed.started"):
+            self.task = None
+        elif event.endswith("send_request_headers.started"):
+            self.connecting = False
+            if self.ended:
+                self.task = None
+                raise asyncio.CancelledError
+
+    def cancel(self) -> None:
+        """Cancel the task, once and not while it clears up, for httpx doesn't shield that."""
+        if self.task is not None and not self.connecting:
+            self.task.cancel()
+            self.task = None
 
 
 class OpenAIEngine(Engine):
@@ -93,7 +112,7 @@ class OpenAIEngine(Engine):
             "verify": ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify,
             "timeout": httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
             # Servers drop idle connections after about five seconds; a request must not meet a dropped one.
-            "limits": httpx.Limits(max_connections=64, keepalive_expiry=3.0),
+            "limits": httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=3.0),
             "trust_env": parts.hostname not in LOOPBACK,
         }
         self._loop = asyncio.new_event_loop()
@@ -115,7 +134,7 @@ class OpenAIEngine(Engine):
             if any(other.request.id == request.id for other in self._jobs):
                 raise EngineError("engine_request", f"a request with id {request.id!r} is already running")
             self._jobs.add(job)
-            job.future = asyncio.run_coroutine_threadsafe(self._answer(job), self._loop)
+            asyncio.run_coroutine_threadsafe(self._answer(job), self._loop)
         return self._stream(job)
 
     def _stream(self, job: _Job) -> Iterator[Chunk]:
@@ -173,8 +192,7 @@ class OpenAIEngine(Engine):
             if job.ended:
                 return
             job.ended = True
-        if job.future is not None:
-            job.future.cancel()
+        self._loop.call_soon_threadsafe(job.cancel)
         job.chunks.put(Chunk("", (), "abort"))
 
     def _put(self, job: _Job, item: Chunk | EngineError) -> None:
@@ -267,9 +285,15 @@ class OpenAIEngine(Engine):
 
     async def _exchange(self, job: _Job) -> bool:
         """Ask once and read the answer; False where the server wants to be asked without a token limit."""
+        if job.ended:
+            return True
+        job.task = asyncio.current_task()
         limited = self._clip_tokens
         body = await asyncio.to_thread(self._body, job.request, limited)
-        async with self._connected().stream("POST", "/v1/chat/completions", json=body) as response:
+        job.connecting = True
+        async with self._connected().stream(
+            "POST", "/v1/chat/completions", json=body, extensions={"trace": job.trace}
+        ) as response:
             if not response.is_success:
                 text = (await response.aread()).decode("utf-8", "replace")
                 if response.status_code == 400 and limited and _about_length(text):

@@ -250,6 +250,7 @@ def test_a_thousand_changes_never_yield_the_old_one_s_boxes(robot, engine):
     reasons = [values["reason"] for values in robot.values() if values["outcome"] == "stale"]
     assert reasons.count("instruction_changed") >= 100
     assert set(reasons) == {"instruction_changed"}
+    assert {values["reason"] for values in robot.values()} <= {"", "instruction_changed"}, "the engine kept up"
     sequences = [int(values["seq"]) for values in robot.values()]
     assert sequences == sorted(sequences)
 

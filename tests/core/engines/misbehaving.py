@@ -43,7 +43,13 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(*self.server.health)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        sent = self.rfile.read(length)
+        if len(sent) < length:
+            self.server.hung_up.set()
+            self.close_connection = True
+            return
+        body = json.loads(sent)
         self.server.bodies.append(body)
         self.server.headers.append(dict(self.headers))
         name, _, argument = body["model"].partition(":")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from egm_core.engines import Completion, EngineError, Request, Sampling, collect
+from egm_core.engines import Chunk, Completion, EngineError, Request, Sampling, collect
 from egm_core.engines.openai import OpenAIEngine, Timeouts
 
 QUICK = Timeouts(connect=2.0, read=0.4, total=1.5)
@@ -243,3 +243,26 @@ def test_tls_is_verified_unless_told_otherwise(tmp_path: Path, noise: NDArray[np
 def test_unusable_settings_are_refused(arguments: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         OpenAIEngine(**arguments)  # type: ignore[arg-type]
+
+
+def test_aborts_at_any_moment_leave_the_engine_able_to_answer(
+    server: misbehaving.Server, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """httpx loses a place in its pool for each request that is cancelled while it connects (httpcore#1093)."""
+    monkeypatch.setattr("egm_core.engines.openai.CONNECTIONS", 12)
+    random = np.random.default_rng(0)
+    with OpenAIEngine(server.url, model="says:fine", timeouts=Timeouts(connect=2.0, read=5.0, total=20.0)) as engine:
+
+        def begun(name: str) -> Iterator[Chunk]:
+            return engine.generate(Request(name, noise, "x", Sampling(max_tokens=64)))
+
+        for number in range(600):
+            names = [f"{number}-visible", f"{number}-amodal"]
+            answers = [begun(name) for name in names]
+            time.sleep(random.uniform(0, 0.005))
+            for name in names:
+                engine.abort(name)
+            for answer in answers:
+                assert list(answer)[-1].finish in ("abort", "stop")
+        assert collect(begun("last")).text == "fine"
+        assert engine.health().state == "ready"
