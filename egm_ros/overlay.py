@@ -19,11 +19,11 @@ from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
 from egm_core.draw import draw
+from egm_core.joining import Answer, Join, box_of, stamp_of
 from egm_ros import images
 from egm_ros import stream_interface as interface
 from egm_ros.images import ImageError
 from egm_ros.interface import Topic
-from egm_ros.joining import Answer, Join, box_of, stamp_of
 from egm_ros.node_parameters import declare, watch
 from egm_ros.process import run
 from egm_ros.qos import profile

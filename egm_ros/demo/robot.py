@@ -16,8 +16,8 @@ from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
+from egm_core.joining import Stamp, box_of, stamp_of
 from egm_ros.images import RGB, decode
-from egm_ros.joining import Stamp, box_of, stamp_of
 
 # Boxes come right before the status that speaks of them, but on other topics.
 GRACE = 0.5

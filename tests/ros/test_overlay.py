@@ -13,8 +13,8 @@ from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.draw import draw
+from egm_core.joining import Answer, Join, box_of, stamp_of
 from egm_ros import images
-from egm_ros.joining import Answer, Join, box_of, stamp_of
 from egm_ros.messages import detection
 from egm_ros.overlay import OverlayNode, boxes_in, drawn, label_of
 
@@ -201,7 +201,7 @@ def test_pictures_leave_the_buffer_by_age_and_by_size(monkeypatch: pytest.Monkey
     assert join.amodal(boxes(1000)) is None
     assert join.visible(boxes(2500)) is None
     assert stamp_of(join.amodal(boxes(2500))) == 2_500_000_000
-    monkeypatch.setattr("egm_ros.joining.BUFFER_BYTES", PICTURE.nbytes)
+    monkeypatch.setattr("egm_core.joining.BUFFER_BYTES", PICTURE.nbytes)
     join.picture(picture(3200))
     join.visible(boxes(3100))
     assert join.amodal(boxes(3100)) is None
