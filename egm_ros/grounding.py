@@ -12,7 +12,7 @@ import functools
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,8 @@ from vision_msgs.msg import Detection2DArray
 
 from egm_ros import interface, messages
 from egm_ros.engine_link import EngineLink, EngineState
-from egm_ros.engine_plan import SetupError, plans
+from egm_ros.engine_plan import EnginePlan, SetupError, plans
+from egm_ros.engine_policy import Care
 from egm_ros.interface import Topic
 from egm_ros.mailbox import Frame
 from egm_ros.node_parameters import declare, watch
@@ -120,17 +121,14 @@ class GroundingNode(LifecycleNode):
         self._latency = {topic: self._open(Float32, topic)
                          for topic in (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)}
         self._instruction_subscription = self._listen(String, interface.INSTRUCTION, self._on_instruction)
-        log = self.get_logger().get_child("engine")
-        predecessors = [closed for closed in self._retired if isinstance(closed, EngineLink)]
-        self._links = [EngineLink(plan, lambda line: log.info(line), self._engine_changed) for plan in planned]
-        self._worker = Worker(self._links, settings, self._age, self._query_ended)
-        for link in self._links:
-            link.start(predecessors)
+        self._start_engines(planned)
         return super().on_configure(state)
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the camera and serve the instruction."""
+        if not self._links:
+            self._start_engines(plans(self.settings))
         kind = CompressedImage if self.settings.transport == "compressed" else Image
         for camera in self.settings.cameras:
             callback = functools.partial(self._on_image, camera)
@@ -143,8 +141,10 @@ class GroundingNode(LifecycleNode):
 
     @reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Abort the running query and stop listening to the camera; the engine stays loaded."""
+        """Abort the running query and stop listening to the camera; `free_on_deactivate` says if the engine stays."""
         self._rest()
+        if self.settings.free_on_deactivate:
+            self._retire()
         return super().on_deactivate(state)
 
     @reported
@@ -202,6 +202,16 @@ class GroundingNode(LifecycleNode):
         self._reorder(self._orders.activate(False))
         if self._worker is not None:
             self._worker.mailbox.clear()
+
+    def _start_engines(self, planned: Sequence[EnginePlan]) -> None:
+        """Start the engines, once those that were closed before are gone, and the worker that asks them."""
+        log = self.get_logger().get_child("engine")
+        predecessors = [closed for closed in self._retired if isinstance(closed, EngineLink)]
+        care = Care.of(self.settings)
+        self._links = [EngineLink(plan, lambda line: log.info(line), self._engine_changed, care) for plan in planned]
+        self._worker = Worker(self._links, self.settings, self._age, self._query_ended)
+        for link in self._links:
+            link.start(predecessors)
 
     def _retire(self) -> None:
         """Begin to end the worker and the engines, without waiting for them."""
@@ -264,6 +274,8 @@ class GroundingNode(LifecycleNode):
 
     def _apply_change(self, changed: dict[str, Any]) -> None:
         self.settings = replace(self.settings, **changed)
+        for link in self._links:
+            link.care = Care.of(self.settings)
         if self._worker is not None:
             self._worker.update(self.settings)
         self._reorder(self._orders.set_default(self.settings.default_instruction))
@@ -345,7 +357,8 @@ class GroundingNode(LifecycleNode):
             self.get_logger().error(f"{state.reason}: {state.detail}")
         elif log:
             self.get_logger().info(f"{state.reason} {state.detail}")
-        level = {"ready": DiagnosticStatus.OK, "failed": DiagnosticStatus.ERROR}.get(state.state, DiagnosticStatus.WARN)
+        level = {"engine_ready": DiagnosticStatus.OK}.get(
+            state.reason, DiagnosticStatus.ERROR if failed else DiagnosticStatus.WARN)
         values = {"outcome": "error" if failed else "", "reason": state.reason, "engine": state.state}
         self._report(level, f"{state.reason} {state.detail}".strip(), values)
 

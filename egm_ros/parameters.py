@@ -79,6 +79,18 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   choices=("auto", *DIALECTS)),
     ParameterSpec("engine_start_timeout", 600.0, "How long a starting server may take until it is replaced.",
                   range=(1.0, 7200.0), unit="s"),
+    ParameterSpec("engine_health_timeout", 10.0, "An engine that has answered no health poll for this long hangs, and"
+                  " its process is replaced.", range=(1.0, 600.0), live=True, unit="s"),
+    ParameterSpec("failure_limit", 5, "Queries in a row without a usable answer (garbage, an error, nothing within"
+                  " query_timeout) after which the engine's process is replaced; 0: never.", range=(0, 1000),
+                  live=True),
+    ParameterSpec("restart_limit", 3, "Replacements for want of a usable answer, or of memory, that brought none; after"
+                  " them the engine counts as degraded and is left alone. One that died or hangs is always replaced.",
+                  range=(0, 1000), live=True),
+    ParameterSpec("restart_backoff", 1.0, "Pause before an engine is started anew; it doubles with every start up to"
+                  " 30 s, until one stays healthy for 30 s.", range=(0.1, 600.0), live=True, unit="s"),
+    ParameterSpec("free_on_deactivate", False, "Free the engine on deactivation and start it on activation; otherwise"
+                  " it stays loaded until cleanup.", live=True),
     ParameterSpec("transport", "raw", "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
                   choices=("raw", "compressed")),
     ParameterSpec("cameras", ("",), "Camera names: front subscribes front/image and publishes ~/front/visible;"
@@ -119,6 +131,11 @@ class Settings:
     engine_api_key_env: str
     engine_dialect: str
     engine_start_timeout: float
+    engine_health_timeout: float
+    failure_limit: int
+    restart_limit: int
+    restart_backoff: float
+    free_on_deactivate: bool
     transport: str
     cameras: tuple[str, ...]
     default_instruction: str

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from egm_core.engines.base import EngineError
 from egm_core.grounder import Grounder
 from egm_ros import images
 from egm_ros.engine_link import EngineLink
+from egm_ros.engine_query import ask
 from egm_ros.mailbox import Frame, Mailbox
 from egm_ros.orders import Order
 from egm_ros.outcomes import Result
@@ -129,9 +131,8 @@ class Worker:
         except images.ImageError as error:
             return failure("bad_image", str(error))
         try:
-            grounding = self._current_grounder(settings).ground(
-                image, order.instruction, cancel=cancel, timeout=settings.query_timeout
-            )
+            grounding = ask(self._links, lambda pixels: self._current_grounder(replace(settings, max_pixels=pixels)),
+                            image, order.instruction, settings, cancel)
         except EngineError as error:
             return failure(self._cause(error.reason), error.detail)
         except ValueError as error:
@@ -139,14 +140,14 @@ class Worker:
         if grounding.outcome == "error":
             cause = self._cause(grounding.reason)
             if cause != grounding.reason:
-                return failure(cause, "the engine's process ended during the query")
+                return failure(cause, "the engine was lost during the query")
         return Result(order, frame, started, queue_ms, grounding=grounding)
 
     def _cause(self, reason: str) -> str:
-        """Tell a dead engine from one that merely failed."""
-        if reason.startswith("engine") and any(link.died(DEATH_PATIENCE) for link in self._links):
-            return "engine_died"
-        return reason
+        """Tell an engine that is dead, hangs or is being replaced from one that merely failed."""
+        if not reason.startswith("engine"):
+            return reason
+        return next(filter(None, (link.cause(DEATH_PATIENCE) for link in self._links)), reason)
 
     def _current_grounder(self, settings: Settings) -> Grounder:
         """Make a grounder for the engines and settings of now, or take the last one if they are the same."""

@@ -28,8 +28,11 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
+from egm_core.model_folder import ModelInfo, write_info
+
 ENGINE = Path(__file__).with_name("scripted_engine.py")
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = f"{sys.executable} {ENGINE} --port {{port}} --model {{model}}"
 PATIENCE = 30.0
 
 
@@ -60,6 +63,32 @@ def descendants(pid: int) -> list[int]:
     except OSError:
         return []
     return found + [below for child in found for below in descendants(child)]
+
+
+def folder_of(folder: Path, *tasks: Any) -> Path:
+    """Make a model folder with empty weights: the scripted engine needs none."""
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").touch()
+    write_info(folder, ModelInfo(folder.name, "qwen3_vl", tasks))
+    return folder
+
+
+def scripted(pid: int) -> list[int]:
+    """List the scripted engines below a process."""
+    def command(child: int) -> str:
+        try:
+            return Path(f"/proc/{child}/cmdline").read_text()
+        except OSError:
+            return ""
+
+    commands = {child: command(child) for child in descendants(pid)}
+    return [child for child, words in commands.items() if ENGINE.name in words and "engine_guard" not in words]
+
+
+def counts(pid: int) -> tuple[int, int]:
+    """Count a process's threads and open files."""
+    return len(os.listdir(f"/proc/{pid}/task")), len(os.listdir(f"/proc/{pid}/fd"))
 
 
 class Process:

@@ -1,9 +1,10 @@
 """An OpenAI-compatible server whose answers are scripted: the engine of the node's tests, a process of its own.
 
-    python tests/ros/scripted_engine.py --port 8000 [--model NAME] [--start-delay S]
+    python tests/ros/scripted_engine.py --port 8000 [--model NAME] [--start-delay S] [--mode MODE]
 
 POST /script with {"mode": "absent", "delay": 0.5, ...} changes what it does from then on, GET /stats tells what it
 did.  The box that it answers follows from the instruction alone (`box_of`), so a test can tell whose box it got.
+In the modes oom and oom_die only pictures of up to `fits` pixels are answered.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import time
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODES = ("found", "absent", "garbage", "degenerate", "disagrees", "small_amodal", "error500", "cut", "silent", "die")
+MODES = ("found", "absent", "garbage", "degenerate", "disagrees", "small_amodal", "error500", "cut", "silent", "die",
+         "empty", "late", "twice", "oom", "oom_die")
+NO_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0; 1.99 GiB free)"
 
 
 def box_of(instruction: str, amodal: bool = False) -> list[int]:
@@ -35,10 +38,10 @@ def box_of(instruction: str, amodal: bool = False) -> list[int]:
 class Script:
     """What the server does now, and what it did."""
 
-    def __init__(self, model: str, start_delay: float) -> None:
+    def __init__(self, model: str, start_delay: float, mode: str = "found") -> None:
         self.model = model
         self.ready_at = time.monotonic() + start_delay
-        self.settings = {"mode": "found", "delay": 0.0, "logprob": math.log(0.9)}
+        self.settings = {"mode": mode, "delay": 0.0, "logprob": math.log(0.9), "fits": 0}
         self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
         self.last: dict[str, object] = {}
         self.lock = threading.Lock()
@@ -121,14 +124,24 @@ class Handler(BaseHTTPRequestHandler):
         settings = self.script.settings
         if settings["mode"] == "die":
             os.kill(os.getpid(), signal.SIGKILL)
-        self.work(settings["delay"])
+        self.script.last = seen(body)
+        size = self.script.last["width"] * self.script.last["height"]
+        if settings["mode"].startswith("oom") and size > settings["fits"]:
+            if settings["mode"] == "oom_die":
+                print(f"torch.OutOfMemoryError: {NO_MEMORY}", flush=True)
+                os._exit(1)
+            self.reply({"error": {"message": f"OutOfMemoryError: {NO_MEMORY}"}}, 500)
+            return
+        if settings["mode"] == "late":
+            time.sleep(settings["delay"])
+        else:
+            self.work(settings["delay"])
         if settings["mode"] == "silent":
             self.work(3600.0)
         if settings["mode"] == "error500":
             self.reply({"error": {"message": "scripted failure"}}, 500)
             return
         content = body["messages"][-1]["content"]
-        self.script.last = seen(body)
         prompt = content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
         text = self.script.answer(prompt)
         tokens = re.findall(r"\d|\D+", text)
@@ -141,11 +154,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
-        for token in tokens[: len(tokens) // 2] if settings["mode"] == "cut" else tokens:
-            self.event(common, {"content": token}, self.logprobs([token]), None)
-        if settings["mode"] != "cut":
-            self.event(common, {}, None, "stop")
-            self.wfile.write(b"data: [DONE]\n\n")
+        if settings["mode"] == "empty":
+            return
+        for _ in range(2 if settings["mode"] == "twice" else 1):
+            for token in tokens[: len(tokens) // 2] if settings["mode"] == "cut" else tokens:
+                self.event(common, {"content": token}, self.logprobs([token]), None)
+            if settings["mode"] != "cut":
+                self.event(common, {}, None, "stop")
+                self.wfile.write(b"data: [DONE]\n\n")
 
     def logprobs(self, tokens: list[str]) -> dict | None:
         logprob = self.script.settings["logprob"]
@@ -173,8 +189,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--model", default="scripted-qwen")
     parser.add_argument("--start-delay", type=float, default=0.0)
+    parser.add_argument("--mode", default="found", choices=MODES)
     options = parser.parse_args()
-    Handler.script = Script(options.model, options.start_delay)
+    Handler.script = Script(options.model, options.start_delay, options.mode)
     server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     server.daemon_threads = True
     print(f"listening on http://127.0.0.1:{server.server_address[1]}", flush=True)

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from lifecycle_msgs.msg import Transition
-from robot import ENGINE, Robot, alive, descendants, request, start_node, wait_for
-
-from egm_core.model_folder import ModelInfo, write_info
+from robot import (
+    COMMAND,
+    Robot,
+    alive,
+    counts,
+    descendants,
+    folder_of,
+    request,
+    scripted,
+    start_node,
+    wait_for,
+)
 
 pytestmark = pytest.mark.ros
 
 DOMAIN = 10 + (os.getpid() + 40) % 80
 OTHER_DOMAIN = 10 + (os.getpid() + 60) % 80
-COMMAND = f"{sys.executable} {ENGINE} --port {{port}} --model {{model}}"
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 
@@ -31,14 +37,6 @@ ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEA
 def model(tmp_path_factory) -> Path:
     """A model folder with empty weights: the scripted engine needs none."""
     return folder_of(tmp_path_factory.mktemp("models") / "scripted-qwen", "visible", "amodal")
-
-
-def folder_of(folder: Path, *tasks: Any) -> Path:
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").touch()
-    write_info(folder, ModelInfo(folder.name, "qwen3_vl", tasks))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +64,6 @@ def robot(running_robot):
     assert running_robot.state() == "unconfigured"
     running_robot.forget()
     return running_robot
-
-
-def scripted(pid: int) -> list[int]:
-    """List the scripted engines below a process."""
-    def command(child: int) -> str:
-        try:
-            return Path(f"/proc/{child}/cmdline").read_text()
-        except OSError:
-            return ""
-
-    commands = {child: command(child) for child in descendants(pid)}
-    return [child for child, words in commands.items() if ENGINE.name in words and "engine_guard" not in words]
-
-
-def counts(pid: int) -> tuple[int, int]:
-    """Count a process's threads and open files."""
-    return len(os.listdir(f"/proc/{pid}/task")), len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def test_configure_returns_at_once_and_readiness_follows_on_the_status(robot, node):

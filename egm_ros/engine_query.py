@@ -1,0 +1,85 @@
+"""Asks the engines about one picture, with a smaller one where memory ran out, and keeps their records."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.grounder import Grounder, Grounding
+from egm_ros.engine_link import EngineLink
+from egm_ros.engine_policy import Event, out_of_memory
+from egm_ros.parameters import Settings
+
+SMALLEST = 4096
+# The model spoke and was understood, or nobody waited for it: that says nothing against the engine.
+BLAMELESS = ("cancelled", "low_score", "no_overlap", "engine_request", "engine_closed", "engine_aborted")
+AMODAL_FAILED = "amodal_failed: "
+
+
+def ask(
+    links: Sequence[EngineLink],
+    grounder_of: Callable[[int], Grounder],
+    image: NDArray[np.uint8],
+    instruction: str,
+    settings: Settings,
+    cancel: threading.Event,
+) -> Grounding:
+    """Ground an instruction in a picture (H, W, 3 uint8 RGB) within `query_timeout`.
+
+    `grounder_of` makes a grounder for at most so many pixels (0: the model's own).  Where memory runs out, the query
+    is repeated once with half of the pixels.  Each link, the visible model's first, is told what came of it.
+    """
+    engines = [link.engine for link in links]
+    began = time.monotonic()
+    before = any(link.record.smaller for link in links)
+    pixels = halved(links, image, settings) if before else settings.max_pixels
+    grounding = grounder_of(pixels).ground(image, instruction, cancel=cancel, timeout=settings.query_timeout)
+    repeated = False
+    if not before and out_of_memory(trouble(grounding)) and not cancel.is_set():
+        left = settings.query_timeout - (time.monotonic() - began)
+        if left > 0.0:
+            repeated = True
+            smaller = grounder_of(halved(links, image, settings))
+            grounding = smaller.ground(image, instruction, cancel=cancel, timeout=left)
+    if before or repeated:
+        note = "out_of_memory: the picture was sent with half of its pixels"
+        grounding = replace(grounding, warnings=(*grounding.warnings, note))
+    for link, engine, amodal in zip(links, engines, (False, True), strict=False):
+        event = event_of(grounding, amodal, repeated)
+        if event is not None:
+            link.observe(engine, event, trouble(grounding))
+    return grounding
+
+
+def halved(links: Sequence[EngineLink], image: NDArray[np.uint8], settings: Settings) -> int:
+    """Give half of the pixels that this picture would be sent with."""
+    budgets = [settings.max_pixels] if settings.max_pixels else [
+        link.plan.info.max_pixels for link in links if link.plan.info is not None and link.plan.info.max_pixels]
+    return max(SMALLEST, min([image.shape[0] * image.shape[1], *budgets]) // 2)
+
+
+def trouble(grounding: Grounding) -> str:
+    """Say what an engine complained of, the one for amodal boxes included; empty if none did."""
+    if grounding.outcome == "error":
+        return f"{grounding.reason}: {grounding.detail}"
+    return "; ".join(warning for warning in grounding.warnings if warning.startswith(AMODAL_FAILED))
+
+
+def event_of(grounding: Grounding, amodal: bool, repeated: bool) -> Event | None:
+    """Judge what a query says of the engine for visible boxes, or for `amodal` ones; None: nothing.
+
+    `repeated` says that the picture was made smaller because memory ran out.
+    """
+    failed = grounding.outcome == "error"
+    if failed and (grounding.reason in BLAMELESS or grounding.reason.startswith("engine_http_4") or amodal):
+        # What a server refuses, another process of it refuses as well; and the visible box was missed first.
+        return None
+    complaint = trouble(grounding)
+    if failed or (amodal and complaint):
+        return "no_memory" if out_of_memory(complaint) else "unusable"
+    return "fitted" if repeated else "usable"
