@@ -9,6 +9,7 @@ is judged and published here, on the executor's thread, where the instruction ch
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
@@ -26,16 +27,17 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Float32, String
+from std_msgs.msg import Float32, Header, String
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
-from egm_ros import interface, messages
+from egm_ros import diagnostics, interface, messages
 from egm_ros.engine_link import EngineLink, EngineState
 from egm_ros.engine_plan import EnginePlan, SetupError, plans
 from egm_ros.engine_policy import Care
 from egm_ros.interface import Topic
 from egm_ros.mailbox import Frame
+from egm_ros.memory import resident, resident_tree
 from egm_ros.node_parameters import declare, watch
 from egm_ros.orders import Orders
 from egm_ros.outcomes import Result, judge
@@ -44,6 +46,7 @@ from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
 from egm_ros.silence import Silence
 from egm_ros.stopping import StopRequest
+from egm_ros.tally import Answers, Arrivals
 from egm_ros.worker import Worker
 
 WATCH_PERIOD = 0.5
@@ -90,6 +93,11 @@ class GroundingNode(LifecycleNode):
         self.create_service(SetBool, interface.ENABLE.name, self._on_enable, callback_group=services)
         self.create_service(Trigger, interface.RESET.name, self._on_reset, callback_group=services)
         self.create_timer(WATCH_PERIOD, self._on_watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._diagnostics = self._open(DiagnosticArray, interface.DIAGNOSTICS, managed=False)
+        self._answers = Answers()
+        self._arrivals: dict[str, Arrivals] = {}
+        self._since = 0.0
+        self.create_timer(diagnostics.PERIOD, self._on_diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._boxes: dict[str, tuple[Any, Any]] = {}
         self._latency: dict[Topic, Any] = {}
         self._image_subscriptions: list[Any] = []
@@ -121,6 +129,7 @@ class GroundingNode(LifecycleNode):
         self._latency = {topic: self._open(Float32, topic)
                          for topic in (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)}
         self._instruction_subscription = self._listen(String, interface.INSTRUCTION, self._on_instruction)
+        self._answers = Answers()
         self._start_engines(planned)
         return super().on_configure(state)
 
@@ -130,6 +139,8 @@ class GroundingNode(LifecycleNode):
         if not self._links:
             self._start_engines(plans(self.settings))
         kind = CompressedImage if self.settings.transport == "compressed" else Image
+        self._arrivals = {camera: Arrivals() for camera in self.settings.cameras}
+        self._since = time.monotonic()
         for camera in self.settings.cameras:
             callback = functools.partial(self._on_image, camera)
             self._image_subscriptions.append(self._listen(kind, interface.IMAGE, callback, camera))
@@ -251,8 +262,10 @@ class GroundingNode(LifecycleNode):
             warning = advice(self._largest_image)
             if warning:
                 self.get_logger().warning(warning)
+        frame = Frame(message, now, camera)
+        self._arrivals[camera].came(now, self._age(frame))
         if self._worker is not None:
-            self._worker.offer(Frame(message, now, camera))
+            self._worker.offer(frame)
 
     def _on_instruction(self, message: String) -> None:
         self._reorder(self._orders.instruct(message.data))
@@ -288,6 +301,32 @@ class GroundingNode(LifecycleNode):
                                 f" {self.count_publishers(topic)} publisher(s) there, and this node asks for"
                                 f" {interface.IMAGE.quality}, transport {self.settings.transport}")
 
+    def _on_diagnose(self) -> None:
+        """Tell /diagnostics how everything is."""
+        now, settings, worker = time.monotonic(), self.settings, self._worker
+        name, mailbox = self.get_fully_qualified_name().lstrip("/"), worker.mailbox if worker else None
+        engine = diagnostics.EngineView(
+            [link.state for link in self._links], sum(link.restarts for link in self._links), resident(os.getpid()),
+            sum(resident_tree(link.pid) for link in self._links))
+        statuses = [diagnostics.engine_status(name, settings.model, engine)]
+        for camera, subscription in zip(settings.cameras, self._image_subscriptions, strict=False):
+            arrivals, topic = self._arrivals[camera], subscription.topic_name
+            age = arrivals.age + now - arrivals.newest if arrivals.newest is not None else 0.0
+            view = diagnostics.InputView(
+                camera, topic, f"{interface.IMAGE.quality}, transport {settings.transport}",
+                self.count_publishers(topic), arrivals.rate(now), age, mailbox.received if mailbox else 0,
+                mailbox.dropped if mailbox else 0, arrivals.silent(now, self._since))
+            statuses.append(diagnostics.input_status(name, topic, view, settings.image_timeout,
+                                                     settings.max_result_age))
+        order = self._orders.current
+        quiet = now - max(self._since, self._answers.last_at or 0.0)
+        limit = settings.query_timeout + (1.0 / settings.max_rate if settings.max_rate else 0.0) + diagnostics.PERIOD
+        statuses.append(diagnostics.answers_status(
+            name, settings.model, order.instruction if order else "", int(mailbox is not None and mailbox.full),
+            self._answers, quiet, limit))
+        self._diagnostics.publish(DiagnosticArray(
+            header=Header(stamp=self.get_clock().now().to_msg()), status=statuses))
+
     def _reorder(self, changed: bool) -> None:
         """Pass a change of orders on: to the worker, which aborts the running query, and to who listens."""
         if not changed:
@@ -296,6 +335,7 @@ class GroundingNode(LifecycleNode):
         if self._worker is not None:
             self._worker.order(order)
         self._silence.restart(time.monotonic())
+        self._since = time.monotonic()
         active = order.instruction if order else ""
         if active != self._told_instruction:
             self._told_instruction = active
@@ -346,6 +386,7 @@ class GroundingNode(LifecycleNode):
         values = {"seq": result.order.sequence, "stamp": messages.stamp_text(header), "outcome": verdict.outcome,
                   "reason": verdict.reason, "engine_ms": engine_ms, "total_ms": total_ms, "age_ms": 1000.0 * age,
                   "instruction": result.order.instruction, **messages.grounding_values(grounding)}
+        self._answers.concluded(now, verdict.outcome, verdict.message, grounding.repairs if grounding else ())
         if verdict.outcome == "error":
             self.get_logger().warning(f"{verdict.reason}: {verdict.message}", throttle_duration_sec=5.0)
         self._report(messages.LEVELS[verdict.outcome], verdict.message, values)

@@ -61,8 +61,12 @@ INSTRUCTION_ACTIVE = Topic("~/instruction_active", "std_msgs/msg/String", "out",
 QUEUE_MS = Topic("~/latency/queue_ms", "std_msgs/msg/Float32", "out", "Arrival of the image to start of the query.")
 INFERENCE_MS = Topic("~/latency/inference_ms", "std_msgs/msg/Float32", "out", "The engine's part of an answer.")
 TOTAL_MS = Topic("~/latency/total_ms", "std_msgs/msg/Float32", "out", "Arrival of the image to its boxes.")
+DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "out",
+                    "Once a second: the engine (state, restarts, memory), each camera (rate, age, drops), the answers"
+                    " (outcomes, repairs).", depth=10)
 
-TOPICS = (IMAGE, INSTRUCTION, VISIBLE, AMODAL, STATUS, INSTRUCTION_ACTIVE, QUEUE_MS, INFERENCE_MS, TOTAL_MS)
+TOPICS = (IMAGE, INSTRUCTION, VISIBLE, AMODAL, STATUS, INSTRUCTION_ACTIVE, QUEUE_MS, INFERENCE_MS, TOTAL_MS,
+          DIAGNOSTICS)
 
 ENABLE = Service("~/enable", "std_srvs/srv/SetBool", "Stop asking the engine (it stays loaded), or go on.")
 RESET = Service("~/reset", "std_srvs/srv/Trigger", "Forget the instruction and go back to default_instruction.")

@@ -1,0 +1,32 @@
+"""Reads how much memory processes hold, from Linux's /proc."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def resident(pid: int) -> int:
+    """Give a process's resident memory in bytes; 0 where it is gone or there is no /proc."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def below(pid: int) -> list[int]:
+    """List the processes that descend from one; empty where there is no /proc."""
+    try:
+        children = [
+            int(child)
+            for thread in Path(f"/proc/{pid}/task").iterdir()
+            for child in (thread / "children").read_text().split()
+        ]
+    except OSError:
+        return []
+    return [process for child in children for process in (child, *below(child))]
+
+
+def resident_tree(pid: int) -> int:
+    """Give the resident memory in bytes of a process and all that descends from it; shared pages count each time."""
+    return sum(resident(process) for process in (pid, *below(pid))) if pid else 0
