@@ -79,6 +79,7 @@ setup(
             "grounding = egm_ros.grounding:main",
             "camera = egm_ros.camera:main",
             "overlay = egm_ros.overlay:main",
+            "propagation = egm_ros.propagation:main",
         ],
     },
 )

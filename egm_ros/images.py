@@ -169,7 +169,7 @@ def _decode_compressed(message: Any) -> RGB:
     data = np.frombuffer(message.data, np.uint8)
     if not data.size:
         raise ImageError("empty_image", "the compressed image has no bytes")
-    _refuse_cut_short(data)
+    refuse_cut_short(data)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
@@ -181,7 +181,7 @@ def _decode_compressed(message: Any) -> RGB:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _refuse_cut_short(data: NDArray[np.uint8]) -> None:
+def refuse_cut_short(data: NDArray[np.uint8]) -> None:
     """Refuse a JPEG or PNG without its end: OpenCV would fill the missing part with grey."""
     tail = data[-4096:].tobytes().rstrip(b"\0")
     if data[:2].tobytes() == b"\xff\xd8" and not tail.endswith(b"\xff\xd9"):

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from egm_ros import interface, parameters, stream_interface
+from egm_ros import interface, parameters, propagation_interface, stream_interface
 from egm_ros.interface import Service, Topic
 from egm_ros.parameters import ParameterSpec
 
@@ -84,6 +84,8 @@ def tables() -> dict[str, str]:
         "status keys": keys(interface.STATUS_KEYS),
         "camera topics": topics(stream_interface.CAMERA_TOPICS),
         "camera parameters": settings(stream_interface.CAMERA_PARAMETERS),
+        "propagation topics": topics(propagation_interface.PROPAGATION_TOPICS),
+        "propagation parameters": settings(propagation_interface.PROPAGATION_PARAMETERS),
         "overlay topics": topics(stream_interface.OVERLAY_TOPICS),
         "overlay parameters": settings(stream_interface.OVERLAY_PARAMETERS),
     }

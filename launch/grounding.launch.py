@@ -55,6 +55,17 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             output="screen",
             condition=IfCondition(LaunchConfiguration("overlay")),
         ),
+        Node(
+            package="egm_ros",
+            executable="propagation",
+            name="propagation",
+            namespace=value("namespace"),
+            parameters=[PathJoinSubstitution([SHARE, "config", "propagation.yaml"]), common],
+            remappings=[("image", image)],
+            arguments=level,
+            output="screen",
+            condition=IfCondition(LaunchConfiguration("propagate")),
+        ),
     ]
 
 
@@ -82,6 +93,12 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "overlay", default_value="true", choices=["true", "false"], description="Start the overlay, too."
+            ),
+            DeclareLaunchArgument(
+                "propagate",
+                default_value="false",
+                choices=["true", "false"],
+                description="Start the propagation node, too: boxes carried to the newest image.",
             ),
             DeclareLaunchArgument(
                 "large_images",

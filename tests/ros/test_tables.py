@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from egm_ros import parameters, stream_interface, tables
+from egm_ros import parameters, propagation_interface, stream_interface, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = {
     "grounding": parameters.GROUNDING,
     "camera": stream_interface.CAMERA_PARAMETERS,
     "overlay": stream_interface.OVERLAY_PARAMETERS,
+    "propagation": propagation_interface.PROPAGATION_PARAMETERS,
 }
 
 

@@ -1,0 +1,76 @@
+"""Corners to follow, and where they went: pyramidal Lucas-Kanade, checked by following them back again.
+
+Points are (N, 2) float32 in the coordinates of boxes: the middle of the first pixel is at (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.boxes import Box
+from egm_core.propagation.similarity import Mask, Points
+
+WINDOW = (15, 15)
+LEVELS = 3
+# A point that comes back further away than this, in pixels, was not followed but lost.
+ROUND_TRIP = 1.0
+_STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
+_NONE: Points = np.zeros((0, 2), np.float32)
+# A patch is compared on this many pixels to either side of its point.
+_REACH = 4
+# Corners this much weaker than the strongest still count: many an object is of one colour.
+QUALITY = 0.003
+
+
+def features(
+    grey: NDArray[np.uint8], inside: Box, most: int, apart: float, outside: Box | None = None, besides: Points = _NONE
+) -> Points:
+    """Find up to `most` corners inside a box, `apart` pixels from each other, not in `outside`, nor near `besides`."""
+    height, width = grey.shape
+    x0, y0 = max(0, int(np.floor(inside[0]))), max(0, int(np.floor(inside[1])))
+    x1, y1 = min(width, int(np.ceil(inside[2]))), min(height, int(np.ceil(inside[3])))
+    if most <= 0 or x1 - x0 < 3 or y1 - y0 < 3:
+        return _NONE
+    mask = np.full((y1 - y0, x1 - x0), 255, np.uint8)
+    if outside is not None:
+        cut = np.clip(np.round(np.array(outside) - [x0, y0, x0, y0]).astype(int), 0, None)
+        mask[cut[1] : cut[3], cut[0] : cut[2]] = 0
+    for x, y in besides:
+        cv2.circle(mask, (round(float(x) - x0), round(float(y) - y0)), round(apart), 0, -1)
+    found = cv2.goodFeaturesToTrack(grey[y0:y1, x0:x1], most, QUALITY, apart, mask=mask, blockSize=5)
+    if found is None:
+        return _NONE
+    return np.asarray(found.reshape(-1, 2) + np.array([x0 + 0.5, y0 + 0.5]), np.float32)
+
+
+def follow(before: NDArray[np.uint8], after: NDArray[np.uint8], points: Points) -> tuple[Points, Mask]:
+    """Follow points from one picture to the next; say where they are now, and which ones can be trusted."""
+    if not len(points):
+        return _NONE, np.zeros(0, bool)
+    start = np.asarray(points - 0.5, np.float32).reshape(-1, 1, 2)
+    options: dict[str, Any] = {"winSize": WINDOW, "maxLevel": LEVELS, "criteria": _STOP}
+    there, arrived, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, **options)
+    height, width = after.shape
+    end = there.reshape(-1, 2)
+    within = ((end >= 0) & (end <= np.array([width - 1, height - 1]))).all(1)
+    trip = np.hypot(*(back - start).reshape(-1, 2).T)
+    good = (arrived.reshape(-1) == 1) & (returned.reshape(-1) == 1) & within & (trip <= ROUND_TRIP)
+    return np.asarray(end + 0.5, np.float32), np.asarray(good, bool)
+
+
+def patches(grey: NDArray[np.uint8], points: Points) -> NDArray[np.float32]:
+    """Cut the patch around each point, normalised to mean 0 and length 1, (N, 81): their product is a correlation."""
+    if not len(points):
+        return np.zeros((0, (2 * _REACH + 1) ** 2), np.float32)
+    steps = np.arange(-_REACH, _REACH + 1, dtype=np.float32)
+    offsets = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    grid = (points - 0.5)[:, None] + offsets
+    cut = cv2.remap(grey, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    values = cut.astype(np.float32)
+    values -= values.mean(1, keepdims=True)
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-3), np.float32)

@@ -1,0 +1,125 @@
+"""Small grey pictures, and a buffer of the newest ones, bounded in time and in bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.boxes import Box, as_box
+
+WIDTH = 480
+BUFFER_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, eq=False)
+class SmallFrame:
+    """A picture as motion is measured in it: grey (h, w), its stamp in nanoseconds, and the size that it was taken in.
+
+    `size` is (width, height) in pixels of the camera, which boxes are in.
+    """
+
+    grey: NDArray[np.uint8]
+    stamp: int
+    size: tuple[int, int]
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels here for each pixel of the camera, along x and y."""
+        height, width = self.grey.shape
+        return width / self.size[0], height / self.size[1]
+
+    def inwards(self, box: Box) -> Box:
+        """Turn a box in the camera's pixels into one in this picture's."""
+        return as_box(np.array(box) * np.tile(self.scale, 2))
+
+    def outwards(self, box: Box) -> Box:
+        """Turn a box in this picture's pixels into one in the camera's."""
+        return as_box(np.array(box) / np.tile(self.scale, 2))
+
+
+def shrink(image: NDArray[np.uint8], stamp: int, width: int = WIDTH, size: tuple[int, int] | None = None) -> SmallFrame:
+    """Make a small grey frame of a picture, RGB (H, W, 3) or grey (H, W), at most `width` pixels wide.
+
+    `size` is the camera's (width, height), where the picture was already decoded to less than that.
+    """
+    if image.ndim not in (2, 3) or image.dtype != np.uint8 or 0 in image.shape:
+        raise ValueError(f"{image.dtype} of shape {image.shape} is no picture; give uint8 (H, W) or (H, W, 3)")
+    high, wide = image.shape[:2]
+    if wide > width:
+        target = (width, max(1, round(high * width / wide)))
+        # Shrinking comes first: it leaves less to turn grey. Where it is by more than 2, every pixel has to count.
+        image = np.asarray(cv2.resize(image, target, interpolation=cv2.INTER_AREA), np.uint8)
+    grey = np.ascontiguousarray(image) if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return SmallFrame(np.asarray(grey, np.uint8), stamp, size or (wide, high))
+
+
+class FrameBuffer:
+    """Keeps the newest frames in the order of their stamps; one buffer is one camera without a jump in time."""
+
+    def __init__(self, seconds: float, limit: int = BUFFER_BYTES) -> None:
+        self.seconds, self._limit = seconds, limit
+        self._frames: OrderedDict[int, SmallFrame] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the pictures take."""
+        return self._bytes
+
+    @property
+    def newest(self) -> SmallFrame | None:
+        """The newest frame, if there is one."""
+        return next(reversed(self._frames.values())) if self._frames else None
+
+    def add(self, frame: SmallFrame) -> bool:
+        """Keep a frame; False where it is no newer than the newest, and was not taken in.
+
+        A frame of another size empties the buffer first, for nothing can be followed across that.
+        """
+        newest = self.newest
+        if newest is not None and frame.stamp <= newest.stamp:
+            return False
+        if newest is not None and (frame.size != newest.size or frame.grey.shape != newest.grey.shape):
+            self.clear()
+        self._frames[frame.stamp] = frame
+        self._bytes += frame.grey.nbytes
+        while len(self._frames) > 1 and (
+            frame.stamp - next(iter(self._frames)) > self.seconds * 1e9 or self._bytes > self._limit
+        ):
+            self._bytes -= self._frames.popitem(last=False)[1].grey.nbytes
+        return True
+
+    def at(self, stamp: int) -> SmallFrame | None:
+        """Give the frame of exactly this stamp, if it is still here."""
+        return self._frames.get(stamp)
+
+    def near(self, stamp: int, seconds: float) -> SmallFrame | None:
+        """Give the frame nearest to a stamp, if one is no further away than so many seconds."""
+        closest = min(self._frames.values(), key=lambda frame: abs(frame.stamp - stamp), default=None)
+        return closest if closest is not None and abs(closest.stamp - stamp) <= seconds * 1e9 else None
+
+    def after(self, stamp: int, most: int) -> list[SmallFrame]:
+        """Give the frames after a stamp, the newest always among them, thinned out evenly to at most `most`."""
+        later = [frame for frame in self._frames.values() if frame.stamp > stamp]
+        return list(thinned(later, most))
+
+    def clear(self) -> None:
+        """Forget all frames."""
+        self._frames.clear()
+        self._bytes = 0
+
+
+def thinned(frames: list[SmallFrame], most: int) -> Iterable[SmallFrame]:
+    """Choose at most `most` frames, evenly, the last one always among them."""
+    if len(frames) <= most:
+        return frames
+    chosen = np.unique(np.round(np.linspace(0, len(frames), most + 1)[1:]).astype(int) - 1)
+    return [frames[index] for index in chosen]

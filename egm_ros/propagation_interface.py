@@ -1,0 +1,45 @@
+"""The parameters and topics of the propagation node: tables for the node, its tests and the README.
+
+Nothing here imports ROS.
+"""
+
+from __future__ import annotations
+
+from egm_ros.interface import Topic
+from egm_ros.parameters import ParameterSpec
+from egm_ros.stream_interface import BOXES_TYPE, IMAGE_TYPE
+
+STRING_TYPE = "std_msgs/msg/String"
+
+IMAGE_IN = Topic("image", IMAGE_TYPE, "in",
+                 "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).", reliable=False, depth=5)
+VISIBLE_IN = Topic("grounding/visible", BOXES_TYPE, "in", "The grounding node's visible boxes.", depth=5)
+AMODAL_IN = Topic("grounding/amodal", BOXES_TYPE, "in", "The grounding node's amodal boxes.", depth=5)
+INSTRUCTION_IN = Topic("grounding/instruction_active", STRING_TYPE, "in",
+                       "The instruction that is served now; boxes of an earlier one end at once.", latched=True)
+VISIBLE = Topic("~/visible", BOXES_TYPE, "out",
+                "Visible box as it is in the newest image, with that image's header; id and class_id are the answer's,"
+                " the score falls with age and lost support. One empty array says that the boxes have ended.")
+AMODAL = Topic("~/amodal", BOXES_TYPE, "out", "Amodal box, carried by the same motion; same header and ids.")
+LOST = Topic("~/lost", STRING_TYPE, "out",
+             "The instruction whose boxes were lost or grew too old before a new answer came: ask again.", depth=5)
+PROPAGATION_TOPICS = (IMAGE_IN, VISIBLE_IN, AMODAL_IN, INSTRUCTION_IN, VISIBLE, AMODAL, LOST)
+
+PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
+    ParameterSpec("transport", "raw", "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
+                  choices=("raw", "compressed")),
+    ParameterSpec("max_propagation", 2.0, "Boxes end this long after the image that the answer was for.",
+                  range=(0.05, 60.0), live=True, unit="s"),
+    ParameterSpec("half_life", 2.0, "Age of an answer at which its score has halved.", range=(0.05, 60.0), live=True,
+                  unit="s"),
+    ParameterSpec("coast", 1.0, "How long boxes go on as they went before while nothing of the object can be"
+                  " followed; 0: end at once.", range=(0.0, 10.0), live=True, unit="s"),
+    ParameterSpec("min_support", 0.15, "Part of the first points that has to be followed still.", range=(0.0, 1.0),
+                  live=True),
+    ParameterSpec("buffer", 5.0, "How long images are kept until their answer comes (as small grey ones, 64 MB at"
+                  " most).", range=(0.1, 60.0), live=True, unit="s"),
+    ParameterSpec("replay_frames", 20, "Images at most, evenly spread, from an answer's image to the newest.",
+                  range=(1, 200), live=True),
+    ParameterSpec("width", 480, "Width to which images are scaled down for following points.", range=(64, 1920),
+                  unit="pixels"),
+)
