@@ -1,7 +1,7 @@
 # Every target sets up what it needs in .venv first; see tools/setup.sh for the variables it heeds.
 RUN := tools/env.sh
 
-.PHONY: setup demo test test-long lint docs test-vllm test-verl test-ray clean
+.PHONY: setup demo test test-long soak lint docs test-vllm test-verl test-ray clean
 
 setup:
 	@tools/setup.sh
@@ -16,6 +16,10 @@ test: setup
 # What takes more than a minute.
 test-long: setup
 	@$(RUN) python -m pytest -m long $(PYTEST)
+
+# The node for ten minutes before a fast camera, twice; SOAK_SECONDS=30 tries it.
+soak: setup
+	@$(RUN) python -m pytest -m soak -s $(PYTEST)
 
 lint: setup
 	@$(RUN) ruff check .

@@ -125,6 +125,13 @@ class EngineLink:
             elif before.degraded and not self.record.degraded and not self.record.smaller:
                 self._set(EngineState("ready", "engine_ready", "usable answers again"))
 
+    def forgive(self) -> None:
+        """Begin a new record, for what did not fit before may fit now."""
+        with self._judging:
+            self.record = Record()
+            if self.state.reason == "engine_degraded":
+                self._set(EngineState("ready", "engine_ready", "tried anew"))
+
     def _set(self, state: EngineState) -> None:
         if state != self.state:
             self.state = state

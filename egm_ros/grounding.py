@@ -289,6 +289,8 @@ class GroundingNode(LifecycleNode):
         self.settings = replace(self.settings, **changed)
         for link in self._links:
             link.care = Care.of(self.settings)
+            if "max_pixels" in changed:
+                link.forgive()
         if self._worker is not None:
             self._worker.update(self.settings)
         self._reorder(self._orders.set_default(self.settings.default_instruction))

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -154,11 +154,13 @@ def request(url: str, body: Any = None) -> Any:
         return json.load(reply)
 
 
-def start_node(domain: int, *arguments: str, **parameters: Any) -> Process:
-    """Start a grounding node with these parameters."""
+def start_node(
+    domain: int, *arguments: str, environment: Mapping[str, str] | None = None, **parameters: Any
+) -> Process:
+    """Start a grounding node with these parameters, and with more in its environment."""
     values = [word for name, value in parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
     command = [sys.executable, "-m", "egm_ros.grounding", "--ros-args", *values, *arguments]
-    return Process(command, domain)
+    return Process(command, domain, **(environment or {}))
 
 
 def image_message(width: int = 64, height: int = 48, stamp: float | None = None, frame: str = "camera") -> Image:

@@ -18,6 +18,7 @@ import re
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 import zlib
@@ -184,6 +185,16 @@ class Handler(BaseHTTPRequestHandler):
                 raise ConnectionResetError("the client hung up")
 
 
+class Server(ThreadingHTTPServer):
+    """Lets clients hang up at any moment without a word about it."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
@@ -192,8 +203,7 @@ def main() -> None:
     parser.add_argument("--mode", default="found", choices=MODES)
     options = parser.parse_args()
     Handler.script = Script(options.model, options.start_delay, options.mode)
-    server = ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", options.port), Handler)
     print(f"listening on http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()
 
