@@ -1,6 +1,9 @@
 """The node under a fast camera and a slow engine for minutes: memory flat, answers young, services quick.
 
     make soak                  # twice ten minutes; SOAK_SECONDS=30 make soak tries it
+
+Camera and node share config/fastdds_shm.xml: without it 13 of 60 images a second arrive at 720p already, and a load
+that does not arrive is none.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from robot import COMMAND, Process, Robot, folder_of, request, scripted, start_n
 from egm_ros.memory import resident
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
-WARM_UP = min(60.0, SECONDS / 3.0)
+WARM_UP = min(60.0, SECONDS / 2.0)
 PERIOD = 0.2
+FEWEST = 40.0
 DOMAIN = 10 + (os.getpid() + 10) % 80
 CAMERA = Path(__file__).with_name("fast_camera.py")
 PROFILE = Path(__file__).resolve().parents[2] / "config" / "fastdds_shm.xml"
@@ -32,19 +36,17 @@ pytestmark = [pytest.mark.ros, pytest.mark.soak, pytest.mark.timeout(SECONDS + 1
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "environment", "slowest_ms", "fewest"),
-    [(1280, 720, {}, 50.0, 0.0), (1920, 1080, ROOM, 150.0, 40.0)],
-    ids=["720p", "1080p with the shared-memory profile"],
+    ("width", "height", "slowest_ms"), [(1280, 720, 50.0), (1920, 1080, 150.0)], ids=["720p", "1080p"]
 )
-def test_memory_stays_flat_and_answers_young(width, height, environment, slowest_ms, fewest, tmp_path):
+def test_memory_stays_flat_and_answers_young(width, height, slowest_ms, tmp_path):
     model = folder_of(tmp_path / "scripted-qwen", "visible", "amodal")
     node = start_node(DOMAIN, model=str(model), engine_command=COMMAND, max_rate=0.0, default_instruction="the mug",
-                      environment=environment)
+                      environment=ROOM)
     camera = Process([sys.executable, str(CAMERA), "--width", str(width), "--height", str(height)], DOMAIN,
-                     **environment)
+                     **ROOM)
     robot = Robot(DOMAIN)
     try:
-        robot.status(reason="engine_ready")
+        robot.status(engine="ready")
         (engine,) = scripted(node.pid)
         words = Path(f"/proc/{engine}/cmdline").read_text().split("\0")
         request(f"http://127.0.0.1:{words[words.index('--port') + 1]}/script", {"delay": 1.0})
@@ -83,7 +85,7 @@ def test_memory_stays_flat_and_answers_young(width, height, environment, slowest
     assert np.percentile(ages, 99) < 1500.0
     assert max(ages) < 3000.0
     assert slow < slowest_ms
-    assert rate >= fewest
+    assert rate >= FEWEST
 
 
 def _counts(robot: Robot) -> int:
