@@ -17,6 +17,7 @@ from lifecycle_msgs.msg import Transition
 from robot import (
     COMMAND,
     Robot,
+    ScriptedEngine,
     alive,
     counts,
     descendants,
@@ -200,6 +201,26 @@ def test_an_engine_without_memory_is_replaced_and_then_left_alone_as_degraded(mo
         assert len(reasons) == 2
     finally:
         robot.close()
+        assert node.stop() == 0, node.output
+
+
+def test_a_server_at_a_url_that_answers_nothing_of_use_is_reported_and_left_alone():
+    engine = ScriptedEngine(OTHER_DOMAIN)
+    engine.script(mode="garbage")
+    node = start_node(OTHER_DOMAIN, model="scripted-qwen", engine_url=engine.url, failure_limit=2, max_rate=0.0,
+                      default_instruction="the mug")
+    robot = Robot(OTHER_DOMAIN)
+    try:
+        with robot.stream(10.0):
+            assert robot.status(reason="engine_degraded")["level"] == 1
+            engine.script(mode="found")
+            robot.forget()
+            status = robot.status(reason="engine_ready")
+            assert (status["level"], status["restarts"]) == (0, "0")
+            robot.status(outcome="found")
+    finally:
+        robot.close()
+        engine.stop()
         assert node.stop() == 0, node.output
 
 
