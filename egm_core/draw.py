@@ -16,6 +16,9 @@ Shown: TypeAlias = Box | Sequence[Box] | None
 
 VISIBLE: Color = (40, 220, 90)
 AMODAL: Color = (255, 150, 30)
+# The same two for boxes that were carried to the picture.
+NOW_VISIBLE: Color = (60, 150, 255)
+NOW_AMODAL: Color = (190, 120, 255)
 INK: Color = (255, 255, 255)
 PLATE: Color = (20, 20, 20)
 OUTLINE: Color = (0, 0, 0)
@@ -25,21 +28,27 @@ _BASE_HEIGHT = 22
 
 
 def draw(
-    image: NDArray[np.uint8], visible: Shown = None, amodal: Shown = None, label: str = "", scale: float = 1.0
+    image: NDArray[np.uint8],
+    visible: Shown = None,
+    amodal: Shown = None,
+    label: str = "",
+    scale: float = 1.0,
+    colors: tuple[Color, Color] | None = None,
 ) -> NDArray[np.uint8]:
     """Give a copy of a picture with visible boxes solid, amodal ones dashed, and a label in the upper left corner.
 
     `image` is (H, W, 3) RGB, or mono as (H, W) or (H, W, 1); the copy is always (H, W, 3). Boxes are in pixels, one,
     several or None; what leaves the frame is cut at its edge. Lines and letters grow with the picture, and with
-    `scale`. Characters that the font lacks show as '?'.
+    `scale`. Characters that the font lacks show as '?'. `colors` are those of the visible and the amodal boxes.
     """
     canvas = _rgb(image)
     width = _line_width(canvas, scale)
+    solid, dashed = colors or (VISIBLE, AMODAL)
     for box in as_list(visible):
-        _solid(canvas, box, VISIBLE, width)
+        _solid(canvas, box, solid, width)
     # Dashes over the solid line: where both boxes share an edge, both colours show.
     for box in as_list(amodal):
-        _dashed(canvas, box, AMODAL, width)
+        _dashed(canvas, box, dashed, width)
     if label:
         _write(canvas, label, scale)
     return canvas

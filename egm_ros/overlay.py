@@ -1,5 +1,7 @@
 """Draws the boxes into the camera's pictures: visible solid, amodal dashed. It works only while someone looks.
 
+With `propagated` the boxes of the propagation node stand beside the answer's, which are as old as the engine took.
+
     python -m egm_ros.overlay --ros-args -r image:=/camera/image
 """
 
@@ -18,7 +20,7 @@ from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
-from egm_core.draw import draw
+from egm_core.draw import NOW_AMODAL, NOW_VISIBLE, draw
 from egm_core.joining import Answer, Join, box_of, stamp_of
 from egm_ros import images
 from egm_ros import stream_interface as interface
@@ -40,6 +42,8 @@ class OverlayNode(Node):
         self._values = declare(self, interface.OVERLAY_PARAMETERS)
         watch(self, interface.OVERLAY_PARAMETERS, lambda changed: "", self._change)
         self._join = Join(self._values["buffer"])
+        self._now = Join(0.0)
+        self._waiting: Any | None = None
         self._instruction: str | None = None
         self._advised = False
         self._image = self._publisher(Image, interface.OVERLAY_IMAGE)
@@ -71,6 +75,11 @@ class OverlayNode(Node):
                 (Detection2DArray, interface.OVERLAY_AMODAL, self._on_amodal),
                 (String, interface.OVERLAY_INSTRUCTION, self._on_instruction),
             )
+            if self._values["propagated"]:
+                entries += (
+                    (Detection2DArray, interface.OVERLAY_NOW_VISIBLE, lambda array: self._on_now(array, "visible")),
+                    (Detection2DArray, interface.OVERLAY_NOW_AMODAL, lambda array: self._on_now(array, "amodal")),
+                )
             self._inputs = [
                 self.create_subscription(
                     kind,
@@ -85,7 +94,7 @@ class OverlayNode(Node):
             for subscription in self._inputs:
                 self.destroy_subscription(subscription)
             self._inputs = []
-            self._join = Join(self._values["buffer"])
+            self._join, self._now, self._waiting = Join(self._values["buffer"]), Join(0.0), None
 
     def _on_instruction(self, message: String) -> None:
         """Leave the boxes of an earlier instruction; at the start the latched one may come after its answer."""
@@ -110,11 +119,32 @@ class OverlayNode(Node):
         if own is not None:
             self._show(message, own)
         elif self._values["show"] != "answered":
-            newest = self._join.newest
-            age = (stamp_of(message) - newest.stamp) / 1e9 if newest is not None else 0.0
-            self._show(message, newest if 0.0 <= age <= self._values["max_age"] else None)
+            self._show_waiting()
+            self._waiting = message
+            if not self._values["propagated"] or self._now_of(message) is not None:
+                self._show_waiting()
 
-    def _show(self, picture: Any, answer: Answer | None) -> None:
+    def _on_now(self, array: Detection2DArray, kind: str) -> None:
+        """Show the picture that waits for these very boxes."""
+        getattr(self._now, kind)(array)
+        if self._waiting is not None and self._now_of(self._waiting) is not None:
+            self._show_waiting()
+
+    def _now_of(self, picture: Any) -> Answer | None:
+        """Give the propagated boxes of a picture, once both arrays are here."""
+        now = self._now.newest
+        return now if now is not None and now.complete and now.stamp == stamp_of(picture) else None
+
+    def _show_waiting(self) -> None:
+        """Show the picture that waits, if there is one, with the newest answer so far and what was carried to it."""
+        picture, self._waiting = self._waiting, None
+        if picture is None:
+            return
+        newest = self._join.newest
+        age = (stamp_of(picture) - newest.stamp) / 1e9 if newest is not None else 0.0
+        self._show(picture, newest if 0.0 <= age <= self._values["max_age"] else None, self._now_of(picture))
+
+    def _show(self, picture: Any, answer: Answer | None, now: Answer | None = None) -> None:
         try:
             image = images.decode(picture)
         except ImageError as error:
@@ -123,6 +153,9 @@ class OverlayNode(Node):
         scale = self._values["scale"]
         if scale > 1:
             image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+        if now is not None:
+            pair = boxes_in(now.visible, scale), boxes_in(now.amodal, scale)
+            image = draw(image, *pair, colors=(NOW_VISIBLE, NOW_AMODAL))
         if answer is not None:
             age = (stamp_of(picture) - answer.stamp) / 1e9
             image = drawn(image, answer, age, self._instruction or "", scale)

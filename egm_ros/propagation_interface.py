@@ -32,7 +32,7 @@ PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
                   range=(0.05, 60.0), live=True, unit="s"),
     ParameterSpec("half_life", 2.0, "Age of an answer at which its score has halved.", range=(0.05, 60.0), live=True,
                   unit="s"),
-    ParameterSpec("coast", 1.0, "How long boxes go on as they went before while nothing of the object can be"
+    ParameterSpec("coast", 1.5, "How long boxes go on as they went before while nothing of the object can be"
                   " followed; 0: end at once.", range=(0.0, 10.0), live=True, unit="s"),
     ParameterSpec("min_support", 0.15, "Part of the first points that has to be followed still.", range=(0.0, 1.0),
                   live=True),

@@ -48,11 +48,15 @@ OVERLAY_VISIBLE = Topic("grounding/visible", BOXES_TYPE, "in", "The grounding no
 OVERLAY_AMODAL = Topic("grounding/amodal", BOXES_TYPE, "in", "The grounding node's amodal boxes.", depth=5)
 OVERLAY_INSTRUCTION = Topic("grounding/instruction_active", "std_msgs/msg/String", "in",
                             "The instruction that is served now; boxes of an earlier one vanish.", latched=True)
+OVERLAY_NOW_VISIBLE = Topic("propagation/visible", BOXES_TYPE, "in",
+                            "The propagation node's visible boxes, with propagated:=true.", depth=5)
+OVERLAY_NOW_AMODAL = Topic("propagation/amodal", BOXES_TYPE, "in",
+                           "The propagation node's amodal boxes, with propagated:=true.", depth=5)
 OVERLAY_IMAGE = Topic("~/image", IMAGE_TYPE, "out",
                       "The picture with its boxes: visible solid, amodal dashed; the header is the picture's.")
 OVERLAY_COMPRESSED = Topic("~/image/compressed", COMPRESSED_TYPE, "out", "The same as JPEG.")
-OVERLAY_TOPICS = (OVERLAY_IMAGE_IN, OVERLAY_VISIBLE, OVERLAY_AMODAL, OVERLAY_INSTRUCTION, OVERLAY_IMAGE,
-                  OVERLAY_COMPRESSED)
+OVERLAY_TOPICS = (OVERLAY_IMAGE_IN, OVERLAY_VISIBLE, OVERLAY_AMODAL, OVERLAY_INSTRUCTION, OVERLAY_NOW_VISIBLE,
+                  OVERLAY_NOW_AMODAL, OVERLAY_IMAGE, OVERLAY_COMPRESSED)
 
 OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec("transport", "raw", "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
@@ -64,6 +68,8 @@ OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
                   range=(1, 8), live=True),
     ParameterSpec("max_age", 5.0, "An answer older than this is no longer drawn on later pictures.",
                   range=(0.0, 3600.0), live=True, unit="s"),
+    ParameterSpec("propagated", False, "Draw the propagation node's boxes as well, in blue and violet, beside the"
+                  " answer's; later pictures then wait for theirs, until the next picture at most."),
     ParameterSpec("buffer", 5.0, "How long pictures are kept until their answer comes.", range=(0.0, 60.0), live=True,
                   unit="s"),
     ParameterSpec("jpeg_quality", 90, "Quality of ~/image/compressed.", range=(1, 100), live=True),

@@ -18,7 +18,7 @@ CAMERA = {
     "path": "Clip, folder, video or bag.",
     "world": "World of a rendered scene.",
 }
-PASSED_ON = ("namespace", "use_sim_time", "log_level", "params_file", "model", "engine_url")
+PASSED_ON = ("namespace", "use_sim_time", "log_level", "params_file", "model", "engine_url", "propagate")
 
 
 def camera(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -55,6 +55,12 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument("model", default_value="", description="Model: a folder, or egm_tiny."),
             DeclareLaunchArgument("engine_url", default_value="", description="Server to use; empty: start one."),
+            DeclareLaunchArgument(
+                "propagate",
+                default_value="false",
+                choices=["true", "false"],
+                description="Carry boxes to the newest image, and draw them, too.",
+            ),
             DeclareLaunchArgument(
                 "params_file", default_value=default_parameters, description="Parameter file of the grounding node."
             ),

@@ -49,7 +49,10 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             executable="overlay",
             name="overlay",
             namespace=value("namespace"),
-            parameters=[PathJoinSubstitution([SHARE, "config", "overlay.yaml"]), common],
+            parameters=[
+                PathJoinSubstitution([SHARE, "config", "overlay.yaml"]),
+                common | {"propagated": value("propagate") == "true"},
+            ],
             remappings=[("image", image)],
             arguments=level,
             output="screen",

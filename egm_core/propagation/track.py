@@ -37,7 +37,7 @@ SMOOTHING = 0.6
 # What is left of the score when nothing of the object is seen any more; it goes on falling until the track ends.
 BLIND_FAITH = 0.3
 # Points on what surrounds an object, and among the object's own the part, that make a case for leaving others out.
-LEAST_AROUND, LEAST_OWN = 6, 0.25
+LEAST_AROUND, LEAST_OWN = 6, 0.4
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Limits:
     max_age: float = 2.0
     half_life: float = 2.0
     least_support: float = 0.15
-    coast: float = 1.0
+    coast: float = 1.5
 
 
 LIMITS = Limits()

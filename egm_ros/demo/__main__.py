@@ -2,7 +2,8 @@
 
     python -m egm_ros.demo --out out [--live] [--model MODEL]
 
-It prints a row for each answer and leaves demo.png, demo.mp4 and the processes' logs in the folder. It ends with 1
+It prints a row for each answer and leaves demo.png, demo_now.png (propagated boxes beside stale ones), demo.mp4 and
+the processes' logs in the folder. It ends with 1
 when a process died, and with 2 when no box came.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from egm_core.boxes import Box
+from egm_core.joining import Stamp
 from egm_ros.demo import pictures, stage
 from egm_ros.demo.processes import ProcessDied, Processes
 from egm_ros.demo.robot import Robot, Row
@@ -45,6 +47,7 @@ class Demo:
         self._processes = Processes(options.out / "logs")
         self._robot = Robot()
         self._tiles: list[tuple[Row, str]] = []
+        self._beside: list[tuple[Stamp, str]] = []
 
     def run(self) -> None:
         """Run it all; raises ProcessDied or NoAnswer."""
@@ -69,7 +72,8 @@ class Demo:
         parameters = {"engine_url": url, "model": model, "max_rate": 0.0, "query_timeout": 20.0, "max_result_age": 20.0}
         node = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
         self._processes.start("grounding", "egm_ros.grounding", "--ros-args", *node)
-        self._processes.start("overlay", "egm_ros.overlay", "--ros-args", "-p", "scale:=3")
+        self._processes.start("overlay", "egm_ros.overlay", "--ros-args", "-p", "scale:=3", "-p", "propagated:=true")
+        self._processes.start("propagation", "egm_ros.propagation", "--ros-args", "-p", "max_propagation:=5.0")
 
         def ready() -> bool:
             try:
@@ -107,8 +111,23 @@ class Demo:
             pairs = list(zip(rows, verdicts, strict=True))
             final = [pair for pair in pairs if self._final(pair[0], instruction)]
             self._tiles += (final or pairs)[-1:]
+            self._compare(shown, instruction, [row for row, _ in final])
         self._robot.say("")
         self._processes.stop(camera)
+
+    def _compare(self, shown: Shown, instruction: str, rows: list[Row]) -> None:
+        """Choose the picture with the oldest answer, and tell what that is worth beside the propagated box."""
+        pairs = [
+            ((stamp - row.stamp) / 1e9, stamp, row)
+            for stamp in self._robot.carried(instruction)
+            if (row := stage.answer_at(rows, stamp)) is not None
+        ]
+        for age, stamp, row in sorted(pairs, key=lambda pair: pair[:2], reverse=True)[:1]:
+            seen, carried = self._robot.seen(stamp), self._robot.carried(instruction)[stamp]
+            told = [shown.overlap(instruction, box, seen) for box in (row.visible, carried)]
+            stale, now = (f"visible IoU {share or 'unknown'}" for share in told)
+            caption = f"{instruction}\nanswer {age:.1f} s old (green, orange): {stale}\ncarried (blue, violet): {now}"
+            self._beside.append((stamp, caption))
 
     def _final(self, row: Row, instruction: str) -> bool:
         return row.instruction == instruction and row.outcome in ("found", "absent")
@@ -130,6 +149,9 @@ class Demo:
         if not tiles or not film:
             raise NoAnswer("no picture came from the overlay")
         pictures.contact_sheet(out / "demo.png", tiles)
+        beside = [(image, told) for stamp, told in self._beside if (image := self._robot.drawn(stamp)) is not None]
+        if beside:
+            pictures.contact_sheet(out / "demo_now.png", beside)
         pictures.film(out / "demo.mp4", film, self._shown[0].rate)
         summary = f"{len(rows)} answers, {boxes} with boxes, in {self._seconds():.0f} s"
         print(f"\n{summary}: {out / 'demo.png'}, {out / 'demo.mp4'}")

@@ -52,6 +52,8 @@ class Robot:
         for kind, kept in self._boxes.items():
             self._subscribe(Detection2DArray, f"grounding/{kind}", lambda array, kept=kept: self._keep(kept, array))
         self._subscribe(DiagnosticStatus, "grounding/status", self._on_status, reliable)
+        self._carried: dict[Stamp, Any] = {}
+        self._subscribe(Detection2DArray, "propagation/visible", lambda array: self._keep(self._carried, array))
         self._subscribe(CompressedImage, "overlay/image/compressed", lambda image: self._keep(self._drawn, image))
         self._subscribe(Image, "image", lambda image: self._keep(self._seen, image), qos_profile_sensor_data)
         self._drawn: dict[Stamp, CompressedImage] = {}
@@ -92,6 +94,15 @@ class Robot:
     def drawn(self, stamp: Stamp) -> RGB | None:
         """Give the overlay's picture of a stamp."""
         return decode(self._drawn[stamp]) if stamp in self._drawn else None
+
+    def carried(self, instruction: str) -> dict[Stamp, Box]:
+        """Give the propagated visible boxes of an instruction, by the stamp of the picture they are for."""
+        found = {stamp: array.detections[0] for stamp, array in self._carried.items() if array.detections}
+        return {
+            stamp: box_of(entry)
+            for stamp, entry in found.items()
+            if entry.results and entry.results[0].hypothesis.class_id == instruction
+        }
 
     @property
     def film(self) -> list[RGB]:

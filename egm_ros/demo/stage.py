@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import cv2
 
 from egm_core.boxes import Box, iou
+from egm_core.joining import Stamp
 from egm_ros.demo.robot import Row
 from egm_ros.images import RGB
 from egm_ros.sources import CLIPS
@@ -42,6 +43,19 @@ class Shown:
             return ""
         given = (row.visible, row.amodal)
         return " / ".join(f"{iou(box, true):.2f}" if box else "-" for box, true in zip(given, boxes, strict=True))
+
+
+    def overlap(self, instruction: str, box: Box | None, seen: RGB | None) -> str:
+        """Give a visible box's IoU with the truth of a picture; empty where that is not known."""
+        target = self.instructions.get(instruction)
+        boxes = self.truth.get(digest(seen), {}) if seen is not None else {}
+        return f"{iou(box, boxes[target][0]):.2f}" if target in boxes and box is not None else ""
+
+
+def answer_at(rows: Sequence[Row], stamp: Stamp) -> Row | None:
+    """Give the newest answer that had come when the picture of a stamp was taken."""
+    there = [row for row in rows if row.stamp + row.total_ms * 1e6 <= stamp]
+    return max(there, key=lambda row: row.stamp, default=None)
 
 
 def digest(image: RGB) -> str:

@@ -54,6 +54,8 @@ def test_it_shows_answers_and_leaves_pictures_and_no_process(domain: int, tmp_pa
     sheet = cv2.imread(str(tmp_path / "demo.png"))
     assert sheet.shape[1] > 1000
     assert sheet.std() > 20
+    beside = cv2.imread(str(tmp_path / "demo_now.png"))
+    assert beside.std() > 20
     film = cv2.VideoCapture(str(tmp_path / "demo.mp4"))
     assert film.get(cv2.CAP_PROP_FRAME_COUNT) >= 30
     arrived, frame = film.read()

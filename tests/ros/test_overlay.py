@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.draw import draw
+from egm_core.draw import NOW_AMODAL, NOW_VISIBLE, draw
 from egm_core.joining import Answer, Join, box_of, stamp_of
 from egm_ros import images
 from egm_ros.messages import detection
@@ -139,6 +139,33 @@ def test_answered_pictures_alone_and_compressed_output(bench: Any) -> None:
     scene.next()
     assert scene.headers == [header(1200)]
     assert not scene.shown
+
+
+def test_propagated_boxes_stand_beside_the_answer_s(bench: Any) -> None:
+    scene = Scene(bench, propagated=True)
+    make = bench.node.create_publisher
+    carried = [make(Detection2DArray, f"propagation/{kind}", 5) for kind in ("visible", "amodal")]
+    scene.look()
+    bench.until(lambda: all(publisher.get_subscription_count() for publisher in carried))
+    scene.camera.publish(picture(1000))
+    bench.spin(0.2)
+    scene.answer(1000)
+    scene.next()
+    scene.camera.publish(picture(1400))
+    moved = tuple(edge + 15 for edge in VISIBLE), tuple(edge + 15 for edge in AMODAL)
+    for publisher, box in zip(carried, moved, strict=True):
+        publisher.publish(boxes(1400, box))
+    bench.until(lambda: header(1400) in [message.header for message in scene.shown])
+    shown = next(images.decode(message) for message in scene.shown if message.header == header(1400))
+    first = draw(PICTURE, *moved, colors=(NOW_VISIBLE, NOW_AMODAL))
+    np.testing.assert_array_equal(shown, draw(first, VISIBLE, AMODAL, "the mug 0.87, 0.4 s ago"))
+    scene.shown.clear()
+    scene.camera.publish(picture(1500))
+    bench.spin(0.2)
+    assert not scene.shown
+    scene.camera.publish(picture(1600))
+    scene.next()
+    assert scene.headers == [header(1500)]
 
 
 def test_compressed_input(bench: Any) -> None:
