@@ -117,6 +117,10 @@ class PropagationNode(Node):
         self._carry([self._step(entry, [frame]) for entry in before], message.header)
 
     def _on_boxes(self, array: Detection2DArray, kind: str) -> None:
+        frame = self._frames.newest
+        if frame is not None and stamp_of(array) > frame.stamp + JUMP * 1e9:
+            # An answer from before time went back; it would shut out those that come, which are older by stamp.
+            return
         getattr(self._join, kind)(array)
         newest = self._join.newest
         if newest is not None and newest.complete and newest is not self._waiting:

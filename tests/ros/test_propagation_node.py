@@ -156,6 +156,7 @@ def test_a_new_instruction_an_absent_answer_and_a_jump_in_time_end_the_boxes_onc
     carry()
     scene.show(next(numbers), base=40)
     ended(base=40)
+    scene.answer(30)
     carry(base=40)
 
 
