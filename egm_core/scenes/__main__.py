@@ -42,6 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--fps", type=float, default=4.0, help="frames a second of that clip")
     export = commands.add_parser("export", parents=[shared], help="write pictures and the training record")
     export.add_argument("--per-scene", type=int, default=6, help="samples of a scene")
+    export.add_argument(
+        "--amodal-share", type=float, default=1.0, help="share of the objects in full view asked for by both tasks"
+    )
+    export.add_argument("--direct-share", type=float, default=0.0, help="share of the samples without reasoning")
     export.add_argument("--stored", type=Path, help="folder of rendered shards to take those of the seeds from")
     export.add_argument("--workers", type=int, default=1, help="processes, with --stored")
     export.add_argument("--vary", action="store_true", help="mirror, light, blur and noise at random, for training")
@@ -86,9 +90,10 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from egm_core.scenes.export import export, export_stored, rendered
+    from egm_core.scenes.export import Taste, export, export_stored, rendered
 
-    first, number, how = options.first_seed, options.scenes, (options.per_scene, options.vary, options.file)
+    taste = Taste(options.per_scene, options.amodal_share, options.direct_share)
+    first, number, how = options.first_seed, options.scenes, (taste, options.vary, options.file)
     if options.stored:
         count = export_stored(options.out, options.stored, first, number, *how, options.workers)
     else:

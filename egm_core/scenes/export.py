@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -19,20 +20,44 @@ from egm_core.scenes.variation import varied
 
 _CHOICE_STREAM = 77
 _VARIATION_STREAM = 78
+_COIN_STREAM = 79
 IMAGES = "images"
 
 
-def samples(scene: Scene, image: str, count: int) -> list[Sample]:
-    """Return `count` samples of a scene (fewer where it doesn't allow more); `image` is its picture's path.
+@dataclass(frozen=True)
+class Taste:
+    """What is asked of a scene: `per_scene` expressions (fewer where it doesn't allow more).
 
-    The expressions drawn depend on the scene's seed only. The split is `train`, or `evaluation` for the seeds that
-    training refuses.
+    `amodal_share` of the objects whose two boxes hardly differ are asked for by both tasks, the others by the visible
+    one alone; objects that are cut short always by both. `direct_share` of the samples carry no reasoning, so that a
+    model learns to answer without it, too.
+    """
+
+    per_scene: int = 6
+    amodal_share: float = 1.0
+    direct_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.per_scene < 1:
+            raise ValueError("per_scene must be at least 1")
+        for name in ("amodal_share", "direct_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name):g}")
+
+
+def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
+    """Return a scene's samples; `image` is its picture's path.
+
+    What is drawn depends on the scene's seed only. The split is `train`, or `evaluation` for the seeds that training
+    refuses.
     """
     rng = np.random.default_rng([_CHOICE_STREAM, scene.seed])
+    coin = np.random.default_rng([_COIN_STREAM, scene.seed])
     split = "train" if scene.seed < EVALUATION_FIRST_SEED else "evaluation"
     records = []
-    for expression in choose(scene, rng, count):
+    for expression in choose(scene, rng, taste.per_scene):
         thing = None if expression.target is None else scene.objects[expression.target]
+        plain, direct = coin.random() >= taste.amodal_share, coin.random() < taste.direct_share
         records.append(
             Sample(
                 image=image,
@@ -42,10 +67,11 @@ def samples(scene: Scene, image: str, count: int) -> list[Sample]:
                 visible_fraction=thing.visible_fraction if thing else None,
                 height=scene.height,
                 width=scene.width,
-                reasoning=expression.reasoning,
+                reasoning="" if direct else expression.reasoning,
                 source=f"egm_scenes_v{scene.version}/{scene.world}/{expression.kind}",
                 split=split,
-                amodal_reasoning=expression.amodal_reasoning,
+                amodal_reasoning="" if direct else expression.amodal_reasoning,
+                task="visible" if plain and thing and not thing.cut_short(scene.width) else "",
             )
         )
     return records
@@ -66,7 +92,7 @@ def rendered(first_seed: int, scenes: int, world: World | None = None) -> Iterat
 def export(
     folder: Path,
     scenes: Iterable[Scene],
-    per_scene: int = 6,
+    taste: Taste = Taste(),
     vary: bool = False,
     file_name: str = "samples.jsonl",
     total: int | None = None,
@@ -75,11 +101,9 @@ def export(
 
     With `vary`, pictures are mirrored, lit, blurred and made noisy at random (by seed), as in pretraining.
     """
-    if per_scene < 1:
-        raise ValueError("per_scene must be at least 1")
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     bar = tqdm(scenes, total=total, unit="scene", desc="exporting", mininterval=5)
-    return write_samples(folder / file_name, _records(folder, bar, per_scene, vary))
+    return write_samples(folder / file_name, _records(folder, bar, taste, vary))
 
 
 def export_stored(
@@ -87,7 +111,7 @@ def export_stored(
     stored: Path,
     first_seed: int,
     scenes: int,
-    per_scene: int = 6,
+    taste: Taste = Taste(),
     vary: bool = False,
     file_name: str = "samples.jsonl",
     workers: int = 1,
@@ -96,29 +120,29 @@ def export_stored(
 
     Workers are spawned and take a shard each; the record is in the order of the seeds whatever their number.
     """
-    if per_scene < 1 or workers < 1:
-        raise ValueError("per_scene and workers must be at least 1")
+    if workers < 1:
+        raise ValueError("workers must be at least 1")
     files = store.shards(stored)
     if not files:
         raise store.StoreError(f"no scenes in {stored}: render some with python -m egm_core.scenes render")
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
-    jobs = [(folder, file, range(first_seed, first_seed + scenes), per_scene, vary) for file in files]
+    jobs = [(folder, file, range(first_seed, first_seed + scenes), taste, vary) for file in files]
     with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
         parts = tqdm(pool.imap(_export_shard, jobs), total=len(jobs), unit="shard", desc="exporting")
         return write_samples(folder / file_name, (sample for part in parts for sample in part))
 
 
-def _export_shard(job: tuple[Path, Path, range, int, bool]) -> list[Sample]:
-    folder, file, seeds, per_scene, vary = job
+def _export_shard(job: tuple[Path, Path, range, Taste, bool]) -> list[Sample]:
+    folder, file, seeds, taste, vary = job
     cv2.setNumThreads(1)
-    return list(_records(folder, (s for s in store.read(file) if s.seed in seeds), per_scene, vary))
+    return list(_records(folder, (s for s in store.read(file) if s.seed in seeds), taste, vary))
 
 
-def _records(folder: Path, scenes: Iterable[Scene], per_scene: int, vary: bool) -> Iterator[Sample]:
+def _records(folder: Path, scenes: Iterable[Scene], taste: Taste, vary: bool) -> Iterator[Sample]:
     for scene in scenes:
         if vary:
             scene = varied(scene, np.random.default_rng([_VARIATION_STREAM, scene.seed]))
         path = folder / IMAGES / f"{scene.world}-{scene.seed:09d}.png"
         if not cv2.imwrite(str(path), np.ascontiguousarray(scene.image[..., ::-1])):
             raise OSError(f"can't write {path}")
-        yield from samples(scene, str(path), per_scene)
+        yield from samples(scene, str(path), taste)

@@ -33,6 +33,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "black": (32, 32, 36),
 }
 EVALUATION_FIRST_SEED = 500_000_000
+_CUT_SHORT = 0.03
 
 
 def training_seed(seed: int) -> int:
@@ -84,6 +85,11 @@ class ObjectTruth:
     position: NDArray[np.float64]
     rotation: NDArray[np.float64]
     extent: NDArray[np.float64]
+
+    def cut_short(self, width: int) -> bool:
+        """Tell whether a side of the visible box lies off the amodal one's by over 3 % of the image's width."""
+        off = max(abs(a - b) for a, b in zip(self.visible, self.amodal, strict=True))
+        return off > _CUT_SHORT * width
 
 
 @dataclass(frozen=True)

@@ -83,10 +83,10 @@ def grounding_queries(
             queries.append(Query(speaker.prompt(e.text, task), answer, e.mentions if reasoning else ()))
             continue
         thing = scene.objects[e.target]
-        differs = max(abs(a - b) for a, b in zip(thing.visible, thing.amodal, strict=True)) > 0.03 * scene.width
-        tasks: tuple[Task, ...] = (
-            ("visible", "amodal") if differs else (("amodal",) if rng.random() < 0.35 else ("visible",))
-        )
+        if thing.cut_short(scene.width):
+            tasks: tuple[Task, ...] = ("visible", "amodal")
+        else:
+            tasks = ("amodal",) if rng.random() < 0.35 else ("visible",)
         for task in tasks:
             box = to_relative(thing.visible if task == "visible" else thing.amodal, scene.width, scene.height)
             trace = (e.reasoning if task == "visible" else e.amodal_reasoning) if reasoning else ""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from egm_core.scenes import EVALUATION_FIRST_SEED, Generator, Scene, training_seed
-from egm_core.scenes.export import export_stored
+from egm_core.scenes.export import Taste, export_stored, samples
 from egm_core.scenes.store import StoreError, read, render, shard_path, shards, write_shard
 
 
@@ -121,9 +121,33 @@ def test_stored_scenes_are_exported_by_seed_whatever_the_number_of_workers(
     written = {}
     for workers in (1, 2):
         out = tmp_path / str(workers)
-        export_stored(out, tmp_path / "shards", 11, 2, per_scene=2, vary=True, workers=workers)
+        export_stored(out, tmp_path / "shards", 11, 2, Taste(2), vary=True, workers=workers)
         written[workers] = (out / "samples.jsonl").read_text()
         assert len(list((out / "images").iterdir())) == 2
     assert written[1] == written[2]
     seeds = [int(Path(json.loads(line)["image"]).stem.split("-")[1]) for line in written[1].splitlines()]
     assert seeds == [11, 11, 12, 12]
+
+
+def test_samples_ask_for_the_whole_of_what_is_cut_short_and_leave_out_reasoning_as_wished(
+    generator: Generator,
+) -> None:
+    scenes = [generator.scene(seed) for seed in range(20, 32)]
+    plain = [sample for scene in scenes for sample in samples(scene, "a.png", Taste(4))]
+    chosen = [sample for scene in scenes for sample in samples(scene, "a.png", Taste(4, 0.0, 0.5))]
+    assert [sample.sent for sample in plain] == [sample.sent for sample in chosen]
+    assert all(sample.reasoning and not sample.task for sample in plain)
+    direct = [sample for sample in chosen if not sample.reasoning]
+    assert 0.25 < len(direct) / len(chosen) < 0.75 and not any(sample.amodal_reasoning for sample in direct)
+    for scene in scenes:
+        cut = {thing.visible for thing in scene.objects if thing.cut_short(scene.width)}
+        for sample in samples(scene, "a.png", Taste(4, 0.0)):
+            assert sample.asks("visible")
+            assert sample.asks("amodal") == (sample.bbox is None or sample.bbox in cut)
+    assert {sample.asks("amodal") for sample in chosen} == {True, False}
+
+
+@pytest.mark.parametrize("wrong", [{"per_scene": 0}, {"amodal_share": 1.5}, {"direct_share": -0.1}])
+def test_a_taste_out_of_range_is_named(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Taste(**wrong)  # type: ignore[arg-type]
