@@ -119,8 +119,8 @@ def test_data_that_is_here_is_counted_and_its_pictures_measured(tmp_path: Path) 
 @pytest.mark.parametrize("file", sorted((TRAINING / "egm_tiny").glob("*.yaml")), ids=lambda p: p.name)
 def test_the_embedded_models_files_are_planned(file: Path) -> None:
     stage = file.stem.split("_")[0]
-    # The model of fine-tuning is what pretraining leaves, which is not there yet.
-    model = ["model=egm_tiny"] if stage == "sft" else []
+    # The model of a stage is what the one before leaves, which is not there yet.
+    model = ["model=egm_tiny"] if stage in ("sft", "rl") else []
     assert plan(file, ["plan.samples=1000", *model]).startswith(f"{file} ({stage})")
 
 
