@@ -33,7 +33,7 @@ class EngineView:
 class InputView:
     """What is to be told of one camera: where its images come from, how many, how old; times in seconds.
 
-    `age` is the newest image's now, `silent` how long none has come.
+    `age` is the newest image's now, `silent` how long none has come; `answers` counts the answered ones.
     """
 
     camera: str
@@ -45,6 +45,7 @@ class InputView:
     received: int
     dropped: int
     silent: float
+    answers: int = 0
 
 
 def engine_status(node: str, hardware: str, view: EngineView) -> DiagnosticStatus:
@@ -78,7 +79,7 @@ def input_status(node: str, hardware: str, view: InputView, image_timeout: float
     else:
         level, text = OK, f"{view.rate:.1f} images per second on {view.topic}"
     values = {"topic": view.topic, "rate_hz": view.rate, "age_ms": 1000.0 * view.age, "received": view.received,
-              "dropped": view.dropped, "publishers": view.publishers}
+              "dropped": view.dropped, "answers": view.answers, "publishers": view.publishers, "camera": view.camera}
     name = f"{node}: input {view.camera}".rstrip()
     return messages.status(name, hardware, level, text, values)
 

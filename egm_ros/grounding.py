@@ -25,15 +25,18 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32, Header, String
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
-from egm_ros import diagnostics, interface, messages
+from egm_core.grounder import Grounding
+from egm_ros import diagnostics, interface, messages, one_shot
+from egm_ros.cameras import Camera
 from egm_ros.engine_link import EngineLink, EngineState
-from egm_ros.engine_plan import EnginePlan, SetupError, plans
+from egm_ros.engine_plan import EnginePlan, plans
 from egm_ros.engine_policy import Care
 from egm_ros.interface import Topic
 from egm_ros.mailbox import Frame
@@ -44,44 +47,22 @@ from egm_ros.outcomes import Result, judge
 from egm_ros.parameters import GROUNDING, Settings
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
-from egm_ros.silence import Silence
 from egm_ros.stopping import StopRequest
-from egm_ros.tally import Answers, Arrivals
+from egm_ros.tally import Answers
+from egm_ros.transitions import refuse_impossible, reported
 from egm_ros.worker import Worker
 
 WATCH_PERIOD = 0.5
 CLOSE_TIMEOUT = 8.0
 
-Transition = Callable[["GroundingNode", LifecycleState], TransitionCallbackReturn]
-
-
-def reported(transition: Transition) -> Transition:
-    """Report what goes wrong in a transition; rclpy itself swallows it without a word."""
-
-    @functools.wraps(transition)
-    def guarded(node: GroundingNode, state: LifecycleState) -> TransitionCallbackReturn:
-        reason = transition.__name__.removeprefix("on_") + "_failed"
-        try:
-            return transition(node, state)
-        except SetupError as error:
-            node.report_failure(reason, str(error))
-            return TransitionCallbackReturn.FAILURE
-        except Exception as error:  # the callback's edge
-            node.report_failure(reason, f"{type(error).__name__}: {error}")
-            return TransitionCallbackReturn.ERROR
-
-    return guarded
-
-
 class GroundingNode(LifecycleNode):
-    """Publishes the visible and the amodal box of what an instruction names, for the newest image of a camera."""
+    """Publishes the visible and the amodal box of what an instruction names, for the newest images of its cameras."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("grounding", **options)
         self.settings = Settings.of(declare(self, GROUNDING))
         watch(self, GROUNDING, self._check_change, self._apply_change)
         self._orders = Orders(self.settings.default_instruction)
-        self._silence = Silence()
         self._largest_image = 0
         self._mail: deque[Callable[[], None]] = deque()
         self._bell = self.create_guard_condition(self._open_mail)
@@ -92,21 +73,19 @@ class GroundingNode(LifecycleNode):
         services = ReentrantCallbackGroup()
         self.create_service(SetBool, interface.ENABLE.name, self._on_enable, callback_group=services)
         self.create_service(Trigger, interface.RESET.name, self._on_reset, callback_group=services)
+        self.create_service(Trigger, interface.GROUND_ONCE.name, self._on_ground_once, callback_group=services)
         self.create_timer(WATCH_PERIOD, self._on_watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._diagnostics = self._open(DiagnosticArray, interface.DIAGNOSTICS, managed=False)
         self._answers = Answers()
-        self._arrivals: dict[str, Arrivals] = {}
         self._since = 0.0
         self.create_timer(diagnostics.PERIOD, self._on_diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._boxes: dict[str, tuple[Any, Any]] = {}
+        self._cameras: dict[str, Camera] = {}
         self._latency: dict[Topic, Any] = {}
-        self._image_subscriptions: list[Any] = []
         self._instruction_subscription: Any = None
         self._worker: Worker | None = None
         self._links: list[EngineLink] = []
         self._retired: list[Worker | EngineLink] = []
-
-        self._refuse_impossible_transitions()
+        refuse_impossible(self)
 
     # Lifecycle.
 
@@ -118,14 +97,12 @@ class GroundingNode(LifecycleNode):
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check the model, start the engine, and return; the engine reports on ~/status when it is ready."""
-        settings = self.settings
-        if len(settings.cameras) > 1:
-            raise SetupError(f"cameras: this version serves one camera to a node; {list(settings.cameras)} are"
-                             f" {len(settings.cameras)}, so start a node for each")
-        planned = plans(settings)
-        for camera in settings.cameras:
-            self._boxes[camera] = (self._open(Detection2DArray, interface.VISIBLE, camera),
-                                   self._open(Detection2DArray, interface.AMODAL, camera))
+        planned = plans(self.settings)
+        for name in self.settings.cameras:
+            self._cameras[name] = Camera(
+                name, self.settings.transport, self._open(Detection2DArray, interface.VISIBLE, name),
+                self._open(Detection2DArray, interface.AMODAL, name),
+                self._listen(String, interface.REFRESH, functools.partial(self._on_refresh, name), name))
         self._latency = {topic: self._open(Float32, topic)
                          for topic in (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)}
         self._instruction_subscription = self._listen(String, interface.INSTRUCTION, self._on_instruction)
@@ -135,15 +112,13 @@ class GroundingNode(LifecycleNode):
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Listen to the camera and serve the instruction."""
+        """Listen to the cameras and serve the instruction."""
         if not self._links:
             self._start_engines(plans(self.settings))
         kind = CompressedImage if self.settings.transport == "compressed" else Image
-        self._arrivals = {camera: Arrivals() for camera in self.settings.cameras}
         self._since = time.monotonic()
-        for camera in self.settings.cameras:
-            callback = functools.partial(self._on_image, camera)
-            self._image_subscriptions.append(self._listen(kind, interface.IMAGE, callback, camera))
+        for name, camera in self._cameras.items():
+            camera.listen(self._listen(kind, interface.IMAGE, functools.partial(self._on_image, name), name))
         result = super().on_activate(state)
         self._reorder(self._orders.activate(True))
         for link in self._links:
@@ -152,7 +127,7 @@ class GroundingNode(LifecycleNode):
 
     @reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Abort the running query and stop listening to the camera; `free_on_deactivate` says if the engine stays."""
+        """Abort the running query and stop listening to the cameras; `free_on_deactivate` says if the engine stays."""
         self._rest()
         if self.settings.free_on_deactivate:
             self._retire()
@@ -176,24 +151,6 @@ class GroundingNode(LifecycleNode):
         self._free()
         return super().on_error(state)
 
-    def _refuse_impossible_transitions(self) -> None:
-        """Answer a transition that the present state does not have; in rclpy 7 such a request ends the process."""
-        service = getattr(self, "_service_change_state", None)
-        if service is None:
-            return
-        change = service.callback
-
-        def guarded(request: Any, response: Any) -> Any:
-            try:
-                return change(request, response)
-            except Exception as error:  # the callback's edge
-                asked = request.transition.label or request.transition.id
-                self.report_failure("transition_refused", f"{asked}: {error}")
-                response.success = False
-                return response
-
-        service.callback = guarded
-
     def close(self, timeout: float) -> None:
         """End the worker and the engines and wait for it, at most `timeout` seconds; the executor must rest."""
         self._retire()
@@ -201,18 +158,19 @@ class GroundingNode(LifecycleNode):
         for closed in self._retired:
             closed.join(max(0.0, deadline - time.monotonic()))
 
-    def report_failure(self, reason: str, detail: str) -> None:
-        """Log a failure and publish it on ~/status."""
+    def report_failure(self, reason: str, detail: str, camera: str = "") -> None:
+        """Log a failure and publish it on ~/status, with the camera's name where it is about one."""
         self.get_logger().error(f"{reason}: {detail}")
-        self._report(DiagnosticStatus.ERROR, detail, {"outcome": "error", "reason": reason})
+        self._report(DiagnosticStatus.ERROR, detail, {"outcome": "error", "reason": reason}, camera)
 
     def _rest(self) -> None:
-        for subscription in self._image_subscriptions:
-            self.destroy_subscription(subscription)
-        self._image_subscriptions = []
+        for camera in self._cameras.values():
+            if camera.images is not None:
+                self.destroy_subscription(camera.images)
+                camera.images = None
         self._reorder(self._orders.activate(False))
         if self._worker is not None:
-            self._worker.mailbox.clear()
+            self._worker.rest()
 
     def _start_engines(self, planned: Sequence[EnginePlan]) -> None:
         """Start the engines, once those that were closed before are gone, and the worker that asks them."""
@@ -236,9 +194,12 @@ class GroundingNode(LifecycleNode):
     def _free(self) -> None:
         self._rest()
         self._retire()
-        for publisher in [box for pair in self._boxes.values() for box in pair] + list(self._latency.values()):
+        cameras = self._cameras.values()
+        for publisher in [*(end for camera in cameras for end in camera.ends), *self._latency.values()]:
             self.destroy_lifecycle_publisher(publisher)
-        self._boxes, self._latency = {}, {}
+        for camera in cameras:
+            self.destroy_subscription(camera.refresh)
+        self._cameras, self._latency = {}, {}
         if self._instruction_subscription is not None:
             self.destroy_subscription(self._instruction_subscription)
             self._instruction_subscription = None
@@ -254,21 +215,26 @@ class GroundingNode(LifecycleNode):
 
     # Callbacks of topics, services, parameters and the clock.
 
-    def _on_image(self, camera: str, message: Image | CompressedImage) -> None:
-        now = time.monotonic()
-        self._silence.restart(now)
+    def _on_image(self, name: str, message: Image | CompressedImage) -> None:
+        now, camera = time.monotonic(), self._cameras[name]
+        camera.silence.restart(now)
         if len(message.data) > self._largest_image:
             self._largest_image = len(message.data)
             warning = advice(self._largest_image)
             if warning:
                 self.get_logger().warning(warning)
-        frame = Frame(message, now, camera)
-        self._arrivals[camera].came(now, self._age(frame))
+        frame = Frame(message, now, name)
+        camera.arrivals.came(now, self._age(frame))
         if self._worker is not None:
             self._worker.offer(frame)
 
     def _on_instruction(self, message: String) -> None:
         self._reorder(self._orders.instruct(message.data))
+
+    def _on_refresh(self, name: str, message: String) -> None:
+        if self._worker is not None:
+            self.get_logger().debug(f"asked to refresh {name}: {message.data}")
+            self._worker.refresh(name)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._reorder(self._orders.enable(request.data))
@@ -281,6 +247,36 @@ class GroundingNode(LifecycleNode):
         response.success = True
         response.message = f"instruction: {self._orders.instruction!r}"
         return response
+
+    async def _on_ground_once(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Ask once about every camera's newest image; the executor does everything else while the engine works."""
+        answers = [self._ground_once(name) for name in self.settings.cameras]
+        response.success, response.message = one_shot.written([await answer for answer in answers])
+        return response
+
+    def _ground_once(self, name: str) -> Future:
+        """Begin to ask about a camera's newest image; gives the entry to come."""
+        answer, order, worker = Future(), self._orders.once, self._worker
+        camera, model = self._cameras.get(name), self.settings.model
+
+        def reply(grounding: Grounding, result: Result | None = None, age: float = 0.0) -> None:
+            topic = camera.topic if camera is not None else interface.IMAGE.of(name)
+            answer.set_result(one_shot.entry(name, topic, model, order, grounding, result, age))
+
+        def concluded(result: Result) -> None:
+            age = self._age(result.frame)
+            reply(one_shot.conclude(result, time.monotonic() - result.started, age, self.settings), result, age)
+
+        obstacle = one_shot.obstacle(self.get_fully_qualified_name(), self._orders.active, order.instruction,
+                                     [link.state for link in self._links])
+        if obstacle is not None or worker is None or camera is None:
+            # An active node has a worker and its cameras.
+            reply(obstacle or one_shot.failure("internal_error", "the node is active without a worker"))
+        elif (frame := worker.rota.mailboxes[name].newest) is None:
+            reply(one_shot.failure("no_image", diagnostics.silence(self._view(camera))))
+        elif not worker.shoot(order, frame, lambda result: self._deliver(lambda: concluded(result))):
+            reply(one_shot.failure("busy", "many such calls wait already; call again when they are answered"))
+        return answer
 
     def _check_change(self, changed: dict[str, Any]) -> str:
         return replace(self.settings, **changed).contradiction()
@@ -296,35 +292,34 @@ class GroundingNode(LifecycleNode):
         self._reorder(self._orders.set_default(self.settings.default_instruction))
 
     def _on_watch(self) -> None:
-        silent = self._silence.broken(time.monotonic(), self.settings.image_timeout) if self._orders.serving else 0.0
-        if silent:
-            topic = self._image_subscriptions[0].topic_name
-            self.report_failure("no_image", f"no image on {topic} for {silent:.1f} s;"
-                                f" {self.count_publishers(topic)} publisher(s) there, and this node asks for"
-                                f" {interface.IMAGE.quality}, transport {self.settings.transport}")
+        now = time.monotonic()
+        for camera in self._cameras.values() if self._orders.serving else ():
+            silent = camera.silence.broken(now, self.settings.image_timeout)
+            if silent:
+                detail = diagnostics.silence(replace(self._view(camera), silent=silent))
+                self.report_failure("no_image", detail, camera.name)
+
+    def _view(self, camera: Camera) -> diagnostics.InputView:
+        mailbox = self._worker.rota.mailboxes[camera.name] if self._worker is not None else None
+        return camera.view(time.monotonic(), self._since, self.count_publishers(camera.topic), mailbox)
 
     def _on_diagnose(self) -> None:
         """Tell /diagnostics how everything is."""
         now, settings, worker = time.monotonic(), self.settings, self._worker
-        name, mailbox = self.get_fully_qualified_name().lstrip("/"), worker.mailbox if worker else None
+        name = self.get_fully_qualified_name().lstrip("/")
         engine = diagnostics.EngineView(
             [link.state for link in self._links], sum(link.restarts for link in self._links), resident(os.getpid()),
             sum(resident_tree(link.pid) for link in self._links))
         statuses = [diagnostics.engine_status(name, settings.model, engine)]
-        for camera, subscription in zip(settings.cameras, self._image_subscriptions, strict=False):
-            arrivals, topic = self._arrivals[camera], subscription.topic_name
-            age = arrivals.age + now - arrivals.newest if arrivals.newest is not None else 0.0
-            view = diagnostics.InputView(
-                camera, topic, f"{interface.IMAGE.quality}, transport {settings.transport}",
-                self.count_publishers(topic), arrivals.rate(now), age, mailbox.received if mailbox else 0,
-                mailbox.dropped if mailbox else 0, arrivals.silent(now, self._since))
-            statuses.append(diagnostics.input_status(name, topic, view, settings.image_timeout,
-                                                     settings.max_result_age))
+        for camera in self._cameras.values():
+            if camera.images is not None:
+                statuses.append(diagnostics.input_status(name, camera.topic, self._view(camera),
+                                                         settings.image_timeout, settings.max_result_age))
         order = self._orders.current
         quiet = now - max(self._since, self._answers.last_at or 0.0)
         limit = settings.query_timeout + (1.0 / settings.max_rate if settings.max_rate else 0.0) + diagnostics.PERIOD
         statuses.append(diagnostics.answers_status(
-            name, settings.model, order.instruction if order else "", int(mailbox is not None and mailbox.full),
+            name, settings.model, order.instruction if order else "", len(worker.rota.waiting()) if worker else 0,
             self._answers, quiet, limit))
         self._diagnostics.publish(DiagnosticArray(
             header=Header(stamp=self.get_clock().now().to_msg()), status=statuses))
@@ -336,8 +331,9 @@ class GroundingNode(LifecycleNode):
         order = self._orders.current
         if self._worker is not None:
             self._worker.order(order)
-        self._silence.restart(time.monotonic())
         self._since = time.monotonic()
+        for camera in self._cameras.values():
+            camera.silence.restart(self._since)
         active = order.instruction if order else ""
         if active != self._told_instruction:
             self._told_instruction = active
@@ -370,7 +366,7 @@ class GroundingNode(LifecycleNode):
 
     def _conclude(self, result: Result) -> None:
         """Publish what a query's result is worth now; nothing can change the orders between judging and publishing."""
-        now = time.monotonic()
+        now, name = time.monotonic(), result.frame.camera
         age = self._age(result.frame)
         verdict = judge(result, self._orders.epoch, self._orders.void, now - result.started, age, self.settings)
         grounding = result.grounding
@@ -379,7 +375,8 @@ class GroundingNode(LifecycleNode):
         header = result.frame.message.header
         if verdict.outcome in ("found", "absent") and grounding is not None:
             pair = messages.detections(header, result.order.sequence, result.order.instruction, grounding)
-            for publisher, array in zip(self._boxes[result.frame.camera], pair, strict=True):
+            self._cameras[name].answers += 1
+            for publisher, array in zip(self._cameras[name].ends, pair, strict=True):
                 publisher.publish(array)
             times = {interface.QUEUE_MS: result.queue_ms, interface.INFERENCE_MS: engine_ms,
                      interface.TOTAL_MS: total_ms}
@@ -391,7 +388,7 @@ class GroundingNode(LifecycleNode):
         self._answers.concluded(now, verdict.outcome, verdict.message, grounding.repairs if grounding else ())
         if verdict.outcome == "error":
             self.get_logger().warning(f"{verdict.reason}: {verdict.message}", throttle_duration_sec=5.0)
-        self._report(messages.LEVELS[verdict.outcome], verdict.message, values)
+        self._report(messages.LEVELS[verdict.outcome], verdict.message, values, name)
 
     def _report_engine(self, state: EngineState, log: bool = True) -> None:
         """Say what an engine is doing."""
@@ -405,14 +402,17 @@ class GroundingNode(LifecycleNode):
         values = {"outcome": "error" if failed else "", "reason": state.reason, "engine": state.state}
         self._report(level, f"{state.reason} {state.detail}".strip(), values)
 
-    def _report(self, level: bytes, message: str, values: Mapping[str, object]) -> None:
-        """Publish on ~/status; the keys that every message has come first."""
-        mailbox = self._worker.mailbox if self._worker else None
+    def _report(self, level: bytes, message: str, values: Mapping[str, object], camera: str = "") -> None:
+        """Publish on ~/status; the keys that every message has come first. `camera` names whose image it is about."""
+        boxes = self._worker.rota.mailboxes if self._worker else {}
+        counted = [boxes[camera]] if camera in boxes else list(boxes.values())
         states = [link.state.state for link in self._links]
         common = {"seq": self._orders.sequence, "stamp": "", "outcome": "", "reason": "", "engine_ms": 0.0,
-                  "total_ms": 0.0, "engine": next((state for state in states if state != "ready"), "ready"),
+                  "total_ms": 0.0, "camera": camera,
+                  "engine": next((state for state in states if state != "ready"), "ready"),
                   "restarts": sum(link.restarts for link in self._links),
-                  "received": mailbox.received if mailbox else 0, "dropped": mailbox.dropped if mailbox else 0}
+                  "received": sum(mailbox.received for mailbox in counted),
+                  "dropped": sum(mailbox.dropped for mailbox in counted)}
         if not states:
             common["engine"] = "closed"
         name = self.get_fully_qualified_name().lstrip("/")

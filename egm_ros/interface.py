@@ -48,6 +48,8 @@ IMAGE = Topic("<cam>/image", "sensor_msgs/msg/Image", "in",
               "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).", reliable=False)
 INSTRUCTION = Topic("instruction", "std_msgs/msg/String", "in",
                     "What to find, in words; it is served until the next one, and an empty one stops.")
+REFRESH = Topic("~/<cam>/refresh", "std_msgs/msg/String", "in",
+                "Ask anew now, ahead of max_rate; the text says why, such as the propagation node's ~/lost.", depth=5)
 VISIBLE = Topic("~/<cam>/visible", "vision_msgs/msg/Detection2DArray", "out",
                 "Box of what can be seen of the object, in pixels of the source image, with that image's header;"
                 " an empty array says that the model found nothing that fits.", depth=5)
@@ -65,17 +67,21 @@ DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "out"
                     "Once a second: the engine (state, restarts, memory), each camera (rate, age, drops), the answers"
                     " (outcomes, repairs).", depth=10)
 
-TOPICS = (IMAGE, INSTRUCTION, VISIBLE, AMODAL, STATUS, INSTRUCTION_ACTIVE, QUEUE_MS, INFERENCE_MS, TOTAL_MS,
+TOPICS = (IMAGE, INSTRUCTION, REFRESH, VISIBLE, AMODAL, STATUS, INSTRUCTION_ACTIVE, QUEUE_MS, INFERENCE_MS, TOTAL_MS,
           DIAGNOSTICS)
 
 ENABLE = Service("~/enable", "std_srvs/srv/SetBool", "Stop asking the engine (it stays loaded), or go on.")
 RESET = Service("~/reset", "std_srvs/srv/Trigger", "Forget the instruction and go back to default_instruction.")
+GROUND_ONCE = Service("~/ground_once", "std_srvs/srv/Trigger",
+                      "Ground the instruction once in the newest image, also while disabled: `message` is the answer as"
+                      " JSON (of several cameras a list), `success` says that it is found or absent.")
 
-SERVICES = (ENABLE, RESET)
+SERVICES = (ENABLE, RESET, GROUND_ONCE)
 
 STATUS_KEYS = {
     "seq": "Number of the instruction; the ids on the box topics begin with it.",
     "stamp": "Stamp of the source image, seconds.nanoseconds.",
+    "camera": "The camera's name in `cameras`; empty for one without a name, and where no image is meant.",
     "outcome": "found, absent, stale or error; empty where the message is about the engine.",
     "reason": "A word for why, such as query_timeout or engine_died.",
     "engine_ms": "The engine's part of the time.",
@@ -90,6 +96,6 @@ STATUS_KEYS = {
     "age_ms": "Age of the image now, by its stamp.",
     "engine": "State of the engine: starting, ready, failed or closed.",
     "restarts": "How often the engine was started anew since the node was configured.",
-    "received": "Images that arrived since activation.",
+    "received": "Images that arrived since activation: the camera's, or of all where none is meant.",
     "dropped": "Images among them that a newer one replaced before they were decoded.",
 }

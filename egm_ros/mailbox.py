@@ -19,6 +19,8 @@ class Frame:
 class Mailbox:
     """Holds the newest frame until somebody takes it, and counts what came and what was replaced.
 
+    `newest` is the frame that came last, taken or not.
+
     `condition` guards everything here; a caller that waits for a frame and for something else passes its own.
     """
 
@@ -26,6 +28,7 @@ class Mailbox:
         self.condition = condition or threading.Condition()
         self.received = 0
         self.dropped = 0
+        self.newest: Frame | None = None
         self._frame: Frame | None = None
 
     def put(self, frame: Frame) -> None:
@@ -33,7 +36,7 @@ class Mailbox:
         with self.condition:
             self.received += 1
             self.dropped += self._frame is not None
-            self._frame = frame
+            self._frame = self.newest = frame
             self.condition.notify_all()
 
     def take(self) -> Frame | None:
@@ -48,7 +51,7 @@ class Mailbox:
         return self._frame is not None
 
     def clear(self) -> None:
-        """Forget the waiting frame and the counts."""
+        """Forget the frames and the counts."""
         with self.condition:
-            self._frame = None
+            self._frame = self.newest = None
             self.received = self.dropped = 0

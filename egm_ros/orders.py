@@ -43,7 +43,12 @@ class Orders:
     @property
     def current(self) -> Order | None:
         """The order in force; None when nothing is to be asked."""
-        return Order(self.epoch, self.sequence, self.instruction) if self.serving else None
+        return self.once if self.serving else None
+
+    @property
+    def once(self) -> Order:
+        """The order to ask once, whether or not it is in force."""
+        return Order(self.epoch, self.sequence, self.instruction)
 
     def instruct(self, instruction: str) -> bool:
         """Take an instruction verbatim (blank: stop); the one in force again changes nothing and returns False."""

@@ -27,7 +27,7 @@ EXPLANATIONS = {
 class Result:
     """One query as the worker hands it back: an answer, or the reason why there is none.
 
-    Times are milliseconds; `started` is monotonic seconds.
+    Times are milliseconds; `started` is monotonic seconds.  `size` is the decoded image's width and height in pixels.
     """
 
     order: Order
@@ -37,6 +37,7 @@ class Result:
     grounding: Grounding | None = None
     reason: str = ""
     detail: str = ""
+    size: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

@@ -95,10 +95,14 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   choices=("raw", "compressed")),
     ParameterSpec("cameras", ("",), "Camera names: front subscribes front/image and publishes ~/front/visible;"
                   " [''] is one camera without a name."),
+    ParameterSpec("max_batch", 1, "Queries at a time, each about another camera; more than 1 is quicker where the"
+                  " engine batches, and only makes answers older where it does not.", range=(1, 64), live=True),
     ParameterSpec("default_instruction", "", "Instruction to serve until one arrives on the topic; empty: none.",
                   live=True),
-    ParameterSpec("max_rate", 2.0, "Queries per second at most; 0: as many as the engine answers.",
-                  range=(0.0, 30.0), live=True, unit="Hz"),
+    ParameterSpec("max_rate", 2.0, "Queries per second at most, of all cameras together; 0: as many as the engine"
+                  " answers.", range=(0.0, 30.0), live=True, unit="Hz"),
+    ParameterSpec("refresh_interval", 0.5, "Least time between two queries that ~/refresh has ahead of max_rate; one"
+                  " that comes sooner waits.", range=(0.0, 3600.0), live=True, unit="s"),
     ParameterSpec("max_pixels", 0, "Pixels that an image is scaled down to before it is sent; 0: the model's own.",
                   range=(0, 16_777_216), live=True),
     ParameterSpec("min_score", 0.0, "Boxes with a lower score are not published (engines that give none are exempt).",
@@ -138,8 +142,10 @@ class Settings:
     free_on_deactivate: bool
     transport: str
     cameras: tuple[str, ...]
+    max_batch: int
     default_instruction: str
     max_rate: float
+    refresh_interval: float
     max_pixels: int
     min_score: float
     query_timeout: float

@@ -1,30 +1,44 @@
-"""The thread that asks the engine: newest image, current instruction, one query at a time."""
+"""The threads that ask the engine: newest images, current instruction, so many queries at a time."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from egm_core.engines.base import EngineError
-from egm_core.grounder import Grounder
-from egm_ros import images
 from egm_ros.engine_link import EngineLink
-from egm_ros.engine_query import ask
-from egm_ros.mailbox import Frame, Mailbox
+from egm_ros.lane import Lane
+from egm_ros.mailbox import Frame
 from egm_ros.orders import Order
 from egm_ros.outcomes import Result
+from egm_ros.pace import Pace
 from egm_ros.parameters import Settings
+from egm_ros.rota import Rota
 
-DEATH_PATIENCE = 0.5
+# The thread of this number asks one-shot queries only, so that a slow stream can't hold them up.
+SHOTS_ONLY = 0
+SHOTS_WAITING = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A query to be asked: what of which frame, and who is told; `shot`: it was asked for once, by a service."""
+
+    order: Order
+    frame: Frame
+    post: Callable[[Result], None]
+    shot: bool = False
+    cancel: threading.Event = field(default_factory=threading.Event)
 
 
 class Worker:
-    """Takes the newest frame whenever an order stands, the engines are ready and the rate allows it.
+    """Takes the newest frames whenever an order stands, the engines are ready and the rate allows it.
 
-    Every method may be called from the executor's thread and returns at once.  `post` gets each result, and
-    `age_of` says how old a frame is by its stamp in seconds; both are called from the worker's thread.
+    `max_batch` queries run at a time, each on a thread of its own and about another camera; one-shot queries go
+    before them.  Every method may be called from the executor's thread and returns at once.  `post` gets each result,
+    and `age_of` says how old a frame is by its stamp in seconds; both are called from the worker's threads.
     """
 
     def __init__(
@@ -39,32 +53,53 @@ class Worker:
         self._age_of = age_of
         self._post = post
         self._condition = threading.Condition()
-        self.mailbox = Mailbox(self._condition)
+        self.rota = Rota(settings.cameras, self._condition)
+        self._pace = Pace()
         self._order: Order | None = None
-        self._cancel = threading.Event()
+        self._shots: deque[Query] = deque()
+        self._running: set[Query] = set()
         self._closing = False
-        self._due = 0.0
-        self._grounder: tuple[tuple[object, ...], Grounder] | None = None
-        self._thread = threading.Thread(target=self._run, name="grounding-worker", daemon=True)
-        self._thread.start()
+        self._threads: dict[int, threading.Thread] = {}
+        self._grow()
 
     def offer(self, frame: Frame) -> None:
-        """Hand in a frame; it replaces the one that waits."""
-        self.mailbox.put(frame)
+        """Hand in a frame; it replaces the one of its camera that waits."""
+        self.rota.put(frame)
 
     def order(self, order: Order | None) -> None:
-        """Ask this from now on (None: nothing), and abort the running query if it asks something else."""
+        """Ask this from now on (None: nothing), and abort the running queries if it asks something else."""
         with self._condition:
             if order != self._order:
                 self._order = order
-                self._cancel.set()
+                self._pace.forget()
+                for query in self._running:
+                    if not query.shot:
+                        query.cancel.set()
             self._condition.notify_all()
+
+    def refresh(self, camera: str) -> None:
+        """Ask about a camera's next frame ahead of the rate; of no effect while nothing is to be asked."""
+        with self._condition:
+            if self._order is not None:
+                self._pace.refresh(camera, time.monotonic(), self._settings.refresh_interval)
+                self._condition.notify_all()
+
+    def shoot(self, order: Order, frame: Frame, post: Callable[[Result], None]) -> bool:
+        """Ask this once, whatever stands otherwise; False, and nothing is asked, where too many such wait already."""
+        with self._condition:
+            if self._closing or len(self._shots) >= SHOTS_WAITING:
+                return False
+            self._shots.append(Query(order, frame, post, shot=True))
+            self._start(SHOTS_ONLY)
+            self._condition.notify_all()
+            return True
 
     def update(self, settings: Settings) -> None:
         """Work with these settings from the next query on."""
         with self._condition:
             self._settings = settings
-            self._due = 0.0
+            self._pace.restart()
+            self._grow()
             self._condition.notify_all()
 
     def wake(self) -> None:
@@ -72,106 +107,77 @@ class Worker:
         with self._condition:
             self._condition.notify_all()
 
+    def rest(self) -> None:
+        """Abort everything, the one-shot queries too, and forget the frames."""
+        with self._condition:
+            self.order(None)
+            self.rota.clear()
+            for query in (*self._running, *self._shots):
+                query.cancel.set()
+
     def close(self) -> None:
-        """Abort the running query and end the thread."""
+        """Abort everything and end the threads."""
         with self._condition:
             self._closing = True
-            self._order = None
-            self._cancel.set()
-            self.mailbox.clear()
-            self._condition.notify_all()
+            self.rest()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end of a closed worker's thread; False if it still runs after `timeout` seconds."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        """Wait for the end of a closed worker's threads; False if one still runs after `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads.values():
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads.values())
 
-    def _ready(self) -> bool:
-        return (
-            self._order is not None
-            and self.mailbox.full
-            and all(link.state.state == "ready" for link in self._links)
-        )
+    def _grow(self) -> None:
+        for number in range(1, 1 + min(self._settings.max_batch, len(self.rota.mailboxes))):
+            self._start(number)
 
-    def _run(self) -> None:
+    def _start(self, number: int) -> None:
+        if number not in self._threads:
+            name = f"grounding-worker-{number}"
+            self._threads[number] = threading.Thread(target=self._run, args=(number,), name=name, daemon=True)
+            self._threads[number].start()
+
+    def _run(self, number: int) -> None:
+        lane = Lane(self._links, self._age_of)
         while True:
             with self._condition:
-                while not self._closing:
-                    wait = self._due - time.monotonic()
-                    if self._ready() and wait <= 0.0:
-                        break
-                    self._condition.wait(wait if self._ready() else None)
-                if self._closing:
-                    self._drop_grounder()
+                query, wait = self._next(number)
+                while query is None and not self._closing:
+                    self._condition.wait(wait)
+                    query, wait = self._next(number)
+                if query is None:
+                    lane.close()
                     return
-                frame, order, settings = self.mailbox.take(), self._order, self._settings
-                self._cancel = cancel = threading.Event()
-            assert frame is not None and order is not None
-            started = time.monotonic()
-            self._due = started + (1.0 / settings.max_rate if settings.max_rate else 0.0)
-            try:
-                result = self._query(order, frame, settings, started, cancel)
-            except Exception as error:  # the thread's edge: whatever happened becomes a status
-                result = Result(order, frame, started, 1000.0 * (started - frame.arrived),
-                                reason="internal_error", detail=f"{type(error).__name__}: {error}")
-            self._post(result)
+                self._running.add(query)
+                settings = self._settings
+            result = self._ask(lane, query, settings)
+            with self._condition:
+                self._running.discard(query)
+                if not query.shot:
+                    self.rota.done(query.frame.camera)
+            query.post(result)
 
-    def _query(
-        self, order: Order, frame: Frame, settings: Settings, started: float, cancel: threading.Event
-    ) -> Result:
-        queue_ms = 1000.0 * (started - frame.arrived)
-
-        def failure(reason: str, detail: str = "") -> Result:
-            return Result(order, frame, started, queue_ms, reason=reason, detail=detail)
-
-        if settings.max_result_age and self._age_of(frame) > settings.max_result_age:
-            return failure("max_result_age")
+    @staticmethod
+    def _ask(lane: Lane, query: Query, settings: Settings) -> Result:
+        order, frame, started = query.order, query.frame, time.monotonic()
+        failed = Result(order, frame, started, 1000.0 * (started - frame.arrived), reason="cancelled")
         try:
-            image = images.decode(frame.message)
-        except images.ImageError as error:
-            return failure("bad_image", str(error))
-        try:
-            grounding = ask(self._links, lambda pixels: self._current_grounder(replace(settings, max_pixels=pixels)),
-                            image, order.instruction, settings, cancel)
-        except EngineError as error:
-            return failure(self._cause(error.reason), error.detail)
-        except ValueError as error:
-            return failure("refused", str(error))
-        if grounding.outcome == "error":
-            cause = self._cause(grounding.reason)
-            if cause != grounding.reason:
-                return failure(cause, "the engine was lost during the query")
-        return Result(order, frame, started, queue_ms, grounding=grounding)
+            return failed if query.cancel.is_set() else lane.query(order, frame, settings, started, query.cancel)
+        except Exception as error:  # the thread's edge: whatever happened becomes a status
+            return replace(failed, reason="internal_error", detail=f"{type(error).__name__}: {error}")
 
-    def _cause(self, reason: str) -> str:
-        """Tell an engine that is dead, hangs or is being replaced from one that merely failed."""
-        if not reason.startswith("engine"):
-            return reason
-        return next(filter(None, (link.cause(DEATH_PATIENCE) for link in self._links)), reason)
-
-    def _current_grounder(self, settings: Settings) -> Grounder:
-        """Make a grounder for the engines and settings of now, or take the last one if they are the same."""
-        models = [(link.engine, link.plan.info) for link in self._links]
-        present = [(engine, info) for engine, info in models if engine is not None and info is not None]
-        if len(present) < len(models):
-            raise EngineError("engine_unreachable", "the engine went away")
-        key = (*(id(engine) for engine, _ in present), settings.force_amodal, settings.max_pixels, settings.reasoning)
-        if self._grounder is None or self._grounder[0] != key:
-            self._drop_grounder()
-            (engine, info), *others = present
-            amodal_engine, amodal_info = others[0] if others else (None, None)
-            self._grounder = key, Grounder(
-                engine,
-                info,
-                amodal_engine=amodal_engine,
-                amodal_info=amodal_info,
-                force_amodal=settings.force_amodal,
-                max_pixels=settings.max_pixels or None,
-                reasoning=settings.reasoning,
-            )
-        return self._grounder[1]
-
-    def _drop_grounder(self) -> None:
-        if self._grounder is not None:
-            self._grounder[1].close()
-            self._grounder = None
+    def _next(self, number: int) -> tuple[Query | None, float | None]:
+        """Give the query that a thread is to ask now, or the seconds until there may be one (None: unknown)."""
+        if self._shots:
+            return self._shots.popleft(), None
+        order, settings, now = self._order, self._settings, time.monotonic()
+        idle = number == SHOTS_ONLY or number > settings.max_batch or order is None
+        if idle or not all(link.state.state == "ready" for link in self._links):
+            return None, None
+        waiting = self.rota.waiting()
+        for camera in waiting:
+            if self._pace.due(camera) <= now and (frame := self.rota.take(camera)) is not None:
+                self._pace.started(camera, now, settings.max_rate)
+                return Query(order, frame, self._post), None
+        return None, min((self._pace.due(camera) - now for camera in waiting), default=None)

@@ -217,9 +217,9 @@ def test_a_fast_camera_before_a_slow_engine_has_its_newest_image_answered(robot,
     answered = [values for values in robot.values() if values["outcome"] == "found"]
     stamps = [float(values["stamp"]) for values in answered]
     assert stamps == sorted(set(stamps))
-    # The queue is as long as one image takes to come; an answer is a query old, not a backlog old.
+    # The queue is as long as one image takes to come; an answer is a query old, not a backlog (0.4 s) old.
     for values in answered[1:]:
-        assert float(values["total_ms"]) < float(values["engine_ms"]) + 150.0
+        assert float(values["total_ms"]) < float(values["engine_ms"]) + 350.0
     first, last = answered[0], answered[-1]
     received = int(last["received"]) - int(first["received"])
     dropped = int(last["dropped"]) - int(first["dropped"])
