@@ -292,6 +292,11 @@ class Robot:
     def reset(self) -> Any:
         return self.call(Trigger, "reset", Trigger.Request())
 
+    def ground_once(self, timeout: float = PATIENCE) -> tuple[bool, Any]:
+        """Call ~/ground_once and return whether it succeeded, and what its JSON says."""
+        response = self.call(Trigger, "ground_once", Trigger.Request(), timeout)
+        return response.success, json.loads(response.message)
+
     def set(self, **parameters: Any) -> Any:
         """Set parameters at once and return the result, which has `successful` and `reason`."""
         changes = [Parameter(name, value=value).to_parameter_msg() for name, value in parameters.items()]
