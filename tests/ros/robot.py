@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -171,6 +172,14 @@ def image_message(width: int = 64, height: int = 48, stamp: float | None = None,
     nanoseconds = time.time_ns() if stamp is None else int(stamp * 1e9)
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 1_000_000_000)
     message.header.frame_id = frame
+    return message
+
+
+def textured_message(width: int = 320, height: int = 240, frame: str = "camera") -> Image:
+    """Make an image with something to follow everywhere."""
+    rough = np.random.default_rng(3).integers(0, 255, (height // 4, width // 4, 3), np.uint8)
+    message = image_message(width, height, frame=frame)
+    message.data = cv2.resize(rough, (width, height), interpolation=cv2.INTER_CUBIC).tobytes()
     return message
 
 
