@@ -260,3 +260,13 @@ def test_the_readme_names_files_that_are_there() -> None:
     assert named and not [name for name in named if not (TRAINING / name).is_file()]
     stages = set(re.findall(r"-m egm_core\.train (\w+)", text))
     assert stages == {"plan", "sft", "select", "rl"}
+
+
+def test_the_embedded_models_reinforcement_learning_is_the_papers_but_for_batch_rate_and_sampling() -> None:
+    own, paper = (load(RLConfig, TRAINING / file) for file in ("egm_tiny/rl.yaml", "qwen3_vl/2b_visible_rl.yaml"))
+    for name in ("ratio_clip", "kl", "entropy", "success_weight", "objective", "official_pixels", "scheduler"):
+        assert getattr(own, name) == getattr(paper, name), name
+    assert accumulation(own) == 1 and own.tasks == ["visible", "amodal"]
+    # Sampling from the whole distribution: the probabilities of the objective are those that were drawn from.
+    assert (own.temperature, own.top_p, own.top_k) == (1.0, 1.0, 0)
+    assert own.model == load(SelectConfig, TRAINING / "egm_tiny/select.yaml").learner
