@@ -11,6 +11,7 @@ import re
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -18,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core import calibration
 from egm_core.boxes import Box, area, as_box, clip, contains, intersection, to_pixels, union
 from egm_core.domain import Domain
 from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Request, Sampling, Token, collect
@@ -27,6 +29,7 @@ from egm_core.pixels import FACTOR, fit
 
 Outcome = Literal["found", "absent", "error"]
 Constrain = Literal["auto", "off", "regex"]
+Curves = Mapping[Task, calibration.Curve]
 LONGEST = 4096
 LOOK_EVERY = 0.02
 
@@ -37,8 +40,10 @@ class Grounding:
 
     Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", and
     `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no probabilities, and
-    `score_available` says so. `warnings` doubt the question, `repairs` list what was mended: "amodal_union",
-    "amodal_disagrees". Times are milliseconds: the engine's, and all.
+    `score_available` says so; for the `calibrated` tasks it is the probability that the box is right, and otherwise
+    the raw score, which is the geometric mean of the probabilities of the box's tokens. `warnings` doubt the
+    question, `repairs` list what was mended: "amodal_union", "amodal_disagrees". Times are milliseconds: the
+    engine's, and all.
     """
 
     outcome: Outcome
@@ -51,6 +56,9 @@ class Grounding:
     score: float = 0.0
     amodal_score: float = 0.0
     score_available: bool = False
+    raw_score: float = 0.0
+    raw_amodal_score: float = 0.0
+    calibrated: tuple[Task, ...] = ()
     warnings: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     boxes_seen: int = 0
@@ -76,7 +84,8 @@ class Grounder:
     for what the models declare; amodal boxes of a model that does not declare them need `force_amodal`, and come
     with a warning. `max_pixels` None takes the model's budget. A found box whose score is available and below
     `min_score` is an error. `reasoning=False` forbids to think, for speed. `constrain` "auto" sends the answer's
-    grammar where it is sure to be obeyed, "regex" always, "off" never. Usable from several threads.
+    grammar where it is sure to be obeyed, "regex" always, "off" never. Scores are calibrated where the model's
+    folder has a calibration for its engine, which was measured with reasoning. Usable from several threads.
     """
 
     def __init__(
@@ -166,7 +175,9 @@ class Grounder:
         if interruption:
             found = Grounding("error", interruption, f"the query was given up ({interruption})")
         else:
-            found = decide(replies["visible"], replies.get("amodal"), self._infos, (width, height), self._min_score)
+            found = decide(
+                replies["visible"], replies.get("amodal"), self._infos, (width, height), self._min_score, self._curves()
+            )
         return replace(
             found,
             warnings=(*self._warnings, *doubts, *found.warnings),
@@ -218,20 +229,32 @@ class Grounder:
             return _Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
         return _Reply(completion, self._infos[task].speaker.parse(completion.text, "strict"))
 
+    def _curves(self) -> Curves:
+        found: dict[Task, calibration.Curve] = {}
+        for task in self.tasks if self._reasoning else ():
+            curve = calibration.curve_for(self._infos[task].path, self._engines[task].kind(), task)
+            if curve is not None:
+                found[task] = curve
+        return found
+
     def close(self) -> None:
         """End the grounder's threads; the engines stay as they are."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def decide(
-    visible: _Reply, amodal: _Reply | None, infos: dict[Task, ModelInfo], size: tuple[int, int], min_score: float
+    visible: _Reply,
+    amodal: _Reply | None,
+    infos: dict[Task, ModelInfo],
+    size: tuple[int, int],
+    min_score: float,
+    curves: Curves,
 ) -> Grounding:
     """Reduce the replies to one outcome; `size` is (width, height). The visible answer decides."""
     if visible.error is not None or visible.answer is None or visible.completion is None:
         error = visible.error or EngineError("engine_failed", "the engine gave no answer")
         return Grounding("error", error.reason, error.detail)
     answer = visible.answer
-    score, available = token_score(visible.completion, answer)
     found = Grounding(
         "absent",
         reasoning=answer.reasoning,
@@ -247,14 +270,24 @@ def decide(
         box = _pixels(answer, infos["visible"], size)
         if box is None:
             return replace(found, outcome="error", reason="no_overlap", detail="the box lies outside the image")
-        found = replace(found, outcome="found", visible=box, score=score, score_available=available)
+        raw, available = token_score(visible.completion, answer)
+        score, calibrated = _meant(raw, available, curves.get("visible"))
+        found = replace(found, outcome="found", visible=box, score=score, raw_score=raw, score_available=available)
+        found = replace(found, calibrated=("visible",) if calibrated else ())
         if available and score < min_score:
             detail = f"the score {score:.3f} is below {min_score:g}"
             return replace(found, outcome="error", reason="low_score", detail=detail, visible=None)
-    return _with_amodal(found, amodal, infos["amodal"], size) if amodal is not None else found
+    return _with_amodal(found, amodal, infos["amodal"], size, curves.get("amodal")) if amodal is not None else found
 
 
-def _with_amodal(found: Grounding, amodal: _Reply, info: ModelInfo, size: tuple[int, int]) -> Grounding:
+def _meant(raw: float, available: bool, curve: calibration.Curve | None) -> tuple[float, bool]:
+    """Give the score to publish for a raw one, and whether it is a probability."""
+    return (curve(raw), True) if available and curve is not None else (raw, False)
+
+
+def _with_amodal(
+    found: Grounding, amodal: _Reply, info: ModelInfo, size: tuple[int, int], curve: calibration.Curve | None
+) -> Grounding:
     if amodal.error is not None or amodal.answer is None or amodal.completion is None:
         error = amodal.error or EngineError("engine_failed", "no answer")
         return replace(found, warnings=(*found.warnings, f"amodal_failed: {error}"))
@@ -262,11 +295,13 @@ def _with_amodal(found: Grounding, amodal: _Reply, info: ModelInfo, size: tuple[
     if found.visible is None or box is None or intersection(found.visible, box) <= 0:
         agree = found.visible is None and amodal.answer.kind == "absent"
         return found if agree else replace(found, repairs=(*found.repairs, "amodal_disagrees"))
-    score, _ = token_score(amodal.completion, amodal.answer)
+    raw, available = token_score(amodal.completion, amodal.answer)
+    score, calibrated = _meant(raw, available, curve)
     if not contains(box, found.visible):
         box = union(box, found.visible)
         found = replace(found, repairs=(*found.repairs, "amodal_union"))
-    return replace(found, amodal=box, amodal_score=score)
+    tasks: tuple[Task, ...] = (*found.calibrated, "amodal") if calibrated else found.calibrated
+    return replace(found, amodal=box, amodal_score=score, raw_amodal_score=raw, calibrated=tasks)
 
 
 def _pixels(answer: Answer, info: ModelInfo, size: tuple[int, int]) -> Box | None:

@@ -152,6 +152,13 @@ class Engine(ABC):
         """Say what a request's regex is worth here: enforced for sure, accepted by the server, or ignored."""
         return "none"
 
+    def kind(self) -> str:
+        """Name the program that computes the answers, such as transformers or vllm; empty where nobody knows.
+
+        Scores of different programs differ, and are calibrated each on its own.
+        """
+        return ""
+
     def wait_ready(self, timeout: float = 600.0) -> Health:
         """Wait until the engine is ready; EngineError when it fails or `timeout` seconds have passed."""
         deadline = time.monotonic() + timeout

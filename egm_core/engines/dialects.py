@@ -29,6 +29,11 @@ class Dialect:
     grammar: Grammar
     extra: Callable[[Request], Fields]
 
+    @property
+    def program(self) -> str:
+        """The program that computes the answers: our own server has transformers behind it."""
+        return "transformers" if self.name == "egm" else self.name
+
 
 def _schema_format(request: Request) -> Fields:
     if request.json_schema is None:

@@ -117,6 +117,10 @@ class TransformersEngine(Engine):
         """A regex is enforced."""
         return "enforced"
 
+    def kind(self) -> str:
+        """It is transformers."""
+        return "transformers"
+
     def counts(self) -> Counts:
         """Give a snapshot of the engine's counters."""
         with self._changed:

@@ -172,6 +172,12 @@ class OpenAIEngine(Engine):
             self.health()
         return self._dialect.grammar if self._dialect else "none"
 
+    def kind(self) -> str:
+        """Tell from the dialect; asks the server who it is where that isn't known yet."""
+        if self._dialect is None:
+            self.health()
+        return self._dialect.program if self._dialect else ""
+
     def close(self) -> None:
         """Abort everything and close all connections."""
         with self._lock:

@@ -7,6 +7,8 @@ python -m egm_core.evaluate compare FIRST.json SECOND.json
 python -m egm_core.evaluate tables --base B.json --sft S.json --rl R.json [--sft-direct SD.json --rl-direct RD.json]
     [--ablation NAME=FILE.json ...] [--png FILE]
 python -m egm_core.evaluate mix --scenes 200
+python -m egm_core.evaluate calibrate [--model PATH] [--first-seed 400000000] [--scenes 300] [--result FILE]
+python -m egm_core.evaluate reliability RESULT.json [--model PATH] [--png FILE]   (a result of scenes --json)
 """
 
 from __future__ import annotations
@@ -19,16 +21,20 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from egm_core.calibration import Measured, save, weights_digest
 from egm_core.engines import EngineError
 from egm_core.evaluate.asking import rendered
 from egm_core.evaluate.chart import draw
+from egm_core.evaluate.diagram import draw_reliability
 from egm_core.evaluate.mix import measured_mix
-from egm_core.evaluate.report import Report, compare
-from egm_core.evaluate.results import check_reasoning, check_same_queries, read
+from egm_core.evaluate.origin import CALIBRATION_FIRST_SEED, Origin, stored
+from egm_core.evaluate.reliability import fitted, published, table
+from egm_core.evaluate.report import Report, compare, record
+from egm_core.evaluate.results import answered, check_reasoning, check_same_queries, read
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.shares import Evaluation, evaluate
 from egm_core.evaluate.tables import sections
-from egm_core.model_folder import EMBEDDED
+from egm_core.model_folder import EMBEDDED, resolve
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 
 _STAGES = {
@@ -42,17 +48,18 @@ _DIRECT = {"sft-direct": ("sft", "the model after SFT"), "rl-direct": ("rl", "th
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m egm_core.evaluate", description="Evaluate grounding models.")
     commands = parser.add_subparsers(dest="command", required=True)
-    scenes = commands.add_parser("scenes", help="ask a model about generated scenes")
+    asked = argparse.ArgumentParser(add_help=False)
+    asked.add_argument("--queries-per-scene", type=int, default=3, help="expressions per scene, each asked twice")
+    asked.add_argument("--model", default=EMBEDDED, help="model folder, or the embedded model's name")
+    asked.add_argument("--engine-url", help="ask an OpenAI-compatible server instead; --model still says how to ask")
+    asked.add_argument("--device", default="auto", help="torch device of the in-process engine")
+    asked.add_argument("--threads", type=int, help="torch threads of the in-process engine")
+    asked.add_argument("--batch", type=int, default=32, help="queries answered together; a tiny model gains up to 96")
+    asked.add_argument("--processes", type=int, default=1, help="processes that render and answer, a core each")
+    asked.add_argument("--workers", type=int, default=1, help="processes that only render, for a single answering one")
+    scenes = commands.add_parser("scenes", parents=[asked], help="ask a model about generated scenes")
     scenes.add_argument("--first-seed", type=int, default=EVALUATION_FIRST_SEED, help="seed of the first scene")
     scenes.add_argument("--scenes", type=int, default=1000, help="number of scenes")
-    scenes.add_argument("--queries-per-scene", type=int, default=3, help="expressions per scene, each asked twice")
-    scenes.add_argument("--model", default=EMBEDDED, help="model folder, or the embedded model's name")
-    scenes.add_argument("--engine-url", help="ask an OpenAI-compatible server instead; --model still says how to ask")
-    scenes.add_argument("--device", default="auto", help="torch device of the in-process engine")
-    scenes.add_argument("--threads", type=int, help="torch threads of the in-process engine")
-    scenes.add_argument("--batch", type=int, default=32, help="queries answered together; a tiny model gains up to 96")
-    scenes.add_argument("--processes", type=int, default=1, help="processes that render and answer, a core each")
-    scenes.add_argument("--workers", type=int, default=1, help="processes that only render, for a single answering one")
     scenes.add_argument("--mode", choices=("strict", "paper", "paper_eval"), default="paper", help="rules for boxes")
     scenes.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
     scenes.add_argument("--threshold-strict", action="store_true", help="success needs IoU > 0.5, as in the paper")
@@ -70,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     mix = commands.add_parser("mix", help="print the mix of expressions, wanted and measured")
     mix.add_argument("--first-seed", type=int, default=0)
     mix.add_argument("--scenes", type=int, default=200)
+    fit = commands.add_parser("calibrate", parents=[asked], help="turn scores into probabilities, beside the weights")
+    fit.add_argument("--first-seed", type=int, default=CALIBRATION_FIRST_SEED, help="seed of the first scene")
+    fit.add_argument("--scenes", type=int, default=300, help="number of scenes")
+    fit.add_argument("--result", type=Path, help="use this stored result of `scenes --json` instead of asking")
+    fit.set_defaults(mode="strict", no_reasoning=False, json=None)
+    worth = commands.add_parser("reliability", help="say what raw and calibrated scores are worth on a stored result")
+    worth.add_argument("result", type=Path, help="result of `scenes --json` on evaluation seeds")
+    worth.add_argument("--model", default=EMBEDDED, help="model folder that was evaluated")
+    worth.add_argument("--png", type=Path, help="draw the reliability diagram here")
     return parser
 
 
@@ -88,9 +104,8 @@ def _evaluation(arguments: argparse.Namespace) -> Evaluation:
     )
 
 
-def _scenes(arguments: argparse.Namespace) -> None:
-    evaluation = _evaluation(arguments)
-    info = evaluation.info
+def _rows(evaluation: Evaluation, arguments: argparse.Namespace) -> tuple[list[Row], float]:
+    """Ask everything; gives the scored answers and the seconds that they took."""
     rows: list[Row] = []
     seconds = 0.0
     with tqdm(total=evaluation.scenes, unit="scene", disable=None) as bar:
@@ -98,6 +113,13 @@ def _scenes(arguments: argparse.Namespace) -> None:
             rows += asked.rows
             seconds += asked.seconds
             bar.update(asked.scenes)
+    return rows, seconds
+
+
+def _scenes(arguments: argparse.Namespace) -> None:
+    evaluation = _evaluation(arguments)
+    info = evaluation.info
+    rows, seconds = _rows(evaluation, arguments)
     report = Report(rows, arguments.threshold_strict)
     ms = 1000 * seconds / max(len(rows), 1)
     print(f"{info.name} {info.version}: {arguments.scenes} scenes from seed {arguments.first_seed}\n")
@@ -112,6 +134,8 @@ def _scenes(arguments: argparse.Namespace) -> None:
             "reasoning": evaluation.reasoning,
             "mode": evaluation.mode,
             "ms_per_query": ms,
+            "engine": evaluation.engine_kind,
+            "weights_sha256": weights_digest(info.path) if info.path else None,
         }
         arguments.json.write_text(json.dumps(report.as_json(**about)))
 
@@ -149,6 +173,36 @@ def _tables(arguments: argparse.Namespace) -> None:
         draw(results, arguments.png)
 
 
+def _calibrate(arguments: argparse.Namespace) -> None:
+    evaluation = _evaluation(arguments)
+    folder = resolve(evaluation.model)
+    if arguments.result:
+        origin, answers = stored(arguments.result, folder)
+        origin.check()
+    else:
+        origin = Origin(evaluation.engine_kind, evaluation.first_seed, evaluation.scenes)
+        origin.check()
+        answers = [answered(record(row)) for row in _rows(evaluation, arguments)[0]]
+    judged = published(answers)
+    curves = fitted(judged)
+    file = save(folder, origin.engine, Measured(curves, origin.first_seed, origin.scenes))
+    print(f"{file}: {origin.engine}, {origin.scenes} scenes from seed {origin.first_seed}\n")
+    print(f"On the very scenes of the fit, which flatters it:\n\n{table(judged, curves)}")
+
+
+def _reliability(arguments: argparse.Namespace) -> None:
+    folder = resolve(arguments.model)
+    origin, answers = stored(arguments.result, folder)
+    if origin.first_seed < EVALUATION_FIRST_SEED:
+        raise ValueError(f"{arguments.result} is not from evaluation seeds: evaluate from {EVALUATION_FIRST_SEED} on")
+    curves = origin.curves(folder)
+    judged = published(answers)
+    print(f"{arguments.result}: {origin.engine}, {origin.scenes} scenes from seed {origin.first_seed}\n")
+    print(table(judged, curves))
+    if arguments.png:
+        draw_reliability(judged, curves, arguments.png)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     arguments = _parser().parse_args(argv)
@@ -159,6 +213,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _compare(arguments)
         elif arguments.command == "tables":
             _tables(arguments)
+        elif arguments.command == "calibrate":
+            _calibrate(arguments)
+        elif arguments.command == "reliability":
+            _reliability(arguments)
         else:
             print(measured_mix(rendered(arguments.first_seed, arguments.scenes)))
     except (EngineError, OSError, ValueError, RuntimeError) as error:

@@ -12,6 +12,7 @@ from egm_core.engines import Completion, Engine, Request, Sampling, collect
 from egm_core.evaluate.queries import Query, scene_queries
 from egm_core.evaluate.scores import Row, score
 from egm_core.families import Mode
+from egm_core.grounder import token_score
 from egm_core.model_folder import ModelInfo
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import Scene
@@ -55,16 +56,13 @@ def _render(seed: int) -> Scene:
 
 
 def answerer(engine: Engine, batch: int) -> Answerer:
-    """Give the fastest way to put many requests to an engine: in batches where it can, else side by side.
-
-    A server names an answer's tokens only together with their log-probabilities.
-    """
+    """Give the fastest way to put many requests to an engine: in batches where it can, else side by side."""
     in_batches = getattr(engine, "generate_batch", None)
     if in_batches is not None:
         return lambda requests: list(in_batches(requests, batch))
 
     def one(request: Request) -> Completion:
-        return collect(engine.generate(replace(request, logprobs=True)))
+        return collect(engine.generate(request))
 
     def side_by_side(requests: Sequence[Request]) -> list[Completion]:
         with ThreadPoolExecutor(max_workers=batch) as pool:
@@ -108,7 +106,7 @@ def _asked(
         for query in scene_queries(scene, queries_per_scene):
             name = f"{scene.seed}:{len(requests)}"
             prompt = info.prompt(query.text, query.task)
-            requests.append(Request(name, scene.image, prompt, sampling, regex=regex, logprobs=False))
+            requests.append(Request(name, scene.image, prompt, sampling, regex=regex))
             asked.append(query)
     began = time.perf_counter()
     completions = answer(requests)
@@ -116,5 +114,7 @@ def _asked(
     rows = []
     for query, completion in zip(asked, completions, strict=True):
         tokens = tuple(token.text for token in completion.tokens) or None
-        rows.append(score(query, speaker, completion.text, mode, tokens))
+        row = score(query, speaker, completion.text, mode, tokens)
+        probability, known = token_score(completion, speaker.parse(completion.text))
+        rows.append(replace(row, score=probability if known else None))
     return Asked(rows, seconds, len(scenes))

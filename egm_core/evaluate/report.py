@@ -219,6 +219,7 @@ def record(row: Row, strict: bool = False) -> dict[str, Any]:
         "truth": query.truth,
         "tokens": row.tokens,
         "thinking": row.thinking,
+        "score": row.score,
     }
 
 

@@ -24,7 +24,11 @@ Key = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Answered:
-    """One stored answer. `truth` is in pixels, None for absent ones; `thinking` counts the tokens of reasoning."""
+    """One stored answer.
+
+    `truth` and `box` are in pixels, None for absent ones and answers without a box; `thinking` counts the tokens of
+    reasoning. `score` is the raw one, None where the engine gave none.
+    """
 
     seed: int
     task: Task
@@ -34,6 +38,8 @@ class Answered:
     correct: bool
     truth: Box | None
     thinking: int | None
+    box: Box | None = None
+    score: float | None = None
 
     @property
     def key(self) -> Key:
@@ -114,8 +120,9 @@ def read(name: str, path: Path) -> Result:
     """Read a stored result; ValueError, naming the file, where it is none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        answers = tuple(_answered(row) for row in data["rows"])
+        answers = tuple(answered(row) for row in data["rows"])
         about = {key: data[key] for key in (*SAME_FOR_ALL, "reasoning", "model", "version")}
+        about |= {key: data.get(key) for key in ("engine", "weights_sha256")}
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is no result of `python -m egm_core.evaluate scenes --json` ({type(error).__name__}: {error}): "
@@ -129,8 +136,12 @@ def read(name: str, path: Path) -> Result:
     return result
 
 
-def _answered(row: dict[str, Any]) -> Answered:
-    truth = None if row["truth"] is None else cast("Box", tuple(map(float, row["truth"])))
+def answered(row: dict[str, Any]) -> Answered:
+    """Read one record of a result."""
+
+    def box(edges: Any) -> Box | None:
+        return None if edges is None else cast("Box", tuple(map(float, edges)))
+
     return Answered(
         int(row["seed"]),
         row["task"],
@@ -138,8 +149,10 @@ def _answered(row: dict[str, Any]) -> Answered:
         str(row["text"]),
         row["outcome"],
         bool(row["correct"]),
-        truth,
+        box(row["truth"]),
         None if row["thinking"] is None else int(row["thinking"]),
+        box(row.get("box")),
+        None if row.get("score") is None else float(row["score"]),
     )
 
 

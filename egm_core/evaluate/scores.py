@@ -20,7 +20,8 @@ class Row:
 
     `iou` is with the box asked for, `iou_visible` and `iou_amodal` with either truth. `tokens` counts the whole
     answer, `thinking` the tokens before `</think>`, or all of them where the reasoning broke off (both None where the
-    engine gives no tokens).
+    engine gives no tokens). `score` is the grounder's raw one, None for answers without a box or without
+    log-probabilities.
     """
 
     query: Query
@@ -32,6 +33,7 @@ class Row:
     iou_amodal: float | None
     tokens: int | None = None
     thinking: int | None = None
+    score: float | None = None
 
     def correct(self, strict: bool = False) -> bool:
         """Tell whether the answer is right: IoU at least 0.5 (`strict`: above), or absence recognised."""

@@ -47,6 +47,19 @@ class Evaluation:
         return load_info(resolve(self.model))
 
     @property
+    def engine_kind(self) -> str:
+        """The program that answers, as the engine names it."""
+        if not self.engine_url:
+            return "transformers"
+        from egm_core.engines.openai import OpenAIEngine
+
+        server = OpenAIEngine(self.engine_url)
+        try:
+            return server.kind()
+        finally:
+            server.close()
+
+    @property
     def shares(self) -> list[range]:
         """The seeds, `at_once` at a time."""
         last = self.first_seed + self.scenes

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent / "engines"))
 import misbehaving
 
+from egm_core.calibration import Curve, Measured, save
 from egm_core.domain import Domain
 from egm_core.engines import Completion, Engine, Token
 from egm_core.engines.local import TransformersEngine
@@ -127,6 +128,37 @@ def test_an_amodal_model_of_its_own(
     assert found.visible is not None and found.amodal is not None
     assert found.raw_visible.endswith("```")
     assert found.raw_amodal is not None and found.raw_amodal.endswith("</box>")
+
+
+def test_scores_are_probabilities_where_the_weights_were_calibrated_for_the_engine(
+    local: TransformersEngine, memorising_qwen: Path, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    for file in memorising_qwen.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    visible, amodal = Curve((0.0, 1.0), (0.0, 0.5)), Curve((0.0, 1.0), (0.1, 0.2))
+
+    def ground(**options: Any) -> Any:
+        grounder = Grounder(local, load_info(tmp_path), **options)
+        found = grounder.ground(noise, FOUND)
+        grounder.close()
+        return found
+
+    raw = ground()
+    assert raw.calibrated == () and (raw.raw_score, raw.raw_amodal_score) == (raw.score, raw.amodal_score)
+    save(tmp_path, "vllm", Measured({"visible": visible, "amodal": amodal}, 400_000_000, 1))
+    assert ground().calibrated == ()
+    save(tmp_path, "transformers", Measured({"visible": visible, "amodal": amodal}, 400_000_000, 1))
+    found = ground()
+    assert found.calibrated == ("visible", "amodal")
+    # How queries are batched shows in a float's last digits.
+    assert (found.raw_score, found.raw_amodal_score) == pytest.approx((raw.score, raw.amodal_score), abs=1e-5)
+    assert found.score == pytest.approx(found.raw_score / 2)
+    assert found.amodal_score == pytest.approx(0.1 + found.raw_amodal_score / 10)
+    assert ground(min_score=0.6).reason == "low_score"
+    assert ground(min_score=0.3).outcome == "found"
+    save(tmp_path, "transformers", Measured({"visible": visible}, 400_000_000, 1))
+    assert ground().calibrated == ("visible",)
+    assert ground(reasoning=False).calibrated == ()
 
 
 def test_without_reasoning_it_answers_at_once(
