@@ -1,5 +1,7 @@
 # Every target sets up what it needs in .venv first; see tools/setup.sh for the variables it heeds.
 RUN := tools/env.sh
+# pytest gives 5 where PYTEST="-k ..." chose no test of a part.
+NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
 .PHONY: setup demo test test-long soak lint docs test-vllm test-verl test-ray clean
 
@@ -10,8 +12,10 @@ setup:
 demo: setup
 	@$(RUN) python -m egm_ros.demo --out out $(if $(LIVE),--live)
 
+# The core's tests on every core, up to four; those of ROS one after the other, for they watch the clock.
 test: setup
-	@$(RUN) python -m pytest $(PYTEST)
+	@$(RUN) python -m pytest --ignore tests/ros -n auto --maxprocesses 4 --dist loadfile $(PYTEST)$(NONE_IS_FINE)
+	@$(RUN) python -m pytest tests/ros $(PYTEST)$(NONE_IS_FINE)
 
 # What takes more than a minute.
 test-long: setup
