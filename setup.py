@@ -80,6 +80,7 @@ setup(
             "camera = egm_ros.camera:main",
             "overlay = egm_ros.overlay:main",
             "propagation = egm_ros.propagation:main",
+            "lifting = egm_ros.lifting:main",
         ],
     },
 )

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from egm_ros import interface, parameters, propagation_interface, stream_interface
+from egm_ros import interface, lifting_interface, parameters, propagation_interface, stream_interface
 from egm_ros.interface import Service, Topic
 from egm_ros.parameters import ParameterSpec
 
@@ -86,6 +86,9 @@ def tables() -> dict[str, str]:
         "camera parameters": settings(stream_interface.CAMERA_PARAMETERS),
         "propagation topics": topics(propagation_interface.PROPAGATION_TOPICS),
         "propagation parameters": settings(propagation_interface.PROPAGATION_PARAMETERS),
+        "lifting topics": topics(lifting_interface.LIFTING_TOPICS),
+        "lifting parameters": settings(lifting_interface.LIFTING_PARAMETERS),
+        "lifting status keys": keys(lifting_interface.LIFTING_KEYS),
         "overlay topics": topics(stream_interface.OVERLAY_TOPICS),
         "overlay parameters": settings(stream_interface.OVERLAY_PARAMETERS),
     }

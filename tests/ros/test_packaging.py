@@ -102,7 +102,8 @@ def test_the_node_asks_for_no_pytorch_and_the_versions_agree(wheel: Path) -> Non
     assert manifest.findtext("version") == version.group(1)
     assert f'__version__ = "{version.group(1)}"' in (ROOT / "egm_core" / "__init__.py").read_text()
     entries = archive.read(name.replace("METADATA", "entry_points.txt")).decode()
-    assert {"grounding", "camera", "overlay", "propagation"} <= set(re.findall(r"^(\w+) =", entries, re.MULTILINE))
+    nodes = {"grounding", "camera", "overlay", "propagation", "lifting"}
+    assert nodes <= set(re.findall(r"^(\w+) =", entries, re.MULTILINE))
 
 
 def test_nodes_start_without_pytorch(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_nodes_start_without_pytorch(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "for name in ('torch', 'transformers', 'mujoco'): sys.modules[name] = None\n"
-        "import egm_ros.camera, egm_ros.overlay, egm_ros.grounding, egm_ros.propagation\n"
+        "import egm_ros.camera, egm_ros.overlay, egm_ros.grounding, egm_ros.propagation, egm_ros.lifting\n"
     )
     run(sys.executable, "-c", program, cwd=tmp_path, PYTHONPATH=f"{ROOT}:{os.environ.get('PYTHONPATH', '')}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from egm_ros import parameters, propagation_interface, stream_interface, tables
+from egm_ros import lifting_interface, parameters, propagation_interface, stream_interface, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = {
@@ -15,6 +15,7 @@ PARAMETERS = {
     "camera": stream_interface.CAMERA_PARAMETERS,
     "overlay": stream_interface.OVERLAY_PARAMETERS,
     "propagation": propagation_interface.PROPAGATION_PARAMETERS,
+    "lifting": lifting_interface.LIFTING_PARAMETERS,
 }
 
 

@@ -1,0 +1,237 @@
+"""Lifts boxes to 3D: joins a grounding node's answers with depth and camera_info of the same stamp.
+
+    python -m egm_ros.lifting --ros-args -r depth:=/camera/aligned_depth_to_color/image_raw -r camera_info:=/camera/info
+
+Boxes are in the camera's optical frame, or in `target_frame`. An answer that nothing can be lifted of is reported on
+~/status, and leaves the box topics silent: an empty array says that the object is absent.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray, Detection3DArray
+from visualization_msgs.msg import MarkerArray
+
+from egm_core.joining import box_of
+from egm_core.lifting import Box3D, Lifted, LiftError, Match, Matching, Missing, camera_of, lift, moved
+from egm_core.lifting.matching import Slot
+from egm_ros import images
+from egm_ros import lifting_interface as interface
+from egm_ros.images import ImageError
+from egm_ros.interface import Topic
+from egm_ros.lifting_messages import Shown, detection3d, markers
+from egm_ros.messages import stamp_text, status
+from egm_ros.node_parameters import declare, watch
+from egm_ros.process import run
+from egm_ros.qos import profile
+from egm_ros.shared_memory import advice
+from egm_ros.transforms import Transforms
+
+# Answers that wait for their transform, at most, and how often is looked (seconds).
+PENDING = 64
+PERIOD = 0.05
+
+EXPLANATIONS = {
+    "outside_image": "the visible box lies outside of the image that camera_info describes",
+    "no_valid_depth": "no pixel of the visible box has a valid depth",
+    "few_valid_pixels": "fewer pixels than min_pixels have a valid depth",
+    "no_ray": "the lens's distortion has no ray for the box",
+}
+
+
+class LiftingNode(Node):
+    """Lifts each answer once its depth is here; the state is what waits for what."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("lifting", **options)
+        self._values = declare(self, interface.LIFTING_PARAMETERS)
+        watch(self, interface.LIFTING_PARAMETERS, lambda changed: "", self._change)
+        self._transforms = Transforms(self) if self._values["target_frame"] else None
+        self._matching = Matching(self._values["buffer"], self._values["wait"])
+        self._pending: list[tuple[float, Match]] = []
+        self._largest = 0
+        self._visible = self._publisher(Detection3DArray, interface.VISIBLE)
+        self._amodal = self._publisher(Detection3DArray, interface.AMODAL)
+        self._markers = self._publisher(MarkerArray, interface.MARKERS)
+        self._status = self._publisher(DiagnosticStatus, interface.STATUS)
+        self._listen(Image, interface.DEPTH_IN, "depth")
+        self._listen(CameraInfo, interface.INFO_IN, "camera_info")
+        self._listen(Detection2DArray, interface.VISIBLE_IN, "visible")
+        self._listen(Detection2DArray, interface.AMODAL_IN, "amodal")
+        self.create_timer(PERIOD, self._on_tick)
+
+    def _change(self, changed: dict[str, Any]) -> None:
+        self._values.update(changed)
+        self._matching.seconds, self._matching.patience = self._values["buffer"], self._values["wait"]
+
+    def _publisher(self, kind: Any, topic: Topic) -> Any:
+        options = QoSOverridingOptions.with_default_policies()
+        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
+
+    def _listen(self, kind: Any, topic: Topic, slot: Slot) -> None:
+        options = QoSOverridingOptions.with_default_policies()
+        self.create_subscription(
+            kind, topic.name, lambda message: self._on(slot, message), profile(topic), qos_overriding_options=options
+        )
+
+    def _on(self, slot: Slot, message: Any) -> None:
+        """Take in a message, and go on with its answer if that is whole now."""
+        if slot == "depth":
+            self._advise(len(message.data))
+            if self._matching.went_back(message):
+                self.get_logger().warning("time went back: all depth and boxes from before are dropped")
+                self._matching.clear()
+                self._pending.clear()
+        match = self._matching.add(slot, message, time.monotonic())
+        if match is not None and not self._answer(match):
+            self._pending = [*self._pending[1 - PENDING :], (time.monotonic(), match)]
+
+    def _on_tick(self) -> None:
+        """Try again what waits for a transform, and give up on what has waited too long."""
+        now = time.monotonic()
+        pending, self._pending = self._pending, []
+        for since, match in pending:
+            if self._answer(match):
+                continue
+            if now - since <= self._values["wait"]:
+                self._pending.append((since, match))
+            elif self._transforms is not None:
+                self._refuse(match.visible, "no_transform", self._transforms.problem)
+        for missing in self._matching.late(now):
+            if missing.visible is not None:
+                self._refuse(missing.visible, *why(missing))
+
+    def _answer(self, match: Match) -> bool:
+        """Lift an answer and publish it, or say why not; False if it has to wait for its transform."""
+        header = match.visible.header
+        if not match.visible.detections:
+            self._publish(header, [], absent=True)
+            return True
+        place = None
+        if self._transforms is not None:
+            place = self._transforms.at(self._values["target_frame"], header)
+            if place is None:
+                return False
+        try:
+            lifted = self._lift(match)
+        except (LiftError, ImageError) as error:
+            self._refuse(match.visible, error.reason, str(error).partition(": ")[2])
+            return True
+        if place is not None:
+            header = Header(stamp=header.stamp, frame_id=self._values["target_frame"])
+            shift, turn = place
+            lifted = [(flat, whole, turned(entry, shift, turn)) for flat, whole, entry in lifted]
+        self._publish(header, lifted)
+        return True
+
+    def _lift(self, match: Match) -> list[tuple[Any, Any | None, Lifted]]:
+        """Lift every visible box with the amodal one of its id."""
+        picture, frame = match.visible.header.frame_id, match.depth.header.frame_id
+        if picture and frame and picture != frame:
+            raise LiftError("depth_frame", f"depth is of the frame {frame!r}, but the image is of {picture!r}: let the"
+                            " driver align depth to the image, or register it (depth_image_proc)")
+        camera = camera_of(match.camera_info, self._values["rectified"])
+        depth = images.decode_depth(match.depth)
+        found = []
+        wholes = {entry.id: entry for entry in match.amodal.detections}
+        for flat in match.visible.detections:
+            whole = wholes.get(flat.id)
+            box = box_of(whole) if whole is not None else None
+            found.append((flat, whole, lift(box_of(flat), box, depth, camera, self._values["min_pixels"])))
+        return found
+
+    def _publish(self, header: Header, entries: list[tuple[Any, Any | None, Lifted]], absent: bool = False) -> None:
+        """Publish what was lifted, and the status; nothing but the status if that is nothing."""
+        visible, amodal = Detection3DArray(header=header), Detection3DArray(header=header)
+        shown = []
+        for flat, whole, lifted in entries:
+            if lifted.visible is None:
+                continue
+            visible.detections.append(detection3d(header, flat, lifted.visible))
+            if whole is not None and lifted.amodal is not None:
+                amodal.detections.append(detection3d(header, whole, lifted.amodal))
+            label = flat.results[0].hypothesis.class_id if flat.results else flat.id
+            shown.append(Shown(label, lifted.range, lifted.visible, lifted.amodal))
+        if absent or shown:
+            self._visible.publish(visible)
+            self._amodal.publish(amodal)
+        self._show(header, shown)
+        reasons = sorted({lifted.reason for _, _, lifted in entries if lifted.reason})
+        outcome = "absent" if absent else "found" if shown else "error"
+        self._tell(header, outcome, reasons, "; ".join(EXPLANATIONS[reason] for reason in reasons), {
+            "objects": len(entries),
+            "lifted": len(shown),
+            "ranges": ", ".join(f"{entry.range:.3f}" for entry in shown),
+            "pixels": ", ".join(str(lifted.pixels) for _, _, lifted in entries if not lifted.reason),
+            "amodal": "estimated" if amodal.detections else "",
+        })
+
+    def _refuse(self, boxes: Detection2DArray, reason: str, detail: str) -> None:
+        """Say why an answer could not be lifted; its box topics stay silent, its markers go."""
+        self._show(boxes.header, [])
+        self._tell(boxes.header, "error", [reason], detail, {"objects": len(boxes.detections), "lifted": 0})
+
+    def _show(self, header: Header, shown: list[Shown]) -> None:
+        if self._markers.get_subscription_count():
+            self._markers.publish(markers(header, shown, self._values["marker_lifetime"]))
+
+    def _tell(
+        self, header: Header, outcome: str, reasons: list[str], detail: str, values: Mapping[str, object]
+    ) -> None:
+        level = DiagnosticStatus.WARN if reasons else DiagnosticStatus.OK
+        level = DiagnosticStatus.ERROR if outcome == "error" else level
+        words = ", ".join(reasons)
+        message = f"{words}: {detail}" if reasons else outcome
+        told = {"stamp": stamp_text(header), "outcome": outcome, "reason": words, **values, "frame": header.frame_id}
+        self._status.publish(status(self.get_fully_qualified_name(), "", level, message, told))
+        if reasons:
+            self.get_logger().warning(message, throttle_duration_sec=5.0)
+
+    def _advise(self, size: int) -> None:
+        """Say once for each larger size whether depth of it will get through."""
+        if size > self._largest:
+            self._largest = size
+            warning = advice(size)
+            if warning:
+                self.get_logger().warning(warning)
+
+
+def turned(lifted: Lifted, shift: Any, turn: Any) -> Lifted:
+    """Give the boxes in another frame; the range stays the camera's."""
+    def there(box: Box3D | None) -> Box3D | None:
+        return moved(box, shift, turn) if box is not None else None
+
+    return Lifted(there(lifted.visible), there(lifted.amodal), lifted.range, lifted.pixels, lifted.reason)
+
+
+def why(missing: Missing) -> tuple[str, str]:
+    """Give a word and a sentence for what an answer lacks."""
+    for slot, topic in (("depth", interface.DEPTH_IN), ("camera_info", interface.INFO_IN)):
+        if slot not in missing.lacks:
+            continue
+        if missing.nearest is None:
+            return f"no_{slot}", f"nothing comes on {topic.name}: is it published and remapped?"
+        return (
+            f"no_{slot}",
+            f"nothing on {topic.name} has the image's stamp, the nearest is {missing.nearest:.3f} s off: let the driver"
+            " stamp them alike; if answers are older than buffer, raise it",
+        )
+    return "no_amodal", f"no array on {interface.AMODAL_IN.name} has the stamp of the visible one"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node until it is told to stop; 2 for a bad parameter."""
+    return run(LiftingNode, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
