@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from egm_core.calibration import note
 from egm_core.engines.base import Engine, EngineError
 from egm_core.engines.openai import OpenAIEngine, Timeouts
 from egm_ros.engine_plan import EnginePlan, locate
@@ -65,6 +66,7 @@ class EngineLink:
         self._ready_at: float | None = None
         self._heard = 0.0
         self._doomed: EngineError | None = None
+        self._told_of_scores = False
         self._judging = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -193,6 +195,7 @@ class EngineLink:
                 self._doomed = None
                 reason = "engine_degraded" if self.record.smaller else "engine_ready"
                 self._set(EngineState("ready", reason, f"{health.model or plan.model} at {url}"))
+                self._tell_of_scores(engine)
                 return
             if self._process is not None and self._process.poll() is not None:
                 raise self._death(self._process)
@@ -204,6 +207,14 @@ class EngineLink:
                 raise EngineError("engine_failed", health.detail)
             self._set(EngineState("starting", "engine_starting", health.detail))
             self._closing.wait(POLL)
+
+    def _tell_of_scores(self, engine: Engine) -> None:
+        """Log once why scores are no probabilities; this reads large weights here, and not in the first query."""
+        if not self._told_of_scores and self.plan.info is not None:
+            self._told_of_scores = True
+            reason = note(self.plan.info.path, engine.kind())
+            if reason:
+                self._log(reason)
 
     def _watch(self) -> None:
         """Return when the link closes; raise EngineError when the engine is gone, hangs or is to be replaced."""

@@ -87,8 +87,12 @@ STATUS_KEYS = {
     "engine_ms": "The engine's part of the time.",
     "total_ms": "Arrival of the image until now.",
     "instruction": "The instruction, verbatim.",
-    "score": "The score in [0, 1], or unavailable.",
+    "score": "The visible box's score in [0, 1], or unavailable; the probability that the box is right where it is"
+             " calibrated.",
     "amodal_score": "The amodal box's score, or unavailable.",
+    "raw_score": "The visible box's score before calibration, or unavailable.",
+    "raw_amodal_score": "The amodal box's score before calibration, or unavailable.",
+    "calibrated": "Which scores are probabilities: visible, amodal; empty: they are raw.",
     "reasoning": "What the model thought before the visible box.",
     "amodal_reasoning": "What it thought before the amodal box.",
     "warnings": "What casts doubt on the answer.",

@@ -73,9 +73,13 @@ def grounding_values(grounding: Grounding | None) -> dict[str, object]:
     if grounding is None:
         return {}
     available = grounding.score_available
+    amodal = available and grounding.amodal is not None
     return {
         "score": grounding.score if available else "unavailable",
-        "amodal_score": grounding.amodal_score if available and grounding.amodal is not None else "unavailable",
+        "amodal_score": grounding.amodal_score if amodal else "unavailable",
+        "raw_score": grounding.raw_score if available else "unavailable",
+        "raw_amodal_score": grounding.raw_amodal_score if amodal else "unavailable",
+        "calibrated": ", ".join(grounding.calibrated),
         "reasoning": grounding.reasoning,
         "amodal_reasoning": grounding.amodal_reasoning,
         "warnings": "; ".join(grounding.warnings),

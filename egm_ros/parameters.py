@@ -105,7 +105,8 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   " that comes sooner waits.", range=(0.0, 3600.0), live=True, unit="s"),
     ParameterSpec("max_pixels", 0, "Pixels that an image is scaled down to before it is sent; 0: the model's own.",
                   range=(0, 16_777_216), live=True),
-    ParameterSpec("min_score", 0.0, "Boxes with a lower score are not published (engines that give none are exempt).",
+    ParameterSpec("min_score", 0.0, "Boxes with a lower score, calibrated where it can be, are not published (engines"
+                  " that give none are exempt).",
                   range=(0.0, 1.0), live=True),
     ParameterSpec("query_timeout", 10.0, "An answer that takes longer is aborted and counts as stale.",
                   range=(0.05, 600.0), live=True, unit="s"),

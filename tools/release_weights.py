@@ -24,6 +24,11 @@ from egm_core.torchvision_shim import install_schemas
 
 PICTURES = 1500
 CAMERA = (640, 480)
+# What was measured on the weights before, and does not count for the new ones.
+AFTERWARDS = (
+    "python -m egm_core.evaluate calibrate --processes 2 --batch 96",
+    "tools/env.sh python tools/golden.py --write",
+)
 
 
 def pictures(folder: Path) -> list[list[NDArray[np.uint8]]]:
@@ -56,6 +61,8 @@ def main() -> None:
     write_info(options.out, replace(info, domain="domain.json", path=None))
     total = sum(file.stat().st_size for file in options.out.iterdir())
     print(f"{options.out}: {total / 1e6:.1f} MB")
+    for step in AFTERWARDS:
+        print(f"then: {step}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from egm_core.calibration import FILE, Curve, Measured, curve_for, note, save, weights_digest
+from egm_core.families import TASKS
+from egm_core.model_folder import EMBEDDED, resolve
 
 HALF = Curve((0.0, 1.0), (0.0, 0.5), 200)
 
@@ -118,3 +120,10 @@ def test_a_broken_file_leaves_scores_raw_and_is_named(folder: Path, text: str) -
     data["engines"]["vllm"]["visible"]["scores"] = [1.0, 0.0]
     (folder / FILE).write_text(json.dumps(data))
     assert "must rise" in note(folder, "vllm")
+
+
+def test_the_embedded_model_s_calibration_belongs_to_its_weights() -> None:
+    assert not note(resolve(EMBEDDED), "transformers"), "after new weights: python -m egm_core.evaluate calibrate"
+    for task in TASKS:
+        curve = curve_for(resolve(EMBEDDED), "transformers", task)
+        assert curve is not None and curve.count >= 300

@@ -63,9 +63,16 @@ def test_a_status_spells_numbers_and_keeps_the_order_of_its_keys():
 
 def test_an_unavailable_score_is_marked():
     values = messages.grounding_values(replace(BOTH, score=0.0, amodal_score=0.0, score_available=False))
-    assert values["score"] == values["amodal_score"] == "unavailable"
+    scores = ("score", "amodal_score", "raw_score", "raw_amodal_score")
+    assert [values[name] for name in scores] == ["unavailable"] * 4
     assert messages.grounding_values(BOTH)["score"] == 0.9
     assert messages.grounding_values(FOUND)["amodal_score"] == "unavailable"
+
+
+def test_raw_scores_stand_beside_the_calibrated_ones():
+    values = messages.grounding_values(replace(BOTH, raw_score=0.3, raw_amodal_score=0.2, calibrated=("visible",)))
+    assert (values["score"], values["raw_score"], values["raw_amodal_score"]) == (0.9, 0.3, 0.2)
+    assert values["calibrated"] == "visible"
 
 
 def test_a_stamp_is_written_exactly():

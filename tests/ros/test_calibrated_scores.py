@@ -1,0 +1,59 @@
+"""What the node publishes as a score: the engine's own, until the model's folder has a calibration for that engine."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+
+from robot import Robot, ScriptedEngine, folder_of, image_message, start_node, wait_for
+
+from egm_core.calibration import Curve, Measured, save
+
+pytestmark = pytest.mark.ros
+
+RAW = math.exp(-0.1)
+
+
+def test_scores_become_probabilities_with_a_calibration_and_the_log_says_where_there_is_none(
+    domain: int, tmp_path: Path
+) -> None:
+    folder = folder_of(tmp_path / "model", "visible", "amodal")
+    engine = ScriptedEngine(domain)
+    engine.script(logprob=-0.1)
+    node = start_node(domain, model=str(folder), engine_url=engine.url, max_rate=0.0, default_instruction="the mug")
+    robot = Robot(domain)
+    try:
+        robot.status(60.0, reason="engine_ready")
+        robot.show(image_message())
+        status = robot.status(60.0, outcome="found")
+        assert float(status["score"]) == float(status["raw_score"]) == pytest.approx(RAW, abs=1e-3)
+        assert status["calibrated"] == ""
+        wait_for("the note", lambda: "scores are the engine's own" in node.output)
+        assert f"{folder / 'calibration.json'} is not there" in node.output
+
+        save(folder, "openai", Measured({"visible": Curve((0.0, 1.0), (0.0, 0.5))}, 400_000_000, 1))
+        robot.forget()
+        robot.show(image_message())
+        status = robot.status(60.0, outcome="found", calibrated="visible")
+        assert float(status["score"]) == pytest.approx(RAW / 2, abs=1e-3)
+        assert float(status["amodal_score"]) == float(status["raw_amodal_score"]) == pytest.approx(RAW, abs=1e-3)
+        (_, visible), (_, amodal) = wait_for("boxes", lambda: robot.visible and robot.amodal and [
+            robot.visible[-1], robot.amodal[-1]])
+        assert visible.detections[0].results[0].hypothesis.score == pytest.approx(RAW / 2, abs=1e-6)
+        assert amodal.detections[0].results[0].hypothesis.score == pytest.approx(RAW, abs=1e-6)
+
+        assert robot.set(min_score=0.6).successful
+        robot.forget()
+        robot.show(image_message())
+        status = robot.status(60.0, outcome="error", reason="low_score")
+        assert "0.452" in status["message"]
+        assert node.output.count("scores are the engine's own") == 1
+    finally:
+        robot.close()
+        assert node.stop() == 0, node.output
+        engine.stop()
+    assert "Traceback" not in node.output
