@@ -1,9 +1,15 @@
-"""Starts the grounding node, and the overlay with it.
+"""Starts the grounding node, and the nodes that follow it: overlay and propagation.
 
     ros2 launch egm_ros grounding.launch.py image:=/camera/image default_instruction:="the red mug"
+    ros2 launch egm_ros grounding.launch.py cameras:=front,left image:=/{camera}/image_raw
+
+With `cameras` the followers are started for each camera, in a namespace of its name: /front/overlay/image.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -28,11 +34,15 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    transport = value("transport")
-    image = value("image") + ("/compressed" if transport == "compressed" else "")
-    common = {"transport": transport, "use_sim_time": value("use_sim_time").lower() in ("true", "1")}
-    given = {name: value(name) for name in PARAMETERS if value(name)}
-    level = ["--ros-args", "--log-level", value("log_level")]
+    common: dict[str, Any] = {
+        "transport": value("transport"),
+        "use_sim_time": value("use_sim_time").lower() in ("true", "1"),
+    }
+    given: dict[str, Any] = {name: value(name) for name in PARAMETERS if value(name)}
+    cameras = [name for name in value("cameras").strip("[]").replace(",", " ").split() if name]
+    if cameras:
+        given["cameras"] = cameras
+    images = [(image_of(camera), topic(value, "image", camera)) for camera in cameras or [""]]
     return [
         Node(
             package="egm_ros",
@@ -40,36 +50,61 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             name="grounding",
             namespace=value("namespace"),
             parameters=[value("params_file"), common | given],
-            remappings=[("image", image), ("instruction", value("instruction"))],
-            arguments=level,
+            remappings=[*images, ("instruction", value("instruction"))],
+            arguments=["--ros-args", "--log-level", value("log_level")],
             output="screen",
         ),
-        Node(
-            package="egm_ros",
-            executable="overlay",
-            name="overlay",
-            namespace=value("namespace"),
-            parameters=[
-                PathJoinSubstitution([SHARE, "config", "overlay.yaml"]),
-                common | {"propagated": value("propagate") == "true"},
-            ],
-            remappings=[("image", image)],
-            arguments=level,
-            output="screen",
-            condition=IfCondition(LaunchConfiguration("overlay")),
-        ),
-        Node(
-            package="egm_ros",
-            executable="propagation",
-            name="propagation",
-            namespace=value("namespace"),
-            parameters=[PathJoinSubstitution([SHARE, "config", "propagation.yaml"]), common],
-            remappings=[("image", image)],
-            arguments=level,
-            output="screen",
-            condition=IfCondition(LaunchConfiguration("propagate")),
-        ),
+        *(node for camera in cameras or [""] for node in followers(value, camera, common)),
     ]
+
+
+def image_of(camera: str) -> str:
+    """Give the grounding node's image topic for a camera."""
+    return f"{camera}/image" if camera else "image"
+
+
+def topic(value: Callable[[str], str], name: str, camera: str) -> str:
+    """Give the topic that an argument names, for a camera: {camera} in it, or front/ before it, says whose it is."""
+    given = value(name)
+    if camera and "{camera}" not in given:
+        if given.startswith("/"):
+            raise ValueError(f"{name}: {given} is one topic for several cameras; write it as in /{{camera}}/{name}_raw")
+        given = f"{camera}/{given}"
+    suffix = "/compressed" if name == "image" and value("transport") == "compressed" else ""
+    return given.replace("{camera}", camera) + suffix
+
+
+def followers(value: Callable[[str], str], camera: str, common: dict[str, Any]) -> list[LaunchDescriptionEntity]:
+    """Make the nodes that follow the grounding node, for one camera; those of a named one live in its namespace."""
+    namespace = value("namespace").strip("/")
+
+    def outer(name: str) -> str:
+        """Give the name as seen from the namespace that the grounding node is in."""
+        return "/".join(["", namespace, name] if namespace else ["", name]) if camera and name[0] != "/" else name
+
+    def node(executable: str, remappings: dict[str, str], **parameters: Any) -> Node:
+        boxes = {f"grounding/{kind}": outer(f"grounding/{camera}/{kind}") for kind in ("visible", "amodal") if camera}
+        shared = {"grounding/instruction_active": outer("grounding/instruction_active")} if camera else {}
+        return Node(
+            package="egm_ros",
+            executable=executable,
+            name=executable,
+            namespace="/".join(filter(None, (value("namespace"), camera))),
+            parameters=[PathJoinSubstitution([SHARE, "config", f"{executable}.yaml"]), common | parameters],
+            remappings=[*(boxes | shared | remappings).items()],
+            arguments=["--ros-args", "--log-level", value("log_level")],
+            output="screen",
+        )
+
+    image = {"image": outer(topic(value, "image", camera))}
+    refresh = f"grounding/{camera}/refresh" if camera else "grounding/refresh"
+    wanted = {name: value(name) == "true" for name in ("overlay", "propagate")}
+    made = []
+    if wanted["overlay"]:
+        made.append(node("overlay", image, propagated=wanted["propagate"]))
+    if wanted["propagate"]:
+        made.append(node("propagation", image | {"~/lost": outer(refresh)}))
+    return made
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -79,7 +114,14 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("namespace", default_value="", description="Namespace of the nodes."),
-            DeclareLaunchArgument("image", default_value="image", description="Image topic."),
+            DeclareLaunchArgument(
+                "cameras", default_value="", description="Cameras, such as front,left; empty: one without a name."
+            ),
+            DeclareLaunchArgument(
+                "image",
+                default_value="image",
+                description="Image topic; with cameras {camera} stands for the name, else it comes first: front/image.",
+            ),
             DeclareLaunchArgument("instruction", default_value="instruction", description="Instruction topic."),
             DeclareLaunchArgument(
                 "transport",

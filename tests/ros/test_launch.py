@@ -114,6 +114,55 @@ def test_parameters_come_from_the_file_unless_an_argument_is_given(bench: Any, w
         launched.communicate(timeout=40)
 
 
+def test_every_camera_has_followers_in_a_namespace_of_its_name(bench: Any, workspace: Path) -> None:
+    arguments = ("namespace:=robot", "cameras:=front,left", "image:=/{camera}/image_raw", "propagate:=true",
+                 "engine_url:=http://127.0.0.1:9", "log_level:=warn")
+    launched = ros2(workspace, "launch", "egm_ros", "grounding.launch.py", *arguments)
+    try:
+        wanted = {"/robot/grounding", *(f"/robot/{camera}/{name}" for camera in ("front", "left")
+                                        for name in ("overlay", "propagation"))}
+        bench.until(lambda: wanted <= {f"{n.rstrip('/')}/{m}" for m, n in names(bench)}, 60)
+        for camera in ("front", "left"):
+            image, boxes = f"/{camera}/image_raw", f"/robot/grounding/{camera}/visible"
+            refresh = f"/robot/grounding/{camera}/refresh"
+            bench.until(lambda image=image: len(ends(bench, "subscriptions", image)) == 2)
+            assert ends(bench, "subscriptions", image) == {"/robot/grounding", f"/robot/{camera}/propagation"}
+            assert ends(bench, "publishers", boxes) == {"/robot/grounding"}
+            assert ends(bench, "subscriptions", boxes) == {f"/robot/{camera}/propagation"}
+            assert ends(bench, "publishers", refresh) == {f"/robot/{camera}/propagation"}
+            assert ends(bench, "subscriptions", refresh) == {"/robot/grounding"}
+        assert ends(bench, "subscriptions", "/robot/grounding/instruction_active") == {
+            "/robot/front/propagation", "/robot/left/propagation"}
+    finally:
+        os.killpg(launched.pid, signal.SIGINT)
+        launched.communicate(timeout=40)
+
+
+def test_a_lost_track_asks_the_grounding_node_for_a_refresh(bench: Any, workspace: Path) -> None:
+    arguments = ("propagate:=true", "overlay:=false", "engine_url:=http://127.0.0.1:9", "log_level:=warn")
+    launched = ros2(workspace, "launch", "egm_ros", "grounding.launch.py", *arguments)
+    try:
+        bench.until(lambda: ends(bench, "publishers", "/grounding/refresh") == {"/propagation"}, 60)
+        bench.until(lambda: ends(bench, "subscriptions", "/grounding/refresh") == {"/grounding"}, 60)
+    finally:
+        os.killpg(launched.pid, signal.SIGINT)
+        launched.communicate(timeout=40)
+
+
+def test_one_topic_for_several_cameras_is_refused_by_name(workspace: Path) -> None:
+    words = ("launch", "egm_ros", "grounding.launch.py", "cameras:=front,left", "image:=/camera/image")
+    launched = ros2(workspace, *words)
+    output, _ = launched.communicate(timeout=60)
+    assert launched.returncode == 1
+    assert "image: /camera/image is one topic for several cameras" in output
+
+
+def ends(bench: Any, kind: str, topic: str) -> set[str]:
+    """Name the nodes that publish or subscribe a topic."""
+    found = getattr(bench.node, f"get_{kind}_info_by_topic")(topic)
+    return {f"{end.node_namespace.rstrip('/')}/{end.node_name}" for end in found}
+
+
 def names(bench: Any) -> list[tuple[str, str]]:
     """List the nodes on the test's domain as (name, namespace)."""
     return list(bench.node.get_node_names_and_namespaces())
