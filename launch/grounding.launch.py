@@ -1,4 +1,4 @@
-"""Starts the grounding node, and the nodes that follow it: overlay and propagation.
+"""Starts the grounding node, and the nodes that follow it: overlay, propagation and lifting.
 
     ros2 launch egm_ros grounding.launch.py image:=/camera/image default_instruction:="the red mug"
     ros2 launch egm_ros grounding.launch.py cameras:=front,left image:=/{camera}/image_raw
@@ -98,12 +98,16 @@ def followers(value: Callable[[str], str], camera: str, common: dict[str, Any]) 
 
     image = {"image": outer(topic(value, "image", camera))}
     refresh = f"grounding/{camera}/refresh" if camera else "grounding/refresh"
-    wanted = {name: value(name) == "true" for name in ("overlay", "propagate")}
+    wanted = {name: value(name) == "true" for name in ("overlay", "propagate", "lift")}
     made = []
     if wanted["overlay"]:
         made.append(node("overlay", image, propagated=wanted["propagate"]))
     if wanted["propagate"]:
         made.append(node("propagation", image | {"~/lost": outer(refresh)}))
+    if wanted["lift"]:
+        depth = {name: outer(topic(value, name, camera)) for name in ("depth", "camera_info")}
+        frame = {"target_frame": value("target_frame")} if value("target_frame") else {}
+        made.append(node("lifting", depth, **frame))
     return made
 
 
@@ -144,6 +148,23 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="false",
                 choices=["true", "false"],
                 description="Start the propagation node, too: boxes carried to the newest image.",
+            ),
+            DeclareLaunchArgument(
+                "lift",
+                default_value="false",
+                choices=["true", "false"],
+                description="Start the lifting node, too: 3D boxes and markers from depth.",
+            ),
+            DeclareLaunchArgument(
+                "depth", default_value="depth", description="Depth aligned to the image, for lift; named as image is."
+            ),
+            DeclareLaunchArgument(
+                "camera_info", default_value="camera_info", description="Camera info of the image, for lift."
+            ),
+            DeclareLaunchArgument(
+                "target_frame",
+                default_value="",
+                description="TF frame of the 3D boxes (needs tf2_ros); empty: the camera's optical frame.",
             ),
             DeclareLaunchArgument(
                 "large_images",
