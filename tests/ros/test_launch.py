@@ -149,6 +149,22 @@ def test_a_lost_track_asks_the_grounding_node_for_a_refresh(bench: Any, workspac
         launched.communicate(timeout=40)
 
 
+@pytest.mark.parametrize("camera", ["", "left"])
+def test_lifting_gets_the_depth_and_the_boxes_of_its_camera(bench: Any, workspace: Path, camera: str) -> None:
+    inner = f"/{camera}" if camera else ""
+    arguments = ["lift:=true", "overlay:=false", "depth:=/eye{camera}/depth" if camera else "depth:=/eye/depth",
+                 "engine_url:=http://127.0.0.1:9", "log_level:=warn", *([f"cameras:={camera}"] if camera else [])]
+    launched = ros2(workspace, "launch", "egm_ros", "grounding.launch.py", *arguments)
+    topics = {f"/eye{camera}/depth", f"{inner}/camera_info", f"/grounding{inner}/visible", f"/grounding{inner}/amodal"}
+    try:
+        for topic in topics:
+            bench.until(lambda topic=topic: ends(bench, "subscriptions", topic) == {f"{inner}/lifting"}, 60)
+        bench.until(lambda: ends(bench, "publishers", f"{inner}/lifting/amodal") == {f"{inner}/lifting"}, 60)
+    finally:
+        os.killpg(launched.pid, signal.SIGINT)
+        launched.communicate(timeout=40)
+
+
 def test_one_topic_for_several_cameras_is_refused_by_name(workspace: Path) -> None:
     words = ("launch", "egm_ros", "grounding.launch.py", "cameras:=front,left", "image:=/camera/image")
     launched = ros2(workspace, *words)
