@@ -18,7 +18,7 @@ CAMERA = {
     "path": "Clip, folder, video or bag.",
     "world": "World of a rendered scene.",
 }
-PASSED_ON = ("namespace", "use_sim_time", "log_level", "params_file", "model", "engine_url", "propagate")
+PASSED_ON = ("namespace", "use_sim_time", "log_level", "params_file", "model", "engine_url", "propagate", "lift")
 
 
 def camera(context: LaunchContext) -> list[LaunchDescriptionEntity]:
@@ -60,6 +60,12 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="false",
                 choices=["true", "false"],
                 description="Carry boxes to the newest image, and draw them, too.",
+            ),
+            DeclareLaunchArgument(
+                "lift",
+                default_value="false",
+                choices=["true", "false"],
+                description="Lift boxes to 3D, where the source knows its depth: source:=scene.",
             ),
             DeclareLaunchArgument(
                 "params_file", default_value=default_parameters, description="Parameter file of the grounding node."

@@ -18,10 +18,13 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import Marker, MarkerArray
 
 from egm_core.boxes import Box
+from egm_core.scenes import Generator
 from egm_ros import images
+from egm_ros.camera import CameraNode
 from egm_ros.lifting import LiftingNode
 from egm_ros.lifting_interface import LIFTING_PARAMETERS
 from egm_ros.messages import detection
+from egm_ros.sources import SourceError
 
 pytestmark = pytest.mark.ros
 
@@ -144,6 +147,29 @@ def test_several_objects_in_both_units(bench: Any, unit: str) -> None:
     ]
     assert {entry.lifetime.sec for entry in rest} == {5}
     assert len(rest[0].points) == 24
+
+
+def test_a_rendered_camera_and_true_boxes_give_true_ranges(bench: Any) -> None:
+    pytest.importorskip("mujoco")
+    scene = Scene(bench, watched=False)
+    pictures = bench.collect(Image, "image", qos_profile_sensor_data)
+    try:
+        bench.add(CameraNode, {"source": "scene", "world": "street", "frames": 1, "rate": 4.0})
+    except SourceError as error:
+        pytest.skip(str(error))
+    generator = Generator()
+    truth = next(generator.clip(500_000_000, 1, world="street"))
+    generator.close()
+    bench.until(lambda: pictures, 60)
+    stamped = pictures[-1].header
+    for publisher, kind in zip(scene.boxes, ("visible", "amodal"), strict=True):
+        entries = [detection(stamped, str(entry.index), getattr(entry, kind), TEXT, 1.0) for entry in truth.objects]
+        publisher.publish(Detection2DArray(header=stamped, detections=entries))
+    told = scene.status()
+    assert (told["outcome"], told["reason"], told["objects"]) == ("found", "", told["lifted"])
+    ranges = [float(word) for word in told["ranges"].split(", ")]
+    assert np.median(np.abs(np.array(ranges) / [entry.depth for entry in truth.objects] - 1)) < 0.01
+    assert scene.arrays()[1].header == stamped
 
 
 def test_region_and_binning_leave_places_where_they_are(bench: Any) -> None:
