@@ -220,10 +220,12 @@ def why(missing: Missing) -> tuple[str, str]:
             continue
         if missing.nearest is None:
             return f"no_{slot}", f"nothing comes on {topic.name}: is it published and remapped?"
+        if missing.gone:
+            return f"no_{slot}", f"the answer is older than what is kept of {topic.name}: raise buffer"
         return (
             f"no_{slot}",
             f"nothing on {topic.name} has the image's stamp, the nearest is {missing.nearest:.3f} s off: let the driver"
-            " stamp them alike; if answers are older than buffer, raise it",
+            " stamp them alike",
         )
     return "no_amodal", f"no array on {interface.AMODAL_IN.name} has the stamp of the visible one"
 

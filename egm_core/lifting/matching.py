@@ -30,12 +30,16 @@ class Match:
 
 @dataclass(frozen=True)
 class Missing:
-    """An answer that waited in vain: its stamp, what did not come, and how far off (seconds) the nearest was."""
+    """An answer that waited in vain: its stamp, what it lacks, and how far off (seconds) the nearest of that was.
+
+    `gone` says that it is older than what is kept, so that its own may have come and been dropped.
+    """
 
     stamp: Stamp
     visible: Any
     lacks: tuple[Slot, ...]
     nearest: float | None
+    gone: bool = False
 
 
 @dataclass
@@ -82,7 +86,7 @@ class Matching:
             lacks = tuple(slot for slot in SLOTS if kept.get(slot) is None)
             others = self._infos if "depth" not in lacks else self._depths
             nearest = min((abs(other - stamp) / 1e9 for other in others), default=None)
-            found.append(Missing(stamp, parts.get("visible"), lacks, nearest))
+            found.append(Missing(stamp, parts.get("visible"), lacks, nearest, stamp < min(others, default=0)))
         return found
 
     def clear(self) -> None:

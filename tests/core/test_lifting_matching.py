@@ -40,12 +40,14 @@ def test_only_the_very_stamp_matches_and_what_is_late_says_what_it_lacks() -> No
     assert matching.late(1.0) == []
     (missing,) = matching.late(1.1)
     assert missing.lacks == ("depth",)
+    assert missing.gone
     assert missing.nearest == pytest.approx(0.012)
     assert matching.late(9.0) == []
     matching.add("visible", message(7.0), 9.0)
     matching.add("depth", message(7.0), 9.0)
     (missing,) = matching.late(11.0)
     assert missing.lacks == ("amodal", "camera_info")
+    assert not missing.gone
     assert missing.nearest == pytest.approx(2.0)
 
 

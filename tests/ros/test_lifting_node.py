@@ -215,6 +215,10 @@ def test_depth_may_come_late_before_or_never(bench: Any) -> None:
     told = scene.status()
     assert (told["outcome"], told["reason"], told["level"]) == ("error", "no_depth", "2")
     assert "nearest is 0.100 s off" in told["message"]
+    scene.answer(5, NEAR, base=90)
+    told = scene.status()
+    assert told["reason"] == "no_depth"
+    assert "raise buffer" in told["message"]
     scene.depth.publish(images.encode_depth(metres(), header(12)))
     scene.answer(12, NEAR)
     assert scene.status()["reason"] == "no_camera_info"
