@@ -3,7 +3,7 @@ RUN := tools/env.sh
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo test test-long soak lint docs test-vllm test-verl test-ray clean
+.PHONY: setup demo record test test-long soak lint docs test-vllm test-verl test-ray clean
 
 setup:
 	@tools/setup.sh

@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import sys
 import time
 from pathlib import Path
 
-import httpx
-
 from egm_core.boxes import Box
 from egm_core.joining import Stamp
-from egm_ros.demo import pictures, stage
+from egm_ros.demo import cast, pictures, stage
 from egm_ros.demo.processes import ProcessDied, Processes
 from egm_ros.demo.robot import Robot, Row
 from egm_ros.demo.stage import Shown
@@ -62,24 +59,10 @@ class Demo:
             self._robot.close()
 
     def _start(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        model = self._options.model
-        place = ("--host", "127.0.0.1", "--port", str(port), "--exit-with-parent")
-        self._processes.start("engine", "egm_core.serve", "--model", model, *place)
-        parameters = {"engine_url": url, "model": model, "max_rate": 0.0, "query_timeout": 20.0, "max_result_age": 20.0}
-        node = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-        self._processes.start("grounding", "egm_ros.grounding", "--ros-args", *node)
-        self._processes.start("overlay", "egm_ros.overlay", "--ros-args", "-p", "scale:=3", "-p", "propagated:=true")
-        self._processes.start("propagation", "egm_ros.propagation", "--ros-args", "-p", "max_propagation:=5.0")
+        url = cast.start(self._processes, self._options.model)
 
         def ready() -> bool:
-            try:
-                return httpx.get(f"{url}/health", timeout=1.0).status_code == 200 and self._robot.heard
-            except httpx.TransportError:
-                return False
+            return cast.ready(url, lambda: self._robot.heard)
 
         if not self._robot.spin_until(ready, START_SECONDS, self._processes.check):
             raise NoAnswer(f"the engine was not ready after {START_SECONDS:g} s; see {self._options.out / 'logs'}")
