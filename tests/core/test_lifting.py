@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -137,6 +138,9 @@ def test_an_amodal_box_may_be_missing_and_may_leave_the_picture() -> None:
     assert lifted.amodal is None
     _, amodal = found(lift(box, (box[0] - 400, *box[1:]), depth, CAMERA))
     assert amodal.center[0] < -1
+    endless = lift(box, (-1.7e308, box[1], 1.7e308, box[3]), depth, replace(CAMERA, fx=0.1))
+    assert endless.visible is not None
+    assert endless.amodal is None
 
 
 EDGES = st.floats(-60, 100) | st.sampled_from([np.nan, np.inf, -np.inf, 1e300, -1e300])
