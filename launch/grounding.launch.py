@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
@@ -55,6 +56,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             output="screen",
         ),
         *(node for camera in cameras or [""] for node in followers(value, camera, common)),
+        *([viewer(value, (cameras or [""])[0])] if value("rviz") == "true" else []),
     ]
 
 
@@ -98,17 +100,46 @@ def followers(value: Callable[[str], str], camera: str, common: dict[str, Any]) 
 
     image = {"image": outer(topic(value, "image", camera))}
     refresh = f"grounding/{camera}/refresh" if camera else "grounding/refresh"
-    wanted = {name: value(name) == "true" for name in ("overlay", "propagate", "lift")}
+    wanted = {name: value(name) == "true" for name in ("overlay", "propagate")}
     made = []
     if wanted["overlay"]:
         made.append(node("overlay", image, propagated=wanted["propagate"]))
     if wanted["propagate"]:
         made.append(node("propagation", image | {"~/lost": outer(refresh)}))
-    if wanted["lift"]:
+    if value("lift") != "false":
         depth = {name: outer(topic(value, name, camera)) for name in ("depth", "camera_info")}
         frame = {"target_frame": value("target_frame")} if value("target_frame") else {}
-        made.append(node("lifting", depth, **frame))
+        carried = {f"grounding/{kind}": f"propagation/{kind}" for kind in ("visible", "amodal")}
+        made.append(node("lifting", depth | (carried if value("lift") == "propagated" else {}), **frame))
     return made
+
+
+def viewer(value: Callable[[str], str], camera: str) -> Node:
+    """Make RViz with this package's view, its topics moved to the namespace and, of several cameras, the first."""
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError as error:
+        raise RuntimeError(
+            "rviz:=true needs RViz, which is not installed: sudo apt install ros-$ROS_DISTRO-rviz2, or leave it out"
+        ) from error
+    outer = f"/{value('namespace').strip('/')}".rstrip("/")
+    inner = f"{outer}/{camera}".rstrip("/")
+    depth = topic(value, "depth", camera)
+    shown = {
+        "/overlay/image": f"{inner}/overlay/image",
+        "/lifting/markers": f"{inner}/lifting/markers",
+        "/depth": depth if depth.startswith("/") else f"{outer}/{depth}",
+    }
+    frame = ["-f", value("target_frame")] if value("target_frame") else []
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        name="rviz",
+        namespace=value("namespace"),
+        remappings=[*shown.items()],
+        arguments=["-d", PathJoinSubstitution([SHARE, "config", "egm_ros.rviz"]), *frame],
+        output="screen",
+    )
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -152,8 +183,8 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "lift",
                 default_value="false",
-                choices=["true", "false"],
-                description="Start the lifting node, too: 3D boxes and markers from depth.",
+                choices=["true", "propagated", "false"],
+                description="Start the lifting node, too: 3D boxes from depth, of answers or of propagated boxes.",
             ),
             DeclareLaunchArgument(
                 "depth", default_value="depth", description="Depth aligned to the image, for lift; named as image is."
@@ -165,6 +196,12 @@ def generate_launch_description() -> LaunchDescription:
                 "target_frame",
                 default_value="",
                 description="TF frame of the 3D boxes (needs tf2_ros); empty: the camera's optical frame.",
+            ),
+            DeclareLaunchArgument(
+                "rviz",
+                default_value="false",
+                choices=["true", "false"],
+                description="Start RViz with the overlay's picture and the 3D boxes; needs rviz2.",
             ),
             DeclareLaunchArgument(
                 "large_images",

@@ -149,13 +149,16 @@ def test_a_lost_track_asks_the_grounding_node_for_a_refresh(bench: Any, workspac
         launched.communicate(timeout=40)
 
 
-@pytest.mark.parametrize("camera", ["", "left"])
-def test_lifting_gets_the_depth_and_the_boxes_of_its_camera(bench: Any, workspace: Path, camera: str) -> None:
+@pytest.mark.parametrize(("camera", "lift"), [("", "propagated"), ("left", "true")])
+def test_lifting_gets_the_depth_and_the_boxes_of_its_camera(
+    bench: Any, workspace: Path, camera: str, lift: str
+) -> None:
     inner = f"/{camera}" if camera else ""
-    arguments = ["lift:=true", "overlay:=false", "depth:=/eye{camera}/depth" if camera else "depth:=/eye/depth",
+    source = "/propagation" if lift == "propagated" else f"/grounding{inner}"
+    arguments = [f"lift:={lift}", "overlay:=false", "depth:=/eye{camera}/depth" if camera else "depth:=/eye/depth",
                  "engine_url:=http://127.0.0.1:9", "log_level:=warn", *([f"cameras:={camera}"] if camera else [])]
     launched = ros2(workspace, "launch", "egm_ros", "grounding.launch.py", *arguments)
-    topics = {f"/eye{camera}/depth", f"{inner}/camera_info", f"/grounding{inner}/visible", f"/grounding{inner}/amodal"}
+    topics = {f"/eye{camera}/depth", f"{inner}/camera_info", f"{source}/visible", f"{source}/amodal"}
     try:
         for topic in topics:
             bench.until(lambda topic=topic: ends(bench, "subscriptions", topic) == {f"{inner}/lifting"}, 60)
@@ -171,6 +174,18 @@ def test_one_topic_for_several_cameras_is_refused_by_name(workspace: Path) -> No
     output, _ = launched.communicate(timeout=60)
     assert launched.returncode == 1
     assert "image: /camera/image is one topic for several cameras" in output
+
+
+def test_rviz_shows_what_the_nodes_publish_or_is_said_to_be_missing(workspace: Path) -> None:
+    words = ("launch", "egm_ros", "grounding.launch.py", "rviz:=true", "namespace:=robot")
+    if shutil.which("rviz2"):
+        output, _ = ros2(workspace, *words, "--print-description").communicate(timeout=60)
+        assert "rviz" in output and "Traceback" not in output
+        return
+    launched = ros2(workspace, *words)
+    output, _ = launched.communicate(timeout=60)
+    assert launched.returncode == 1
+    assert "sudo apt install ros-$ROS_DISTRO-rviz2" in output
 
 
 def ends(bench: Any, kind: str, topic: str) -> set[str]:

@@ -67,6 +67,7 @@ def test_the_wheel_holds_every_module_and_what_they_read(checkout: Path, wheel: 
     assert not [name for name in content if name.startswith(("tests/", "tools/", "interfaces/"))]
     shared = {re.sub(r".*\.data/data/", "", name) for name in content if ".data/data/" in name}
     wanted = ["package.xml", "config/grounding.yaml", "config/fastdds_shm.xml", "launch/grounding.launch.py"]
+    wanted += ["config/egm_ros.rviz", "config/egm_ros.foxglove.json"]
     wanted += [path.relative_to(checkout).as_posix() for path in (checkout / "training").rglob("*.yaml")]
     assert {f"share/egm_ros/{name}" for name in wanted} <= shared
     assert "share/ament_index/resource_index/packages/egm_ros" in shared
