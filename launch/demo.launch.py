@@ -64,7 +64,7 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "lift",
                 default_value="false",
-                choices=["true", "false"],
+                choices=["true", "propagated", "false"],
                 description="Lift boxes to 3D, where the source knows its depth: source:=scene.",
             ),
             DeclareLaunchArgument(
