@@ -21,7 +21,7 @@ class Transforms:
             self._tf2 = importlib.import_module("tf2_ros")
         except ImportError as error:
             raise ValueError(
-                f"target_frame: needs tf2_ros ({error}): sudo apt install ros-$ROS_DISTRO-tf2-ros, or leave"
+                f"target_frame: needs tf2_ros ({error}): sudo apt install ros-$ROS_DISTRO-tf2-ros-py, or leave"
                 " target_frame empty for boxes in the camera's optical frame"
             ) from error
         self._buffer: Any = self._tf2.Buffer()

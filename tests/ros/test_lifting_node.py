@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import TransformStamped
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
@@ -311,6 +312,38 @@ def test_a_target_frame_without_tf2_ros_names_the_remedy(bench: Any) -> None:
     assert process.wait(60) == 2
     assert "target_frame: needs tf2_ros" in bench.output()
     assert "leave target_frame empty" in bench.output()
+
+
+def test_boxes_in_a_target_frame_by_tf2_itself(bench: Any) -> None:
+    tf2 = pytest.importorskip("tf2_ros", reason="no tf2_ros: it comes with a ROS installation")
+    scene = Scene(bench, target_frame="map", wait=3.0)
+    still, moving = tf2.StaticTransformBroadcaster(bench.node), tf2.TransformBroadcaster(bench.node)
+
+    def send(broadcaster: Any, stamped: Header, child: str, x: float, *turn: float) -> None:
+        message = TransformStamped(header=stamped, child_frame_id=child)
+        message.transform.translation.x = x
+        message.transform.rotation.x, message.transform.rotation.y = turn[:2]
+        message.transform.rotation.z, message.transform.rotation.w = turn[2:]
+        broadcaster.sendTransform(message)
+
+    # The camera looks along x of a base that moves by 1 m between the stamps 0 and 2.
+    send(still, header(0, frame="base"), "eye", 0.0, -0.5, 0.5, -0.5, 0.5)
+    scene.see(1)
+    scene.answer(1, NEAR)
+    bench.spin(0.5)
+    assert not scene.statuses
+    for number, x in ((0, 10.0), (2, 11.0)):
+        bench.until(moving.pub_tf.get_subscription_count)
+        send(moving, header(number, frame="map"), "base", x, 0.0, 0.0, 0.0, 1.0)
+    told = scene.status()
+    assert (told["outcome"], told["frame"]) == ("found", "map")
+    center = scene.arrays()[0].detections[0].bbox.center.position
+    assert (center.x, center.y, center.z) == pytest.approx((12.5, 0.8, 0.1), abs=0.02)
+    scene.see(30)
+    scene.answer(30, NEAR)
+    told = scene.status()
+    assert told["reason"] == "no_transform"
+    assert "extrapolation" in told["message"]
 
 
 class NoTransform(Exception):
