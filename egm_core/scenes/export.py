@@ -28,9 +28,9 @@ IMAGES = "images"
 class Taste:
     """What is asked of a scene: `per_scene` expressions (fewer where it doesn't allow more).
 
-    `amodal_share` of the objects whose two boxes hardly differ are asked for by both tasks, the others by the visible
-    one alone; objects that are cut short always by both. `direct_share` of the samples carry no reasoning, so that a
-    model learns to answer without it, too.
+    `amodal_share` of the objects whose two boxes hardly differ, and of those that aren't there, are asked for by both
+    tasks, the others by the visible one alone; objects that are cut short always by both. `direct_share` of the
+    samples carry no reasoning, so that a model learns to answer without it, too.
     """
 
     per_scene: int = 6
@@ -71,7 +71,7 @@ def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
                 source=f"egm_scenes_v{scene.version}/{scene.world}/{expression.kind}",
                 split=split,
                 amodal_reasoning="" if direct else expression.amodal_reasoning,
-                task="visible" if plain and thing and not thing.cut_short(scene.width) else "",
+                task="visible" if plain and not (thing and thing.cut_short(scene.width)) else "",
             )
         )
     return records
