@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from egm_core.boxes import Box, area, clip
 from egm_core.propagation.flow import features, follow, patches
 from egm_core.propagation.frames import SmallFrame
+from egm_core.propagation.hiding import Hiding, look
 from egm_core.propagation.similarity import Mask, Points, Similarity, fit
 
 Loss = Literal["", "too_old", "no_support", "left_picture", "another_size"]
@@ -112,6 +113,7 @@ class Track:
     points: Followed
     around: tuple[Points, Points]
     expected: int
+    hiding: Hiding
     velocity: tuple[float, float] = (0.0, 0.0)
     blind: float = 0.0
 
@@ -134,9 +136,11 @@ def begin(frame: SmallFrame, visible: Box, amodal: Box | None, score: float) -> 
     lost: Loss = "" if len(found) >= LEAST_POINTS else "no_support"
     support = 1.0 if not lost else 0.0
     origin = (visible, amodal, score)
+    hidden = look(frame.grey, inside, whole)
     return Track(
-        frame, frame, visible, amodal, score, support, lost, origin, Similarity(), points, (around, around), len(found)
-    )
+        frame, frame, visible, amodal, score, support, lost, origin, Similarity(), points, (around, around), len(found),
+        hidden,
+    )  # fmt: skip
 
 
 def propagate(track: Track, frames: Iterable[SmallFrame], limits: Limits = LIMITS) -> Track:
@@ -190,11 +194,12 @@ def _step(track: Track, frame: SmallFrame, limits: Limits) -> Track:
         x, y = (float(part) for part in kept_speed * np.array(velocity) + (1 - kept_speed) * speed)
         velocity = (x, y)
     kept = replace(points, steps=points.steps + 1).only(agreeing)
-    kept = _refreshed(kept, frame, motion, motion.box(box), track.expected)
+    boxes = track.hiding.boxes(frame.grey, motion, kept.home[kept.steps > PROBATION])
+    kept = _refreshed(kept, frame, motion, boxes[0], track.expected)
     after = replace(
         track, frame=frame, motion=motion, points=kept, around=around, support=support, blind=blind, velocity=velocity
     )
-    return _moved(after, limits)
+    return _moved(after, boxes, limits)
 
 
 def _followed(track: Track, frame: SmallFrame) -> tuple[Followed, tuple[Points, Points]]:
@@ -207,13 +212,9 @@ def _followed(track: Track, frame: SmallFrame) -> tuple[Followed, tuple[Points, 
     return moved.only(alike), around
 
 
-def _moved(track: Track, limits: Limits) -> Track:
-    """Move the boxes of a track by its motion; say whether it goes on, and what its score is now."""
-    visible, amodal = (
-        track.frame.outwards(track.motion.box(track.start.inwards(box))) if box is not None else None
-        for box in track.origin[:2]
-    )
-    assert visible is not None
+def _moved(track: Track, boxes: tuple[Box, Box], limits: Limits) -> Track:
+    """Give a track its boxes, in small pixels; say whether it goes on, and what its score is now."""
+    visible, amodal = (track.frame.outwards(box) for box in boxes)
     seen = clip(visible, *track.frame.size)
     lost: Loss = ""
     if track.age > limits.max_age:
@@ -226,7 +227,7 @@ def _moved(track: Track, limits: Limits) -> Track:
     if track.blind > 0 and not lost:
         faith *= 1.0 - track.blind / limits.coast
     score = 0.0 if lost else track.origin[2] * 0.5 ** (track.age / limits.half_life) * faith
-    whole = clip(amodal, *track.frame.size) if amodal is not None else None
+    whole = clip(amodal, *track.frame.size) if track.origin[1] is not None else None
     return replace(track, visible=seen, amodal=whole, score=score, lost=lost)
 
 

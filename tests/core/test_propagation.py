@@ -107,6 +107,62 @@ def test_a_track_ends_by_age_by_leaving_and_by_another_size() -> None:
     assert propagate(begin(frames[0], BOX, BOX, 1.0), [other]).lost == "another_size"
 
 
+def street(number: int, left: float, post: float = -99.0, width: int = 45, top: int = 0) -> SmallFrame:
+    """A dark object of 60 x 60 at x = left, y = 80 over light ground, and a grey post in front of it, from y = top."""
+    grey = np.asarray(170 + 0.25 * GROUND, np.uint8)
+    pattern = np.asarray(20 + 0.2 * OBJECT, np.uint8)
+    x0, x1 = round(max(0.0, left)), round(min(SIZE[0], left + 60))
+    grey[80:140, x0:x1] = pattern[:, x0 - round(left) : x1 - round(left)]
+    grey[top:, round(max(0.0, post)) : round(max(0.0, post + width))] = 115
+    return SmallFrame(grey, number * STEP, SIZE)
+
+
+def test_a_side_that_something_comes_before_ends_there_and_comes_back() -> None:
+    """The post covers the object's right half at last; then it goes away again."""
+    posts = [190.0 - 4.0 * i for i in range(11)]
+    frames = [street(i, 120.0, post) for i, post in enumerate([*posts, *posts[::-1]])]
+    track = propagate(begin(frames[0], BOX, BOX, 1.0), frames[1:11])
+    assert iou(track.visible, (120.0, 80.0, 150.0, 140.0)) > 0.9
+    assert track.amodal == pytest.approx(BOX, abs=1.0)
+    track = propagate(track, frames[11:])
+    assert iou(track.visible, BOX) > 0.95
+
+
+def test_what_comes_before_the_lower_side_cuts_that() -> None:
+    frames = [street(i, 120.0 + i, 0.0, 320, 200 - 9 * i) for i in range(11)]
+    track = propagate(begin(frames[0], BOX, BOX, 1.0), frames[1:])
+    assert iou(track.visible, (130.0, 80.0, 190.0, 110.0)) > 0.9
+    assert track.amodal == pytest.approx((130.0, 80.0, 190.0, 140.0), abs=1.5)
+
+
+def test_an_object_that_comes_out_from_behind_something_is_seen_whole() -> None:
+    """Half of it stands behind a post; it goes left until all of it can be seen, but no further than the amodal box."""
+    frames = [street(i, 120.0 - 3.0 * i, 150.0, 60) for i in range(16)]
+    track = begin(frames[0], (120.0, 80.0, 150.0, 140.0), BOX, 1.0)
+    half = propagate(track, frames[1:6])
+    assert iou(half.visible, (105.0, 80.0, 150.0, 140.0)) > 0.9
+    whole = propagate(half, frames[6:])
+    assert iou(whole.visible, (75.0, 80.0, 135.0, 140.0)) > 0.93
+    assert whole.amodal is not None
+    assert iou(whole.visible, whole.amodal) > 0.98
+
+
+def test_a_box_cut_by_the_picture_s_edge_stays_there_while_more_comes_in() -> None:
+    frames = [street(i, -30.0 + 2.0 * i) for i in range(11)]
+    box = (0.0, 80.0, 30.0, 140.0)
+    track = propagate(begin(frames[0], box, box, 1.0), frames[1:])
+    assert track.visible == pytest.approx((0.0, 80.0, 50.0, 140.0), abs=1.5)
+    assert track.amodal == track.visible
+
+
+def test_an_object_like_its_ground_is_neither_cut_nor_enlarged() -> None:
+    """Nothing tells the object from what is around it: the visible box goes with it, as it is."""
+    frames = [scene(motion, i) for i, motion in enumerate(sliding(14, 2.5))]
+    cut, whole = (120.0, 80.0, 180.0, 130.0), (110.0, 70.0, 200.0, 170.0)
+    track = propagate(begin(frames[0], cut, whole, 1.0), frames[1:])
+    assert track.visible == pytest.approx((155.0, 80.0, 215.0, 130.0), abs=1.0)
+
+
 @pytest.mark.parametrize("box", [BOX, (400.0, 10.0, 500.0, 60.0), (10.0, 10.0, 10.0, 40.0), (-50.0, -50.0, -1.0, -1.0)])
 def test_nothing_to_follow_is_lost_at_once(box: Box) -> None:
     blank = SmallFrame(np.full((240, 320), 90, np.uint8), 0, SIZE)

@@ -1,0 +1,185 @@
+"""Where the visible box of an object ends that is carried along, while something comes before it, or goes away from it.
+
+The object's motion tells where each piece of its picture must be now. A side on which no piece looks as it did is
+hidden. What lay hidden beside the visible box, and no longer looks like what hid it, has come out. The edge of the
+picture stays where it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.boxes import Box, area, as_box, clip
+from egm_core.propagation.similarity import Mask, Points, Similarity
+
+# The amodal box's picture has at most so many cells along a side.
+CELLS = 64
+# A cell looks as before within so many grey levels of it and its neighbours; where these differ by BUSY, all would.
+LEVELS, BUSY = 16, 70
+# Grey levels are told apart in so many bins, and the object from what lies within this part of its box around it.
+BINS, AROUND = 32, 0.25
+# With less than this part of the visible box on the object for certain, all of it is taken for the object.
+LEAST_OWN = 0.2
+# A piece of the object is so many of its cells, connected; a smaller one may look as before by chance.
+LEAST_PIECE, LEAST_PIECE_CELLS = 0.015, 3
+# With less of the object's cells left than this, nothing is said about its sides: the motion may be wrong as well.
+LEAST_LEFT = 0.04
+# A side is hidden if so many of the object's cells lie there, on this part of the box's width or height.
+LEAST_HIDDEN, LEAST_PART, LEAST_CELLS = 0.06, 0.08, 1.5
+# A column (or row) beside the visible box has come out when this part of what looked hidden in it no longer does; to
+# tell, this part of all there has to have looked hidden.
+LEAST_OUT, LEAST_COVERED = 0.3, 0.5
+# A side is cut where it is inside the amodal box by this part of that box, and by so many pixels.
+CUT, CUT_PIXELS = 0.04, 1.0
+# A side this close to the picture's edge, in pixels, is cut by that.
+EDGE = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Hiding:
+    """What an object, and what hides it, look like in the answer's picture; the boxes are in small pixels.
+
+    `grey`, (h, w), is the amodal box's picture, cells of `cell` (x, y) pixels. `low` and `high`, (h, w), are the
+    darkest and the brightest levels in which a cell looks as before, `own` the cells that are the object's for
+    certain, `inside` the visible box in cells, `foreign`, (4, BINS), the grey levels that beyond its left, upper, right
+    and lower side aren't the object's (all of them where the side isn't cut), and `covered`, (h, w), the cells there
+    that have them.
+    """
+
+    visible: Box
+    amodal: Box
+    cell: tuple[float, float]
+    low: NDArray[np.int16]
+    high: NDArray[np.int16]
+    own: Mask
+    inside: tuple[int, int, int, int]
+    foreign: Mask
+    covered: Mask
+
+    def boxes(self, grey: NDArray[np.uint8], motion: Similarity, points: Points) -> tuple[Box, Box]:
+        """Give the visible and the amodal box in a later picture, both carried by the object's motion.
+
+        `points`, (N, 2), are those of the object that are still seen, where they were in the answer's picture.
+        """
+        moved = self._hidden(grey, motion, points) if self.own.size else np.zeros(4)
+        amodal, visible = list(motion.box(self.amodal)), list(motion.box(self.visible))
+        height, width = grey.shape
+        for side, edge in enumerate((0.0, 0.0, float(width), float(height))):
+            inwards = 1 if side < 2 else -1
+            visible[side] += inwards * moved[side] * motion.scale
+            if abs(self.amodal[side] - edge) <= EDGE and (amodal[side] - edge) * inwards > 0:
+                amodal[side] = edge
+                if abs(self.visible[side] - edge) <= EDGE and moved[side] <= 0:
+                    visible[side] = edge
+        return as_box(visible), as_box(amodal)
+
+    def _hidden(self, grey: NDArray[np.uint8], motion: Similarity, points: Points) -> NDArray[np.float64]:
+        """Give how far each side of the visible box has gone inwards, in pixels of the answer's picture, (4,)."""
+        now = _sample(grey, self.amodal, self.cell, self.own.shape, motion)
+        same = (now >= self.low) & (now <= self.high) & self.own
+        x0, y0, x1, y1 = self.inside
+        for x, y in ((points - np.array(self.amodal[:2])) / np.array(self.cell)).astype(int):
+            if x0 <= x < x1 and y0 <= y < y1:
+                same[max(y0, y - 1) : min(y1, y + 2), max(x0, x - 1) : min(x1, x + 2)] = True
+        found = _pieces(same, LEAST_PIECE * self.own.sum())
+        if found is None or same.sum() < LEAST_LEFT * self.own.sum():
+            return np.zeros(4)
+        left, top, right, bottom = found
+        gone = [left - x0, top - y0, x1 - right, y1 - bottom]
+        parts = (self.own[:, :left], self.own[:top], self.own[:, right:], self.own[bottom:])
+        sizes = (x1 - x0, y1 - y0, x1 - x0, y1 - y0)
+        beyond = (np.s_[top:bottom, :x0], np.s_[:y0, left:right], np.s_[top:bottom, x1:], np.s_[y1:, left:right])
+        for side, (part, size) in enumerate(zip(parts, sizes, strict=True)):
+            if part.sum() < LEAST_HIDDEN * self.own.sum() or gone[side] < max(LEAST_PART * size, LEAST_CELLS):
+                covered = self.covered[beyond[side]]
+                out = covered & ~self.foreign[side][now[beyond[side]] >> 3]
+                shown = out.sum(side % 2) >= np.maximum(LEAST_OUT * covered.sum(side % 2), 1)
+                shown &= covered.size > 0 and covered.mean() >= LEAST_COVERED
+                gone[side] = -int(np.argmin(np.append(shown[:: -1 if side < 2 else 1], False)))
+        return np.asarray(np.array(gone) * np.tile(self.cell, 2), np.float64)
+
+
+def look(grey: NDArray[np.uint8], visible: Box, amodal: Box) -> Hiding:
+    """Look at an object in the answer's picture; boxes in small pixels, the amodal one is clipped to the picture."""
+    height, width = grey.shape
+    whole = clip(amodal, width, height)
+    whole = as_box(np.concatenate([np.minimum(whole[:2], visible[:2]), np.maximum(whole[2:], visible[2:])]))
+    size = np.array([whole[2] - whole[0], whole[3] - whole[1]])
+    columns, rows = (int(count) for count in np.ceil(np.minimum(size, CELLS)))
+    if min(columns, rows) < 3 or area(visible) <= 0:
+        nothing = np.zeros((0, 0), np.int16)
+        return Hiding(visible, whole, (1.0, 1.0), nothing, nothing, nothing > 0, (0, 0, 0, 0), np.ones((4, BINS), bool),
+                      nothing > 0)  # fmt: skip
+    cell = (float(size[0] / columns), float(size[1] / rows))
+    picture = _sample(grey, whole, cell, (rows, columns), Similarity())
+    x0, y0, x1, y1 = (int(edge) for edge in np.round((np.array(visible) - np.tile(whole[:2], 2)) / np.tile(cell, 2)))
+    low, high = (change(picture, np.ones((3, 3), np.uint8)).astype(np.int16) for change in (cv2.erode, cv2.dilate))
+    bins = np.asarray(picture >> 3, np.uint8)
+    own = _own(bins, (x0, y0, x1, y1), _around(grey, visible)) & (high - low <= BUSY)
+    beyond = (bins[y0:y1, :x0], bins[:y0, x0:x1], bins[y0:y1, x1:], bins[y1:, x0:x1])
+    # What was never seen beside the object may be a part of it, so that it has a share in all levels.
+    mine = _histogram(bins[own]) + 0.5 / BINS
+    foreign = [
+        _histogram(part) >= mine if cut and part.size else np.ones(BINS, bool)
+        for cut, part in zip(cut_sides(visible, whole), beyond, strict=True)
+    ]
+    covered = np.zeros(own.shape, bool)
+    covered[y0:y1, :x0], covered[:y0, x0:x1] = foreign[0][beyond[0]], foreign[1][beyond[1]]
+    covered[y0:y1, x1:], covered[y1:, x0:x1] = foreign[2][beyond[2]], foreign[3][beyond[3]]
+    return Hiding(visible, whole, cell, low - LEVELS, high + LEVELS, own, (x0, y0, x1, y1), np.stack(foreign), covered)
+
+
+def cut_sides(visible: Box, amodal: Box) -> tuple[bool, ...]:
+    """Tell which sides of a visible box (left, upper, right, lower) lie well inside the amodal box."""
+    least = np.maximum(CUT * np.tile([amodal[2] - amodal[0], amodal[3] - amodal[1]], 2), CUT_PIXELS)
+    return tuple(bool(cut) for cut in (np.array(visible) - np.array(amodal)) * [1, 1, -1, -1] > least)
+
+
+def _own(bins: NDArray[np.uint8], inside: tuple[int, int, int, int], around: list[NDArray[np.uint8]]) -> Mask:
+    """Find the cells in the visible box whose grey level is commoner in it than beyond any of its sides."""
+    x0, y0, x1, y1 = inside
+    within = bins[y0:y1, x0:x1]
+    commoner = np.all([_histogram(within) > _histogram(np.asarray(part >> 3, np.uint8)) for part in around], 0)[within]
+    own = np.zeros(bins.shape, bool)
+    own[y0:y1, x0:x1] = commoner if commoner.mean() >= LEAST_OWN else True
+    return own
+
+
+def _around(grey: NDArray[np.uint8], box: Box) -> list[NDArray[np.uint8]]:
+    """Give the pixels beyond each side of a box."""
+    height, width = grey.shape
+    x, y = AROUND * (box[2] - box[0]) + 2, AROUND * (box[3] - box[1]) + 2
+    outer = clip((box[0] - x, box[1] - y, box[2] + x, box[3] + y), width, height)
+    (u0, v0, u1, v1), (x0, y0, x1, y1) = (tuple(round(edge) for edge in edges) for edges in (outer, box))
+    return [grey[v0:v1, u0:x0], grey[v0:y0, u0:u1], grey[v0:v1, x1:u1], grey[y1:v1, u0:u1]]
+
+
+def _histogram(bins: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Give the share of each bin, (BINS,), smoothed over its neighbours; all 0 for no pixels."""
+    counts = np.bincount(bins.ravel(), minlength=BINS).astype(float)
+    smooth = np.convolve(np.pad(counts, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
+    return np.asarray(smooth / max(float(smooth.sum()), 1.0))
+
+
+def _pieces(same: Mask, least: float) -> tuple[int, int, int, int] | None:
+    """Give the box, in cells, around all pieces of at least so many cells; None where there is none."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(same.astype(np.uint8), connectivity=4)
+    large = stats[1:][stats[1:, cv2.CC_STAT_AREA] >= max(LEAST_PIECE_CELLS, least)]
+    if not len(large):
+        return None
+    x, y, width, height = large[:, :4].T
+    return int(x.min()), int(y.min()), int((x + width).max()), int((y + height).max())
+
+
+def _sample(
+    grey: NDArray[np.uint8], box: Box, cell: tuple[float, float], shape: tuple[int, int], motion: Similarity
+) -> NDArray[np.uint8]:
+    """Look up a box's cells, `shape` (rows, columns) of them, where a motion has taken them."""
+    first = motion.matrix @ (np.array(box[:2]) + np.array(cell) / 2) + np.array(motion.shift) - 0.5
+    matrix = np.column_stack([motion.matrix * np.array(cell), first])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(grey, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
