@@ -24,6 +24,7 @@ from egm_core.boxes import Box, area, as_box, clip, contains, intersection, to_p
 from egm_core.domain import Domain
 from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Request, Sampling, Token, collect
 from egm_core.families import Answer, Family, Task
+from egm_core.families.base import THINK_CLOSE
 from egm_core.model_folder import ModelInfo
 from egm_core.pixels import FACTOR, fit
 
@@ -41,9 +42,8 @@ class Grounding:
     Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", and
     `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no probabilities, and
     `score_available` says so; for the `calibrated` tasks it is the probability that the box is right, and otherwise
-    the raw score, which is the geometric mean of the probabilities of the box's tokens. `warnings` doubt the
-    question, `repairs` list what was mended: "amodal_union", "amodal_disagrees". Times are milliseconds: the
-    engine's, and all.
+    the raw score, see `token_score`. `warnings` doubt the question, `repairs` list what was mended: "amodal_union",
+    "amodal_disagrees". Times are milliseconds: the engine's, and all.
     """
 
     outcome: Outcome
@@ -313,14 +313,20 @@ def _pixels(answer: Answer, info: ModelInfo, size: tuple[int, int]) -> Box | Non
 
 
 def token_score(completion: Completion, answer: Answer) -> tuple[float, bool]:
-    """Give the geometric mean of the probabilities of the tokens that spell the box, and whether they are known."""
+    """Give the raw score of an answer's box, and whether the probabilities of the box's tokens are known.
+
+    It is the geometric mean of the probabilities of the tokens that spell the box's numbers, and those that the model
+    named while it thought, such as the points of the objects that it saw: a guess at those is a guess at the box.
+    """
     if answer.span is None or not completion.tokens:
         return 0.0, False
-    logprobs = _spelling(completion.tokens, completion.text, answer.span)
-    if not logprobs or any(logprob is None for logprob in logprobs):
+    box = _spelling(completion.tokens, completion.text, answer.span)
+    if not box or None in box:
         return 0.0, False
-    mean = sum(logprob for logprob in logprobs if logprob is not None) / len(logprobs)
-    return min(1.0, math.exp(min(0.0, mean))), True
+    # Some servers log no probabilities of reasoning.
+    thought = _spelling(completion.tokens, completion.text, (0, max(completion.text.find(THINK_CLOSE), 0)))
+    known = [logprob for logprob in (*thought, *box) if logprob is not None]
+    return min(1.0, math.exp(min(0.0, sum(known) / len(known)))), True
 
 
 def _spelling(tokens: tuple[Token, ...], text: str, span: tuple[int, int]) -> list[float | None]:

@@ -49,7 +49,7 @@ def draw_reliability(judged: Sequence[Judged], curves: Mapping[Task, Curve], pat
         upper.set_xlim(0, 1)
         upper.set_ylim(0, 1)
         upper.grid(alpha=0.3)
-        upper.legend(loc="upper left", frameon=False)
+        upper.legend(loc="lower right", frameon=False)
         lower.set_xlabel("score")
         lower.grid(alpha=0.3)
     panels[0][0].set_ylabel("share with IoU at least 0.5")

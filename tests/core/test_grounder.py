@@ -254,13 +254,25 @@ class TestScore:
         assert found.score_available
         assert found.score == pytest.approx(math.exp(-0.5))
 
-    def test_counts_only_tokens_with_digits_of_the_box(self) -> None:
+    def test_counts_only_tokens_with_digits_of_the_box_and_of_the_thought(self) -> None:
         speaker = family("qwen3_vl")
         text = speaker.target("mug 7", (1, 22, 333, 444), "At (5,5).", "visible")
         tokens = tuple(Token(letter, -1.0 if letter.isdigit() else -9.0) for letter in text)
         score, available = token_score(Completion(text, tokens, "stop"), speaker.parse(text))
         assert available
         assert score == pytest.approx(math.exp(-1))
+        # Nine digits of the box, two of the point; the label's is no number that the model chose.
+        thought = text.index("</think>")
+        span = speaker.parse(text).span
+        assert span is not None
+        values = [-3.0 if i < thought else -1.0 if i < span[1] else -9.0 for i in range(len(text))]
+        for left_out, wanted in ((False, -(2 * 3 + 9) / 11), (True, -1.0)):
+            told = [None if left_out and i < thought else value for i, value in enumerate(values)]
+            tokens = tuple(Token(letter, value) for letter, value in zip(text, told, strict=True))
+            score, available = token_score(Completion(text, tokens, "stop"), speaker.parse(text))
+            assert available and score == pytest.approx(math.exp(wanted))
+        unknown = tuple(Token(letter, -1.0 if i < span[0] else None) for i, letter in enumerate(text))
+        assert token_score(Completion(text, unknown, "stop"), speaker.parse(text)) == (0.0, False)
 
     def test_is_unavailable_without_probabilities_and_then_exempt_from_the_minimum(
         self, server: misbehaving.Server, picture: NDArray[np.uint8]
