@@ -20,6 +20,8 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("egm_ros")
+# Seconds; the node waits that long for its engine's end, a large model's memory takes its time to be freed.
+ENGINE_ENDS = "12"
 # Arguments that stand for parameters of the same name; an empty one leaves the parameter file's value alone.
 PARAMETERS = {
     "model": "Model: a folder, egm_tiny, or the name that the server at engine_url knows.",
@@ -54,6 +56,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             remappings=[*images, ("instruction", value("instruction"))],
             arguments=["--ros-args", "--log-level", value("log_level")],
             output="screen",
+            sigterm_timeout=ENGINE_ENDS,
         ),
         *(node for camera in cameras or [""] for node in followers(value, camera, common)),
         *([viewer(value, (cameras or [""])[0])] if value("rviz") == "true" else []),

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.ros
 
 DOMAIN = 10 + (os.getpid() + 35) % 80
 RATES = {"front": 30.0, "left": 10.0, "rear": 3.0}
-ANSWERS = 30
+ANSWERS = 27
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def answers(robots: dict[str, Robot]) -> Counter[str]:
 
 
 def test_no_camera_is_starved_and_every_answer_is_its_own_camera_s(robots, engine):
-    engine.script(delay=0.35)
+    engine.script(delay=0.3)
     front = robots["front"]
     arrays: list[DiagnosticArray] = []
     front.node.create_subscription(DiagnosticArray, "/diagnostics", arrays.append, 10)
@@ -74,7 +74,7 @@ def test_no_camera_is_starved_and_every_answer_is_its_own_camera_s(robots, engin
     counted = answers(robots)
     shares = {name: count / counted.total() for name, count in counted.items()}
     print(f"\nshares of {counted.total()} answers: {shares}")
-    # The engine gives about 2.5 answers a second, so that even the slowest camera could have its third.
+    # The engine gives at most 3.3 answers a second, so that even the slowest camera could have its third.
     for name, robot in robots.items():
         assert 0.22 < shares[name] < 0.45, shares
         for _, array in (*robot.visible, *robot.amodal):
@@ -127,15 +127,15 @@ def test_max_batch_images_of_different_cameras_are_with_the_engine_at_once(robot
         streams(robots, stack, dict.fromkeys(RATES, 15.0))
         front.instruct("the tray")
         front.status(outcome="found", instruction="the tray")
-        assert most(2.0) == 2
+        assert most(1.5) == 2
         assert front.set(max_batch=2).successful
-        assert most(2.0) == 4
+        assert most(1.5) == 4
         assert front.set(max_batch=8).successful
         wait_for("all three", lambda: engine.stats()["running"] == 6)
-        assert most(2.0) == 6
+        assert most(1.5) == 6
         assert front.set(max_batch=1).successful
         time.sleep(1.0)
-        assert most(2.0) == 2
+        assert most(1.5) == 2
     for name, robot in robots.items():
         assert {array.header.frame_id for _, array in robot.visible} == {name}
 

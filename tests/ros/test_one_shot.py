@@ -111,7 +111,7 @@ def test_a_disabled_node_answers_once_what_the_command_line_would(robot, engine,
 
 def test_every_other_service_answers_while_the_engine_thinks(robot, engine):
     ready(robot)
-    engine.script(delay=4.0)
+    engine.script(delay=3.0)
     client = robot.node.create_client(Trigger, "grounding/ground_once")
     wait_for("the service", client.service_is_ready)
     shots = [client.call_async(Trigger.Request()) for _ in range(2)]
