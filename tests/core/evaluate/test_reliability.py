@@ -181,3 +181,13 @@ def test_too_few_boxes_and_missing_or_own_calibrations_are_said(
     assert "egm_core.evaluate calibrate" in capsys.readouterr().err
     assert main(["reliability", str(few), "--model", str(model)]) == 1
     assert "not from evaluation seeds" in capsys.readouterr().err
+
+
+def test_a_model_without_boxes_is_asked_and_gets_no_calibration(
+    random_qwen: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["calibrate", "--model", str(random_qwen), "--scenes", "1", "--queries-per-scene", "1", "--threads", "1"]
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert "no answer has a box with a score" in said or "too few to calibrate" in said
+    assert not (random_qwen / FILE).exists()
