@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -18,6 +20,7 @@ def run(
     done: Callable[[Any], bool] = lambda node: False,
 ) -> int:
     """Spin a node until it is `done` or told to stop; a failure it names itself is printed, and the result is 2."""
+    signal.signal(signal.SIGINT, _interrupt)
     rclpy.init(args=arguments)
     try:
         node = make()
@@ -25,6 +28,9 @@ def run(
         print(f"{make.__name__}: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        rclpy.try_shutdown()
+        return 0
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
@@ -45,3 +51,10 @@ def run(
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """End the process, once: a launch file's signal and the terminal's may both come, the second while it ends."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
