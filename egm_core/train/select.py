@@ -46,9 +46,10 @@ class SelectConfig:
     counts as solvable, as on generated scenes, or for want of a stronger model. Servers are asked in the words of
     `learner_family` and `reference_family`. The reference is asked about everything, or only where the learner
     fails (`reference_on: failures`), which chooses the same samples at a fraction of the cost. `amodal: all` takes
-    every amodal question unasked, as the paper does, `amodal: select` chooses them like visible ones. `easy:
-    buckets` draws the easy ones by the released code's shares per IoU. `ray` "local" or a cluster's address asks
-    servers through Ray Data. `max_pixels` and `max_tokens` 0 are the model's own.
+    every amodal question unasked, as the paper does, `amodal: select` chooses them like visible ones. `absent: all`
+    (ours) keeps every question about an absent object. `easy: buckets` draws the easy ones by the released code's
+    shares per IoU. `ray` "local" or a cluster's address asks servers through Ray Data. `max_pixels` and `max_tokens`
+    0 are the model's own.
     """
 
     data: list[str] = field(default_factory=list)
@@ -60,6 +61,7 @@ class SelectConfig:
     reference_on: str = setting("all", choices=("all", "failures"))
     tasks: list[str] = field(default_factory=lambda: list(TASKS), metadata=limits(choices=TASKS))
     amodal: str = setting("all", choices=("all", "select"))
+    absent: str = setting("select", choices=("select", "all"))
     easy: str = setting("uniform", choices=("uniform", "buckets"))
     seed: int = setting(0, low=0, high=2**32 - 1)
     batch: int = setting(16, low=1)
@@ -161,9 +163,10 @@ def _choose(
     if reference is not None:
         stronger = np.array([reference[q.key].value if q.key in reference else np.nan for q in known], float)
     rng = np.random.default_rng([config.seed, TASKS.index(task)])
-    selection = choose(able, stronger, absent, rng, cast(Easy, config.easy))
+    selection = choose(able, stronger, absent, rng, cast(Easy, config.easy), config.absent == "all")
     choices.update((known[i].key, "learnable") for i in selection.learnable)
     choices.update((known[i].key, "easy") for i in selection.easy)
+    choices.update((known[i].key, "absent") for i in selection.besides)
     return task_report(len(questions), absent, able, None if reference is None else stronger, selection)
 
 

@@ -34,10 +34,11 @@ def task_report(
         "reference": None if reference is None else _scores_report(reference, absent),
         "learnable": _counts(selection.learnable, absent),
         "easy": _counts(selection.easy, absent),
+        "besides": len(selection.besides),
         "solved": selection.solved,
         "unsolved": selection.unsolved,
         "buckets": [asdict(bucket) for bucket in selection.buckets],
-        "chosen": len(selection.learnable) + len(selection.easy),
+        "chosen": len(selection.learnable) + len(selection.easy) + len(selection.besides),
     }
 
 
@@ -84,6 +85,8 @@ def report_text(report: dict[str, Any]) -> str:
             lines.append(
                 f"    IoU from {bucket['low']:.1f}: {bucket['taken']} of {bucket['there']}, {bucket['wanted']} wanted"
             )
+        if found["besides"]:
+            lines.append(f"  besides   {found['besides']} absent")
         lines.append(f"  {found['unsolved']} are solved by neither; {found['chosen']} are chosen")
     left = report["left_out"]
     if left["images"] or left["questions"]:

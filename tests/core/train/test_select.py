@@ -69,6 +69,14 @@ def test_recognised_absents_take_their_share_of_the_buckets() -> None:
     assert [b.taken for b in found.buckets] == [2, 3, 3, 3, 4]  # of 15: the shares of the released code
 
 
+def test_all_absent_ones_may_be_kept() -> None:
+    learner = np.array([0.0, 0.0, 1.0, 1.0, 1.0, 0.9, 0.9, 0.9])
+    absent = np.array([False, True, True, True, True, False, False, False])
+    found = choose(learner, np.ones(8), absent, np.random.default_rng(0), all_absent=True)
+    assert found.learnable.tolist() == [0, 1] and len(found.easy) == 2
+    assert sorted([*found.besides, *found.easy[absent[found.easy]]]) == [2, 3, 4]
+
+
 class Data:
     """Twenty samples of one picture, learner and reference scores for their visible questions."""
 
@@ -210,6 +218,15 @@ def test_nothing_to_learn_is_an_error_and_not_an_empty_file(data: Data) -> None:
     with pytest.raises(ConfigurationError, match="the reference solves nothing"):
         select(data.config("run", tasks=["visible"]))
     assert not (data.folder / "run/samples.jsonl").exists()
+
+
+def test_all_questions_about_absent_objects_are_kept_if_wished(data: Data) -> None:
+    files = {absent: select(data.config(absent, absent=absent, seed=3)) for absent in ("select", "all")}
+    visible = {absent: [s for s in read_samples(file) if s.task == "visible"] for absent, file in files.items()}
+    assert {s.sent for s in visible["all"] if s.bbox is None} == {"none 0", "none 1"}
+    besides = len(visible["all"]) - len(visible["select"])
+    assert json.loads((files["all"].parent / "report.json").read_text())["tasks"]["visible"]["besides"] == besides
+    assert besides == (not any(s.sent == "none 1" for s in visible["select"]))
 
 
 def test_missing_images_are_listed_and_beyond_a_share_refused(data: Data) -> None:
