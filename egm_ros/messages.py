@@ -77,8 +77,9 @@ def grounding_values(grounding: Grounding | None) -> dict[str, object]:
     return {
         "score": grounding.score if available else "unavailable",
         "amodal_score": grounding.amodal_score if amodal else "unavailable",
-        "raw_score": grounding.raw_score if available else "unavailable",
-        "raw_amodal_score": grounding.raw_amodal_score if amodal else "unavailable",
+        # Raw scores may all lie near 0.
+        "raw_score": f"{grounding.raw_score:.4g}" if available else "unavailable",
+        "raw_amodal_score": f"{grounding.raw_amodal_score:.4g}" if amodal else "unavailable",
         "calibrated": ", ".join(grounding.calibrated),
         "reasoning": grounding.reasoning,
         "amodal_reasoning": grounding.amodal_reasoning,

@@ -70,8 +70,8 @@ def test_an_unavailable_score_is_marked():
 
 
 def test_raw_scores_stand_beside_the_calibrated_ones():
-    values = messages.grounding_values(replace(BOTH, raw_score=0.3, raw_amodal_score=0.2, calibrated=("visible",)))
-    assert (values["score"], values["raw_score"], values["raw_amodal_score"]) == (0.9, 0.3, 0.2)
+    values = messages.grounding_values(replace(BOTH, raw_score=0.02345, raw_amodal_score=0.2, calibrated=("visible",)))
+    assert (values["score"], values["raw_score"], values["raw_amodal_score"]) == (0.9, "0.02345", "0.2")
     assert values["calibrated"] == "visible"
 
 
