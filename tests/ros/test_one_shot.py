@@ -19,7 +19,9 @@ from robot import ROOT, Robot, ScriptedEngine, image_message, start_node, wait_f
 from scripted_engine import box_of
 from std_srvs.srv import Trigger
 
-from egm_ros import images
+from egm_core.grounder import Grounding
+from egm_ros import images, one_shot
+from egm_ros.orders import Order
 
 pytestmark = pytest.mark.ros
 
@@ -218,3 +220,19 @@ def test_an_engine_that_is_not_ready_is_named():
     finally:
         robot.close()
         assert node.stop() == 0, node.output
+
+
+def test_the_camera_without_a_name_gives_an_object_and_named_ones_a_list():
+    order = Order(1, 2, "the mug")
+    found = Grounding("found", visible=(1.0, 2.0, 3.0, 4.0))
+    missing = one_shot.failure("no_image", "no image on /left/image")
+    alone = one_shot.entry("", "/image", "model", order, found)
+    both = [one_shot.entry("front", "/front/image", "model", order, found),
+            one_shot.entry("left", "/left/image", "model", order, missing)]
+    success, text = one_shot.written([alone])
+    assert (success, json.loads(text)["visible"], json.loads(text)["stamp"]) == (True, [1.0, 2.0, 3.0, 4.0], "")
+    success, text = one_shot.written(both)
+    assert not success
+    assert [entry["outcome"] for entry in json.loads(text)] == ["found", "error"]
+    success, text = one_shot.written(both[:1])
+    assert (success, [entry["camera"] for entry in json.loads(text)]) == (True, ["front"])
