@@ -2,6 +2,7 @@
 
 Points come from the visible box only, for what else the amodal box holds may belong to whatever hides the object. What
 moves alike outside the amodal box isn't the object either, and is left out wherever that leaves something to follow.
+Both boxes go by the motion of the object; the visible one is then cut, or grows, by what can be seen of it (`hiding`).
 """
 
 from __future__ import annotations

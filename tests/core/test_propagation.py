@@ -103,6 +103,8 @@ def test_a_track_ends_by_age_by_leaving_and_by_another_size() -> None:
     frames = [scene(motion, i) for i, motion in enumerate(sliding(30, 7.0))]
     assert propagate(begin(frames[0], BOX, BOX, 1.0), frames[1:9], Limits(max_age=0.33)).lost == "too_old"
     assert propagate(begin(frames[0], BOX, BOX, 1.0), frames[1:]).lost == "left_picture"
+    leaving = [street(i, 120.0 + 7.15 * i) for i in range(28)]
+    assert propagate(begin(leaving[0], BOX, BOX, 1.0), leaving[1:]).lost == "left_picture"
     other = SmallFrame(GROUND[:120], STEP, (320, 120))
     assert propagate(begin(frames[0], BOX, BOX, 1.0), [other]).lost == "another_size"
 
@@ -111,7 +113,7 @@ def street(number: int, left: float, post: float = -99.0, width: int = 45, top: 
     """A dark object of 60 x 60 at x = left, y = 80 over light ground, and a grey post in front of it, from y = top."""
     grey = np.asarray(170 + 0.25 * GROUND, np.uint8)
     pattern = np.asarray(20 + 0.2 * OBJECT, np.uint8)
-    x0, x1 = round(max(0.0, left)), round(min(SIZE[0], left + 60))
+    x0, x1 = (round(min(max(0.0, edge), SIZE[0])) for edge in (left, left + 60))
     grey[80:140, x0:x1] = pattern[:, x0 - round(left) : x1 - round(left)]
     grey[top:, round(max(0.0, post)) : round(max(0.0, post + width))] = 115
     return SmallFrame(grey, number * STEP, SIZE)
