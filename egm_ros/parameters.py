@@ -101,8 +101,8 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   live=True),
     ParameterSpec("max_rate", 2.0, "Queries per second at most, of all cameras together; 0: as many as the engine"
                   " answers.", range=(0.0, 30.0), live=True, unit="Hz"),
-    ParameterSpec("refresh_interval", 0.5, "Least time between two queries that ~/refresh has ahead of max_rate; one"
-                  " that comes sooner waits.", range=(0.0, 3600.0), live=True, unit="s"),
+    ParameterSpec("refresh_interval", 0.5, "Least time between two queries that ~/refresh or a new instruction has"
+                  " ahead of max_rate; one that comes sooner waits.", range=(0.0, 3600.0), live=True, unit="s"),
     ParameterSpec("max_pixels", 0, "Pixels that an image is scaled down to before it is sent; 0: the model's own.",
                   range=(0, 16_777_216), live=True),
     ParameterSpec("min_score", 0.0, "Boxes with a lower score, calibrated where it can be, are not published (engines"

@@ -67,11 +67,16 @@ class Worker:
         self.rota.put(frame)
 
     def order(self, order: Order | None) -> None:
-        """Ask this from now on (None: nothing), and abort the running queries if it asks something else."""
+        """Ask this from now on (None: nothing), and abort the running queries if it asks something else.
+
+        What is new is asked ahead of the rate, as after a refresh: whoever gave it waits for its answer.
+        """
         with self._condition:
             if order != self._order:
                 self._order = order
                 self._pace.forget()
+                for camera in self.rota.mailboxes if order is not None else ():
+                    self._pace.refresh(camera, time.monotonic(), self._settings.refresh_interval)
                 for query in self._running:
                     if not query.shot:
                         query.cancel.set()

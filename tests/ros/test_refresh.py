@@ -77,6 +77,19 @@ def test_a_refresh_is_answered_at_once_though_the_rate_is_low(robot, engine):
     print(f"\nrefreshed answers after {[round(wait, 3) for wait in waits]} s at {RATE} Hz")
 
 
+def test_a_new_instruction_is_answered_at_once_though_the_rate_is_low(robot, engine):
+    with robot.stream(20.0):
+        waits = []
+        for words in ("the red mug", "the green mug", "the blue mug"):
+            begun = time.monotonic()
+            robot.instruct(words)
+            wait_for("its answer", lambda words=words: any(
+                entry.results[0].hypothesis.class_id == words for _, array in robot.visible for entry in array.detections))
+            waits.append(time.monotonic() - begun)
+            time.sleep(0.7)
+    assert sorted(waits)[1] < 0.4 / RATE, waits
+
+
 def test_a_lost_track_gets_a_new_answer_ahead_of_the_rate(robot, engine):
     arguments = ["--ros-args", "-r", "~/lost:=grounding/refresh", "-p", "coast:=0.0", "-p", "max_propagation:=60.0"]
     follower = Process([sys.executable, "-m", "egm_ros.propagation", *arguments], DOMAIN)
