@@ -221,7 +221,10 @@ def why(missing: Missing) -> tuple[str, str]:
         if missing.nearest is None:
             return f"no_{slot}", f"nothing comes on {topic.name}: is it published and remapped?"
         if missing.gone:
-            return f"no_{slot}", f"the answer is older than what is kept of {topic.name}: raise buffer"
+            return f"no_{slot}", (
+                f"the answer is older than what is kept of {topic.name}: raise buffer, or, as 256 MB are kept at most,"
+                " send smaller images, or 16UC1"
+            )
         return (
             f"no_{slot}",
             f"nothing on {topic.name} has the image's stamp, the nearest is {missing.nearest:.3f} s off: let the driver"
