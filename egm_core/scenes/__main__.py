@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         "--amodal-share", type=float, default=1.0, help="share of the objects in full view asked for by both tasks"
     )
     export.add_argument("--direct-share", type=float, default=0.0, help="share of the samples without reasoning")
+    export.add_argument("--absent-share", type=float, help="share of the expressions that fit nothing")
     export.add_argument("--stored", type=Path, help="folder of rendered shards to take those of the seeds from")
     export.add_argument("--workers", type=int, default=1, help="processes, with --stored")
     export.add_argument("--vary", action="store_true", help="mirror, light, blur and noise at random, for training")
@@ -92,7 +93,7 @@ def _show(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     from egm_core.scenes.export import Taste, export, export_stored, rendered
 
-    taste = Taste(options.per_scene, options.amodal_share, options.direct_share)
+    taste = Taste(options.per_scene, options.amodal_share, options.direct_share, options.absent_share)
     first, number, how = options.first_seed, options.scenes, (taste, options.vary, options.file)
     if options.stored:
         count = export_stored(options.out, options.stored, first, number, *how, options.workers)

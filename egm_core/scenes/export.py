@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from egm_core.sample import Sample, write_samples
 from egm_core.scenes import store
-from egm_core.scenes.expressions import choose
+from egm_core.scenes.expressions import MIX, Kind, choose
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene, World
 from egm_core.scenes.variation import varied
@@ -30,19 +30,31 @@ class Taste:
 
     `amodal_share` of the objects whose two boxes hardly differ, and of those that aren't there, are asked for by both
     tasks, the others by the visible one alone; objects that are cut short always by both. `direct_share` of the
-    samples carry no reasoning, so that a model learns to answer without it, too.
+    samples carry no reasoning, so that a model learns to answer without it, too. `absent_share` of the expressions
+    fit nothing; None: as many as in the mix that models are scored on.
     """
 
     per_scene: int = 6
     amodal_share: float = 1.0
     direct_share: float = 0.0
+    absent_share: float | None = None
 
     def __post_init__(self) -> None:
         if self.per_scene < 1:
             raise ValueError("per_scene must be at least 1")
-        for name in ("amodal_share", "direct_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name):g}")
+        for name in ("amodal_share", "direct_share", "absent_share"):
+            share = getattr(self, name)
+            if share is not None and not 0.0 <= share <= 1.0:
+                raise ValueError(f"{name} must lie between 0 and 1, not {share:g}")
+
+    @property
+    def mix(self) -> Mapping[Kind, float]:
+        """The shares of the kinds of expressions."""
+        if self.absent_share is None:
+            return MIX
+        present = sum(share for kind, share in MIX.items() if kind != "absent")
+        scale = (1.0 - self.absent_share) / present
+        return {kind: self.absent_share if kind == "absent" else share * scale for kind, share in MIX.items()}
 
 
 def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
@@ -55,7 +67,7 @@ def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
     coin = np.random.default_rng([_COIN_STREAM, scene.seed])
     split = "train" if scene.seed < EVALUATION_FIRST_SEED else "evaluation"
     records = []
-    for expression in choose(scene, rng, taste.per_scene):
+    for expression in choose(scene, rng, taste.per_scene, taste.mix):
         thing = None if expression.target is None else scene.objects[expression.target]
         plain, direct = coin.random() >= taste.amodal_share, coin.random() < taste.direct_share
         records.append(

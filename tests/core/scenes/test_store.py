@@ -147,7 +147,18 @@ def test_samples_ask_for_the_whole_of_what_is_cut_short_and_leave_out_reasoning_
     assert {sample.asks("amodal") for sample in chosen} == {True, False}
 
 
-@pytest.mark.parametrize("wrong", [{"per_scene": 0}, {"amodal_share": 1.5}, {"direct_share": -0.1}])
+def test_samples_ask_for_what_is_absent_as_often_as_wished(generator: Generator) -> None:
+    scenes = [generator.scene(seed) for seed in range(20, 26)]
+    shares = {}
+    for wished in (None, 0.0, 1.0):
+        found = [s for scene in scenes for s in samples(scene, "a.png", Taste(4, absent_share=wished))]
+        shares[wished] = sum(s.bbox is None for s in found) / len(found)
+    assert shares[0.0] == 0.0 < shares[None] < 0.5 and shares[1.0] == 1.0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"per_scene": 0}, {"amodal_share": 1.5}, {"direct_share": -0.1}, {"absent_share": 2.0}]
+)
 def test_a_taste_out_of_range_is_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Taste(**wrong)  # type: ignore[arg-type]
