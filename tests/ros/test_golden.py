@@ -21,8 +21,9 @@ from egm_core.scenes.truth import WORLDS
 def test_the_embedded_model_gives_its_golden_boxes() -> None:
     kept = golden.kept()
     assert not golden.stale(kept, weights_digest(resolve(EMBEDDED)))
-    found = golden.made(resolve(EMBEDDED))
-    assert not golden.differences(kept, found), "if this is meant to be, keep the new ones: " + golden.COMMAND
+    told = golden.differences(kept, golden.made(resolve(EMBEDDED)))
+    print("\n".join(told))
+    assert not golden.changed(kept, told), "if this is meant to be, keep the new ones: " + golden.COMMAND
 
 
 def test_they_are_about_both_worlds_and_all_outcomes_that_matter() -> None:
@@ -32,6 +33,12 @@ def test_they_are_about_both_worlds_and_all_outcomes_that_matter() -> None:
     assert len(answers) >= 24
     assert {"found", "absent"} <= {answer["outcome"] for answer in answers}
     assert sum(answer["amodal"] is not None for answer in answers) >= 6
+
+
+def test_one_answer_in_ten_may_be_another_one() -> None:
+    kept = golden.kept()
+    count = sum(len(world["answers"]) for world in kept.values())
+    assert not golden.changed(kept, ["one"] * (count // 10)) and golden.changed(kept, ["one"] * (count // 10 + 1))
 
 
 def test_other_weights_and_missing_files_name_the_command() -> None:
