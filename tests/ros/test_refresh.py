@@ -83,8 +83,12 @@ def test_a_new_instruction_is_answered_at_once_though_the_rate_is_low(robot, eng
         for words in ("the red mug", "the green mug", "the blue mug"):
             begun = time.monotonic()
             robot.instruct(words)
-            wait_for("its answer", lambda words=words: any(
-                entry.results[0].hypothesis.class_id == words for _, array in robot.visible for entry in array.detections))
+
+            def answered(words=words):
+                found = [entry for _, array in robot.visible for entry in array.detections]
+                return any(entry.results[0].hypothesis.class_id == words for entry in found)
+
+            wait_for("its answer", answered)
             waits.append(time.monotonic() - begun)
             time.sleep(0.7)
     assert sorted(waits)[1] < 0.4 / RATE, waits
