@@ -1,7 +1,10 @@
 """Turn a trained model folder into the embedded model: half precision, with its domain and model card kept beside.
 
     tools/env.sh python tools/release_weights.py --model runs/egm_tiny/sft/final --scenes runs/scenes \\
-        --out egm_core/weights/egm_tiny
+        --out egm_core/weights/egm_tiny [--average runs/egm_tiny/pretrain_more/final]
+
+`--average` takes the mean of the weights and of an earlier stage's (as in WiSE-FT, Wortsman et al. 2022): what tuning
+won stays for the most part, and what it lost comes back.
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="trained model folder")
     parser.add_argument("--scenes", type=Path, required=True, help="shards of the scenes that it was trained on")
+    parser.add_argument("--average", type=Path, help="model folder of an earlier stage to take the mean with")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     options = parser.parse_args()
     install_schemas()
@@ -54,6 +58,10 @@ def main() -> None:
 
     info = load_info(options.model)
     model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=torch.float16)
+    if options.average:
+        folders = (options.model, options.average)
+        whole = [AutoModelForImageTextToText.from_pretrained(f, dtype=torch.float32).state_dict() for f in folders]
+        model.load_state_dict({name: (value + whole[1][name]) / 2 for name, value in whole[0].items()})
     options.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(options.out)
     AutoProcessor.from_pretrained(options.model).save_pretrained(options.out)

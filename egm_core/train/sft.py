@@ -218,12 +218,12 @@ def train_to_end(trainer: Any, config: RunConfig, folder: Path) -> None:
         give_signals_back(trainer)
     if stopped(trainer):
         sys.exit(INTERRUPTED)
-    finish(trainer, trainer.processing_class, resolve(config.model, offline=config.offline), folder, config)
+    finish(trainer, resolve(config.model, offline=config.offline), folder, config)
 
 
-def finish(trainer: Any, processor: Any, path: Path, folder: Path, config: Any) -> None:
+def finish(trainer: Any, path: Path, folder: Path, config: Any) -> None:
     """Gather the weights from all processes, and let the first write `final/`."""
-    from transformers import AutoModelForImageTextToText
+    from transformers import AutoModelForImageTextToText, AutoProcessor
 
     info = load_info(path)
     cut = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
@@ -237,7 +237,8 @@ def finish(trainer: Any, processor: Any, path: Path, folder: Path, config: Any) 
         tuned.save_pretrained(folder / "adapter", state_dict=weights)
         base = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
         tuned, weights = PeftModel.from_pretrained(base, str(folder / "adapter")).merge_and_unload(), None
-    export(tuned, processor, folder / "final", info, config, weights)
+    # Loaded anew, as the trainer's pads on the side that suits the training.
+    export(tuned, AutoProcessor.from_pretrained(path), folder / "final", info, config, weights)
 
 
 def lora(config: Any) -> Any:

@@ -96,6 +96,9 @@ def test_learns_and_leaves_a_model_folder(random_qwen: Path, uninterrupted: Path
     info = load_info(uninterrupted / "final")
     assert (info.name, info.family, info.tasks) == ("tuned", "qwen3_vl", ("visible", "amodal"))
     moved = changed(random_qwen, uninterrupted / "final")
+    # Training pads on the left; the folder keeps its model's own way.
+    sides = [json.loads((f / "tokenizer_config.json").read_text()) for f in (random_qwen, uninterrupted / "final")]
+    assert sides[0].get("padding_side") == sides[1].get("padding_side")
     assert any("language_model" in name for name in moved) and any("merger" in name for name in moved)
     assert not any(".visual.blocks" in name or "patch_embed" in name for name in moved)
     log = logged(uninterrupted)
