@@ -40,7 +40,7 @@ from egm_ros.engine_plan import EnginePlan, plans
 from egm_ros.engine_policy import Care
 from egm_ros.interface import Topic
 from egm_ros.mailbox import Frame
-from egm_ros.memory import resident, resident_tree
+from egm_ros.memory import keep_freed, resident, resident_tree
 from egm_ros.node_parameters import declare, watch
 from egm_ros.orders import Orders
 from egm_ros.outcomes import Result, judge
@@ -429,6 +429,7 @@ class GroundingNode(LifecycleNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 1 if it cannot start, 2 for a bad parameter, else 0."""
+    keep_freed()
     stop = StopRequest()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:

@@ -27,3 +27,22 @@ def test_a_process_and_its_children_are_weighed_together():
         child.stdout.close()
     assert resident(child.pid) == 0
     assert resident_tree(0) == 0
+
+
+def test_what_was_freed_is_kept_for_the_next_image_if_wished():
+    code = """
+import os, sys
+from egm_ros.memory import keep_freed, resident
+print(keep_freed() if sys.argv[1] == "keep" else None)
+images = [b"x" * 6_000_000 for _ in range(20)]
+del images
+print(resident(os.getpid()))
+"""
+    held = {}
+    for how in ("keep", "give"):
+        run = subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, timeout=60, check=True)
+        set_up, memory = run.stdout.split()
+        if set_up == "False":
+            pytest.skip("no glibc")
+        held[how] = int(memory)
+    assert held["keep"] > 120_000_000 > 2 * held["give"], held

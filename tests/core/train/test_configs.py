@@ -267,6 +267,11 @@ def test_the_embedded_models_reinforcement_learning_is_the_papers_but_for_batch_
     for name in ("ratio_clip", "kl", "entropy", "success_weight", "objective", "official_pixels", "scheduler"):
         assert getattr(own, name) == getattr(paper, name), name
     assert accumulation(own) == 1 and own.tasks == ["visible", "amodal"]
-    # Sampling from the whole distribution: the probabilities of the objective are those that were drawn from.
-    assert (own.temperature, own.top_p, own.top_k) == (1.0, 1.0, 0)
-    assert own.model == load(SelectConfig, TRAINING / "egm_tiny/select.yaml").learner
+    # Nothing is cut off, so the probabilities of the objective are those that were drawn from.
+    assert (own.temperature, own.top_p, own.top_k) == (0.6, 1.0, 0)
+    chosen, more = (
+        load(SelectConfig, TRAINING / "egm_tiny/select.yaml"),
+        load(RLConfig, TRAINING / "egm_tiny/rl_more.yaml"),
+    )
+    assert (own.model, own.data) == (chosen.learner, [f"{chosen.output}/samples.jsonl"])
+    assert more.model == f"{own.output}/final" and more.data[:1] == own.data
