@@ -84,7 +84,11 @@ def test_a_recording_holds_what_all_nodes_publish_and_can_be_read_on_its_own(dom
     assert set(connections) - set(found) <= {"/propagation/lost", *([] if boxes else carried)}
     for topic in ("/image/compressed", "/camera_info", "/depth", *(carried if boxes else ())):
         assert len(found[topic]) >= 3
-        assert stamps(found[topic]) == sorted(set(stamps(found[topic]))), topic
+        # Carried boxes may end in the very image that they were just published for.
+        ends = [message for message in found[topic] if topic in carried and not message.detections]
+        others = [message for message in found[topic] if not any(message is end for end in ends)]
+        assert stamps(found[topic]) == sorted(stamps(found[topic])), topic
+        assert stamps(others) == sorted(set(stamps(others))), topic
     pictures = set(stamps(found["/image/compressed"]))
     assert pictures & set(stamps(found["/grounding/visible"]))
     assert "jpeg" in found["/overlay/image/compressed"][0].format
