@@ -97,7 +97,12 @@ class Handler(BaseHTTPRequestHandler):
             self.reply({"error": {"message": f"no such page: {self.path}"}}, 404)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = self.rfile.read(int(self.headers["Content-Length"]))
+        if len(text) < int(self.headers["Content-Length"]):
+            # Who asked has hung up in the middle, as when the instruction changes.
+            self.close_connection = True
+            return
+        body = json.loads(text)
         if self.path == "/script":
             self.script.settings.update(body)
             self.reply(self.script.settings)
