@@ -10,7 +10,6 @@ when a process died, and with 2 when no box came.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -18,7 +17,7 @@ from pathlib import Path
 from egm_core.boxes import Box
 from egm_core.joining import Stamp
 from egm_ros.demo import cast, pictures, stage
-from egm_ros.demo.processes import ProcessDied, Processes
+from egm_ros.demo.processes import Processes, concluded
 from egm_ros.demo.robot import Robot, Row
 from egm_ros.demo.stage import Shown
 
@@ -169,20 +168,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to show")
     parser.add_argument("--instructions", type=int, default=100, help="how many to ask at most in each world")
     options = parser.parse_args(arguments)
-    # A domain of its own keeps the demonstration apart from a robot in the same network.
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    try:
+
+    def act() -> None:
         Demo(options, (stage.live_scenes if options.live else stage.kept_clips)(options.worlds)).run()
-    except ProcessDied as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
-    except (NoAnswer, RuntimeError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+
+    return concluded("demo", act, (NoAnswer,))
 
 
 if __name__ == "__main__":

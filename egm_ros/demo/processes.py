@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 TAIL = 2000
@@ -56,3 +57,24 @@ class Processes:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+
+
+def concluded(name: str, act: Callable[[], None], failures: tuple[type[Exception], ...]) -> int:
+    """Act on a ROS domain of this process's own, and give the exit status; what failed is printed under the name.
+
+    1 where a process died, 2 for one of the `failures` and for what could not run, 130 after Ctrl-C. The domain keeps
+    other robots in the same network apart, unless ROS_DOMAIN_ID is set.
+    """
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    try:
+        act()
+    except ProcessDied as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    except (*failures, RuntimeError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0

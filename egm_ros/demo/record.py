@@ -9,7 +9,6 @@ when a process died, and with 2 when nothing came of it.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from std_msgs.msg import String
 
 from egm_ros.demo import cast, stage
 from egm_ros.demo.__main__ import START_SECONDS, WORLDS
-from egm_ros.demo.processes import ProcessDied, Processes
+from egm_ros.demo.processes import Processes, concluded
 from egm_ros.demo.recorder import Recorder
 from egm_ros.demo.stage import Shown
 
@@ -118,20 +117,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to record")
     parser.add_argument("--instructions", type=int, default=3, help="how many to ask at most in each world")
     options = parser.parse_args(arguments)
-    # A domain of its own keeps other robots in the same network out of the recording.
-    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    try:
+
+    def act() -> None:
         Recording(options).run((stage.live_scenes if options.live else stage.kept_clips)(options.worlds))
-    except ProcessDied as error:
-        print(f"record: {error}", file=sys.stderr)
-        return 1
-    except (NothingRecorded, RuntimeError) as error:
-        print(f"record: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+
+    return concluded("record", act, (NothingRecorded,))
 
 
 if __name__ == "__main__":

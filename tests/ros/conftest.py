@@ -46,6 +46,16 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     lock.close()
 
 
+@pytest.fixture(scope="module")
+def engine(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A scripted engine on the domain of the test's module."""
+    from robot import ScriptedEngine
+
+    engine = ScriptedEngine(request.module.DOMAIN)
+    yield engine
+    engine.stop()
+
+
 class Bench:
     """An observer on the test's domain, and the processes under test."""
 

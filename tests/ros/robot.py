@@ -164,6 +164,13 @@ def start_node(
     return Process(command, domain, **(environment or {}))
 
 
+def until_stopped(node: Process) -> Iterator[Process]:
+    """Give a node for a fixture to yield, then stop it; it must end in order and without a traceback."""
+    yield node
+    assert node.stop() == 0, node.output
+    assert "Traceback" not in node.output, node.output
+
+
 def image_message(width: int = 64, height: int = 48, stamp: float | None = None, frame: str = "camera") -> Image:
     """Make a small noisy colour image, stamped now unless told otherwise."""
     pixels = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)

@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from robot import Process, Robot, ScriptedEngine, image_message, start_node, textured_message, wait_for
+from robot import Process, Robot, image_message, start_node, textured_message, until_stopped, wait_for
 from vision_msgs.msg import Detection2DArray
 
 pytestmark = pytest.mark.ros
@@ -25,19 +25,10 @@ ANSWERS = 27
 
 
 @pytest.fixture(scope="module")
-def engine():
-    engine = ScriptedEngine(DOMAIN)
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture(scope="module")
 def node(engine):
     node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, cameras=list(RATES), max_rate=0.0,
                       image_timeout=2.0, force_amodal=True)
-    yield node
-    assert node.stop() == 0, node.output
-    assert "Traceback" not in node.output
+    yield from until_stopped(node)
 
 
 @pytest.fixture

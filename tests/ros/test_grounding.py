@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
-from robot import Process, Robot, ScriptedEngine, image_message, start_node, wait_for
+from robot import Process, Robot, ScriptedEngine, image_message, start_node, until_stopped, wait_for
 from scripted_engine import box_of
 from sensor_msgs.msg import Image
 
@@ -41,18 +41,9 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def engine():
-    engine = ScriptedEngine(DOMAIN)
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture(scope="module")
 def node(engine):
     node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, **LIVE)
-    yield node
-    assert node.stop() == 0, node.output
-    assert "Traceback" not in node.output
+    yield from until_stopped(node)
 
 
 @pytest.fixture(scope="module")

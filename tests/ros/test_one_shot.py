@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from lifecycle_msgs.msg import Transition
-from robot import ROOT, Robot, ScriptedEngine, image_message, start_node, wait_for
+from robot import ROOT, Robot, image_message, start_node, until_stopped, wait_for
 from scripted_engine import box_of
 from std_srvs.srv import Trigger
 
@@ -31,18 +31,9 @@ LIVE = {"max_rate": 0.0, "query_timeout": 10.0, "max_result_age": 10.0, "min_sco
 
 
 @pytest.fixture(scope="module")
-def engine():
-    engine = ScriptedEngine(DOMAIN)
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture(scope="module")
 def node(engine):
     node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, **LIVE)
-    yield node
-    assert node.stop() == 0, node.output
-    assert "Traceback" not in node.output
+    yield from until_stopped(node)
 
 
 @pytest.fixture(scope="module")

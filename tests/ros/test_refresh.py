@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
-from robot import Process, Robot, ScriptedEngine, image_message, start_node, textured_message, wait_for
+from robot import Process, Robot, image_message, start_node, textured_message, until_stopped, wait_for
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
@@ -24,18 +24,9 @@ WIDTH, HEIGHT = 320, 240
 
 
 @pytest.fixture(scope="module")
-def engine():
-    engine = ScriptedEngine(DOMAIN)
-    yield engine
-    engine.stop()
-
-
-@pytest.fixture(scope="module")
 def node(engine):
     node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, max_rate=RATE, refresh_interval=0.5)
-    yield node
-    assert node.stop() == 0, node.output
-    assert "Traceback" not in node.output
+    yield from until_stopped(node)
 
 
 @pytest.fixture

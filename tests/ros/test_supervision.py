@@ -26,6 +26,7 @@ from robot import (
     request,
     scripted,
     start_node,
+    until_stopped,
     wait_for,
 )
 from rosgraph_msgs.msg import Clock
@@ -54,9 +55,7 @@ def model(tmp_path_factory) -> Path:
 def node(model):
     node = start_node(DOMAIN, model=str(model), engine_command=COMMAND, default_instruction="the mug",
                       engine_health_timeout=HEALTH_TIMEOUT, restart_backoff=0.2, **LIVE)
-    yield node
-    assert node.stop() == 0, node.output
-    assert "Traceback" not in node.output
+    yield from until_stopped(node)
 
 
 @pytest.fixture(scope="module")
