@@ -47,7 +47,7 @@ from egm_ros.outcomes import Result, judge
 from egm_ros.parameters import GROUNDING, Settings
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
-from egm_ros.stopping import StopRequest
+from egm_ros.stopping import StopRequest, busy
 from egm_ros.tally import Answers
 from egm_ros.transitions import refuse_impossible, reported
 from egm_ros.worker import Worker
@@ -443,12 +443,12 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        stop.wakes(executor.wake)
-        while not stop:
-            try:
-                executor.spin_once()
-            except Exception as error:  # the process's edge: a robot's node lives on
-                node.report_failure("internal_error", f"{type(error).__name__}: {error}")
+        with stop.waking(busy(executor)):
+            while not stop:
+                try:
+                    executor.spin_once()
+                except Exception as error:  # the process's edge: a robot's node lives on
+                    node.report_failure("internal_error", f"{type(error).__name__}: {error}")
         return 0
     finally:
         node.close(CLOSE_TIMEOUT)

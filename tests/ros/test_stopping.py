@@ -12,9 +12,9 @@ from egm_ros.stopping import StopRequest
 stop = StopRequest()
 assert not stop
 woken = threading.Event()
-stop.wakes(woken.set)
-os.write(1, b"up\\n")
-assert woken.wait(20.0)
+with stop.waking(woken.set):
+    os.write(1, b"up\\n")
+    assert woken.wait(20.0)
 assert stop
 os.write(1, b"stopped\\n")
 """
