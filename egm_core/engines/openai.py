@@ -2,8 +2,8 @@
 
 Needs no torch, so a robot's node can use it. Each request is a task on one event loop in a thread of its own,
 because a task can be cancelled: while the server thinks, between two tokens. Cancelling closes the connection, and
-that is how such a server is told to stop. Only while a request gets its connection or gives it back is it left to
-end itself: httpx would lose a place in its pool for good (encode/httpcore#1093), and hang once all are lost.
+that is how such a server is told to stop. Each request has a pool of its own, for a shared one may lose a place for
+good with each request that is cancelled in an unlucky moment (encode/httpcore#1093), and hang once all are lost.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from egm_core.engines.sse import Reader, error_message, excerpt
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 IMAGES_KEPT = 4
-CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -51,21 +50,10 @@ class _Job:
     chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
     ended: bool = False
     task: asyncio.Task[None] | None = None
-    connecting: bool = False
-
-    async def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Follow httpx to where a request may be cancelled: its connection is its own, and isn't being closed yet."""
-        if event.endswith("response_closed.started"):
-            self.task = None
-        elif event.endswith("send_request_headers.started"):
-            self.connecting = False
-            if self.ended:
-                self.task = None
-                raise asyncio.CancelledError
 
     def cancel(self) -> None:
-        """Cancel the task, once and not while it clears up, for httpx doesn't shield that."""
-        if self.task is not None and not self.connecting:
+        """Cancel the task, once: a second time would cut its clearing up short."""
+        if self.task is not None:
             self.task.cancel()
             self.task = None
 
@@ -109,10 +97,10 @@ class OpenAIEngine(Engine):
         self._client_options: dict[str, Any] = {
             "base_url": self.url,
             "headers": {"Authorization": f"Bearer {key}"} if key else {},
-            "verify": ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify,
+            "verify": _context(verify if parts.scheme == "https" else False),
             "timeout": httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
             # Servers drop idle connections after about five seconds; a request must not meet a dropped one.
-            "limits": httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=3.0),
+            "limits": httpx.Limits(keepalive_expiry=3.0),
             "trust_env": parts.hostname not in LOOPBACK,
         }
         self._loop = asyncio.new_event_loop()
@@ -296,10 +284,10 @@ class OpenAIEngine(Engine):
         job.task = asyncio.current_task()
         limited = self._clip_tokens
         body = await asyncio.to_thread(self._body, job.request, limited)
-        job.connecting = True
-        async with self._connected().stream(
-            "POST", "/v1/chat/completions", json=body, extensions={"trace": job.trace}
-        ) as response:
+        async with (
+            httpx.AsyncClient(**self._client_options) as client,
+            client.stream("POST", "/v1/chat/completions", json=body) as response,
+        ):
             if not response.is_success:
                 text = (await response.aread()).decode("utf-8", "replace")
                 if response.status_code == 400 and limited and _about_length(text):
@@ -374,6 +362,11 @@ class OpenAIEngine(Engine):
             while len(self._images) > IMAGES_KEPT:
                 self._images.popitem(last=False)
         return url
+
+
+def _context(verify: bool | str) -> ssl.SSLContext:
+    """Read the certificates once, not for each request; a path names those to trust."""
+    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else httpx.create_ssl_context(verify)
 
 
 def _named(error: Exception) -> str:
