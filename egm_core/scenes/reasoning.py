@@ -3,11 +3,12 @@
 Anchors come first, then the candidates from left to right as points `(x,y)` (centre of the visible box in
 thousandths of the image), each followed by what is read off there (`(x,y) red`: a word written before its point
 would be a guess), then the conclusion, whose point is the last one. For amodal questions a sentence
-says what hides the object, another how far the whole of it reaches.
+says what hides the object, another roughly how far the whole of it reaches.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,6 +30,7 @@ from egm_core.scenes.semantics import judge
 from egm_core.scenes.vocabulary import ANYTHING, ORDINALS, article, plural
 
 REACH = 6
+UNIT_REACH = 10
 Label = Literal["color", "state", "size", "hiding"]
 
 
@@ -97,9 +99,19 @@ def explain_whole(facts: Facts, target: int, reasoning: str, mentions: tuple[int
         else:
             trace.sentences.append(f"Its {sides} is hidden.")
         if reach:
-            amounts = _join([f"{way} by {amount}" for way, amount in reach.items()])
+            amounts = _join([f"{way} by {rough(amount)}" for way, amount in reach.items()])
             trace.sentences.append(f"The whole {thing.category} reaches {amounts}.")
     return " ".join([reasoning, *trace.sentences]), (*mentions, *trace.mentions)
+
+
+def rough(amount: float) -> int:
+    """Round an extent to the nearest of 10, 20, 40, ... (5 below), by its ratio to them.
+
+    Small extents are so much more frequent that the likeliest exact number is nearly always the smallest one: a model
+    that was taught exact numbers said a sixth of the true extent (median) and drew its boxes accordingly. Given the
+    true extents, rounded or not, it had 0.87 of the half-hidden objects nearer to their amodal truth instead of 0.68.
+    """
+    return round(math.ldexp(UNIT_REACH, max(-1, round(math.log2(amount / UNIT_REACH)))))
 
 
 def _join(words: list[str]) -> str:

@@ -9,7 +9,7 @@ from handmade import scene, thing
 
 from egm_core.scenes.facts import Facts
 from egm_core.scenes.forms import Between, Extreme, Furniture, Hidden, Noun, Ordinal, Related, Sized, Unhidden
-from egm_core.scenes.reasoning import explain, explain_whole
+from egm_core.scenes.reasoning import explain, explain_whole, rough
 
 MUG, BOX = Noun("mug"), Noun("box")
 TABLE = scene(
@@ -126,15 +126,22 @@ def test_an_amodal_question_adds_what_hides_the_object_and_how_far_it_reaches():
     facts = Facts(table)
     assert explain_whole(facts, 0, "Mug: (350,500).", (0,)) == (
         "Mug: (350,500). The arm and the blue box (440,500) hide its right and top. "
-        "The whole mug reaches right by 90 and up by 40.",
+        "The whole mug reaches right by 80 and up by 40.",
         (0, 1),
     )
     assert explain_whole(facts, 1, "Box: (440,500).", (1,)) == ("Box: (440,500). It is fully visible.", (1,))
     assert explain_whole(facts, 2, "Can: (700,500).", (2,)) == ("Can: (700,500). A pole hides a part of it.", (2,))
     assert explain_whole(facts, 3, "Ball: (915,500).", (3,)) == (
-        "Ball: (915,500). Its left is hidden. The whole ball reaches left by 30.",
+        "Ball: (915,500). Its left is hidden. The whole ball reaches left by 40.",
         (3,),
     )
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"), [(6, 5), (7, 5), (8, 10), (14, 10), (15, 20), (28, 20), (29, 40), (113, 80), (114, 160)]
+)
+def test_extents_are_rounded_by_their_ratio(amount, said):
+    assert rough(amount) == said
 
 
 def test_points_are_the_centres_of_the_visible_boxes():
