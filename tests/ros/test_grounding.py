@@ -16,6 +16,7 @@ from robot import Process, Robot, ScriptedEngine, image_message, start_node, unt
 from scripted_engine import box_of
 from sensor_msgs.msg import Image
 
+from egm_ros import messages
 from egm_ros.interface import STATUS_KEYS
 
 pytestmark = pytest.mark.ros
@@ -365,14 +366,14 @@ def test_the_rate_changes_while_the_node_runs(robot):
 
 def test_pixels_reasoning_and_amodal_change_while_the_node_runs(robot, engine):
     robot.instruct("the mug")
-    robot.show(image_message(320, 240))
-    robot.status(outcome="found")
+    shown = robot.show(image_message(320, 240))
+    robot.status(outcome="found", stamp=messages.stamp_text(shown.header))
     before = engine.stats()
     assert (before["width"], before["height"], before["grammar"]) == (320, 240, False)
     robot.forget()
     assert robot.set(max_pixels=160 * 128, reasoning=False, force_amodal=False).successful
-    robot.show(image_message(320, 240))
-    robot.status(outcome="found")
+    shown = robot.show(image_message(320, 240))
+    robot.status(outcome="found", stamp=messages.stamp_text(shown.header))
     after = engine.stats()
     assert 0.6 * 160 * 128 < after["width"] * after["height"] <= 160 * 128
     assert after["grammar"]
