@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import socket
 import ssl
 import subprocess
@@ -251,6 +252,8 @@ def test_aborts_at_any_moment_leave_the_engine_able_to_answer(
     """A pool of httpx's loses a place now and then for a request that is cancelled (httpcore#1093), and then hangs."""
     random = np.random.default_rng(0)
     with OpenAIEngine(server.url, model="says:fine", timeouts=Timeouts(connect=2.0, read=5.0, total=20.0)) as engine:
+        assert engine.health().state == "ready"
+        before = len(os.listdir("/proc/self/fd"))
 
         def begun(name: str) -> Iterator[Chunk]:
             return engine.generate(Request(name, noise, "x", Sampling(max_tokens=64)))
@@ -265,3 +268,8 @@ def test_aborts_at_any_moment_leave_the_engine_able_to_answer(
                 assert list(answer)[-1].finish in ("abort", "stop")
         assert collect(begun("last")).text == "fine"
         assert engine.health().state == "ready"
+        # Neither end keeps what belonged to a request that is over.
+        patience = time.monotonic() + 10.0
+        while len(os.listdir("/proc/self/fd")) > before + 8 and time.monotonic() < patience:
+            time.sleep(0.1)
+        assert len(os.listdir("/proc/self/fd")) <= before + 8
