@@ -2,7 +2,7 @@
 
     python -m egm_ros.propagation --ros-args -r image:=/camera/image -p max_propagation:=2.0
 
-An answer is for an image that is as old as the engine took. This node keeps small grey images, follows the object from
+An answer is for an image that is as old as the engine took. This node keeps small images, follows the object from
 that image to the newest, and then from image to image until the next answer comes.
 """
 

@@ -36,7 +36,7 @@ PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
                   " followed; 0: end at once.", range=(0.0, 10.0), live=True, unit="s"),
     ParameterSpec("min_support", 0.15, "Part of the first points that has to be followed still.", range=(0.0, 1.0),
                   live=True),
-    ParameterSpec("buffer", 5.0, "How long images are kept until their answer comes (as small grey ones, 64 MB at"
+    ParameterSpec("buffer", 5.0, "How long images are kept until their answer comes (as small ones, 128 MB at"
                   " most).", range=(0.1, 60.0), live=True, unit="s"),
     ParameterSpec("replay_frames", 20, "Images at most, evenly spread, from an answer's image to the newest.",
                   range=(1, 200), live=True),

@@ -1,4 +1,4 @@
-"""Turns camera messages into the small grey frames in which motion is measured, at little cost."""
+"""Turns camera messages into the small frames in which motion is measured, at little cost."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from egm_ros.images import ImageError
 
 # What OpenCV's JPEG decoder can leave out on its way.
 _REDUCED = {
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
 }
 
 
 def small_frame(message: Any, width: int) -> SmallFrame:
-    """Decode an Image or CompressedImage to a small grey frame.
+    """Decode an Image or CompressedImage to a small frame.
 
     A JPEG is decoded at a fraction of its size, which is where most of the time would go. Raises ImageError as
     `images.decode` does.
@@ -32,10 +32,10 @@ def small_frame(message: Any, width: int) -> SmallFrame:
     if size is None or not factor:
         return shrink(images.decode(message), stamp_of(message), width)
     images.refuse_cut_short(data)
-    grey = cv2.imdecode(data, _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
-    if grey is None:
+    image = cv2.imdecode(data, _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
         raise ImageError("undecodable", f"{data.size} bytes declared as {message.format!r} are no image")
-    return shrink(np.asarray(grey, np.uint8), stamp_of(message), width, size)
+    return shrink(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), stamp_of(message), width, size)
 
 
 def jpeg_size(data: Any) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""Small grey pictures, and a buffer of the newest ones, bounded in time and in bytes."""
+"""Small pictures, and a buffer of the newest ones, bounded in time and in bytes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,36 @@ from numpy.typing import NDArray
 from egm_core.boxes import Box, as_box
 
 WIDTH = 480
-BUFFER_BYTES = 64 * 1024 * 1024
+BUFFER_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, eq=False)
 class SmallFrame:
     """A picture as motion is measured in it: grey (h, w), its stamp in nanoseconds, and the size that it was taken in.
 
-    `size` is (width, height) in pixels of the camera, which boxes are in.
+    `size` is (width, height) in pixels of the camera, which boxes are in. `chroma`, (h, w, 2), holds Cr and Cb, by
+    which things of one brightness are told apart; None for a camera without colour.
     """
 
     grey: NDArray[np.uint8]
     stamp: int
     size: tuple[int, int]
+    chroma: NDArray[np.uint8] | None = None
+
+    @property
+    def layers(self) -> tuple[NDArray[np.uint8], ...]:
+        """The grey picture, and the chroma where there is any."""
+        return (self.grey,) if self.chroma is None else (self.grey, self.chroma)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the picture takes."""
+        return sum(layer.nbytes for layer in self.layers)
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What two pictures have to share for anything to be followed from one to the other."""
+        return self.size, self.grey.shape, self.chroma is None
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -43,7 +60,7 @@ class SmallFrame:
 
 
 def shrink(image: NDArray[np.uint8], stamp: int, width: int = WIDTH, size: tuple[int, int] | None = None) -> SmallFrame:
-    """Make a small grey frame of a picture, RGB (H, W, 3) or grey (H, W), at most `width` pixels wide.
+    """Make a small frame of a picture, RGB (H, W, 3) or grey (H, W), at most `width` pixels wide.
 
     `size` is the camera's (width, height), where the picture was already decoded to less than that.
     """
@@ -52,10 +69,13 @@ def shrink(image: NDArray[np.uint8], stamp: int, width: int = WIDTH, size: tuple
     high, wide = image.shape[:2]
     if wide > width:
         target = (width, max(1, round(high * width / wide)))
-        # Shrinking comes first: it leaves less to turn grey. Where it is by more than 2, every pixel has to count.
+        # Shrinking comes first: it leaves less to convert. Where it is by more than 2, every pixel has to count.
         image = np.asarray(cv2.resize(image, target, interpolation=cv2.INTER_AREA), np.uint8)
-    grey = np.ascontiguousarray(image) if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return SmallFrame(np.asarray(grey, np.uint8), stamp, size or (wide, high))
+    if image.ndim == 2:
+        return SmallFrame(np.ascontiguousarray(image), stamp, size or (wide, high))
+    layers = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), np.uint8)
+    grey, chroma = np.ascontiguousarray(layers[..., 0]), np.ascontiguousarray(layers[..., 1:])
+    return SmallFrame(grey, stamp, size or (wide, high), chroma)
 
 
 class FrameBuffer:
@@ -82,19 +102,20 @@ class FrameBuffer:
     def add(self, frame: SmallFrame) -> bool:
         """Keep a frame; False where it is no newer than the newest, and was not taken in.
 
-        A frame of another size empties the buffer first, for nothing can be followed across that.
+        A frame of another size, or without colour after some with, empties the buffer first: nothing can be followed
+        across that.
         """
         newest = self.newest
         if newest is not None and frame.stamp <= newest.stamp:
             return False
-        if newest is not None and (frame.size != newest.size or frame.grey.shape != newest.grey.shape):
+        if newest is not None and frame.kind != newest.kind:
             self.clear()
         self._frames[frame.stamp] = frame
-        self._bytes += frame.grey.nbytes
+        self._bytes += frame.bytes
         while len(self._frames) > 1 and (
             frame.stamp - next(iter(self._frames)) > self.seconds * 1e9 or self._bytes > self._limit
         ):
-            self._bytes -= self._frames.popitem(last=False)[1].grey.nbytes
+            self._bytes -= self._frames.popitem(last=False)[1].bytes
         return True
 
     def at(self, stamp: int) -> SmallFrame | None:

@@ -14,14 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, area, as_box, clip
+from egm_core.propagation.frames import SmallFrame
 from egm_core.propagation.similarity import Mask, Points, Similarity
 
 # The amodal box's picture has at most so many cells along a side.
 CELLS = 64
-# A cell looks as before within so many grey levels of it and its neighbours; where these differ by BUSY, all would.
-LEVELS, BUSY = 16, 70
-# Grey levels are told apart in so many bins, and the object from what lies within this part of its box around it.
+# A cell looks as before within so many levels, of grey and of both chromas, of it and its neighbours; where the grey
+# levels of these differ by BUSY, all would.
+LEVELS, BUSY = (16, 12, 12), 70
+# Levels are told apart in so many bins, and the object from what lies within this part of its box around it.
 BINS, AROUND = 32, 0.25
+# Share of a bin in which nothing was seen, for logarithms.
+UNSEEN = 0.002
 # With less than this part of the visible box on the object for certain, all of it is taken for the object.
 LEAST_OWN = 0.2
 # A piece of the object is so many of its cells, connected; a smaller one may look as before by chance.
@@ -43,11 +47,12 @@ EDGE = 1.0
 class Hiding:
     """What an object, and what hides it, look like in the answer's picture; the boxes are in small pixels.
 
-    `grey`, (h, w), is the amodal box's picture, cells of `cell` (x, y) pixels. `low` and `high`, (h, w), are the
-    darkest and the brightest levels in which a cell looks as before, `own` the cells that are the object's for
-    certain, `inside` the visible box in cells, `foreign`, (4, BINS), the grey levels that beyond its left, upper, right
-    and lower side aren't the object's (all of them where the side isn't cut), and `covered`, (h, w), the cells there
-    that have them.
+    The amodal box is cut into (h, w) cells of `cell` (x, y) pixels, which have C layers: grey, and both chromas where
+    the camera has colour. `low` and `high`, (h, w, C), are the lowest and the highest levels in which a cell looks as
+    before, `own`, (h, w), the cells that are the object's for certain, `inside` the visible box in cells, `foreign`,
+    (4, C, BINS), by how much (logarithm of the odds, summed over the layers) a level speaks for what is beyond its
+    left, upper, right and lower side against the object (everything does where the side isn't cut), and `covered`,
+    (h, w), the cells there that aren't the object's.
     """
 
     visible: Box
@@ -57,17 +62,17 @@ class Hiding:
     high: NDArray[np.int16]
     own: Mask
     inside: tuple[int, int, int, int]
-    foreign: Mask
+    foreign: NDArray[np.float64]
     covered: Mask
 
-    def boxes(self, grey: NDArray[np.uint8], motion: Similarity, points: Points) -> tuple[Box, Box]:
+    def boxes(self, frame: SmallFrame, motion: Similarity, points: Points) -> tuple[Box, Box]:
         """Give the visible and the amodal box in a later picture, both carried by the object's motion.
 
         `points`, (N, 2), are those of the object that are still seen, where they were in the answer's picture.
         """
-        moved = self._hidden(grey, motion, points) if self.own.size else np.zeros(4)
+        moved = self._hidden(frame, motion, points) if self.own.size else np.zeros(4)
         amodal, visible = list(motion.box(self.amodal)), list(motion.box(self.visible))
-        height, width = grey.shape
+        height, width = frame.grey.shape
         for side, edge in enumerate((0.0, 0.0, float(width), float(height))):
             inwards = 1 if side < 2 else -1
             visible[side] += inwards * moved[side] * motion.scale
@@ -77,10 +82,10 @@ class Hiding:
                     visible[side] = edge
         return as_box(visible), as_box(amodal)
 
-    def _hidden(self, grey: NDArray[np.uint8], motion: Similarity, points: Points) -> NDArray[np.float64]:
+    def _hidden(self, frame: SmallFrame, motion: Similarity, points: Points) -> NDArray[np.float64]:
         """Give how far each side of the visible box has gone inwards, in pixels of the answer's picture, (4,)."""
-        now = _sample(grey, self.amodal, self.cell, self.own.shape, motion)
-        same = (now >= self.low) & (now <= self.high) & self.own
+        now = _sample(frame, self.amodal, self.cell, self.own.shape, motion)
+        same = ((now >= self.low) & (now <= self.high)).all(2) & self.own
         x0, y0, x1, y1 = self.inside
         for x, y in ((points - np.array(self.amodal[:2])) / np.array(self.cell)).astype(int):
             if x0 <= x < x1 and y0 <= y < y1:
@@ -96,41 +101,45 @@ class Hiding:
         for side, (part, size) in enumerate(zip(parts, sizes, strict=True)):
             if part.sum() < LEAST_HIDDEN * self.own.sum() or gone[side] < max(LEAST_PART * size, LEAST_CELLS):
                 covered = self.covered[beyond[side]]
-                out = covered & ~self.foreign[side][now[beyond[side]] >> 3]
+                out = covered & (_odds(self.foreign[side], _binned(now[beyond[side]])) < 0)
                 shown = out.sum(side % 2) >= np.maximum(LEAST_OUT * covered.sum(side % 2), 1)
                 shown &= covered.size > 0 and covered.mean() >= LEAST_COVERED
                 gone[side] = -int(np.argmin(np.append(shown[:: -1 if side < 2 else 1], False)))
         return np.asarray(np.array(gone) * np.tile(self.cell, 2), np.float64)
 
 
-def look(grey: NDArray[np.uint8], visible: Box, amodal: Box) -> Hiding:
+def look(frame: SmallFrame, visible: Box, amodal: Box) -> Hiding:
     """Look at an object in the answer's picture; boxes in small pixels, the amodal one is clipped to the picture."""
-    height, width = grey.shape
+    height, width = frame.grey.shape
     whole = clip(amodal, width, height)
     whole = as_box(np.concatenate([np.minimum(whole[:2], visible[:2]), np.maximum(whole[2:], visible[2:])]))
     size = np.array([whole[2] - whole[0], whole[3] - whole[1]])
     columns, rows = (int(count) for count in np.ceil(np.minimum(size, CELLS)))
     if min(columns, rows) < 3 or area(visible) <= 0:
-        nothing = np.zeros((0, 0), np.int16)
-        return Hiding(visible, whole, (1.0, 1.0), nothing, nothing, nothing > 0, (0, 0, 0, 0), np.ones((4, BINS), bool),
-                      nothing > 0)  # fmt: skip
+        nothing, none = np.zeros((0, 0, 1), np.int16), np.zeros((0, 0), bool)
+        return Hiding(visible, whole, (1.0, 1.0), nothing, nothing, none, (0, 0, 0, 0), np.zeros((4, 1, BINS)), none)
     cell = (float(size[0] / columns), float(size[1] / rows))
-    picture = _sample(grey, whole, cell, (rows, columns), Similarity())
+    picture = _sample(frame, whole, cell, (rows, columns), Similarity())
     x0, y0, x1, y1 = (int(edge) for edge in np.round((np.array(visible) - np.tile(whole[:2], 2)) / np.tile(cell, 2)))
-    low, high = (change(picture, np.ones((3, 3), np.uint8)).astype(np.int16) for change in (cv2.erode, cv2.dilate))
-    bins = np.asarray(picture >> 3, np.uint8)
-    own = _own(bins, (x0, y0, x1, y1), _around(grey, visible)) & (high - low <= BUSY)
+    near = np.ones((3, 3), np.uint8)
+    low, high = (
+        np.asarray(change(picture, near), np.int16).reshape(picture.shape) for change in (cv2.erode, cv2.dilate)
+    )
+    bins = _binned(picture)
+    own = _own(bins, (x0, y0, x1, y1), _around(frame, visible)) & ((high - low)[..., 0] <= BUSY)
     beyond = (bins[y0:y1, :x0], bins[:y0, x0:x1], bins[y0:y1, x1:], bins[y1:, x0:x1])
     # What was never seen beside the object may be a part of it, so that it has a share in all levels.
-    mine = _histogram(bins[own]) + 0.5 / BINS
+    mine = np.log(_shares(bins[own]) + 0.5 / BINS)
     foreign = [
-        _histogram(part) >= mine if cut and part.size else np.ones(BINS, bool)
+        np.log(_shares(part) + UNSEEN) - mine if cut and part.size else np.ones(mine.shape)
         for cut, part in zip(cut_sides(visible, whole), beyond, strict=True)
     ]
     covered = np.zeros(own.shape, bool)
-    covered[y0:y1, :x0], covered[:y0, x0:x1] = foreign[0][beyond[0]], foreign[1][beyond[1]]
-    covered[y0:y1, x1:], covered[y1:, x0:x1] = foreign[2][beyond[2]], foreign[3][beyond[3]]
-    return Hiding(visible, whole, cell, low - LEVELS, high + LEVELS, own, (x0, y0, x1, y1), np.stack(foreign), covered)
+    sides = (np.s_[y0:y1, :x0], np.s_[:y0, x0:x1], np.s_[y0:y1, x1:], np.s_[y1:, x0:x1])
+    for side, part, table in zip(sides, beyond, foreign, strict=True):
+        covered[side] = _odds(table, part) >= 0
+    margin = np.array(LEVELS[: picture.shape[2]], np.int16)
+    return Hiding(visible, whole, cell, low - margin, high + margin, own, (x0, y0, x1, y1), np.stack(foreign), covered)
 
 
 def cut_sides(visible: Box, amodal: Box) -> tuple[bool, ...]:
@@ -140,29 +149,40 @@ def cut_sides(visible: Box, amodal: Box) -> tuple[bool, ...]:
 
 
 def _own(bins: NDArray[np.uint8], inside: tuple[int, int, int, int], around: list[NDArray[np.uint8]]) -> Mask:
-    """Find the cells in the visible box whose grey level is commoner in it than beyond any of its sides."""
+    """Find the cells in the visible box whose levels are commoner in it than beyond any of its sides."""
     x0, y0, x1, y1 = inside
     within = bins[y0:y1, x0:x1]
-    commoner = np.all([_histogram(within) > _histogram(np.asarray(part >> 3, np.uint8)) for part in around], 0)[within]
-    own = np.zeros(bins.shape, bool)
+    mine = np.log(_shares(within) + UNSEEN)
+    commoner = np.all([_odds(mine - np.log(_shares(_binned(part)) + UNSEEN), within) > 0 for part in around], 0)
+    own = np.zeros(bins.shape[:2], bool)
     own[y0:y1, x0:x1] = commoner if commoner.mean() >= LEAST_OWN else True
     return own
 
 
-def _around(grey: NDArray[np.uint8], box: Box) -> list[NDArray[np.uint8]]:
-    """Give the pixels beyond each side of a box."""
-    height, width = grey.shape
+def _around(frame: SmallFrame, box: Box) -> list[NDArray[np.uint8]]:
+    """Give the pixels beyond each side of a box, (h, w, C)."""
+    height, width = frame.grey.shape
     x, y = AROUND * (box[2] - box[0]) + 2, AROUND * (box[3] - box[1]) + 2
     outer = clip((box[0] - x, box[1] - y, box[2] + x, box[3] + y), width, height)
     (u0, v0, u1, v1), (x0, y0, x1, y1) = (tuple(round(edge) for edge in edges) for edges in (outer, box))
-    return [grey[v0:v1, u0:x0], grey[v0:y0, u0:u1], grey[v0:v1, x1:u1], grey[y1:v1, u0:u1]]
+    sides = (np.s_[v0:v1, u0:x0], np.s_[v0:y0, u0:u1], np.s_[v0:v1, x1:u1], np.s_[y1:v1, u0:u1])
+    return [np.dstack([layer[side] for layer in frame.layers]) for side in sides]
 
 
-def _histogram(bins: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Give the share of each bin, (BINS,), smoothed over its neighbours; all 0 for no pixels."""
-    counts = np.bincount(bins.ravel(), minlength=BINS).astype(float)
-    smooth = np.convolve(np.pad(counts, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
-    return np.asarray(smooth / max(float(smooth.sum()), 1.0))
+def _binned(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(levels >> 3, np.uint8)
+
+
+def _shares(bins: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Give the share of each bin in each layer, (C, BINS), smoothed over its neighbours; all 0 for no pixels."""
+    counts = [np.bincount(layer.ravel(), minlength=BINS) for layer in np.moveaxis(bins, -1, 0)]
+    smooth = [np.convolve(np.pad(count.astype(float), 1, mode="edge"), [0.25, 0.5, 0.25], "valid") for count in counts]
+    return np.stack([row / max(float(row.sum()), 1.0) for row in smooth])
+
+
+def _odds(table: NDArray[np.float64], bins: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Add up what a table (C, BINS) of logarithms says of cells (h, w, C), layer by layer."""
+    return np.asarray(sum(row[bins[..., layer]] for layer, row in enumerate(table)), np.float64)
 
 
 def _pieces(same: Mask, least: float) -> tuple[int, int, int, int] | None:
@@ -176,10 +196,12 @@ def _pieces(same: Mask, least: float) -> tuple[int, int, int, int] | None:
 
 
 def _sample(
-    grey: NDArray[np.uint8], box: Box, cell: tuple[float, float], shape: tuple[int, int], motion: Similarity
+    frame: SmallFrame, box: Box, cell: tuple[float, float], shape: tuple[int, int], motion: Similarity
 ) -> NDArray[np.uint8]:
-    """Look up a box's cells, `shape` (rows, columns) of them, where a motion has taken them."""
+    """Look up a box's cells, `shape` (rows, columns) of them, where a motion has taken them, (rows, columns, C)."""
     first = motion.matrix @ (np.array(box[:2]) + np.array(cell) / 2) + np.array(motion.shift) - 0.5
     matrix = np.column_stack([motion.matrix * np.array(cell), first])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(grey, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    edge = cv2.BORDER_REPLICATE
+    cells = [cv2.warpAffine(layer, matrix, shape[::-1], flags=flags, borderMode=edge) for layer in frame.layers]
+    return np.asarray(np.dstack(cells), np.uint8)

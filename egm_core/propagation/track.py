@@ -137,7 +137,7 @@ def begin(frame: SmallFrame, visible: Box, amodal: Box | None, score: float) -> 
     lost: Loss = "" if len(found) >= LEAST_POINTS else "no_support"
     support = 1.0 if not lost else 0.0
     origin = (visible, amodal, score)
-    hidden = look(frame.grey, inside, whole)
+    hidden = look(frame, inside, whole)
     return Track(
         frame, frame, visible, amodal, score, support, lost, origin, Similarity(), points, (around, around), len(found),
         hidden,
@@ -171,7 +171,7 @@ def tolerance(box: Box) -> float:
 
 
 def _step(track: Track, frame: SmallFrame, limits: Limits) -> Track:
-    if frame.size != track.frame.size or frame.grey.shape != track.frame.grey.shape:
+    if frame.kind != track.frame.kind:
         return replace(track, frame=frame, lost="another_size", support=0.0, score=0.0)
     seconds = (frame.stamp - track.frame.stamp) / 1e9
     box = track.start.inwards(track.origin[0])
@@ -195,7 +195,7 @@ def _step(track: Track, frame: SmallFrame, limits: Limits) -> Track:
         x, y = (float(part) for part in kept_speed * np.array(velocity) + (1 - kept_speed) * speed)
         velocity = (x, y)
     kept = replace(points, steps=points.steps + 1).only(agreeing)
-    boxes = track.hiding.boxes(frame.grey, motion, kept.home[kept.steps > PROBATION])
+    boxes = track.hiding.boxes(frame, motion, kept.home[kept.steps > PROBATION])
     kept = _refreshed(kept, frame, motion, boxes[0], track.expected)
     after = replace(
         track, frame=frame, motion=motion, points=kept, around=around, support=support, blind=blind, velocity=velocity

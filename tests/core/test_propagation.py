@@ -119,6 +119,27 @@ def street(number: int, left: float, post: float = -99.0, width: int = 45, top: 
     return SmallFrame(grey, number * STEP, SIZE)
 
 
+def painted(number: int, post: float) -> SmallFrame:
+    """The object of `street`, red, and a green post as bright as its middle, from x = post to the right."""
+    picture = street(number, 120.0).grey[..., None].repeat(3, 2)
+    picture[80:140, 120:180] = [110, 20, 25]
+    picture[80:140, 120:180] += OBJECT[..., None] // 16
+    picture[:, round(post) : round(post) + 45] = [10, 72, 20]
+    return shrink(picture, number * STEP)
+
+
+def test_a_side_ends_at_what_has_its_brightness_but_another_color() -> None:
+    frames = [painted(i, 190.0 - 4.0 * i) for i in range(11)]
+    red, green = frames[0].grey[110, 130], frames[0].grey[110, 200]
+    assert abs(int(red) - int(green)) < 12
+    half = (120.0, 80.0, 150.0, 140.0)
+    track = propagate(begin(frames[0], BOX, BOX, 1.0), frames[1:])
+    assert iou(track.visible, half) > 0.9
+    dull = [SmallFrame(frame.grey, frame.stamp, frame.size) for frame in frames]
+    assert iou(propagate(begin(dull[0], BOX, BOX, 1.0), dull[1:]).visible, half) < 0.6
+    assert propagate(begin(frames[0], BOX, BOX, 1.0), dull[1:2]).lost == "another_size"
+
+
 def test_a_side_that_something_comes_before_ends_there_and_comes_back() -> None:
     """The post covers the object's right half at last; then it goes away again."""
     posts = [190.0 - 4.0 * i for i in range(11)]

@@ -201,6 +201,10 @@ def test_jpegs_are_decoded_small_and_keep_the_camera_s_size() -> None:
     assert small.grey.shape == exact.grey.shape == (90, 160)
     assert small.size == exact.size == (640, 360)
     assert np.abs(small.grey.astype(int) - exact.grey).mean() < 6
+    red = np.full((360, 640, 3), [200, 30, 30], np.uint8)
+    small = small_frame(images.encode_compressed(red, header(1)), 160)
+    assert small.chroma is not None
+    assert small.chroma[45, 80, 0] > 200  # Cr: a red that came as blue would have little of it.
     message.data = message.data[:-30]
     with pytest.raises(ImageError, match="truncated"):
         small_frame(message, 160)
