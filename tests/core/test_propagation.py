@@ -241,6 +241,17 @@ def test_the_buffer_is_bounded_in_time_and_bytes_and_starts_anew_with_another_si
     assert len(buffer) == 1
 
 
+@pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (541, 971), (480, 640), (1, 3000)])
+def test_every_pixel_counts_in_a_small_frame(size: tuple[int, int]) -> None:
+    """Noise averages out; a picture whose pixels were skipped would keep more of it."""
+    noise = np.random.default_rng(1).integers(0, 255, (*size, 3), np.uint8)
+    small = shrink(noise, 0, 480)
+    assert small.grey.shape == (max(1, round(size[0] * 480 / size[1])), 480)
+    assert small.size == size[::-1]
+    assert small.grey.std() < 0.65 * cv2.cvtColor(noise, cv2.COLOR_RGB2GRAY).std()
+    assert abs(small.grey.mean() - cv2.cvtColor(noise, cv2.COLOR_RGB2GRAY).mean()) < 4
+
+
 def test_a_small_frame_keeps_the_camera_s_size() -> None:
     frame = shrink(np.full((720, 1280, 3), 50, np.uint8), 7, 480)
     assert frame.grey.shape == (270, 480)
