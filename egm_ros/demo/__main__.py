@@ -70,7 +70,14 @@ class Demo:
     def _show(self, shown: Shown, deadline: float) -> None:
         """Run a camera, and ask one thing after the other until the deadline."""
         camera = f"camera_{shown.name}"
+        before = self._robot.pictures
         self._processes.start(camera, "egm_ros.camera", "--ros-args", *shown.camera)
+        # DDS may take three seconds to let one of those who look on know of a new camera.
+        self._robot.spin_until(
+            lambda: all(now > then for now, then in zip(self._robot.pictures, before, strict=True)),
+            LONGEST,
+            self._processes.check,
+        )
         print(f"-- {shown.name}, {self._seconds():.1f} s", flush=True)
         for number, instruction in enumerate(list(shown.instructions)[: self._options.instructions]):
             first = len(self._robot.rows)

@@ -87,6 +87,11 @@ class Robot:
             self._conclude()
         return True
 
+    @property
+    def pictures(self) -> tuple[int, int]:
+        """How many pictures came from the camera, and from the overlay."""
+        return len(self._seen), len(self._drawn)
+
     def seen(self, stamp: Stamp) -> RGB | None:
         """Give the camera's picture of a stamp."""
         return decode(self._seen[stamp]) if stamp in self._seen else None
