@@ -138,7 +138,7 @@ class Demo:
         if not tiles or not film:
             raise NoAnswer("no picture came from the overlay")
         pictures.contact_sheet(out / "demo.png", tiles)
-        beside = [(image, told) for stamp, told in self._beside if (image := self._robot.drawn(stamp)) is not None]
+        beside = [(image, told) for stamp, told in self._beside if (image := self._robot.live(stamp)) is not None]
         if beside:
             pictures.contact_sheet(out / "demo_now.png", beside)
         pictures.film(out / "demo.mp4", film, self._shown[0].rate)

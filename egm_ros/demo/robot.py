@@ -54,9 +54,10 @@ class Robot:
         self._subscribe(DiagnosticStatus, "grounding/status", self._on_status, reliable)
         self._carried: dict[Stamp, Any] = {}
         self._subscribe(Detection2DArray, "propagation/visible", lambda array: self._keep(self._carried, array))
-        self._subscribe(CompressedImage, "overlay/image/compressed", lambda image: self._keep(self._drawn, image))
+        self._subscribe(CompressedImage, "overlay/image/compressed", self._on_overlay)
         self._subscribe(Image, "image", lambda image: self._keep(self._seen, image), qos_profile_sensor_data)
         self._drawn: dict[Stamp, CompressedImage] = {}
+        self._live: dict[Stamp, CompressedImage] = {}
         self._seen: dict[Stamp, Image] = {}
         self._waiting: list[tuple[float, dict[str, str]]] = []
         self.rows: list[Row] = []
@@ -97,8 +98,12 @@ class Robot:
         return decode(self._seen[stamp]) if stamp in self._seen else None
 
     def drawn(self, stamp: Stamp) -> RGB | None:
-        """Give the overlay's picture of a stamp."""
+        """Give the overlay's picture of a stamp, with the answer for it where there is one."""
         return decode(self._drawn[stamp]) if stamp in self._drawn else None
+
+    def live(self, stamp: Stamp) -> RGB | None:
+        """Give the overlay's picture of a stamp as it was shown first: with an older answer, and what was carried."""
+        return decode(self._live[stamp]) if stamp in self._live else None
 
     def carried(self, instruction: str) -> dict[Stamp, Box]:
         """Give the propagated visible boxes of an instruction, by the stamp of the picture they are for."""
@@ -119,6 +124,10 @@ class Robot:
 
     def _keep(self, kept: dict[Stamp, Any], message: Any) -> None:
         kept[stamp_of(message)] = message
+
+    def _on_overlay(self, image: CompressedImage) -> None:
+        self._live.setdefault(stamp_of(image), image)
+        self._keep(self._drawn, image)
 
     def _on_status(self, status: DiagnosticStatus) -> None:
         values = {entry.key: entry.value for entry in status.values}

@@ -11,12 +11,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
 
 from egm_core.boxes import iou
 from egm_ros.demo import pictures, stage
 from egm_ros.demo.__main__ import line
 from egm_ros.demo.processes import ProcessDied, Processes
-from egm_ros.demo.robot import Row
+from egm_ros.demo.robot import Robot, Row
+from egm_ros.images import encode_compressed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,6 +46,30 @@ def row(**fields: object) -> Row:
         "reasoning": "",
     }
     return Row(**(values | fields))  # type: ignore[arg-type]
+
+
+def test_the_overlay_s_first_picture_of_a_stamp_is_kept_beside_its_last(domain: int) -> None:
+    """The first has the stale boxes and the carried ones, the last the answer for that very picture."""
+    robot = Robot()
+    other = rclpy.create_node("painter")
+    publisher = other.create_publisher(CompressedImage, "overlay/image/compressed", 50)
+    assert robot.spin_until(lambda: bool(publisher.get_subscription_count()), 20.0, lambda: None)
+    stamped = Header(stamp=Time(sec=7))
+    for level in (40, 200):
+        publisher.publish(encode_compressed(np.full((48, 64, 3), level, np.uint8), stamped))
+    stamp = 7 * 10**9
+
+    def changed() -> bool:
+        drawn = robot.drawn(stamp)
+        return drawn is not None and drawn.mean() > 150
+
+    arrived = robot.spin_until(changed, 20.0, lambda: None)
+    live = robot.live(stamp)
+    other.destroy_node()
+    robot.close()
+    assert arrived
+    assert live is not None
+    assert live.mean() < 60
 
 
 @pytest.mark.slow
