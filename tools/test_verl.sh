@@ -13,8 +13,10 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv-verl
 stamp=$venv/complete
+pin() { grep -h "^$1==" "$root"/requirements/*.txt | head -n 1; }
 first="torch==2.13.0"
-wanted="verl==0.9.1 transformers==5.10.4 pytest==8.4.2 pytest-timeout==2.4.0 qwen-vl-utils==0.0.14 opencv-python-headless==4.14.0.94 uvicorn==0.54.0 fastapi==0.165.0"
+wanted="verl==0.9.1 transformers==5.10.4 qwen-vl-utils==0.0.14 $(pin opencv-python-headless) $(pin uvicorn) $(pin fastapi)"
+wanted="$wanted $(pin pytest) $(pin pytest-timeout) $(pin hypothesis)"
 vision="torchvision==0.28.0"
 
 # One at a time: two at once would take each other's environment apart.

@@ -1,0 +1,42 @@
+"""The environments of make test-verl and make test-ray have what their tests begin with."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# Modules whose package has another name.
+PACKAGES = {"yaml": "pyyaml", "cv2": "opencv-python-headless", "PIL": "pillow"}
+# What verl and Ray Data require by their own metadata.
+BROUGHT = {
+    "verl": {"torch", "datasets", "numpy", "pillow", "omegaconf", "hydra", "ray", "tensordict", "pyarrow", "httpx"},
+    "ray_data": {"ray"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Name the packages that a module imports when it is loaded."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    own = {"egm_core", "egm_ros", "checkpoints", "scoring_run"} | {p.stem for p in path.parent.glob("*.py")}
+    return {PACKAGES.get(name, name) for name in names - own - set(sys.stdlib_module_names)}
+
+
+@pytest.mark.parametrize(("script", "folder"), [("test_verl.sh", "verl"), ("test_ray.sh", "ray_data")])
+def test_an_environment_of_its_own_has_what_its_tests_import(script: str, folder: str):
+    text = (ROOT / "tools" / script).read_text().lower()
+    listed = set(re.findall(r"\bpin ([a-z0-9_.-]+)\)", text))
+    listed |= set(re.findall(r"([a-z0-9_.-]+)(?:\[[a-z,]+\])?==", text))
+    tests = [ROOT / "tests" / "conftest.py", *(ROOT / "tests" / folder).glob("*.py")]
+    needed = set().union(*(imported(path) for path in tests))
+    assert not needed - listed - BROUGHT[folder], f"tools/{script} installs none of these"
