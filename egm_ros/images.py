@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -19,41 +20,14 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from egm_core.picture_file import cut_short, deep_grey
+from egm_ros.encodings import COLOUR, DEPTH, PACKED, PLANAR, Packed, Planar, guessed
+
 RGB = NDArray[np.uint8]
 
-# encoding -> (type of a sample, samples of a pixel, OpenCV conversions to RGB)
-_COLOUR: dict[str, tuple[type[np.generic], int, int | None]] = {
-    "rgb8": (np.uint8, 3, None),
-    "bgr8": (np.uint8, 3, cv2.COLOR_BGR2RGB),
-    "rgba8": (np.uint8, 4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (np.uint8, 4, cv2.COLOR_BGRA2RGB),
-    "mono8": (np.uint8, 1, cv2.COLOR_GRAY2RGB),
-    "8UC1": (np.uint8, 1, cv2.COLOR_GRAY2RGB),
-    "rgb16": (np.uint16, 3, None),
-    "bgr16": (np.uint16, 3, cv2.COLOR_BGR2RGB),
-    "rgba16": (np.uint16, 4, cv2.COLOR_RGBA2RGB),
-    "bgra16": (np.uint16, 4, cv2.COLOR_BGRA2RGB),
-    "mono16": (np.uint16, 1, cv2.COLOR_GRAY2RGB),
-    "yuv422": (np.uint8, 2, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": (np.uint8, 2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": (np.uint8, 2, cv2.COLOR_YUV2RGB_YUY2),
-    "yuyv": (np.uint8, 2, cv2.COLOR_YUV2RGB_YUY2),
-    # ROS names a Bayer pattern by its first row, OpenCV by the second row's middle.
-    "bayer_rggb8": (np.uint8, 1, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr8": (np.uint8, 1, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg8": (np.uint8, 1, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg8": (np.uint8, 1, cv2.COLOR_BayerGB2RGB),
-    "bayer_rggb16": (np.uint16, 1, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr16": (np.uint16, 1, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg16": (np.uint16, 1, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg16": (np.uint16, 1, cv2.COLOR_BayerGB2RGB),
-}
-# Depth in what unit of metres (REP-118).
-_DEPTH: dict[str, tuple[type[np.generic], float]] = {
-    "16UC1": (np.uint16, 0.001),
-    "mono16": (np.uint16, 0.001),
-    "32FC1": (np.float32, 1.0),
-}
+# What cv_bridge refuses, or names in another way.
+_NOT_BRIDGED = {"8UC1", "8UC3", "8UC4", "16UC3", "16UC4", "uyvy", "yuyv"}
+_VIDEO = ("h264", "h265", "hevc", "av1", "vp8", "vp9")
 
 _BRIDGE_PROBE = """
 import numpy
@@ -81,32 +55,36 @@ def decode(message: Any) -> RGB:
     if not hasattr(message, "encoding"):
         return _decode_compressed(message)
     encoding = str(message.encoding)
-    if encoding not in _COLOUR:
-        if encoding in _DEPTH:
+    if encoding in PLANAR:
+        return _decode_planar(message, PLANAR[encoding])
+    if encoding not in PACKED:
+        if encoding in DEPTH:
             raise ImageError("not_colour", f"{encoding} is a depth image; subscribe to the camera's colour image")
-        raise ImageError("unsupported_encoding", f"{encoding!r} is none of {', '.join(_COLOUR)}")
-    sample, channels, conversion = _COLOUR[encoding]
-    pixels = _pixels(message, sample, channels)
+        raise ImageError("unsupported_encoding", f"{encoding!r} is none of {', '.join(COLOUR)}")
+    packed = PACKED[encoding]
+    pixels = _pixels(message, packed.sample, packed.channels)
     height, width = pixels.shape[:2]
-    if channels == 2 and width % 2:
+    if packed.channels == 2 and width % 2:
         raise ImageError("odd_size", f"{encoding} shares colours between two pixels, but the width is {width}")
     if encoding.startswith("bayer") and (width < 2 or height < 2):
         raise ImageError("odd_size", f"{encoding} needs 2x2 pixels, but the image is {width}x{height}")
     bridge = _cv_bridge()
-    if bridge is not None and encoding not in ("8UC1", "uyvy", "yuyv"):
+    if bridge is not None and encoding not in _NOT_BRIDGED:
         return np.ascontiguousarray(bridge.imgmsg_to_cv2(message, "rgb8"))
-    colour = pixels.copy() if conversion is None else cv2.cvtColor(pixels, conversion)
-    if sample is np.uint16:
-        colour = cv2.convertScaleAbs(colour, alpha=255.0 / 65535.0)
-    return colour
+    return _to_rgb(pixels, packed)
+
+
+def guess(message: Any) -> str:
+    """Say what an image is taken for where its encoding leaves that open, and the remedy; empty where it does not."""
+    return guessed(str(getattr(message, "encoding", "")))
 
 
 def decode_depth(message: Any) -> NDArray[np.float32]:
     """Decode a depth image to metres, shape (height, width); what was not measured (0, NaN) becomes NaN."""
     encoding = str(getattr(message, "encoding", "compressed"))
-    if encoding not in _DEPTH:
-        raise ImageError("unsupported_encoding", f"depth as {encoding!r} is none of {', '.join(_DEPTH)}")
-    sample, unit = _DEPTH[encoding]
+    if encoding not in DEPTH:
+        raise ImageError("unsupported_encoding", f"depth as {encoding!r} is none of {', '.join(DEPTH)}")
+    sample, unit = DEPTH[encoding]
     depth = _pixels(message, sample, 1).astype(np.float32) * np.float32(unit)
     depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
     return depth
@@ -162,32 +140,105 @@ def _pixels(message: Any, sample: type[np.generic], channels: int) -> NDArray[An
     return pixels if channels == 1 else pixels.reshape(height, width, channels)
 
 
-def _decode_compressed(message: Any) -> RGB:
-    declared = str(message.format)
-    if "compressedDepth" in declared:
-        raise ImageError("not_colour", f"{declared!r} is a depth image; subscribe to the camera's colour image")
+def _decode_planar(message: Any, planar: Planar) -> RGB:
+    """Decode an image of two planes; rows may be padded, in both alike."""
+    width, height, encoding = int(message.width), int(message.height), str(message.encoding)
+    if width <= 0 or height <= 0:
+        raise ImageError("empty_image", f"the image is {width}x{height}")
+    if width % planar.share or height % planar.share:
+        raise ImageError("odd_size", f"{encoding} shares colours between 2x2 pixels, but the image is {width}x{height}")
     data = np.frombuffer(message.data, np.uint8)
+    # Drivers disagree on what `step` counts here: bytes of a row of luma, or of all planes. The buffer decides.
+    colours = 2 * height // planar.share**2
+    row, left = divmod(data.size, height + colours)
+    if row < width or left:
+        whole = width * (height + colours)
+        reason = "truncated" if data.size < whole else "size_mismatch"
+        raise ImageError(reason, f"{encoding} of {width}x{height} takes {whole} bytes or more, but {data.size} came")
+    luma = data[: height * row].reshape(height, row)[:, :width]
+    pairs = data[height * row :].reshape(height // planar.share, 2 * row // planar.share)
+    pairs = pairs[:, : 2 * width // planar.share].reshape(height // planar.share, width // planar.share, 2)
+    return np.asarray(planar.convert(np.ascontiguousarray(luma), np.ascontiguousarray(pairs)), np.uint8)
+
+
+def _to_rgb(pixels: NDArray[Any], packed: Packed) -> RGB:
+    colour = pixels.copy() if packed.conversion is None else cv2.cvtColor(pixels, packed.conversion)
+    if colour.dtype == np.uint16:
+        colour = cv2.convertScaleAbs(colour, alpha=255.0 / 65535.0)
+    return np.asarray(colour, np.uint8)
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A compressed colour picture that may be decoded: its bytes, and what its format says of the picture inside.
+
+    `inner` is the encoding before compression, as image_transport writes it; empty where the format does not say.
+    `swapped`: the file holds RGB where files hold BGR.
+    """
+
+    data: NDArray[np.uint8]
+    declared: str
+    inner: str
+    swapped: bool
+
+    @property
+    def mosaic(self) -> bool:
+        """Whether the file may hold the bare samples of a Bayer filter."""
+        return self.inner.startswith("bayer_")
+
+
+def opened(message: Any) -> Compressed:
+    """Look at a compressed image's format and bytes; ImageError where no colour picture can come of them."""
+    declared = str(message.format)
+    inner = declared.partition(";")[0].strip() if ";" in declared else ""
+    data = np.frombuffer(message.data, np.uint8)
+    if "compressedDepth" in declared or (inner in DEPTH and inner != "mono16"):
+        raise ImageError("not_colour", f"{declared!r} is a depth image; subscribe to the camera's colour image")
     if not data.size:
         raise ImageError("empty_image", "the compressed image has no bytes")
-    refuse_cut_short(data)
+    if any(codec in declared.lower() for codec in _VIDEO):
+        raise ImageError(
+            "undecodable", f"{declared!r} is a video stream, not pictures; republish the camera's raw image as JPEG"
+        )
+    if cut_short(data.data):
+        raise ImageError("truncated", f"the picture ({declared!r}, {data.size} bytes) has no end")
+    # Deep grey is depth more often than a picture, and would look almost black.
+    if inner != "mono16" and not inner.startswith("bayer_") and deep_grey(data.data):
+        raise ImageError(
+            "not_colour",
+            f"{declared!r} holds 16-bit grey, such as depth; subscribe to the camera's colour image, or have the "
+            "publisher write 'mono16; png compressed' as its format if this is a grey picture",
+        )
+    return Compressed(data, declared, inner, "compressed rgb8" in declared)
+
+
+def _decode_compressed(message: Any) -> RGB:
+    picture = opened(message)
+    flags = cv2.IMREAD_UNCHANGED if picture.mosaic else cv2.IMREAD_COLOR
+    image = imdecode(picture, flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture.mosaic and image.ndim == 2 and picture.inner in PACKED and min(image.shape) >= 2:
+        return _to_rgb(image, PACKED[picture.inner])
+    if image.dtype == np.uint16:
+        image = cv2.convertScaleAbs(image, alpha=255.0 / 65535.0)
+    if image.ndim == 2 or image.shape[2] == 4:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR if image.ndim == 2 else cv2.COLOR_BGRA2BGR)
+    return in_rgb(picture, image)
+
+
+def imdecode(picture: Compressed, flags: int) -> NDArray[Any]:
+    """Decode with OpenCV's flags; ImageError `undecodable` where that fails."""
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = cv2.imdecode(picture.data, flags)
     except cv2.error as error:
         raise ImageError("undecodable", str(error).strip().splitlines()[-1]) from error
     if image is None:
-        raise ImageError("undecodable", f"{data.size} bytes declared as {declared!r} are no image")
-    if "compressed rgb8" in declared:  # image_transport's word for a file whose colours are swapped
-        return np.asarray(image, np.uint8)
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        raise ImageError("undecodable", f"{picture.data.size} bytes declared as {picture.declared!r} are no image")
+    return np.asarray(image)
 
 
-def refuse_cut_short(data: NDArray[np.uint8]) -> None:
-    """Refuse a JPEG or PNG without its end: OpenCV would fill the missing part with grey."""
-    tail = data[-4096:].tobytes().rstrip(b"\0")
-    if data[:2].tobytes() == b"\xff\xd8" and not tail.endswith(b"\xff\xd9"):
-        raise ImageError("truncated", f"the JPEG of {data.size} bytes has no end")
-    if data[:8].tobytes() == b"\x89PNG\r\n\x1a\n" and b"IEND" not in tail[-64:]:
-        raise ImageError("truncated", f"the PNG of {data.size} bytes has no end")
+def in_rgb(picture: Compressed, image: NDArray[Any]) -> RGB:
+    """Put the channels of a decoded colour picture (H, W, 3) in the order RGB."""
+    return np.asarray(image if picture.swapped else cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 @functools.cache

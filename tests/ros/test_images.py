@@ -21,7 +21,9 @@ pytest.importorskip("rclpy", reason="no ROS 2")
 from std_msgs.msg import Header
 
 from egm_ros import images
+from egm_ros.encodings import COLOUR, PACKED, PLANAR
 from egm_ros.images import ImageError
+from egm_ros.small_frames import small_frame
 
 pytestmark = pytest.mark.ros
 
@@ -72,6 +74,37 @@ def uyvy(image: np.ndarray) -> np.ndarray:
     return np.clip(np.round(out), 0, 255).astype(np.uint8)
 
 
+def planes(image: np.ndarray, share: int, order: str) -> tuple[np.ndarray, np.ndarray]:
+    """Samples an RGB image as a plane of luma and one of colours, one pair to every share x share pixels."""
+    pairs = uyvy(image)
+    # U stands at even columns of the packed form, V at odd ones.
+    blue, red = pairs[:, 0::2, 0].repeat(2, 1), pairs[:, 1::2, 0].repeat(2, 1)
+    every = np.dstack([blue, red] if order == "uv" else [red, blue])
+    return pairs[..., 1], every[::share, ::share]
+
+
+def planar(image: np.ndarray, encoding: str, padding: int, step: int | None = None) -> SimpleNamespace:
+    """A message of two planes whose rows of luma are padded, and those of colours by as much for each plane's row."""
+    share, order = PLANES[encoding]
+    luma, pairs = planes(image, share, order)
+    height, width = luma.shape
+    rows = pairs.reshape(len(pairs), -1)
+    luma = np.hstack([luma, np.full((height, padding), 170, np.uint8)])
+    rows = np.hstack([rows, np.full((len(rows), 2 * padding // share), 170, np.uint8)])
+    data = array.array("B", luma.tobytes() + rows.tobytes())
+    return SimpleNamespace(
+        width=width,
+        height=height,
+        step=width + padding if step is None else step,
+        encoding=encoding,
+        is_bigendian=0,
+        data=data,
+    )
+
+
+PLANES = {"nv12": (2, "uv"), "nv21": (2, "vu"), "nv24": (1, "uv")}
+
+
 def wide(image: np.ndarray) -> np.ndarray:
     return image.astype(np.uint16) * 257
 
@@ -90,6 +123,10 @@ EXACT = {
     "bgr16": (wide(RGB)[..., ::-1], RGB),
     "rgba16": (np.dstack([wide(RGB), wide(OPAQUE)]), RGB),
     "bgra16": (np.dstack([wide(RGB)[..., ::-1], wide(OPAQUE)]), RGB),
+    "8UC3": (RGB[..., ::-1], RGB),
+    "8UC4": (np.dstack([RGB[..., ::-1], OPAQUE]), RGB),
+    "16UC3": (wide(RGB)[..., ::-1], RGB),
+    "16UC4": (np.dstack([wide(RGB)[..., ::-1], wide(OPAQUE)]), RGB),
     "mono16": (wide(GREY[..., 0]), GREY),
 }
 NEAR = {
@@ -122,8 +159,44 @@ def test_subsampled_encodings_come_close(encoding: str, padding: int, bigendian:
     assert np.abs(decoded[inner].astype(int) - RGB[inner].astype(int)).max() <= 6
 
 
+@pytest.mark.parametrize("step", [None, WIDTH, 2 * WIDTH, WIDTH * 3 // 2, 0])
+@pytest.mark.parametrize("padding", [0, 8])
+@pytest.mark.parametrize("encoding", PLANES)
+def test_encodings_of_two_planes_come_close_whatever_the_driver_calls_a_step(
+    encoding: str, padding: int, step: int | None
+) -> None:
+    decoded = images.decode(planar(RGB, encoding, padding, step))
+    inner = (slice(2, -2), slice(2, -2))
+    assert decoded.shape == RGB.shape
+    assert np.abs(decoded[inner].astype(int) - RGB[inner].astype(int)).max() <= 9
+
+
+@pytest.mark.parametrize("encoding", PLANES)
+def test_two_planes_that_do_not_fit_are_refused_by_name(encoding: str) -> None:
+    def reason(**changed: Any) -> str:
+        with pytest.raises(ImageError) as caught:
+            images.decode(SimpleNamespace(**(vars(planar(RGB, encoding, 0)) | changed)))
+        return caught.value.reason
+
+    whole = planar(RGB, encoding, 0).data
+    assert reason(data=whole[: len(whole) // 2]) == "truncated"
+    assert reason(data=whole + array.array("B", [1])) == "size_mismatch"
+    assert reason(height=0) == "empty_image"
+    if PLANES[encoding][0] == 2:
+        assert reason(width=WIDTH - 1) == "odd_size"
+
+
+@pytest.mark.parametrize(("encoding", "likely"), [("8UC3", "bgr8"), ("8UC4", "bgra8"), ("16UC3", "bgr16")])
+def test_an_order_of_colours_that_is_guessed_is_said(encoding: str, likely: str) -> None:
+    said = images.guess(raw(EXACT[encoding][0], encoding))
+    assert encoding in said and f"taken as {likely}" in said
+    assert images.guess(raw(RGB, "bgr8")) == ""
+    assert images.guess(SimpleNamespace(format="jpeg", data=b"")) == ""
+
+
 def test_all_supported_encodings_are_tested() -> None:
-    assert set(EXACT) | set(NEAR) == set(images._COLOUR)
+    assert set(EXACT) | set(NEAR) == set(PACKED)
+    assert set(PLANES) == set(PLANAR)
 
 
 def test_16_bit_values_are_rounded_as_cv_bridge_rounds_them() -> None:
@@ -204,7 +277,7 @@ def test_half_a_colour_pair_is_refused() -> None:
     height=st.integers(0, 40),
     step=st.integers(0, 300),
     size=st.integers(0, 9000),
-    encoding=st.sampled_from([*images._COLOUR, "32FC1", "nv21"]),
+    encoding=st.sampled_from([*COLOUR, "32FC1"]),
     bigendian=st.booleans(),
 )
 def test_any_header_gives_the_image_or_an_image_error(
@@ -249,9 +322,98 @@ def test_a_cut_file_is_refused(extension: str, kept: float) -> None:
         images.decode(SimpleNamespace(format=extension[1:], data=data[: int(kept * len(data))]))
 
 
+TAILS = {
+    "line break": b"\r\n",
+    "boundary": b"\r\n--boundarydonotcross\r\nContent-Type: image/jpeg\r\n",
+    "fill": b"\xff" * 7,
+    "zeros": bytes(9000),
+    "half a marker": b"\xff",
+    "another picture": compressed(".jpg", RGB[:8]),
+    "text with markers": b"SEFH\xff\xd8\xff\xd9SEFT",
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("kind", [".jpg", ".png"])
+def test_bytes_after_the_pictures_end_are_no_part_of_it(kind: str, tail: str) -> None:
+    large = cv2.resize(RGB, (640, 480))
+    message = SimpleNamespace(format=kind[1:], data=array.array("B", compressed(kind, large)))
+    longer = SimpleNamespace(format=kind[1:], data=message.data + array.array("B", TAILS[tail]))
+    np.testing.assert_array_equal(images.decode(longer), images.decode(message))
+    for each in (message, longer):
+        each.header = Header()
+    np.testing.assert_array_equal(small_frame(longer, 64).grey, small_frame(message, 64).grey)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kept=st.floats(0.02, 0.999),
+    tail=st.sampled_from([b"", *TAILS.values()]),
+    kind=st.sampled_from(["baseline", "progressive", "restarts", ".png"]),
+)
+def test_a_picture_cut_anywhere_is_refused_whatever_follows(kept: float, tail: bytes, kind: str) -> None:
+    options = {
+        "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
+        "restarts": [cv2.IMWRITE_JPEG_RST_INTERVAL, 2],
+    }.get(kind, [])
+    noisy = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
+    data = cv2.imencode(kind if kind[0] == "." else ".jpg", noisy, options)[1].tobytes()
+    images.decode(SimpleNamespace(format="", data=data + tail))
+    # What follows may itself end like a picture, but not this one's.
+    tail = b"" if b"\xff\xd9" in tail and b"\xff\xd8" not in tail else tail
+    with pytest.raises(ImageError):
+        images.decode(SimpleNamespace(format="", data=data[: int(kept * len(data))] + tail))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("kind", [".png", ".jpg"])
+def test_a_compressed_mosaic_gives_its_colours(kind: str, pattern: str, bits: int) -> None:
+    samples = mosaic(wide(RGB) if bits == 16 and kind == ".png" else RGB, pattern)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 100] if kind == ".jpg" else []
+    data = cv2.imencode(kind, samples, quality)[1].tobytes()
+    word = "png" if kind == ".png" else "jpeg"
+    message = SimpleNamespace(format=f"bayer_{pattern}{bits}; {word} compressed ", data=data, header=Header())
+    inner = (slice(2, -2), slice(2, -2))
+    assert np.abs(images.decode(message)[inner].astype(int) - RGB[inner].astype(int)).mean() <= 4
+    # The small frame's width is a quarter of the picture's, where a JPEG would be decoded at less than its size.
+    grey = small_frame(message, WIDTH // 4).grey.mean()
+    assert grey == pytest.approx(cv2.cvtColor(RGB, cv2.COLOR_RGB2GRAY).mean(), abs=4)
+
+
+def test_a_mosaic_that_was_put_together_before_compression_stays_as_it_is() -> None:
+    message = SimpleNamespace(format="bayer_rggb8; jpeg compressed bgr8", data=compressed(".jpg"))
+    assert np.abs(images.decode(message).astype(int) - RGB.astype(int)).mean() < 3
+
+
+def test_a_small_frame_of_a_picture_with_swapped_colours_is_put_right() -> None:
+    large = cv2.resize(RGB, (640, 480))
+    right = SimpleNamespace(format="rgb8; jpeg compressed bgr8", data=compressed(".jpg", large), header=Header())
+    swapped = compressed(".jpg", large[..., ::-1])
+    wrong = SimpleNamespace(format="rgb8; jpeg compressed rgb8", data=swapped, header=Header())
+    assert np.abs(small_frame(right, 64).grey.astype(int) - small_frame(wrong, 64).grey).mean() < 2
+
+
+def deep(kind: str = ".png") -> bytes:
+    return cv2.imencode(kind, np.full((48, 64), 1500, np.uint16))[1].tobytes()
+
+
+def test_deep_grey_that_is_declared_as_grey_is_a_picture() -> None:
+    data = cv2.imencode(".png", wide(GREY[..., 0]))[1].tobytes()
+    decoded = images.decode(SimpleNamespace(format="mono16; png compressed ", data=data))
+    assert np.abs(decoded.astype(int) - GREY.astype(int)).max() <= 1
+
+
 @pytest.mark.parametrize(
     ("declared", "data", "reason"),
     [
+        ("16UC1; png compressed ", deep(), "not_colour"),
+        ("32FC1; tiff compressed ", deep(".tiff"), "not_colour"),
+        ("16UC1; jpeg compressed ", compressed(".jpg"), "not_colour"),
+        ("png", deep(), "not_colour"),
+        ("", deep(), "not_colour"),
+        ("tiff", deep(".tiff"), "not_colour"),
+        ("h264", b"\0\0\0\1gB", "undecodable"),
         ("jpeg", b"", "empty_image"),
         ("jpeg", b"no image at all", "undecodable"),
         ("16UC1; compressedDepth png", compressed(".png"), "not_colour"),
