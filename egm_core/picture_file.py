@@ -12,9 +12,10 @@ import struct
 JPEG = b"\xff\xd8"
 PNG = b"\x89PNG\r\n\x1a\n"
 
-# Within compressed data FF 00 is a byte FF, FF D0 to FF D7 are restarts, and FF FF is fill; anything else is a marker.
-_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
-_SCAN, _END, _START = 0xDA, 0xD9, 0xD8
+# Any number of fill bytes may come before a marker.
+_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+_EDGE = re.compile(rb"\xff[\xd8\xd9]")
+_SCAN, _END = 0xDA, 0xD9
 # Start of frame: C0 to CF, but for tables (C4, CC) and the reserved C8.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -32,16 +33,17 @@ def cut_short(data: bytes | memoryview) -> bool:
 def jpeg_end(data: bytes) -> int | None:
     """Give where a JPEG's picture ends (after its end marker), or None where the data stops before that."""
     at = len(JPEG)
-    while (found := _MARKER.search(data, at)) is not None:
+    while (found := _MARKER.match(data, at)) is not None and at + 4 <= len(data):
         kind, at = found[1][0], found.end()
         if kind == _END:
             return at
-        # Another picture's start within this one: the rest of this one was lost.
-        if kind == _START:
-            return None
+        if kind == _SCAN:
+            # Compressed data writes a byte FF as FF 00, so an end marker there is one; so is another picture's start,
+            # after which the rest of this one was lost.
+            edge = _EDGE.search(data, at)
+            return edge.end() if edge is not None and edge[0][1] == _END else None
         if at + 2 > len(data):
             return None
-        # A scan's header is followed by compressed data, which holds no marker but restarts.
         at += struct.unpack_from(">H", data, at)[0]
     return None
 
