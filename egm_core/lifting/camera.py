@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_MODELS = ("plumb_bob", "rational_polynomial", "equidistant")
+# How many coefficients each of CameraInfo's models may have; OpenCV takes them in this order.
+_MODELS: dict[str, tuple[int, ...]] = {
+    "plumb_bob": (4, 5),
+    "rational_polynomial": (8, 12, 14),
+    "equidistant": (4,),
+}
 
 
 class LiftError(ValueError):
@@ -53,7 +58,8 @@ def camera_of(info: Any, rectified: bool = True) -> Camera:
     both shift and shrink the numbers. `rectified` says that the picture's distortion was taken out: then P holds,
     otherwise K and D. Half a pixel, by which conventions of a pixel's middle differ, is left alone.
 
-    Raises LiftError with the reason no_camera (no focal length: the camera isn't calibrated) or unknown_distortion.
+    Raises LiftError with the reason no_camera (no focal length: the camera isn't calibrated), unknown_distortion, or
+    bad_distortion (not the number of coefficients that its model has).
     """
     roi = info.roi
     across, down = max(1, int(info.binning_x)), max(1, int(info.binning_y))
@@ -70,14 +76,30 @@ def camera_of(info: Any, rectified: bool = True) -> Camera:
             f"camera_info has focal lengths {fx:g} and {fy:g} for {width}x{height} pixels: calibrate the camera, or"
             " let its driver publish what it knows",
         )
-    distortion = () if rectified else tuple(float(value) for value in info.d)
     model = str(info.distortion_model) or "plumb_bob"
-    if any(distortion) and model not in _MODELS:
-        raise LiftError(
-            "unknown_distortion",
-            f"distortion_model {model!r} is none of {', '.join(_MODELS)}: give the rectified picture and set rectified",
-        )
+    distortion = () if rectified else _distortion(model, [float(value) for value in info.d])
     return Camera(
         width // across, height // down,
         fx / across, fy / down, (cx - left) / across, (cy - top) / down, model, distortion,
     )  # fmt: skip
+
+
+def _distortion(model: str, given: list[float]) -> tuple[float, ...]:
+    """Give a lens's coefficients as OpenCV takes them for a model; none where all are zero."""
+    if not any(given):
+        return ()
+    remedy = "give the rectified picture and set rectified"
+    if model not in _MODELS:
+        raise LiftError(
+            "unknown_distortion", f"distortion_model {model!r} is none of {', '.join(_MODELS)}: {remedy}"
+        )
+    counts = _MODELS[model]
+    wanted = next((count for count in counts if len(given) <= count), counts[-1])
+    # Drivers fill a longer array with zeros, such as the T265's fifth coefficient.
+    if not np.isfinite(given).all() or len(given) < counts[0] or any(given[wanted:]):
+        raise LiftError(
+            "bad_distortion",
+            f"camera_info's d has {len(given)} coefficients ({', '.join(f'{value:g}' for value in given)}), but "
+            f"{model} has {' or '.join(str(count) for count in counts)}: calibrate the camera anew, or {remedy}",
+        )
+    return tuple([*given[:wanted], *[0.0] * (wanted - len(given))])

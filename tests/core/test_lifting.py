@@ -229,9 +229,36 @@ def test_rectified_pictures_go_by_p_and_raw_ones_by_k_and_d() -> None:
     assert camera_of(info(p=[0.0] * 12)).fx == FOCAL
 
 
+LENSES = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
+
+
+@pytest.mark.parametrize("model", LENSES)
+@pytest.mark.parametrize("count", range(0, 16))
+def test_any_number_of_coefficients_gives_rays_or_a_refusal(model: str, count: int) -> None:
+    lens = [0.01 / (1 + number) for number in range(count)]
+    message = info(d=lens, distortion_model=model)
+    if not count or count in LENSES[model] or (model == "rational_polynomial" and 8 < count < 14):
+        assert np.isfinite(camera_of(message, rectified=False).rays([[100.0, 80.0]])).all()
+        return
+    with pytest.raises(LiftError, match=f"{model} has") as caught:
+        camera_of(message, rectified=False)
+    assert caught.value.reason == "bad_distortion"
+    # The picture without distortion needs no coefficients.
+    assert camera_of(message).distortion == ()
+
+
+@pytest.mark.parametrize("model", LENSES)
+def test_coefficients_of_zero_after_the_last_change_nothing(model: str) -> None:
+    lens = [0.02, -0.01, 0.004, 0.003][: LENSES[model][0]] + [0.001] * (LENSES[model][0] - 4)
+    short = camera_of(info(d=lens, distortion_model=model), rectified=False)
+    long = camera_of(info(d=lens + [0.0] * 7, distortion_model=model), rectified=False)
+    np.testing.assert_array_equal(short.rays([[100.0, 80.0]]), long.rays([[100.0, 80.0]]))
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
+        ({"d": [np.nan] * 5}, "bad_distortion"),
         ({"k": [0.0] * 9, "p": [0.0] * 12}, "no_camera"),
         ({"p": [np.nan] * 12, "k": [np.nan] * 9}, "no_camera"),
         ({"width": 0}, "no_camera"),
