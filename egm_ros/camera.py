@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from egm_ros import images
 from egm_ros import stream_interface as interface
+from egm_ros.frames import Frame, Intrinsics, SourceError
 from egm_ros.interface import Topic
 from egm_ros.node_parameters import declare, watch
 from egm_ros.process import run
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
-from egm_ros.sources import Frame, Intrinsics, SourceError, open_source
+from egm_ros.sources import open_source
 
 
 class CameraNode(Node):
@@ -31,7 +33,7 @@ class CameraNode(Node):
         super().__init__("camera", **options)
         self._values = declare(self, interface.CAMERA_PARAMETERS)
         watch(self, interface.CAMERA_PARAMETERS, lambda changed: "", self._values.update)
-        self._source = open_source(self._values)
+        self._source = open_source(self._values, lambda text: self.get_logger().warning(text))
         self._frames: Iterator[Frame] = self._source.frames()
         self.finished = False
         self._large = 0
@@ -83,16 +85,22 @@ class CameraNode(Node):
 
 
 def camera_info(header: Header, width: int, height: int, camera: Intrinsics) -> CameraInfo:
-    """Describe a pinhole camera to ROS: K and P from its focal lengths and centre, no rotation."""
+    """Describe a camera to ROS; width and height are the picture's, for cameras that do not say their sensor's."""
+    wide, high = camera.size or (width, height)
+    k = [camera.fx, camera.skew, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0]
+    p = camera.projection or (*k[:3], 0.0, *k[3:6], 0.0, *k[6:], 0.0)
     return CameraInfo(
         header=header,
-        width=width,
-        height=height,
+        width=wide,
+        height=high,
         distortion_model=camera.model,
         d=list(camera.distortion),
-        k=[camera.fx, 0.0, camera.cx, 0.0, camera.fy, camera.cy, 0.0, 0.0, 1.0],
-        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        p=[camera.fx, 0.0, camera.cx, 0.0, 0.0, camera.fy, camera.cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+        k=k,
+        r=list(camera.rectification),
+        p=list(p),
+        binning_x=camera.binning[0],
+        binning_y=camera.binning[1],
+        roi=RegionOfInterest(**asdict(camera.region)),
     )
 
 

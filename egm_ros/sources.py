@@ -6,9 +6,9 @@ Each source is an endless supply of fresh iterators, so that a camera can loop. 
 from __future__ import annotations
 
 import json
+import logging
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +16,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_ros.images import decode
+from egm_ros.frames import Frame, Intrinsics, Skipping, Source, SourceError, Tell
 
 CLIPS = Path(__file__).resolve().parent / "clips"
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 FOLDER_RATE = 2.0
 
+_log = logging.getLogger(__name__)
 
-class SourceError(ValueError):
-    """A source that cannot be opened or read; the message names it and what to do."""
-
-
-@dataclass(frozen=True)
-class Intrinsics:
-    """A pinhole camera in pixels, with the distortion of sensor_msgs/CameraInfo."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    model: str = "plumb_bob"
-    distortion: tuple[float, ...] = (0.0,) * 5
-
-    @classmethod
-    def from_fov(cls, width: int, height: int, fov: float) -> Intrinsics:
-        """Make the camera of an image whose width spans `fov` degrees."""
-        focal = width / 2 / math.tan(math.radians(fov) / 2)
-        return cls(focal, focal, width / 2, height / 2)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One picture: RGB (height, width, 3), and where the source knows it, its camera and its depth in metres."""
-
-    image: NDArray[np.uint8]
-    intrinsics: Intrinsics | None = None
-    depth: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
-class Source:
-    """A named supply of pictures at its own rate; `frames` starts it from the beginning."""
-
-    name: str
-    rate: float
-    frames: Callable[[], Iterator[Frame]]
-
-
-def folder(path: Path, rate: float = FOLDER_RATE, intrinsics: Intrinsics | None = None) -> Source:
-    """Supply the pictures of a folder in the order of their names."""
+def folder(
+    path: Path, rate: float = FOLDER_RATE, intrinsics: Intrinsics | None = None, tell: Tell = _log.warning
+) -> Source:
+    """Supply the pictures of a folder in the order of their names; what cannot be read is named and left out."""
     if not path.is_dir():
         raise SourceError(f"path: {str(path)!r} is not a folder")
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES)
@@ -72,11 +35,15 @@ def folder(path: Path, rate: float = FOLDER_RATE, intrinsics: Intrinsics | None 
         raise SourceError(f"path: the folder {str(path)!r} has no pictures ({', '.join(sorted(PICTURES))})")
 
     def frames() -> Iterator[Frame]:
+        skipping = Skipping(str(path), tell)
         for file in files:
             image = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if image is None:
-                raise SourceError(f"path: {str(file)!r} cannot be read as a picture: remove or replace it")
+                skipping.bad(file.name, ValueError("no picture that OpenCV reads; remove or replace it"))
+                continue
+            skipping.good()
             yield Frame(_rgb(image), intrinsics)
+        skipping.end()
 
     return Source(str(path), rate, frames)
 
@@ -129,47 +96,17 @@ def scene(world: str, seed: int, frames: int, rate: float = 10.0) -> Source:
     return Source(f"{world} scene {seed}", rate, rendered)
 
 
-def bag(path: Path, topic: str = "") -> Source:
-    """Supply the images of a recorded topic, with its camera_info where that was recorded beside it."""
-    from rosbags.highlevel import AnyReader, AnyReaderError
-    from rosbags.typesys import Stores, get_typestore
-
-    store = get_typestore(Stores.ROS2_JAZZY)
-
-    def opened() -> AnyReader:
-        try:
-            reader = AnyReader([path], default_typestore=store)
-            reader.open()
-        except (AnyReaderError, OSError) as error:
-            raise SourceError(f"path: {str(path)!r} cannot be read as a bag: {error}") from error
-        return reader
-
-    reader = opened()
-    kinds = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-    topics = {entry.topic: entry for entry in reader.connections if entry.msgtype in kinds and entry.msgcount}
-    if not topics or (topic and topic not in topics):
-        reader.close()
-        raise SourceError(f"topic: {topic!r} has no images in {str(path)!r}; there are {', '.join(topics) or 'none'}")
-    chosen = topics[topic or next(iter(topics))]
-    intrinsics = _recorded_camera(reader, chosen.topic)
-    seconds = reader.duration / 1e9
-    rate = max((chosen.msgcount - 1) / seconds, 0.1) if chosen.msgcount > 1 and seconds > 0 else FOLDER_RATE
-    reader.close()
-
-    def frames() -> Iterator[Frame]:
-        reader = opened()
-        try:
-            connections = [entry for entry in reader.connections if entry.topic == chosen.topic]
-            for connection, _, data in reader.messages(connections):
-                yield Frame(decode(reader.deserialize(data, connection.msgtype)), intrinsics)
-        finally:
-            reader.close()
-
-    return Source(f"{path} {chosen.topic}", rate, frames)
+def bag(path: Path, topic: str = "", tell: Tell = _log.warning) -> Source:
+    """Supply the images of a recorded topic, see `bags.bag`."""
+    try:
+        from egm_ros import bags
+    except ModuleNotFoundError as error:
+        raise SourceError(f"source: a bag needs {error.name}: pip install rosbags") from error
+    return bags.bag(path, topic, tell)
 
 
-def open_source(values: dict[str, Any]) -> Source:
-    """Open the source that the camera's parameters name.
+def open_source(values: dict[str, Any], tell: Tell = _log.warning) -> Source:
+    """Open the source that the camera's parameters name; `tell` hears what is broken, left out or chosen.
 
     Raises SourceError where there is none.
     """
@@ -178,11 +115,11 @@ def open_source(values: dict[str, Any]) -> Source:
         case "clip":
             return clip(values["path"])
         case "folder":
-            return folder(path)
+            return folder(path, tell=tell)
         case "video":
             return video(path)
         case "bag":
-            return bag(path, values["topic"])
+            return bag(path, values["topic"], tell)
         case "webcam":
             return webcam(values["device"])
         case _:
@@ -199,15 +136,3 @@ def _captured(capture: Any) -> Iterator[Frame]:
         if not arrived:
             return
         yield Frame(_rgb(image))
-
-
-def _recorded_camera(reader: Any, topic: str) -> Intrinsics | None:
-    """Take the first camera_info that was recorded beside an image topic."""
-    base = topic.removesuffix("/compressed")
-    beside = f"{base.rpartition('/')[0]}/camera_info"
-    for connection, _, data in reader.messages([entry for entry in reader.connections if entry.topic == beside]):
-        info = reader.deserialize(data, connection.msgtype)
-        if info.k[0] > 0:
-            k, distortion = [float(value) for value in info.k], tuple(float(value) for value in info.d)
-            return Intrinsics(k[0], k[4], k[2], k[5], info.distortion_model or "plumb_bob", distortion)
-    return None

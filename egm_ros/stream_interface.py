@@ -26,7 +26,7 @@ CAMERA_PARAMETERS: tuple[ParameterSpec, ...] = (
                   " pictures, a video file, a bag (MCAP or sqlite3), a webcam, or a scene that is rendered now.",
                   choices=("clip", "folder", "video", "bag", "webcam", "scene")),
     ParameterSpec("path", "tabletop", "Name of the clip (tabletop, street), or the folder, video or bag."),
-    ParameterSpec("topic", "", "Image topic in the bag; empty: its first one."),
+    ParameterSpec("topic", "", "Image topic in the bag; empty: its first one with colour."),
     ParameterSpec("device", 0, "Number of the webcam.", range=(0, 63)),
     ParameterSpec("world", "tabletop", "World of the rendered scene.", choices=("tabletop", "street")),
     ParameterSpec("seed", 500_000_000, "Seed of the rendered scene."),

@@ -102,4 +102,4 @@ def _distortion(model: str, given: list[float]) -> tuple[float, ...]:
             f"camera_info's d has {len(given)} coefficients ({', '.join(f'{value:g}' for value in given)}), but "
             f"{model} has {' or '.join(str(count) for count in counts)}: calibrate the camera anew, or {remedy}",
         )
-    return tuple([*given[:wanted], *[0.0] * (wanted - len(given))])
+    return (*given[:wanted], *[0.0] * (wanted - len(given)))

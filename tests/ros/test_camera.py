@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 from egm_ros import images, shared_memory, sources
-from egm_ros.camera import CameraNode
+from egm_ros.camera import CameraNode, camera_info
 from egm_ros.sources import SourceError
 
 pytestmark = pytest.mark.ros
@@ -180,6 +181,179 @@ def test_a_bags_topics_and_camera(recording: Path) -> None:
         sources.bag(recording, "/left")
 
 
+class Bag:
+    """Writes a small bag: messages of sensor_msgs by topic, in the order given, a tenth of a second apart."""
+
+    def __init__(self, folder: Path) -> None:
+        from rosbags.typesys import Stores, get_typestore
+
+        self.path = folder / "bag"
+        self.store = get_typestore(Stores.ROS2_JAZZY)
+        self.rows: list[tuple[str, Any]] = []
+
+    def _header(self) -> Any:
+        types = self.store.types
+        stamp = types["builtin_interfaces/msg/Time"](sec=50 + len(self.rows), nanosec=0)
+        return types["std_msgs/msg/Header"](stamp=stamp, frame_id="recorded")
+
+    def image(self, topic: str, shade: int, encoding: str = "rgb8", short: int = 0) -> None:
+        kind = {"rgb8": np.uint8, "16UC1": np.uint16, "32FC1": np.float32}[encoding]
+        pixels = np.full((48, 64, 3) if encoding == "rgb8" else (48, 64), shade, kind)
+        data = np.frombuffer(pixels.tobytes(), np.uint8)
+        make = self.store.types["sensor_msgs/msg/Image"]
+        self.rows.append((topic, make(self._header(), 48, 64, encoding, 0, pixels.strides[0], data[short:])))
+
+    def compressed(self, topic: str, declared: str, data: bytes) -> None:
+        make = self.store.types["sensor_msgs/msg/CompressedImage"]
+        self.rows.append((topic, make(self._header(), declared, np.frombuffer(data, np.uint8))))
+
+    def info(self, topic: str, focal: float, **fields: Any) -> None:
+        types = self.store.types
+        k = [focal, 0, 32, 0, focal, 24, 0, 0, 1]
+        values: dict[str, Any] = {
+            "width": 64,
+            "height": 48,
+            "distortion_model": "plumb_bob",
+            "d": [-0.3, 0.1, 0, 0, 0],
+            "k": k,
+            "r": np.eye(3).ravel(),
+            "p": [focal, 0, 32, 0, 0, focal, 24, 0, 0, 0, 1, 0],
+            "binning_x": 0,
+            "binning_y": 0,
+            "roi": (0, 0, 0, 0, False),
+        } | fields
+        values["roi"] = types["sensor_msgs/msg/RegionOfInterest"](*values["roi"])
+        arrays = {name: np.array(values[name], float) for name in "dkrp"}
+        self.rows.append((topic, types["sensor_msgs/msg/CameraInfo"](header=self._header(), **(values | arrays))))
+
+    def write(self) -> Path:
+        from rosbags.rosbag2 import StoragePlugin, Writer
+
+        with Writer(self.path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+            known: dict[str, Any] = {}
+            for index, (topic, message) in enumerate(self.rows):
+                kind = type(message).__msgtype__
+                if topic not in known:
+                    known[topic] = writer.add_connection(topic, kind, typestore=self.store)
+                writer.write(known[topic], index * 100_000_000, self.store.serialize_cdr(message, kind))
+        return self.path
+
+
+@pytest.fixture
+def a_bag(tmp_path: Path) -> Bag:
+    return Bag(tmp_path)
+
+
+LENS = {
+    "rectified": {"p": [50, 0, 30, 0, 0, 50, 22, 0, 0, 0, 1, 0]},
+    "a stereo pair's right half": {"p": [50, 0, 30, -6.0, 0, 50, 22, 0, 0, 0, 1, 0], "r": [0, 1, 0, 1, 0, 0, 0, 0, 1]},
+    "a region": {"width": 640, "height": 480, "roi": (288, 216, 64, 48, True)},
+    "binned": {"width": 128, "height": 96, "binning_x": 2, "binning_y": 2},
+    "a fisheye": {"distortion_model": "equidistant", "d": [0.1, 0.2, 0.3, 0.4]},
+    "no projection": {"p": [0.0] * 12},
+}
+
+
+@pytest.mark.parametrize("name", LENS)
+def test_a_bags_camera_info_comes_out_as_it_was_recorded(a_bag: Bag, name: str) -> None:
+    a_bag.info("/cam/camera_info", 60.0, **LENS[name])
+    a_bag.image("/cam/image", 40)
+    recorded = a_bag.rows[0][1]
+    frame = next(sources.bag(a_bag.write()).frames())
+    assert frame.intrinsics is not None
+    played = camera_info(Header(), 64, 48, frame.intrinsics)
+    for field in ("width", "height", "distortion_model", "binning_x", "binning_y"):
+        assert getattr(played, field) == getattr(recorded, field), field
+    for field in "dkrp":
+        np.testing.assert_array_equal(getattr(played, field), getattr(recorded, field), field)
+    for field in ("x_offset", "y_offset", "width", "height", "do_rectify"):
+        assert getattr(played.roi, field) == getattr(recorded.roi, field), field
+
+
+def test_a_camera_info_that_changes_changes_with_its_pictures(a_bag: Bag) -> None:
+    a_bag.image("/cam/image", 10)
+    for focal in (60.0, 90.0):
+        a_bag.info("/cam/camera_info", focal)
+        a_bag.image("/cam/image", 20)
+    focals = [frame.intrinsics.fx for frame in sources.bag(a_bag.write()).frames() if frame.intrinsics]
+    assert focals == [60.0, 60.0, 90.0]
+
+
+def test_a_bag_without_its_cameras_info_plays_and_says_what_is_made_up(a_bag: Bag) -> None:
+    a_bag.info("/right/camera_info", 999.0)
+    for shade in SHADES:
+        a_bag.image("/left/image_raw", shade)
+    a_bag.info("/left/camera_info", 0.0)
+    told: list[str] = []
+    source = sources.bag(a_bag.write(), tell=told.append)
+    frames = list(source.frames())
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == list(SHADES)
+    assert {frame.intrinsics for frame in frames} == {None}
+    assert any("/left/camera_info" in text and "fov" in text for text in told)
+
+
+def test_a_bag_of_images_alone_plays(a_bag: Bag) -> None:
+    for shade in SHADES:
+        a_bag.image("/image", shade)
+    assert shades(sources.bag(a_bag.write())) == list(SHADES)
+
+
+def test_the_first_colour_topic_is_played_and_the_others_are_named(a_bag: Bag) -> None:
+    deep = cv2.imencode(".png", np.full((48, 64), 900, np.uint16))[1].tobytes()
+    for shade in SHADES:
+        a_bag.image("/depth/image_raw", 1000, "16UC1")
+        a_bag.compressed("/depth/image_raw/compressed", "16UC1; png compressed ", deep)
+        a_bag.image("/range", 2, "32FC1")
+        a_bag.image("/color/image_raw", shade)
+        a_bag.image("/rear/image_raw", 1)
+    told: list[str] = []
+    source = sources.bag(a_bag.write(), tell=told.append)
+    assert source.name.endswith(" /color/image_raw")
+    assert shades(source) == list(SHADES)
+    assert any("topic:=" in text and "/rear/image_raw" in text for text in told)
+    with pytest.raises(SourceError, match="depth image"):
+        list(sources.bag(a_bag.path, "/depth/image_raw").frames())
+
+
+def test_a_broken_image_of_a_bag_is_left_out_and_named(a_bag: Bag) -> None:
+    good = cv2.imencode(".jpg", np.full((48, 64, 3), 128, np.uint8))[1].tobytes()
+    for number in range(12):
+        a_bag.compressed("/cam/image/compressed", "jpeg", good if number % 2 else good[: 20 * number])
+    told: list[str] = []
+    assert len(shades(sources.bag(a_bag.write(), tell=told.append))) == 6
+    assert sum("left out the message of" in text for text in told) == 3
+    assert any("6 of 12 pictures cannot be read" in text for text in told)
+
+
+def test_a_message_that_cannot_be_deserialised_is_left_out(a_bag: Bag, monkeypatch: pytest.MonkeyPatch) -> None:
+    for shade in SHADES:
+        a_bag.image("/image", shade)
+    whole = a_bag.store.serialize_cdr
+    cut = iter([False, True, False, False])
+    monkeypatch.setattr(a_bag.store, "serialize_cdr", lambda m, kind: whole(m, kind)[: 40 if next(cut) else None])
+    told: list[str] = []
+    assert shades(sources.bag(a_bag.write(), tell=told.append)) == [SHADES[0], *SHADES[2:]]
+    assert any("/image" in text and "left out" in text for text in told)
+
+
+def test_a_source_of_broken_pictures_alone_ends_the_node_by_name(bench: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("no picture")
+    node = bench.start("egm_ros.camera", "--ros-args", "-p", "source:=folder", "-p", f"path:={tmp_path}")
+    assert node.wait(20) == 2
+    assert "none of 1 pictures can be read" in bench.output()
+    assert "Traceback" not in bench.output()
+
+
+def test_one_broken_picture_does_not_end_the_node(bench: Any, pictures: Path, tmp_path: Path) -> None:
+    for file in pictures.glob("*.png"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "1.png").write_bytes(b"broken")
+    short = ("-p", "source:=folder", "-p", f"path:={tmp_path}", "-p", "rate:=100.0", "-p", "loop:=false")
+    node = bench.start("egm_ros.camera", "--ros-args", *short)
+    assert node.wait(20) == 0
+    assert "left out 1.png" in bench.output()
+
+
 def test_a_video_is_played_at_its_own_rate(tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 12.0, (80, 60))
@@ -197,7 +371,7 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
     cases = {
         "is not a folder": lambda: sources.folder(tmp_path / "nowhere"),
         "has no pictures": lambda: sources.folder(Path(__file__).parent),
-        "broken.png.*remove or replace": lambda: next(sources.folder(tmp_path).frames()),
+        "broken.png.*remove or replace": lambda: list(sources.folder(tmp_path).frames()),
         "cannot be read as a video": lambda: sources.video(tmp_path / "film.mp4"),
         "cannot be read as a bag": lambda: sources.bag(tmp_path),
         "there are street, tabletop": lambda: sources.clip("kitchen"),
