@@ -33,7 +33,8 @@ class EngineView:
 class InputView:
     """What is to be told of one camera: where its images come from, how many, how old; times in seconds.
 
-    `age` is the newest image's now, `silent` how long none has come; `answers` counts the answered ones.
+    `age` is the newest image's now, `silent` how long none has come; `answers` counts the answered ones. `obstacle`
+    says why none can come, where that is known.
     """
 
     camera: str
@@ -46,6 +47,7 @@ class InputView:
     dropped: int
     silent: float
     answers: int = 0
+    obstacle: str = ""
 
 
 def engine_status(node: str, hardware: str, view: EngineView) -> DiagnosticStatus:
@@ -86,7 +88,8 @@ def input_status(node: str, hardware: str, view: InputView, image_timeout: float
 
 def silence(view: InputView) -> str:
     """Say that no image comes, on which topic, and with which quality of service the node asks for them."""
-    return (f"no image on {view.topic} for {view.silent:.1f} s; {view.publishers} publisher(s) there, and this"
+    cause = f": {view.obstacle}" if view.obstacle else ""
+    return (f"no image on {view.topic} for {view.silent:.1f} s{cause}; {view.publishers} publisher(s) there, and this"
             f" node asks for {view.quality}")
 
 

@@ -33,7 +33,7 @@ from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.grounder import Grounding
-from egm_ros import diagnostics, interface, messages, one_shot
+from egm_ros import diagnostics, images, interface, messages, one_shot
 from egm_ros.cameras import Camera
 from egm_ros.engine_link import EngineLink, EngineState
 from egm_ros.engine_plan import EnginePlan, plans
@@ -45,6 +45,7 @@ from egm_ros.node_parameters import declare, watch
 from egm_ros.orders import Orders
 from egm_ros.outcomes import Result, judge
 from egm_ros.parameters import GROUNDING, Settings
+from egm_ros.publishers import obstacle
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
 from egm_ros.stopping import StopRequest, busy
@@ -64,6 +65,7 @@ class GroundingNode(LifecycleNode):
         watch(self, GROUNDING, self._check_change, self._apply_change)
         self._orders = Orders(self.settings.default_instruction)
         self._largest_image = 0
+        self._guesses: set[str] = set()
         self._mail: deque[Callable[[], None]] = deque()
         self._bell = self.create_guard_condition(self._open_mail)
         self._status = self._open(DiagnosticStatus, interface.STATUS, managed=False)
@@ -115,10 +117,9 @@ class GroundingNode(LifecycleNode):
         """Listen to the cameras and serve the instruction."""
         if not self._links:
             self._start_engines(plans(self.settings))
-        kind = CompressedImage if self.settings.transport == "compressed" else Image
         self._since = time.monotonic()
         for name, camera in self._cameras.items():
-            camera.listen(self._listen(kind, interface.IMAGE, functools.partial(self._on_image, name), name))
+            camera.listen(self._listen(self._picture, interface.IMAGE, functools.partial(self._on_image, name), name))
         result = super().on_activate(state)
         self._reorder(self._orders.activate(True))
         for link in self._links:
@@ -223,6 +224,10 @@ class GroundingNode(LifecycleNode):
             warning = advice(self._largest_image)
             if warning:
                 self.get_logger().warning(warning)
+        guess = images.guess(message)
+        if guess and guess not in self._guesses:
+            self._guesses.add(guess)
+            self.get_logger().warning(f"{camera.topic}: {guess}")
         frame = Frame(message, now, name)
         camera.arrivals.came(now, self._age(frame))
         if self._worker is not None:
@@ -301,7 +306,15 @@ class GroundingNode(LifecycleNode):
 
     def _view(self, camera: Camera) -> diagnostics.InputView:
         mailbox = self._worker.rota.mailboxes[camera.name] if self._worker is not None else None
-        return camera.view(time.monotonic(), self._since, self.count_publishers(camera.topic), mailbox)
+        view = camera.view(time.monotonic(), self._since, self.count_publishers(camera.topic), mailbox)
+        if view.silent <= self.settings.image_timeout or camera.images is None:
+            return view
+        return replace(view, obstacle=obstacle(self, camera.topic, self._picture, profile(interface.IMAGE)))
+
+    @property
+    def _picture(self) -> type[Image] | type[CompressedImage]:
+        """The type of the cameras' messages."""
+        return CompressedImage if self.settings.transport == "compressed" else Image
 
     def _on_diagnose(self) -> None:
         """Tell /diagnostics how everything is."""

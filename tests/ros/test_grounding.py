@@ -12,9 +12,10 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
+from rclpy.qos import qos_profile_sensor_data
 from robot import Process, Robot, ScriptedEngine, image_message, start_node, until_stopped, wait_for
 from scripted_engine import box_of
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from egm_ros import messages
 from egm_ros.interface import STATUS_KEYS
@@ -416,6 +417,31 @@ def test_a_garbage_image_is_refused_and_the_node_lives_on(robot, engine, message
     assert engine.stats()["asked"] == before
     robot.show()
     robot.status(outcome="found")
+
+
+def test_images_of_the_other_type_are_named_where_none_come(robot, node):
+    robot.set(image_timeout=0.5)
+    driver = Robot(DOMAIN, kind=CompressedImage)
+    robot.node.destroy_publisher(robot.images)
+    try:
+        robot.instruct("the mug")
+        status = robot.status(reason="no_image")
+        assert "sensor_msgs/msg/CompressedImage" in status["message"]
+        assert "transport:=compressed" in status["message"]
+    finally:
+        driver.close()
+        robot.images = robot.node.create_publisher(Image, "image", qos_profile_sensor_data)
+
+
+def test_an_order_of_colours_that_is_guessed_is_said_once(robot, node):
+    robot.instruct("the mug")
+    for _ in range(3):
+        robot.forget()
+        message = image_message()
+        message.encoding = "8UC3"
+        robot.show(message)
+        robot.status(outcome="found")
+    assert node.output.count("taken as bgr8") == 1
 
 
 def test_a_killed_camera_is_reported_and_the_next_one_is_served(robot, node):
