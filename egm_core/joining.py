@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Any
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from egm_core.boxes import Box
+from egm_core.timeline import JUMP, Seen, Stamp, Timeline, stamp_of
 
-Stamp = int  # nanoseconds
+__all__ = ["Answer", "Dropped", "Feed", "Join", "Kind", "Pairs", "Stamp", "box_of", "stamp_of"]
+
+Kind = Literal["visible", "amodal"]
 
 # Pictures that wait for their answer may take this much memory at most.
 BUFFER_BYTES = 256 * 1024 * 1024
+# Both arrays of an answer are published together; one that is alone for so long (seconds) stays alone.
+PATIENCE = 2.0
+# So many halves may wait; of what was dropped so many entries are kept until somebody asks.
+HALVES, TOLD = 64, 64
 
-
-def stamp_of(message: Any) -> Stamp:
-    """Give a message's stamp in nanoseconds."""
-    stamp = message.header.stamp
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
+BACK = "time went back since"
+ALONE = "of the two arrays of their answer only these came; do both topics come from one node?"
+CROWD = "too many wait for their other half"
 
 
 def box_of(detection: Any) -> Box:
@@ -29,56 +36,204 @@ def box_of(detection: Any) -> Box:
 
 @dataclass(frozen=True)
 class Answer:
-    """The boxes for the picture of a stamp; either array is None until it has come."""
+    """Both arrays of boxes for the picture of a stamp."""
 
     stamp: Stamp
-    visible: Any | None = None
-    amodal: Any | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether both arrays have come."""
-        return self.visible is not None and self.amodal is not None
+    visible: Any
+    amodal: Any
 
 
-class Join:
-    """Keeps recent pictures and the newest answer."""
+@dataclass(frozen=True)
+class Dropped:
+    """An array of boxes that was dropped: of which kind, and why, in words that name the remedy."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    stamp: Stamp
+    kind: Kind
+    array: Any
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} boxes for stamp {self.stamp / 1e9:.3f} are dropped: {self.why}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Half:
+    kind: Kind
+    array: Any
+    since: float
+
+
+class Pairs:
+    """Pairs the visible and the amodal array of each answer by their stamp, whichever comes first.
+
+    Where time goes back, halves of before pair with nothing that comes after it. `now` is seconds of a clock that
+    never jumps, the machine's monotonic one if left out.
+    """
+
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self.patience = patience
+        self._halves: dict[Stamp, deque[_Half]] = {}
+        self._newest: dict[Kind, Stamp] = {}
+        self._dropped: deque[Dropped] = deque(maxlen=TOLD)
+
+    def visible(self, array: Any, now: float | None = None) -> Answer | None:
+        """Take in visible boxes; return the answer where the amodal ones are here."""
+        return self.add("visible", array, now)
+
+    def amodal(self, array: Any, now: float | None = None) -> Answer | None:
+        """Take in amodal boxes; return the answer where the visible ones are here."""
+        return self.add("amodal", array, now)
+
+    def add(self, kind: Kind, array: Any, now: float | None = None) -> Answer | None:
+        """Take in an array of either kind; return the answer once both are here."""
+        now = time.monotonic() if now is None else now
+        stamp = stamp_of(array)
+        self._forget_before(kind, stamp)
+        self.expire(now)
+        # Pictures without a clock share one stamp: the first to come belong together.
+        waiting = self._halves.setdefault(stamp, deque())
+        if not waiting or waiting[0].kind == kind:
+            waiting.append(_Half(kind, array, now))
+            self._bound()
+            return None
+        other = waiting.popleft()
+        if not waiting:
+            del self._halves[stamp]
+        both = {kind: array, other.kind: other.array}
+        return Answer(stamp, both["visible"], both["amodal"])
+
+    def expire(self, now: float) -> None:
+        """Drop the halves that have waited too long."""
+        self._drop(lambda stamp, half: now - half.since > self.patience, ALONE)
+
+    def dropped(self) -> list[Dropped]:
+        """Give what was dropped since this was asked last."""
+        told = list(self._dropped)
+        self._dropped.clear()
+        return told
+
+    def go_back(self, stamp: Stamp) -> None:
+        """Drop the halves of before, as time went back to this stamp."""
+        self._drop(lambda other, half: other > stamp + JUMP * 1e9, BACK)
+        self._newest.clear()
+
+    def _forget_before(self, kind: Kind, stamp: Stamp) -> None:
+        """Drop the halves of this kind that are of before time went back, if it did."""
+        limit = stamp + JUMP * 1e9
+        if self._newest.get(kind, stamp) > limit:
+            self._drop(lambda other, half: half.kind == kind and other > limit, BACK)
+            self._newest[kind] = stamp
+        self._newest[kind] = max(stamp, self._newest.get(kind, stamp))
+
+    def _bound(self) -> None:
+        halves = [half for waiting in self._halves.values() for half in waiting]
+        if len(halves) > HALVES:
+            oldest = min(halves, key=lambda half: half.since)
+            self._drop(lambda stamp, half: half is oldest, CROWD)
+
+    def _drop(self, condition: Callable[[Stamp, _Half], bool], why: str) -> None:
+        for stamp, waiting in list(self._halves.items()):
+            over = [half for half in waiting if condition(stamp, half)]
+            self._dropped.extend(Dropped(stamp, half.kind, half.array, why) for half in over)
+            left = deque(half for half in waiting if half not in over)
+            if left:
+                self._halves[stamp] = left
+            else:
+                del self._halves[stamp]
+
+
+class Feed:
+    """Follows one camera: how time goes by its pictures' stamps, and the newest answer for one of them.
+
+    The answer has its picture's moment for a stamp. `now` is as for Pairs.
+    """
+
+    def __init__(self) -> None:
+        self.timeline = Timeline()
         self.newest: Answer | None = None
-        self._pictures: OrderedDict[Stamp, Any] = OrderedDict()
-        self._bytes = 0
+        self.seen: Seen | None = None
+        self._pairs = Pairs()
+        self._fresh = False
+        self._dropped: deque[Dropped] = deque(maxlen=TOLD)
 
-    def picture(self, message: Any) -> Answer | None:
-        """Keep a picture; return its answer where that was here first."""
-        stamp = stamp_of(message)
-        if stamp not in self._pictures:
-            self._pictures[stamp] = message
-            self._bytes += len(message.data)
-        while self._pictures and (
-            stamp - next(iter(self._pictures)) > self.seconds * 1e9 or self._bytes > BUFFER_BYTES
-        ):
-            self._bytes -= len(self._pictures.popitem(last=False)[1].data)
-        return self.newest if self.newest is not None and self.newest.stamp == stamp else None
+    def see(self, message: Any, now: float | None = None) -> Seen:
+        """Take in a picture's stamp; where a new era begins, what was before is forgotten."""
+        self.seen = seen = self.timeline.see(stamp_of(message), time.monotonic() if now is None else now)
+        if seen.anew:
+            self._pairs.go_back(seen.moment)
+        # An answer may overtake its picture, also the first one after time went back.
+        newest, fresh, self._fresh = self.newest, self._fresh, False
+        if newest is not None and (newest.stamp > seen.moment + JUMP * 1e9 or (seen.anew and not fresh)):
+            self.newest = None
+        return seen
 
-    def visible(self, array: Any) -> Any | None:
-        """Take in visible boxes; return the picture once both of its arrays have come, if it is still here."""
-        return self._answer(array, "visible")
-
-    def amodal(self, array: Any) -> Any | None:
-        """Take in amodal boxes; return the picture once both of its arrays have come, if it is still here."""
-        return self._answer(array, "amodal")
+    def add(self, kind: Kind, array: Any, now: float | None = None) -> Answer | None:
+        """Take in an array; return its answer once both are here, and no later one was before."""
+        if self.timeline.answer(stamp_of(array)) is None:
+            self._drop(kind, array, "their picture did not come here, or it is of before time went back")
+            return None
+        pair = self._pairs.add(kind, array, now)
+        moment = self.timeline.answer(pair.stamp) if pair is not None else None
+        if pair is None or moment is None:
+            return None
+        if self.newest is not None and moment < self.newest.stamp <= moment + JUMP * 1e9:
+            self._drop(kind, array, "an answer for a later picture came before it")
+            return None
+        self.newest, self._fresh = Answer(moment, pair.visible, pair.amodal), True
+        return self.newest
 
     def forget(self) -> None:
         """Drop the answer: it was to another instruction."""
         self.newest = None
 
-    def _answer(self, array: Any, kind: str) -> Any | None:
-        stamp = stamp_of(array)
-        if self.newest is None or stamp > self.newest.stamp:
-            self.newest = Answer(stamp)
-        if stamp < self.newest.stamp:
-            return None
-        self.newest = replace(self.newest, **{kind: array})
-        return self._pictures.get(stamp) if self.newest.complete else None
+    def dropped(self) -> list[Dropped]:
+        """Give what was dropped since this was asked last."""
+        told = [*self._dropped, *self._pairs.dropped()]
+        self._dropped.clear()
+        return told
+
+    def _drop(self, kind: Kind, array: Any, why: str) -> None:
+        self._dropped.append(Dropped(stamp_of(array), kind, array, why))
+
+
+class Join(Feed):
+    """Keeps recent pictures as well, and gives each answer its picture."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self._pictures: OrderedDict[Stamp, Any] = OrderedDict()
+        self._bytes = 0
+
+    def picture(self, message: Any, now: float | None = None) -> Answer | None:
+        """Keep a picture, whose moment is then in `seen`; return its answer where that was here first."""
+        seen = self.see(message, now)
+        if seen.anew:
+            self._pictures.clear()
+            self._bytes = 0
+        self._keep(seen.moment, message)
+        return self.newest if self.newest is not None and self.newest.stamp == seen.moment else None
+
+    def visible(self, array: Any, now: float | None = None) -> Any | None:
+        """Take in visible boxes; return the picture once both of its arrays have come, if it is still here."""
+        answer = self.add("visible", array, now)
+        return self.at(answer.stamp) if answer is not None else None
+
+    def amodal(self, array: Any, now: float | None = None) -> Any | None:
+        """Take in amodal boxes; return the picture once both of its arrays have come, if it is still here."""
+        answer = self.add("amodal", array, now)
+        return self.at(answer.stamp) if answer is not None else None
+
+    def at(self, moment: Stamp) -> Any | None:
+        """Give the picture of a moment, if it is still here."""
+        return self._pictures.get(moment)
+
+    def _keep(self, moment: Stamp, message: Any) -> None:
+        before = self._pictures.pop(moment, None)
+        self._bytes += len(message.data) - (len(before.data) if before is not None else 0)
+        self._pictures[moment] = message
+        newest = max(moment, self.timeline.newest or moment)
+        while self._pictures and (
+            newest - next(iter(self._pictures)) > self.seconds * 1e9 or self._bytes > BUFFER_BYTES
+        ):
+            self._bytes -= len(self._pictures.popitem(last=False)[1].data)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
@@ -34,11 +35,14 @@ from egm_ros.node_parameters import declare, watch
 from egm_ros.process import run
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
+from egm_ros.stamps import REMEDY, StampReport
 from egm_ros.transforms import Transforms
 
 # Answers that wait for their transform, at most, and how often is looked (seconds).
 PENDING = 64
 PERIOD = 0.05
+# Without a clock nobody knows which depth an answer is for.
+INSTEAD = "an answer is lifted with the depth that is newest when it comes"
 
 EXPLANATIONS = {
     "outside_image": "the visible box lies outside of the image that camera_info describes",
@@ -59,6 +63,7 @@ class LiftingNode(Node):
         self._matching = Matching(self._values["buffer"], self._values["wait"])
         self._pending: list[tuple[float, Match]] = []
         self._largest = 0
+        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.DEPTH_IN.name), INSTEAD)
         self._visible = self._publisher(Detection3DArray, interface.VISIBLE)
         self._amodal = self._publisher(Detection3DArray, interface.AMODAL)
         self._markers = self._publisher(MarkerArray, interface.MARKERS)
@@ -67,7 +72,8 @@ class LiftingNode(Node):
         self._listen(CameraInfo, interface.INFO_IN, "camera_info")
         self._listen(Detection2DArray, interface.VISIBLE_IN, "visible")
         self._listen(Detection2DArray, interface.AMODAL_IN, "amodal")
-        self.create_timer(PERIOD, self._on_tick)
+        # A clock of ROS stands still while nothing comes on /clock, and answers would wait for ever.
+        self.create_timer(PERIOD, self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _change(self, changed: dict[str, Any]) -> None:
         self._values.update(changed)
@@ -87,11 +93,14 @@ class LiftingNode(Node):
         """Take in a message, and go on with its answer if that is whole now."""
         if slot == "depth":
             self._advise(len(message.data))
-            if self._matching.went_back(message):
-                self.get_logger().warning("time went back: all depth and boxes from before are dropped")
-                self._matching.clear()
-                self._pending.clear()
         match = self._matching.add(slot, message, time.monotonic())
+        seen = self._matching.seen
+        if slot == "depth" and seen is not None:
+            self._stamps.note(seen, self._matching.timeline)
+            if seen.anew:
+                self._pending.clear()
+                if self._transforms is not None:
+                    self._transforms.clear()
         if match is not None and not self._answer(match):
             self._pending = [*self._pending[1 - PENDING :], (time.monotonic(), match)]
 
@@ -107,8 +116,8 @@ class LiftingNode(Node):
             elif self._transforms is not None:
                 self._refuse(match.visible, "no_transform", self._transforms.problem)
         for missing in self._matching.late(now):
-            if missing.visible is not None:
-                self._refuse(missing.visible, *why(missing))
+            self._refuse(missing.boxes, *why(missing))
+        self._stamps.dropped(self._matching.dropped())
 
     def _answer(self, match: Match) -> bool:
         """Lift an answer and publish it, or say why not; False if it has to wait for its transform."""
@@ -220,6 +229,13 @@ def why(missing: Missing) -> tuple[str, str]:
             continue
         if missing.nearest is None:
             return f"no_{slot}", f"nothing comes on {topic.name}: is it published and remapped?"
+        if missing.clockless:
+            return f"no_{slot}", f"the answer has a stamp, but the messages on {topic.name} have none: {REMEDY}"
+        if missing.ahead:
+            return f"no_{slot}", (
+                f"the answer is of {missing.nearest:.1f} s later than the newest on {topic.name}: that comes late, or"
+                " the answer is of before time went back"
+            )
         if missing.gone:
             return f"no_{slot}", (
                 f"the answer is older than what is kept of {topic.name}: raise buffer, or, as 256 MB are kept at most,"
@@ -230,7 +246,10 @@ def why(missing: Missing) -> tuple[str, str]:
             f"nothing on {topic.name} has the image's stamp, the nearest is {missing.nearest:.3f} s off: let the driver"
             " stamp them alike",
         )
-    return "no_amodal", f"no array on {interface.AMODAL_IN.name} has the stamp of the visible one"
+    lone, other = interface.VISIBLE_IN.name, interface.AMODAL_IN.name
+    if "visible" in missing.lacks:
+        return "no_visible", f"no array on {lone} has the stamp of the one on {other}: do both come from one node?"
+    return "no_amodal", f"no array on {other} has the stamp of the one on {lone}: do both come from one node?"
 
 
 def main(arguments: list[str] | None = None) -> int:

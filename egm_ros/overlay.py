@@ -8,6 +8,7 @@ With `propagated` the boxes of the propagation node stand beside the answer's, w
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -21,7 +22,7 @@ from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
 from egm_core.draw import NOW_AMODAL, NOW_VISIBLE, draw
-from egm_core.joining import Answer, Join, box_of, stamp_of
+from egm_core.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_ros import images
 from egm_ros import stream_interface as interface
 from egm_ros.images import ImageError
@@ -30,8 +31,19 @@ from egm_ros.node_parameters import declare, watch
 from egm_ros.process import run
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
+from egm_ros.stamps import StampReport
 
 LOOK_PERIOD = 0.2
+# Without a clock nobody knows which picture an answer was for.
+INSTEAD = "boxes are drawn into the picture that is newest when they come"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A message of the camera, and its moment."""
+
+    moment: Stamp
+    message: Any
 
 
 class OverlayNode(Node):
@@ -41,14 +53,13 @@ class OverlayNode(Node):
         super().__init__("overlay", **options)
         self._values = declare(self, interface.OVERLAY_PARAMETERS)
         watch(self, interface.OVERLAY_PARAMETERS, lambda changed: "", self._change)
-        self._join = Join(self._values["buffer"])
-        self._now = Join(0.0)
-        self._waiting: Any | None = None
+        self._forget()
         self._instruction: str | None = None
         self._advised = False
         self._image = self._publisher(Image, interface.OVERLAY_IMAGE)
         self._compressed = self._publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
         self._inputs: list[Any] = []
+        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.OVERLAY_IMAGE_IN.name), INSTEAD)
         self.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     @property
@@ -58,7 +69,22 @@ class OverlayNode(Node):
 
     def _change(self, changed: dict[str, Any]) -> None:
         self._values.update(changed)
-        self._join.seconds = self._values["buffer"]
+        self._join.seconds = self._kept
+
+    @property
+    def _kept(self) -> float:
+        """How long pictures wait for their answer (seconds): not at all where a later one may not come before them."""
+        return self._values["buffer"] if self._values["show"] in ("answered", "mixed") else 0.0
+
+    def _forget(self) -> None:
+        """Begin from nothing."""
+        self._join, self._carried = Join(self._kept), Pairs()
+        self._forget_shown()
+
+    def _forget_shown(self) -> None:
+        self._now: Answer | None = None
+        self._waiting: Picture | None = None
+        self._shown: Stamp | None = None
 
     def _publisher(self, kind: Any, topic: Topic) -> Any:
         options = QoSOverridingOptions.with_default_policies()
@@ -71,8 +97,8 @@ class OverlayNode(Node):
             picture = CompressedImage if self._values["transport"] == "compressed" else Image
             entries = (
                 (picture, interface.OVERLAY_IMAGE_IN, self._on_image),
-                (Detection2DArray, interface.OVERLAY_VISIBLE, self._on_visible),
-                (Detection2DArray, interface.OVERLAY_AMODAL, self._on_amodal),
+                (Detection2DArray, interface.OVERLAY_VISIBLE, lambda array: self._on_boxes(array, "visible")),
+                (Detection2DArray, interface.OVERLAY_AMODAL, lambda array: self._on_boxes(array, "amodal")),
                 (String, interface.OVERLAY_INSTRUCTION, self._on_instruction),
             )
             if self._values["propagated"]:
@@ -94,7 +120,7 @@ class OverlayNode(Node):
             for subscription in self._inputs:
                 self.destroy_subscription(subscription)
             self._inputs = []
-            self._join, self._now, self._waiting = Join(self._values["buffer"]), Join(0.0), None
+            self._forget()
 
     def _on_instruction(self, message: String) -> None:
         """Leave the boxes of an earlier instruction; at the start the latched one may come after its answer."""
@@ -104,36 +130,48 @@ class OverlayNode(Node):
         if not message.data or (changed and answer is not None and label_of(answer.visible) != message.data):
             self._join.forget()
 
-    def _on_visible(self, message: Detection2DArray) -> None:
-        self._show_joined(self._join.visible(message))
-
-    def _on_amodal(self, message: Detection2DArray) -> None:
-        self._show_joined(self._join.amodal(message))
-
-    def _show_joined(self, picture: Any | None) -> None:
-        if picture is not None and self._values["show"] != "live":
-            self._show(picture, self._join.newest)
+    def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
+        """Draw an answer into its very picture, where the stamps of what is published may still go there."""
+        answer = self._join.add(kind, array)
+        self._stamps.dropped(self._join.dropped())
+        if answer is None or self._values["show"] == "live":
+            return
+        message = self._join.at(answer.stamp)
+        if message is not None:
+            picture = Picture(answer.stamp, message)
+            if self._waiting is not None and self._waiting.moment == answer.stamp:
+                self._waiting = None
+            self._show(picture, answer, self._now_of(picture))
 
     def _on_image(self, message: Any) -> None:
-        own = self._join.picture(message)
+        own, seen = self._join.picture(message), self._join.seen
+        if seen is None:
+            return
+        self._stamps.note(seen, self._join.timeline)
+        if seen.anew:
+            self._carried.go_back(seen.moment)
+            self._forget_shown()
+        picture = Picture(seen.moment, message)
+        self._show_waiting()
         if own is not None:
-            self._show(message, own)
+            self._show(picture, own)
         elif self._values["show"] != "answered":
-            self._show_waiting()
-            self._waiting = message
-            if not self._values["propagated"] or self._now_of(message) is not None:
+            self._waiting = picture
+            if not self._values["propagated"] or self._now_of(picture) is not None:
                 self._show_waiting()
 
-    def _on_now(self, array: Detection2DArray, kind: str) -> None:
+    def _on_now(self, array: Detection2DArray, kind: Kind) -> None:
         """Show the picture that waits for these very boxes."""
-        getattr(self._now, kind)(array)
+        now = self._carried.add(kind, array)
+        if now is not None:
+            self._now = now
         if self._waiting is not None and self._now_of(self._waiting) is not None:
             self._show_waiting()
 
-    def _now_of(self, picture: Any) -> Answer | None:
+    def _now_of(self, picture: Picture) -> Answer | None:
         """Give the propagated boxes of a picture, once both arrays are here."""
-        now = self._now.newest
-        return now if now is not None and now.complete and now.stamp == stamp_of(picture) else None
+        now = self._now
+        return now if now is not None and now.stamp == stamp_of(picture.message) else None
 
     def _show_waiting(self) -> None:
         """Show the picture that waits, if there is one, with the newest answer so far and what was carried to it."""
@@ -141,12 +179,16 @@ class OverlayNode(Node):
         if picture is None:
             return
         newest = self._join.newest
-        age = (stamp_of(picture) - newest.stamp) / 1e9 if newest is not None else 0.0
+        age = (picture.moment - newest.stamp) / 1e9 if newest is not None else 0.0
         self._show(picture, newest if 0.0 <= age <= self._values["max_age"] else None, self._now_of(picture))
 
-    def _show(self, picture: Any, answer: Answer | None, now: Answer | None = None) -> None:
+    def _show(self, picture: Picture, answer: Answer | None, now: Answer | None = None) -> None:
+        if self._values["show"] != "mixed" and self._shown is not None and picture.moment < self._shown:
+            return
+        self._shown = picture.moment
+        header = picture.message.header
         try:
-            image = images.decode(picture)
+            image = images.decode(picture.message)
         except ImageError as error:
             self.get_logger().warning(f"cannot draw: {error}", throttle_duration_sec=5.0)
             return
@@ -157,16 +199,16 @@ class OverlayNode(Node):
             pair = boxes_in(now.visible, scale), boxes_in(now.amodal, scale)
             image = draw(image, *pair, colors=(NOW_VISIBLE, NOW_AMODAL))
         if answer is not None:
-            age = (stamp_of(picture) - answer.stamp) / 1e9
+            age = (picture.moment - answer.stamp) / 1e9
             image = drawn(image, answer, age, self._instruction or "", scale)
         if self._image.get_subscription_count():
-            self._image.publish(images.encode(image, picture.header))
+            self._image.publish(images.encode(image, header))
             if not self._advised and advice(image.nbytes):
                 self._advised = True
                 self.get_logger().warning(advice(image.nbytes))
         if self._compressed.get_subscription_count():
             quality = self._values["jpeg_quality"]
-            self._compressed.publish(images.encode_compressed(image, picture.header, quality))
+            self._compressed.publish(images.encode_compressed(image, header, quality))
 
 
 def label_of(array: Detection2DArray | None) -> str:

@@ -9,7 +9,7 @@ that image to the newest, and then from image to image until the next answer com
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rclpy.node import Node
@@ -18,7 +18,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.joining import Answer, Join, box_of, stamp_of
+from egm_core.joining import Answer, Feed, Kind, box_of
 from egm_core.propagation import FrameBuffer, Limits, Track, begin, propagate
 from egm_ros import propagation_interface as interface
 from egm_ros.images import ImageError
@@ -29,11 +29,12 @@ from egm_ros.process import run
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
 from egm_ros.small_frames import small_frame
+from egm_ros.stamps import StampReport
 
-# Stamps that go back this far (seconds) mean that time has jumped; less is an image out of order.
-JUMP = 0.5
 # The image of an answer may have got lost on its way here; its neighbour serves as well.
 SLACK = 0.05
+# Without a clock nobody knows which image an answer was for.
+INSTEAD = "an answer is taken for the newest image's, so that boxes lag by the engine's time"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +59,12 @@ class PropagationNode(Node):
         watch(self, interface.PROPAGATION_PARAMETERS, lambda changed: "", self._change)
         self._frames = FrameBuffer(self._values["buffer"])
         self._headers: dict[int, Header] = {}
-        self._join = Join(0.0)
+        self._feed = Feed()
         self._waiting: Answer | None = None
         self._carried: tuple[Carried, ...] = ()
         self._instruction: str | None = None
         self._told = 0
+        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE_IN.name), INSTEAD)
         self._largest = 0
         self._visible = self._publisher(Detection2DArray, interface.VISIBLE)
         self._amodal = self._publisher(Detection2DArray, interface.AMODAL)
@@ -98,15 +100,16 @@ class PropagationNode(Node):
     def _on_image(self, message: Any) -> None:
         """Take one step with every box, and publish where they are in this very image."""
         self._advise(len(message.data))
+        seen = self._feed.see(message)
+        self._stamps.note(seen, self._feed.timeline)
+        if seen.anew:
+            self._forget(message.header)
         try:
             frame = small_frame(message, self._values["width"])
         except ImageError as error:
             self.get_logger().warning(f"cannot follow anything: {error}", throttle_duration_sec=5.0)
             return
-        newest = self._frames.newest
-        if newest is not None and frame.stamp < newest.stamp - JUMP * 1e9:
-            self.get_logger().warning("time went back: all images and boxes from before are dropped")
-            self._forget(message.header)
+        frame = replace(frame, stamp=seen.moment)
         if not self._frames.add(frame):
             return
         self._headers = {stamp: header for stamp, header in self._headers.items() if self._frames.at(stamp)}
@@ -116,15 +119,11 @@ class PropagationNode(Node):
         before = self._carried
         self._carry([self._step(entry, [frame]) for entry in before], message.header)
 
-    def _on_boxes(self, array: Detection2DArray, kind: str) -> None:
-        frame = self._frames.newest
-        if frame is not None and stamp_of(array) > frame.stamp + JUMP * 1e9:
-            # An answer from before time went back; it would shut out those that come, which are older by stamp.
-            return
-        getattr(self._join, kind)(array)
-        newest = self._join.newest
-        if newest is not None and newest.complete and newest is not self._waiting:
-            self._waiting = newest
+    def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
+        answer = self._feed.add(kind, array)
+        self._stamps.dropped(self._feed.dropped())
+        if answer is not None:
+            self._waiting = answer
             self._adopt()
 
     def _on_instruction(self, message: String) -> None:
@@ -180,10 +179,10 @@ class PropagationNode(Node):
 
     def _publish(self, header: Header) -> None:
         """Publish once for an image, whoever asks: a new answer may come after the old one's step."""
-        stamp = stamp_of(Detection2DArray(header=header))
-        if stamp == self._told:
+        newest = self._frames.newest
+        if newest is None or newest.stamp == self._told:
             return
-        self._told = stamp
+        self._told = newest.stamp
         visible, amodal = Detection2DArray(header=header), Detection2DArray(header=header)
         for entry in self._carried:
             track = entry.track
@@ -208,7 +207,7 @@ class PropagationNode(Node):
             self._end(header)
         self._frames.clear()
         self._headers.clear()
-        self._join, self._waiting, self._told = Join(0.0), None, 0
+        self._waiting, self._told = None, 0
 
     def _newest_header(self) -> Header | None:
         newest = self._frames.newest

@@ -61,16 +61,18 @@ OVERLAY_TOPICS = (OVERLAY_IMAGE_IN, OVERLAY_VISIBLE, OVERLAY_AMODAL, OVERLAY_INS
 OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec("transport", "raw", "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
                   choices=("raw", "compressed")),
-    ParameterSpec("show", "all", "Which pictures come out: answered is those with an answer, when it comes; live is"
-                  " every picture at once, with the newest answer so far and its age; all is both.",
-                  choices=("all", "answered", "live"), live=True),
+    ParameterSpec("show", "all", "Which pictures come out: live is every picture at once, with the newest answer so far"
+                  " and its age; all is the same, and the newest once more when its own answer comes; answered is those"
+                  " with an answer, when it comes; mixed is all and answered, so that older pictures come among later"
+                  " ones (the stamps of the others never fall).",
+                  choices=("all", "answered", "live", "mixed"), live=True),
     ParameterSpec("scale", 1, "Enlarge pictures before drawing, so that labels in small ones can be read.",
                   range=(1, 8), live=True),
     ParameterSpec("max_age", 5.0, "An answer older than this is no longer drawn on later pictures.",
                   range=(0.0, 3600.0), live=True, unit="s"),
     ParameterSpec("propagated", False, "Draw the propagation node's boxes as well, in blue and violet, beside the"
                   " answer's; later pictures then wait for theirs, until the next picture at most."),
-    ParameterSpec("buffer", 5.0, "How long pictures are kept until their answer comes.", range=(0.0, 60.0), live=True,
-                  unit="s"),
+    ParameterSpec("buffer", 10.0, "How long pictures are kept until their answer comes, for answered and mixed.",
+                  range=(0.0, 60.0), live=True, unit="s"),
     ParameterSpec("jpeg_quality", 90, "Quality of ~/image/compressed.", range=(1, 100), live=True),
 )

@@ -28,6 +28,10 @@ class Transforms:
         self._listener = self._tf2.TransformListener(self._buffer, node)
         self.problem = ""
 
+    def clear(self) -> None:
+        """Forget what moves: tf2 would refuse what comes after time went back, as older than what it has."""
+        self._buffer.clear()
+
     def at(self, target: str, header: Header) -> tuple[Vector3, Quaternion] | None:
         """Give where a header's frame lies in `target` at its stamp, and how it is turned.
 

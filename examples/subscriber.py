@@ -13,9 +13,10 @@ import sys
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.time import Time
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2D, Detection2DArray
+
+from egm_core.joining import Answer, Pairs
 
 
 class Listener(Node):
@@ -24,7 +25,7 @@ class Listener(Node):
     def __init__(self, instruction: str) -> None:
         super().__init__("listener")
         self.instruction = instruction
-        self.visible: dict[int, Detection2DArray] = {}
+        self.pairs = Pairs()
         self.publisher = self.create_publisher(String, "instruction", 1)
         self.create_subscription(Detection2DArray, "grounding/visible", self.on_visible, 5)
         self.create_subscription(Detection2DArray, "grounding/amodal", self.on_amodal, 5)
@@ -38,18 +39,23 @@ class Listener(Node):
             self.timer.cancel()
 
     def on_visible(self, array: Detection2DArray) -> None:
-        """Keep what can be seen until the amodal boxes of the same picture come."""
-        self.visible = {Time.from_msg(array.header.stamp).nanoseconds: array}
+        """Take in what can be seen of an object."""
+        self.show(self.pairs.visible(array))
 
     def on_amodal(self, array: Detection2DArray) -> None:
-        """Print both boxes of an object; ids say which belong together."""
-        visible = self.visible.get(Time.from_msg(array.header.stamp).nanoseconds)
-        if visible is None:
+        """Take in the whole object; nobody knows which of the two topics comes first."""
+        self.show(self.pairs.amodal(array))
+
+    def show(self, answer: Answer | None) -> None:
+        """Print both boxes of each object of an answer; ids say which belong together."""
+        for entry in self.pairs.dropped():
+            print(entry, file=sys.stderr, flush=True)
+        if answer is None:
             return
-        whole = {detection.id: detection for detection in array.detections}
-        if not visible.detections:
+        whole = {detection.id: detection for detection in answer.amodal.detections}
+        if not answer.visible.detections:
             print("nothing fits", flush=True)
-        for detection in visible.detections:
+        for detection in answer.visible.detections:
             hypothesis = detection.results[0].hypothesis
             hidden = corners(whole[detection.id]) if detection.id in whole else "unknown"
             print(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from egm_core.joining import BUFFER_BYTES, Stamp, stamp_of
+from egm_core.joining import ALONE, BACK, BUFFER_BYTES, Dropped, Pairs, Stamp, stamp_of
+from egm_core.timeline import JUMP, Seen, Timeline
 
 Slot = Literal["visible", "amodal", "depth", "camera_info"]
 SLOTS: tuple[Slot, ...] = ("visible", "amodal", "depth", "camera_info")
@@ -14,8 +15,6 @@ SLOTS: tuple[Slot, ...] = ("visible", "amodal", "depth", "camera_info")
 # Answers that wait, and camera infos that are kept, at most.
 ANSWERS = 64
 INFOS = 512
-# Stamps that go back this far (seconds) mean that time has jumped; less is a message out of order.
-JUMP = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,73 +31,114 @@ class Match:
 class Missing:
     """An answer that waited in vain: its stamp, what it lacks, and how far off (seconds) the nearest of that was.
 
-    `gone` says that it is older than what is kept, so that its own may have come and been dropped.
+    `boxes` is the visible array, or the amodal one where that came alone. `gone` says that the answer is older than
+    what is kept, so that its own may have come and been dropped; `ahead` that it is of later than all of that;
+    `clockless` that what should have its stamp has none.
     """
 
     stamp: Stamp
-    visible: Any
+    boxes: Any
     lacks: tuple[Slot, ...]
     nearest: float | None
     gone: bool = False
+    ahead: bool = False
+    clockless: bool = False
 
 
-@dataclass
-class _Answer:
+@dataclass(frozen=True)
+class _Waiting:
     since: float
-    parts: dict[Slot, Any] = field(default_factory=dict)
+    visible: Any
+    amodal: Any
 
 
 class Matching:
-    """Keeps what has come until its answer is whole; depth is kept for `seconds`, answers wait for `patience`."""
+    """Keeps what has come until its answer is whole; depth is kept for `seconds`, answers wait for `patience`.
+
+    The stamps of the depth images say how time goes: where it goes back, everything of before is forgotten. Without
+    a clock there, an answer belongs to the newest depth; a camera info without a stamp belongs to every picture.
+    """
 
     def __init__(self, seconds: float, patience: float, limit: int = BUFFER_BYTES) -> None:
         self.seconds, self.patience, self.limit = seconds, patience, limit
         self.bytes = 0
-        self._answers: OrderedDict[Stamp, _Answer] = OrderedDict()
+        self.timeline = Timeline()
+        self.seen: Seen | None = None
+        self._pairs = Pairs(patience)
+        self._answers: OrderedDict[Stamp, _Waiting] = OrderedDict()
         self._depths: OrderedDict[Stamp, Any] = OrderedDict()
         self._infos: OrderedDict[Stamp, Any] = OrderedDict()
+        self._seen_at = 0.0
+        self._dropped: list[Dropped] = []
 
     def add(self, slot: Slot, message: Any, now: float) -> Match | None:
         """Take in a message; return its answer where that is whole now. `now` is seconds of a clock that never jumps.
 
-        An answer without boxes is whole without a depth.
+        An answer without boxes is whole without a depth. `seen` says what the stamp of the last depth told.
         """
         stamp = stamp_of(message)
         if slot == "depth":
-            self._keep(stamp, message)
+            seen = self.timeline.see(stamp, now)
+            if seen.anew:
+                self._go_back(seen.moment)
+            self.seen, self._seen_at = seen, now
+            self._keep(seen.moment, message)
         elif slot == "camera_info":
             self._infos[stamp] = message
             while len(self._infos) > INFOS:
                 self._infos.popitem(last=False)
         else:
-            self._answers.setdefault(stamp, _Answer(now)).parts[slot] = message
-            while len(self._answers) > ANSWERS:
-                self._answers.popitem(last=False)
+            pair = self._pairs.add(slot, message, now)
+            if pair is not None:
+                self._answers[stamp] = _Waiting(now, pair.visible, pair.amodal)
+                if len(self._answers) > ANSWERS:
+                    self._drop(next(iter(self._answers)), f"more than {ANSWERS} answers wait for their depth")
         return self._whole(stamp)
 
     def late(self, now: float) -> list[Missing]:
         """Give up on the answers that have waited too long, and say what each lacks."""
-        over = [stamp for stamp, answer in self._answers.items() if now - answer.since > self.patience]
+        self._pairs.patience = self.patience
+        self._pairs.expire(now)
         found = []
-        for stamp in over:
-            parts = self._answers.pop(stamp).parts
-            kept: dict[Slot, Any] = {**parts, "depth": self._depths.get(stamp), "camera_info": self._infos.get(stamp)}
-            lacks = tuple(slot for slot in SLOTS if kept.get(slot) is None)
-            others = self._infos if "depth" not in lacks else self._depths
-            nearest = min((abs(other - stamp) / 1e9 for other in others), default=None)
-            found.append(Missing(stamp, parts.get("visible"), lacks, nearest, stamp < min(others, default=0)))
+        for half in self._pairs.dropped():
+            if half.why == ALONE:
+                lacks: Slot = "amodal" if half.kind == "visible" else "visible"
+                found.append(self._missing(half.stamp, half.array, (lacks,)))
+            else:
+                self._dropped.append(half)
+        for stamp in [stamp for stamp, answer in self._answers.items() if now - answer.since > self.patience]:
+            found.append(self._missing(stamp, self._answers.pop(stamp).visible))
         return found
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._answers.clear()
-        self._depths.clear()
-        self._infos.clear()
-        self.bytes = 0
+    def dropped(self) -> list[Dropped]:
+        """Give what was dropped since this was asked last, without what `late` told."""
+        told, self._dropped = self._dropped, []
+        return told
 
-    def went_back(self, message: Any) -> bool:
-        """Say whether a depth image is from before time went back."""
-        return bool(self._depths) and stamp_of(message) < max(self._depths) - JUMP * 1e9
+    def _missing(self, stamp: Stamp, boxes: Any, lacks: tuple[Slot, ...] = ()) -> Missing:
+        kept: dict[Slot, Any] = {"depth": self._depth_of(stamp), "camera_info": self._info_of(stamp)}
+        lacks = (*lacks, *(slot for slot, message in kept.items() if message is None))
+        others = self._infos if "depth" not in lacks else self._depths
+        nearest = min((abs(other - stamp) / 1e9 for other in others), default=None)
+        gone = stamp < min(others, default=0)
+        ahead = bool(others) and stamp > max(others) + JUMP * 1e9
+        return Missing(stamp, boxes, lacks, nearest, gone, ahead, "depth" in lacks and bool(self.timeline.clockless))
+
+    def _go_back(self, moment: Stamp) -> None:
+        """Forget what is of before time went back to this moment; what came since the last depth may be of after it."""
+        self._depths.clear()
+        self.bytes = 0
+        limit = moment + JUMP * 1e9
+        for stamp, answer in list(self._answers.items()):
+            if stamp > limit or answer.since < self._seen_at:
+                self._drop(stamp, BACK)
+        for stamp in [stamp for stamp in self._infos if stamp > limit]:
+            del self._infos[stamp]
+        self._pairs.go_back(moment)
+
+    def _drop(self, stamp: Stamp, why: str) -> None:
+        answer = self._answers.pop(stamp)
+        self._dropped.append(Dropped(stamp, "visible", answer.visible, why))
 
     def _keep(self, stamp: Stamp, message: Any) -> None:
         before = self._depths.pop(stamp, None)
@@ -110,12 +150,21 @@ class Matching:
         ):
             self.bytes -= len(self._depths.popitem(last=False)[1].data)
 
+    def _depth_of(self, stamp: Stamp) -> Any | None:
+        moment = self.timeline.answer(stamp)
+        return self._depths.get(stamp if moment is None else moment)
+
+    def _info_of(self, stamp: Stamp) -> Any | None:
+        """Give the camera info of a stamp; one without a stamp will do, and any where the answer has none."""
+        newest = next(reversed(self._infos.values()), None) if stamp == 0 else None
+        return self._infos.get(stamp) or self._infos.get(0) or newest
+
     def _whole(self, stamp: Stamp) -> Match | None:
         answer = self._answers.get(stamp)
-        if answer is None or not {"visible", "amodal"} <= set(answer.parts):
+        if answer is None:
             return None
-        depth, info = self._depths.get(stamp), self._infos.get(stamp)
-        if answer.parts["visible"].detections and (depth is None or info is None):
+        depth, info = self._depth_of(stamp), self._info_of(stamp)
+        if answer.visible.detections and (depth is None or info is None):
             return None
-        parts = self._answers.pop(stamp).parts
-        return Match(parts["visible"], parts["amodal"], depth, info)
+        del self._answers[stamp]
+        return Match(answer.visible, answer.amodal, depth, info)

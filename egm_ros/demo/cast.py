@@ -23,7 +23,8 @@ def start(processes: Processes, model: str, lifting: bool = False) -> str:
     parameters = {"engine_url": url, "model": model, **NODE}
     node = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     processes.start("grounding", "egm_ros.grounding", "--ros-args", *node)
-    processes.start("overlay", "egm_ros.overlay", "--ros-args", "-p", "scale:=3", "-p", "propagated:=true")
+    drawing = ("-p", "scale:=3", "-p", "propagated:=true", "-p", "show:=mixed")
+    processes.start("overlay", "egm_ros.overlay", "--ros-args", *drawing)
     processes.start("propagation", "egm_ros.propagation", "--ros-args", "-p", "max_propagation:=5.0")
     if lifting:
         processes.start("lifting", "egm_ros.lifting", "--ros-args")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
-from egm_core.joining import Stamp, box_of, stamp_of
+from egm_core.joining import Answer, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_ros.images import RGB, decode
 
 # Boxes come right before the status that speaks of them, but on other topics.
@@ -48,9 +49,10 @@ class Robot:
         self._executor.add_node(self._node)
         reliable = QoSProfile(depth=50)
         self._instruction = self._node.create_publisher(String, "instruction", QoSProfile(depth=1))
-        self._boxes: dict[str, dict[Stamp, Any]] = {"visible": {}, "amodal": {}}
-        for kind, kept in self._boxes.items():
-            self._subscribe(Detection2DArray, f"grounding/{kind}", lambda array, kept=kept: self._keep(kept, array))
+        self._pairs = Pairs()
+        self._answers: dict[Stamp, Answer] = {}
+        self._subscribe(Detection2DArray, "grounding/visible", lambda array: self._on_boxes("visible", array))
+        self._subscribe(Detection2DArray, "grounding/amodal", lambda array: self._on_boxes("amodal", array))
         self._subscribe(DiagnosticStatus, "grounding/status", self._on_status, reliable)
         self._carried: dict[Stamp, Any] = {}
         self._subscribe(Detection2DArray, "propagation/visible", lambda array: self._keep(self._carried, array))
@@ -125,6 +127,13 @@ class Robot:
     def _keep(self, kept: dict[Stamp, Any], message: Any) -> None:
         kept[stamp_of(message)] = message
 
+    def _on_boxes(self, kind: Kind, array: Any) -> None:
+        answer = self._pairs.add(kind, array)
+        if answer is not None:
+            self._answers[answer.stamp] = answer
+        for entry in self._pairs.dropped():
+            print(entry, file=sys.stderr, flush=True)
+
     def _on_overlay(self, image: CompressedImage) -> None:
         self._live.setdefault(stamp_of(image), image)
         self._keep(self._drawn, image)
@@ -140,13 +149,13 @@ class Robot:
         for arrived, values in waiting:
             seconds, _, nanoseconds = values["stamp"].partition(".")
             stamp = int(seconds) * 10**9 + int(nanoseconds)
-            arrays = [kept.get(stamp) for kept in self._boxes.values()]
+            answer = self._answers.get(stamp)
             answered = values["outcome"] in ("found", "absent")
-            if answered and None in arrays and time.monotonic() - arrived < GRACE:
+            if answered and answer is None and time.monotonic() - arrived < GRACE:
                 self._waiting.append((arrived, values))
                 continue
-            boxes = [box_of(array.detections[0]) if array and array.detections else None for array in arrays]
-            visible, amodal = boxes if answered else (None, None)
+            arrays = (answer.visible, answer.amodal) if answered and answer is not None else (None, None)
+            visible, amodal = (box_of(array.detections[0]) if array and array.detections else None for array in arrays)
             self.rows.append(
                 Row(
                     stamp,

@@ -82,12 +82,74 @@ def test_memory_is_bounded_in_time_bytes_and_number() -> None:
     matching.add("depth", message(20.0, size=400), 0.0)
     matching.add("depth", message(20.1, size=400), 0.0)
     assert matching.bytes == 800
-    assert not matching.went_back(message(19.8))
-    assert matching.went_back(message(3.0))
     for number in range(2 * INFOS):
-        matching.add("visible", message(number), 0.0)
-        matching.add("camera_info", message(number), 0.0)
+        matching.add("visible", message(30 + number), 0.0)
+        matching.add("amodal", message(30 + number), 0.0)
+        matching.add("camera_info", message(40 + number), 0.0)
     assert len(matching._infos) == INFOS
     assert len(matching._answers) == ANSWERS
-    matching.clear()
-    assert matching.bytes == len(matching.late(99.0)) == 0
+    assert len(matching.dropped()) == 2 * INFOS - ANSWERS
+    assert len(matching.late(99.0)) == ANSWERS
+
+
+def test_where_time_goes_back_what_was_before_is_dropped_and_named() -> None:
+    """A lap of a bag repeats its stamps; what came right ahead of the first depth may belong to the new lap."""
+    matching = Matching(10.0, 5.0)
+    for number in range(10):
+        matching.add("camera_info", message(100 + number), number)
+        matching.add("depth", message(100 + number), number)
+    matching.add("visible", message(101.5), 9.0)
+    matching.add("amodal", message(101.5), 9.0)
+    matching.add("visible", message(108.5), 9.1)
+    matching.add("amodal", message(108.5), 9.1)
+    matching.add("visible", message(108.7), 9.2)
+    matching.add("visible", message(101.2), 9.2)
+    matching.add("camera_info", message(101.2), 9.3)
+    assert matching.add("depth", message(101.2, size=7), 9.4) is None
+    assert matching.seen is not None
+    assert matching.seen.back == pytest.approx(7.8)
+    assert matching.bytes == 7
+    assert matching.add("amodal", message(101.2), 9.5) is not None
+    (answer,) = matching.dropped()
+    assert answer.stamp == 108_500_000_000
+    assert matching.late(9.6) == []
+    (half,) = matching.dropped()
+    assert (half.stamp, half.kind) == (108_700_000_000, "visible")
+    assert "time went back" in str(half)
+    (late,) = matching.late(15.0)
+    assert late.stamp == 101_500_000_000
+
+
+def test_depth_without_a_clock_goes_to_the_answer_that_comes_and_a_lone_camera_info_to_all() -> None:
+    matching = Matching(10.0, 1.0)
+    depths = [message(0.0, size=size) for size in (1, 2, 3)]
+    matching.add("camera_info", message(0.0), 4.0)
+    for number, depth in enumerate(depths):
+        matching.add("depth", depth, 5.0 + number)
+    assert matching.bytes == 6
+    matching.add("visible", message(0.0), 8.0)
+    match = matching.add("amodal", message(0.0), 8.0)
+    assert match is not None
+    assert match.depth is depths[2]
+    matching.add("visible", message(1700.0), 9.0)
+    matching.add("amodal", message(1700.0), 9.0)
+    (missing,) = matching.late(11.0)
+    assert missing.clockless
+    stamped = Matching(10.0, 1.0)
+    info = message(0.0)
+    stamped.add("camera_info", info, 1.0)
+    stamped.add("depth", message(1700.0), 1.0)
+    stamped.add("visible", message(1700.0), 1.0)
+    match = stamped.add("amodal", message(1700.0), 1.0)
+    assert match is not None
+    assert match.camera_info is info
+
+
+def test_a_half_alone_is_told_whichever_it_is() -> None:
+    matching = Matching(10.0, 1.0)
+    for kind in ("visible", "amodal"):
+        stamp = 5.0 if kind == "visible" else 6.0
+        matching.add("depth", message(stamp), 0.0)
+        matching.add("camera_info", message(stamp), 0.0)
+        matching.add(kind, message(stamp), 0.0)
+    assert [missing.lacks for missing in matching.late(2.0)] == [("amodal",), ("visible",)]

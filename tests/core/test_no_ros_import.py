@@ -41,6 +41,7 @@ LAYERS = {
     "boxes": 0,
     "torchvision_shim": 0,
     "domain": 0,
+    "timeline": 0,
     "joining": 1,
     "families": 1,
     "draw": 1,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
@@ -40,6 +41,12 @@ def boxes(milliseconds: int, *found: tuple[float, float, float, float], text: st
     return Detection2DArray(
         header=stamped, detections=[detection(stamped, "1:0", box, text, 0.87) for box in found]
     )
+
+
+def newest(overlay: OverlayNode) -> int | None:
+    """Give the stamp of the answer that an overlay goes by."""
+    answer = overlay._join.newest
+    return answer.stamp if answer is not None else None
 
 
 class Scene:
@@ -141,6 +148,88 @@ def test_answered_pictures_alone_and_compressed_output(bench: Any) -> None:
     assert not scene.shown
 
 
+def test_the_stamps_of_what_is_published_never_fall_unless_mixed_is_asked_for(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.look()
+
+    def run(base: int) -> list[Header]:
+        for milliseconds in (base, base + 900):
+            scene.camera.publish(picture(milliseconds))
+            scene.next()
+        scene.answer(base)
+        bench.until(lambda: scene.overlay._join.newest is not None and scene.overlay._join.newest.stamp == base * 10**6)
+        scene.camera.publish(picture(base + 1000))
+        bench.until(lambda: header(base + 1000) in [message.header for message in scene.shown])
+        return [message.header for message in scene.shown]
+
+    assert run(1000) == [header(2000)]
+    np.testing.assert_array_equal(
+        images.decode(scene.shown[0]), draw(PICTURE, VISIBLE, AMODAL, "the mug 0.87, 1.0 s ago")
+    )
+    scene.shown.clear()
+    scene.overlay.set_parameters([Parameter("show", value="mixed")])
+    assert run(4000) == [header(4000), header(5000)]
+
+
+@pytest.mark.parametrize("show", ["all", "answered", "live"])
+def test_it_draws_again_at_once_after_time_went_back(bench: Any, show: str) -> None:
+    """As with a bag that loops and a simulator that is reset; answers of the lap before are left out."""
+    scene = Scene(bench, show=show)
+    scene.look()
+
+    def lap() -> None:
+        for number in range(3):
+            stamp = 100_000 + 400 * number
+            scene.camera.publish(picture(stamp))
+            bench.until(lambda stamp=stamp: scene.overlay._join.timeline.newest == stamp * 10**6)
+            scene.answer(stamp)
+            bench.until(lambda stamp=stamp: newest(scene.overlay) == stamp * 10**6)
+
+    lap()
+    scene.camera.publish(picture(100_900))
+    bench.until(lambda: scene.overlay._join.timeline.newest == 100_900 * 10**6)
+    scene.answer(100_900)
+    bench.until(lambda: newest(scene.overlay) == 100_900 * 10**6)
+    bench.spin(0.2)
+    scene.shown.clear()
+    lap()
+    bench.spin(0.3)
+    seen = [images.decode(message) for message in scene.shown]
+    boxes_seen = [not np.array_equal(image, PICTURE) for image in seen]
+    if show == "live":
+        assert boxes_seen == [False, True, True]
+    else:
+        assert boxes_seen.count(True) >= 3
+    assert [message.header for message in scene.shown] == sorted(
+        [message.header for message in scene.shown], key=lambda one: (one.stamp.sec, one.stamp.nanosec)
+    )
+    scene.shown.clear()
+    scene.answer(101_600)
+    bench.spin(0.3)
+    assert newest(scene.overlay) == 100_800 * 10**6
+    assert not scene.shown
+
+
+def test_a_camera_that_never_stamps_is_named_once_and_drawn_on_as_it_comes(
+    bench: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scene = Scene(bench)
+    scene.look()
+    shades = (40, 80, 120, 160, 200)
+    for shade in shades:
+        scene.camera.publish(images.encode(np.full_like(PICTURE, shade), Header(frame_id="eye")))
+        bench.until(lambda: scene.shown)
+        bench.spin(0.1)
+        scene.shown.clear()
+        scene.answer(0)
+        (own,) = scene.next()
+        np.testing.assert_array_equal(own, draw(np.full_like(PICTURE, shade), VISIBLE, AMODAL, "the mug 0.87"))
+    said = [line for line in capfd.readouterr().err.splitlines() if "carry no stamp" in line]
+    assert len(said) == 1
+    assert "/image" in said[0]
+    assert "driver" in said[0]
+
+
 def test_propagated_boxes_stand_beside_the_answer_s(bench: Any) -> None:
     scene = Scene(bench, propagated=True)
     make = bench.node.create_publisher
@@ -206,7 +295,6 @@ def test_joining_by_stamp_whatever_comes_first() -> None:
     assert join.amodal(boxes(1000, AMODAL)) is None
     own = join.picture(picture(1000))
     assert own is not None
-    assert own.complete
     assert own.visible is not None
     assert box_of(own.visible.detections[0]) == VISIBLE
     assert join.picture(picture(1100)) is None

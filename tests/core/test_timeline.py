@@ -1,0 +1,73 @@
+"""What a camera's stamps tell: jumps back, order, and clocks that are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from egm_core.timeline import OLDER, STILL, Timeline
+
+SECOND = 10**9
+
+
+def feed(timeline: Timeline, stamps: list[float], now: float = 50.0, step: float = 0.1) -> list[bool]:
+    """Give whether a new era began with each picture."""
+    return [timeline.see(round(stamp * SECOND), now + step * number).anew for number, stamp in enumerate(stamps)]
+
+
+def test_time_that_goes_on_and_a_picture_out_of_order_begin_nothing() -> None:
+    timeline = Timeline()
+    assert not any(feed(timeline, [100.0, 100.1, 99.9, 100.2, 100.0, 160.0]))
+    assert timeline.newest == 160 * SECOND
+    assert timeline.era == 0
+
+
+@pytest.mark.parametrize("length", [0.2, 0.5, 2.0, 300.0])
+def test_a_bag_that_loops_begins_anew_once_a_lap_however_short_it_is(length: float) -> None:
+    timeline = Timeline()
+    lap = [100.0 + length * number / 20 for number in range(20)]
+    begun = feed(timeline, lap * 4)
+    assert sum(begun) == timeline.era == 3
+    assert timeline.see(round(99.0 * SECOND), 90.0).back > 0.5
+
+
+def test_what_an_answer_is_for() -> None:
+    timeline = Timeline()
+    assert timeline.answer(7 * SECOND) == 7 * SECOND
+    feed(timeline, [100.0, 101.0])
+    assert timeline.answer(95 * SECOND) == 95 * SECOND
+    assert timeline.answer(round(101.3 * SECOND)) == round(101.3 * SECOND)
+    assert timeline.answer(102 * SECOND) is None
+    assert timeline.answer(0) == 101 * SECOND
+
+
+def test_stamps_of_zero_are_moments_of_arrival() -> None:
+    timeline = Timeline()
+    assert not any(feed(timeline, [0.0] * 4, now=50.0, step=1.0))
+    assert timeline.newest == 53 * SECOND
+    assert timeline.clockless == 4
+    assert not timeline.standing
+    assert timeline.answer(0) == 53 * SECOND
+    assert timeline.answer(5 * SECOND) is None
+
+
+def test_a_clock_that_comes_and_goes_begins_anew_and_time_back_across_that_is_noticed() -> None:
+    timeline = Timeline()
+    assert feed(timeline, [0.0, 100.0, 101.0, 0.0, 3.0]) == [False, True, False, True, True]
+    seen = timeline.see(4 * SECOND, 60.0)
+    assert not seen.anew
+    other = Timeline()
+    other.see(100 * SECOND, 50.0)
+    assert other.see(0, 50.1).back == 0.0
+    assert other.see(3 * SECOND, 50.2).back == pytest.approx(97.0)
+
+
+def test_a_clock_that_stands_still_is_none() -> None:
+    timeline = Timeline()
+    feed(timeline, [7.0] * (STILL + 20), step=0.1)
+    assert timeline.standing
+    assert timeline.answer(7 * SECOND) == timeline.newest
+    assert timeline.newest is not None
+    assert timeline.newest > 50 * SECOND
+    repeated = Timeline()
+    assert not any(feed(repeated, [100.0 + number // 4 for number in range(60)]))
+    assert OLDER > 2
