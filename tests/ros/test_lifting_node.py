@@ -306,6 +306,39 @@ def test_time_that_goes_back_and_many_answers_leave_nothing_behind(bench: Any) -
     assert not scene.node._markers.get_subscription_count()
 
 
+def test_depth_without_a_stamp_is_named_once_and_its_newest_is_used(
+    bench: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scene = Scene(bench, watched=False)
+    unstamped = Header(frame_id="eye")
+    for number in range(5):
+        scene.info.publish(camera_info(unstamped))
+        scene.depth.publish(images.encode_depth(metres() * (1 + number), unstamped))
+        bench.until(lambda number=number: scene.node._matching.timeline.clockless == number + 1)
+    bench.until(lambda: scene.node._matching._infos)
+    for publisher in scene.boxes:
+        publisher.publish(Detection2DArray(header=unstamped, detections=[detection(unstamped, "3:0", NEAR, TEXT, 0.8)]))
+    told = scene.status()
+    assert (told["outcome"], told["ranges"]) == ("found", "10.000")
+    said = [line for line in capfd.readouterr().err.splitlines() if "carry no stamp" in line]
+    assert len(said) == 1
+    assert "/depth" in said[0]
+    assert "driver" in said[0]
+    scene.answer(0, NEAR)
+    told = scene.status()
+    assert told["reason"] == "no_depth"
+    assert "the messages on depth have none" in told["message"]
+
+
+def test_what_is_missing_is_told_under_simulated_time_without_a_clock(bench: Any) -> None:
+    scene = Scene(bench, watched=False, use_sim_time=True, wait=0.3)
+    assert scene.node.get_clock().now().nanoseconds == 0
+    scene.answer(0, NEAR)
+    assert scene.status()["reason"] == "no_depth"
+    scene.boxes[1].publish(Detection2DArray(header=header(1)))
+    assert scene.status()["reason"] == "no_depth"
+
+
 @pytest.mark.skipif(importlib.util.find_spec("tf2_ros") is not None, reason="tf2_ros is installed")
 def test_a_target_frame_without_tf2_ros_names_the_remedy(bench: Any) -> None:
     process = bench.start("egm_ros.lifting", "--ros-args", "-p", "target_frame:=map")
@@ -356,6 +389,9 @@ def turned_by_tf2(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     known: dict[str, Any] = {}
 
     class Buffer:
+        def clear(self) -> None:
+            known.clear()
+
         def lookup_transform(self, target: str, source: str, stamp: Any) -> Any:
             if (target, source, stamp.nanoseconds) not in known:
                 raise NoTransform(f"{target!r} passed to lookupTransform does not exist")
@@ -394,6 +430,10 @@ def test_boxes_in_a_target_frame_wait_for_the_transform_of_their_stamp(bench: An
     covariance = np.array(amodal.detections[0].results[0].pose.covariance).reshape(6, 6)
     assert covariance[0, 0] > 0
     assert np.count_nonzero(np.abs(covariance) > 1e-12) == 1
+    assert turned_by_tf2
+    # tf2 would refuse transforms of the new lap as older than what it has.
+    scene.see(0, base=40)
+    bench.until(lambda: not turned_by_tf2)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in LIFTING_PARAMETERS if spec.range], ids=lambda spec: spec.name)

@@ -160,6 +160,48 @@ def test_a_new_instruction_an_absent_answer_and_a_jump_in_time_end_the_boxes_onc
     carry(base=40)
 
 
+def test_a_camera_that_never_stamps_is_named_once_and_its_newest_image_gets_the_answer(
+    bench: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scene = Scene(bench)
+    unstamped = Header(frame_id="eye")
+    scene.say(TEXT)
+
+    def show(number: int) -> None:
+        before = scene.node._feed.timeline.clockless
+        scene.camera.publish(images.encode(rgb(number), unstamped))
+        bench.until(lambda: scene.node._feed.timeline.clockless > before)
+
+    for number in range(5):
+        show(number)
+    for publisher in scene.inputs:
+        array = Detection2DArray(header=unstamped, detections=[detection(unstamped, "3:0", place(4), TEXT, 0.8)])
+        publisher.publish(array)
+    bench.until(lambda: scene.visible)
+    for number in range(5, 8):
+        show(number)
+        bench.until(lambda number=number: len(scene.visible) == number - 3)
+        assert scene.visible[-1].header == unstamped
+        assert iou(box_of(scene.visible[-1].detections[0]), place(number)) > 0.85
+    said = [line for line in capfd.readouterr().err.splitlines() if "carry no stamp" in line]
+    assert len(said) == 1
+    assert "/image" in said[0]
+    assert "driver" in said[0]
+
+
+def test_every_lap_of_a_short_bag_is_followed_anew(bench: Any) -> None:
+    """Shorter than a jump that is one for sure, it takes some images to be noticed."""
+    scene = Scene(bench)
+    for _ in range(2):
+        for number in range(9):
+            scene.camera.publish(images.encode(rgb(number), header(number)))
+            bench.spin(0.05)
+        scene.visible.clear()
+        scene.answer(8)
+        bench.until(lambda: any(array.detections for array in scene.visible))
+        assert scene.visible[-1].header == header(8)
+
+
 def test_a_lost_object_is_asked_for_again_and_odd_images_do_no_harm(bench: Any) -> None:
     scene = Scene(bench, coast=0.0)
     scene.show(0)
