@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Stamp = int  # nanoseconds
 
@@ -13,6 +13,12 @@ JUMP = 0.5
 OLDER = 5
 # So many pictures over so many seconds with the very same stamp are of a clock that stands.
 STILL, STILL_SECONDS = 5, 1.0
+# No wall clock shows less (2001), and no time since a start or in a simulation is more.
+WALL = 10**18
+# A stamp may be this far (seconds) ahead of a clock that is read later: clocks of two machines differ by a little.
+AHEAD = 1.0
+
+Doubt = Literal["", "no_stamp", "no_clock", "uptime", "wall_time", "ahead"]
 
 
 def stamp_of(message: Any) -> Stamp:
@@ -90,3 +96,23 @@ class Timeline:
         if stamp == 0 or (self.clockless and stamp == self._stamp):
             return self.newest
         return stamp if not self.clockless and stamp <= self.newest + JUMP * 1e9 else None
+
+
+def age_of(stamp: Stamp, clock: Stamp, waited: float) -> tuple[float, Doubt]:
+    """Give a picture's age in seconds, and why it is counted from arrival (`waited`) where the stamp is of no use.
+
+    `clock` is what the reader's own clock shows now, in nanoseconds; 0 where it does not run.
+    """
+    age = (clock - stamp) / 1e9
+    doubt: Doubt = ""
+    if stamp == 0:
+        doubt = "no_stamp"
+    elif clock == 0:
+        doubt = "no_clock"
+    elif stamp < WALL <= clock:
+        doubt = "uptime"
+    elif clock < WALL <= stamp:
+        doubt = "wall_time"
+    elif age < -AHEAD:
+        doubt = "ahead"
+    return (waited if doubt else age), doubt

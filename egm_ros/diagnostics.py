@@ -48,6 +48,7 @@ class InputView:
     silent: float
     answers: int = 0
     obstacle: str = ""
+    stamps: str = ""
 
 
 def engine_status(node: str, hardware: str, view: EngineView) -> DiagnosticStatus:
@@ -78,6 +79,8 @@ def input_status(node: str, hardware: str, view: InputView, image_timeout: float
         level = WARN
         text = (f"images on {view.topic} are {view.age:.1f} s old by their stamps, over max_result_age;"
                 " set use_sim_time with a bag or a simulation")
+    elif view.stamps:
+        level, text = WARN, f"{view.stamps}; ages are counted from arrival"
     else:
         level, text = OK, f"{view.rate:.1f} images per second on {view.topic}"
     values = {"topic": view.topic, "rate_hz": view.rate, "age_ms": 1000.0 * view.age, "received": view.received,

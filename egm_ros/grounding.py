@@ -26,7 +26,6 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
-from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32, Header, String
 from std_srvs.srv import SetBool, Trigger
@@ -48,6 +47,7 @@ from egm_ros.parameters import GROUNDING, Settings
 from egm_ros.publishers import obstacle
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
+from egm_ros.stamps import StampReport
 from egm_ros.stopping import StopRequest, busy
 from egm_ros.tally import Answers
 from egm_ros.transitions import refuse_impossible, reported
@@ -55,6 +55,7 @@ from egm_ros.worker import Worker
 
 WATCH_PERIOD = 0.5
 CLOSE_TIMEOUT = 8.0
+INSTEAD = "ages are counted from arrival"
 
 class GroundingNode(LifecycleNode):
     """Publishes the visible and the amodal box of what an instruction names, for the newest images of its cameras."""
@@ -104,7 +105,8 @@ class GroundingNode(LifecycleNode):
             self._cameras[name] = Camera(
                 name, self.settings.transport, self._open(Detection2DArray, interface.VISIBLE, name),
                 self._open(Detection2DArray, interface.AMODAL, name),
-                self._listen(String, interface.REFRESH, functools.partial(self._on_refresh, name), name))
+                self._listen(String, interface.REFRESH, functools.partial(self._on_refresh, name), name),
+                StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE.of(name)), INSTEAD))
         self._latency = {topic: self._open(Float32, topic)
                          for topic in (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)}
         self._instruction_subscription = self._listen(String, interface.INSTRUCTION, self._on_instruction)
@@ -228,8 +230,7 @@ class GroundingNode(LifecycleNode):
         if guess and guess not in self._guesses:
             self._guesses.add(guess)
             self.get_logger().warning(f"{camera.topic}: {guess}")
-        frame = Frame(message, now, name)
-        camera.arrivals.came(now, self._age(frame))
+        frame = camera.see(message, now, self.get_clock().now().nanoseconds)
         if self._worker is not None:
             self._worker.offer(frame)
 
@@ -380,6 +381,8 @@ class GroundingNode(LifecycleNode):
     def _conclude(self, result: Result) -> None:
         """Publish what a query's result is worth now; nothing can change the orders between judging and publishing."""
         now, name = time.monotonic(), result.frame.camera
+        if name in self._cameras and self._cameras[name].lap != result.frame.lap:
+            result = replace(result, reason="time_went_back")
         age = self._age(result.frame)
         verdict = judge(result, self._orders.epoch, self._orders.void, now - result.started, age, self.settings)
         grounding = result.grounding
@@ -432,12 +435,10 @@ class GroundingNode(LifecycleNode):
         self._status.publish(messages.status(name, self.settings.model, level, message, {**common, **values}))
 
     def _age(self, frame: Frame) -> float:
-        """Return a frame's age by its stamp in seconds; by its arrival where it carries no stamp."""
-        stamp = frame.message.header.stamp
-        if stamp.sec == 0 and stamp.nanosec == 0:
-            return time.monotonic() - frame.arrived
-        clock = self.get_clock()
-        return (clock.now() - Time.from_msg(stamp, clock_type=clock.clock_type)).nanoseconds / 1e9
+        """Return a frame's age by its stamp in seconds; by its arrival where the stamp is of no use."""
+        now, camera = time.monotonic(), self._cameras.get(frame.camera)
+        # The camera is gone where the node was cleaned up meanwhile.
+        return camera.age(frame, now, self.get_clock().now().nanoseconds)[0] if camera else now - frame.arrived
 
 
 def main(arguments: list[str] | None = None) -> int:

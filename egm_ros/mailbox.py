@@ -9,11 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Frame:
-    """One image message as it arrived: not decoded, with the monotonic time of its arrival in seconds."""
+    """One image message as it arrived: not decoded, with the monotonic time of its arrival in seconds.
+
+    `lap` counts how often time had gone back on its camera.
+    """
 
     message: Any
     arrived: float
     camera: str = ""
+    lap: int = 0
 
 
 class Mailbox:

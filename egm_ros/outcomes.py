@@ -19,6 +19,7 @@ EXPLANATIONS = {
     "reset": "the instruction was reset while the engine worked",
     "query_timeout": "the answer took longer than query_timeout",
     "max_result_age": "the image is older than max_result_age",
+    "time_went_back": "time went back on the camera's topic while the engine worked",
     "low_score": "the score is below min_score",
 }
 
@@ -63,6 +64,8 @@ def judge(
 
     if result.order.epoch != epoch:
         return stale(void)
+    if result.reason == "time_went_back":
+        return stale(result.reason)
     grounding = result.grounding
     reason = result.reason or (grounding.reason if grounding and grounding.outcome == "error" else "")
     if reason == "timeout" or (not result.reason and elapsed > settings.query_timeout):

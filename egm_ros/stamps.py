@@ -5,20 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from egm_core.joining import Dropped
-from egm_core.timeline import Seen, Timeline
+from egm_core.timeline import Doubt, Seen, Timeline
 
 REMEDY = "let the camera's driver set header.stamp to the ROS time at which the picture was taken"
 # A simulator's first picture may really be of time 0.
 SURE = 3
+# It may take DDS so long (seconds) to bring the first message on /clock.
+CLOCK_COMES = 3.0
 QUIET = 5.0
 
 
+# What is wrong with stamps that cannot be compared with the node's clock.
+DOUBTS: dict[Doubt, str] = {
+    "no_clock": "use_sim_time is set, but nothing comes on /clock: start the simulator, or the bag with --clock, or set"
+                " use_sim_time to false",
+    "uptime": f"they count from a start, not from 1970: {REMEDY}",
+    "wall_time": "they are of the wall clock, but this node has use_sim_time: let the driver have it too, or set"
+                 " use_sim_time to false",
+    "ahead": "they are ahead of this node's clock: synchronise the machines' clocks (chrony or PTP)",
+}
+
+
 class StampReport:
-    """Logs each jump of time, and once that a topic has no clock; `instead` says what the node does about that."""
+    """Logs each jump of time, and once what is wrong with a topic's stamps; `instead` says what the node does then."""
 
     def __init__(self, logger: Any, topic: str, instead: str) -> None:
         self._logger, self._topic, self._instead = logger, topic, instead
         self._told = False
+        self._doubt: Doubt = ""
+        self._doubted, self._since = 0, 0.0
+        self._doubts: set[Doubt] = set()
 
     def note(self, seen: Seen, timeline: Timeline) -> None:
         """Look at what the newest stamp told."""
@@ -29,6 +45,16 @@ class StampReport:
             self._told = True
             self._logger.warning(f"{problem}; {self._instead}; {REMEDY}")
 
+    def doubt(self, doubt: Doubt, now: float) -> None:
+        """Say once why stamps are not compared with the clock, if that lasts; `now` is monotonic seconds."""
+        if doubt != self._doubt:
+            self._doubt, self._doubted, self._since = doubt, 0, now
+        self._doubted += 1
+        sure = self._doubted >= SURE and (doubt != "no_clock" or now - self._since > CLOCK_COMES)
+        if doubt in DOUBTS and doubt not in self._doubts and sure:
+            self._doubts.add(doubt)
+            self._logger.warning(f"{doubtful(self._topic, doubt)}; {self._instead}")
+
     def dropped(self, entries: list[Dropped]) -> None:
         """Log what was dropped, the newest of it at least."""
         for entry in entries:
@@ -37,8 +63,13 @@ class StampReport:
 
 def went_back(topic: str, seconds: float) -> str:
     """Say that time went back on a topic."""
-    return (f"time went back by {seconds:.1f} s on {topic} (a bag that loops, a simulator that was reset):"
-            " everything from before is dropped")
+    return (f"time went back by {seconds:.1f} s on {topic} (a bag that loops, a simulator that was reset,"
+            " or two cameras on one topic): everything from before is dropped")
+
+
+def doubtful(topic: str, doubt: Doubt) -> str:
+    """Say why a topic's stamps cannot be compared with the clock."""
+    return f"the stamps on {topic} are of no use: {DOUBTS[doubt]}"
 
 
 def clockless(topic: str, timeline: Timeline) -> str:

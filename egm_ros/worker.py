@@ -63,8 +63,18 @@ class Worker:
         self._grow()
 
     def offer(self, frame: Frame) -> None:
-        """Hand in a frame; it replaces the one of its camera that waits."""
-        self.rota.put(frame)
+        """Hand in a frame; it replaces the one of its camera that waits.
+
+        Where time went back, what is asked about the camera's image of before is aborted, and this one is next.
+        """
+        with self._condition:
+            before = self.rota.mailboxes[frame.camera].newest
+            if before is not None and before.lap < frame.lap:
+                for query in self._running:
+                    if query.frame.camera == frame.camera and not query.shot:
+                        query.cancel.set()
+                self.refresh(frame.camera)
+            self.rota.put(frame)
 
     def order(self, order: Order | None) -> None:
         """Ask this from now on (None: nothing), and abort the running queries if it asks something else.

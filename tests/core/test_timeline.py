@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egm_core.timeline import OLDER, STILL, Timeline
+from egm_core.timeline import OLDER, STILL, Timeline, age_of
 
 SECOND = 10**9
 
@@ -71,3 +71,27 @@ def test_a_clock_that_stands_still_is_none() -> None:
     repeated = Timeline()
     assert not any(feed(repeated, [100.0 + number // 4 for number in range(60)]))
     assert OLDER > 2
+
+
+NOW = 1_790_000_000 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("stamp", "clock", "age", "doubt"),
+    [
+        (NOW - 2 * SECOND, NOW, 2.0, ""),
+        (NOW + SECOND // 2, NOW, -0.5, ""),
+        (NOW - 10**9 * SECOND // 2, NOW, 5e8, ""),
+        (12 * SECOND, 14 * SECOND, 2.0, ""),
+        (0, NOW, 0.25, "no_stamp"),
+        (0, 14 * SECOND, 0.25, "no_stamp"),
+        (4000 * SECOND, NOW, 0.25, "uptime"),
+        (NOW, 0, 0.25, "no_clock"),
+        (NOW, 14 * SECOND, 0.25, "wall_time"),
+        (NOW + 3600 * SECOND, NOW, 0.25, "ahead"),
+    ],
+)
+def test_an_age_is_by_the_stamp_where_that_is_of_the_reader_s_clock(
+    stamp: int, clock: int, age: float, doubt: str
+) -> None:
+    assert age_of(stamp, clock, 0.25) == (pytest.approx(age), doubt)

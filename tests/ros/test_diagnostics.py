@@ -55,6 +55,14 @@ def test_an_input_is_judged_by_silence_and_age(silent, age, level, word):
     assert word in status.message
 
 
+def test_stamps_that_are_of_no_use_are_a_warning():
+    view = diagnostics.InputView("front", "/front/image", "best effort", 1, 25.0, 0.1, 100, 90, 0.1,
+                                 stamps="the messages on /front/image carry no stamp (0)")
+    status = diagnostics.input_status("grounding", "front", view, 2.0, 10.0)
+    assert status.level == WARN
+    assert "/front/image carry no stamp (0); ages are counted from arrival" in status.message
+
+
 def test_answers_are_judged_by_the_last_one_and_by_how_long_ago_it_was():
     answers = Answers()
 
