@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core.console import finish
 from egm_core.draw import draw
 from egm_core.engines import Engine, EngineError
 from egm_core.engines.dialects import DIALECTS
@@ -144,4 +145,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))

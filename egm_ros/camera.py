@@ -106,7 +106,13 @@ def camera_info(header: Header, width: int, height: int, camera: Intrinsics) -> 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the camera until its source ends or it is told to stop; 2 where it cannot start."""
-    return run(CameraNode, arguments, failures=(SourceError, ValueError), done=lambda node: node.finished)
+    return run(
+        CameraNode,
+        arguments,
+        interface.CAMERA_PARAMETERS,
+        failures=(SourceError, ValueError),
+        done=lambda node: node.finished,
+    )
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ from egm_ros.stamps import StampReport
 from egm_ros.stopping import StopRequest, busy
 from egm_ros.tally import Answers
 from egm_ros.transitions import refuse_impossible, reported
+from egm_ros.usage import answered
 from egm_ros.worker import Worker
 
 WATCH_PERIOD = 0.5
@@ -443,6 +444,9 @@ class GroundingNode(LifecycleNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 1 if it cannot start, 2 for a bad parameter, else 0."""
+    status = answered(__doc__ or "", GROUNDING, arguments)
+    if status is not None:
+        return status
     keep_freed()
     stop = StopRequest()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)

@@ -254,7 +254,7 @@ def why(missing: Missing) -> tuple[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 2 for a bad parameter."""
-    return run(LiftingNode, arguments)
+    return run(LiftingNode, arguments, interface.LIFTING_PARAMETERS)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
@@ -11,16 +11,25 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from egm_ros.parameters import ParameterSpec
 from egm_ros.stopping import StopRequest, busy
+from egm_ros.usage import answered
 
 
 def run(
-    make: Callable[[], Node],
+    make: type[Node],
     arguments: list[str] | None,
+    parameters: Sequence[ParameterSpec],
     failures: tuple[type[Exception], ...] = (ValueError,),
     done: Callable[[Any], bool] = lambda node: False,
 ) -> int:
-    """Spin a node until it is `done` or told to stop; a failure it names itself is printed, and the result is 2."""
+    """Spin a node until it is `done` or told to stop; a failure it names itself is printed, and the result is 2.
+
+    `--help` prints the docstring of the node's module and its parameters, and starts nothing.
+    """
+    status = answered(sys.modules[make.__module__].__doc__ or "", parameters, arguments)
+    if status is not None:
+        return status
     stop = StopRequest()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:

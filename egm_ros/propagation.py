@@ -234,7 +234,7 @@ def score_of(entry: Any) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 2 for a bad parameter."""
-    return run(PropagationNode, arguments)
+    return run(PropagationNode, arguments, interface.PROPAGATION_PARAMETERS)
 
 
 if __name__ == "__main__":

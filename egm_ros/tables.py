@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from egm_core.console import finish
 from egm_ros import interface, lifting_interface, parameters, propagation_interface, stream_interface
 from egm_ros.interface import Service, Topic
 from egm_ros.parameters import ParameterSpec
@@ -126,4 +127,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))

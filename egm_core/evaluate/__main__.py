@@ -22,6 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from egm_core.calibration import Measured, save, weights_digest
+from egm_core.console import finish
 from egm_core.engines import EngineError
 from egm_core.evaluate.asking import rendered
 from egm_core.evaluate.chart import draw
@@ -219,6 +220,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _reliability(arguments)
         else:
             print(measured_mix(rendered(arguments.first_seed, arguments.scenes)))
+    except BrokenPipeError:
+        raise
     except (EngineError, OSError, ValueError, RuntimeError) as error:
         print(f"egm_core.evaluate: {error}", file=sys.stderr)
         return 1
@@ -226,4 +229,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))

@@ -14,6 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from egm_core.console import finish
 from egm_core.scenes import store
 from egm_core.scenes.render import RenderError
 from egm_core.scenes.truth import WORLDS
@@ -115,4 +116,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from egm_core.console import finish
 from egm_core.model_folder import load_info, resolve
 from egm_core.serve.app import create_app
 
@@ -113,4 +114,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))

@@ -17,6 +17,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from egm_core.console import finish
 from egm_core.sample import SampleError
 from egm_core.train.configuration import ConfigurationError, load
 
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ConfigurationError, SampleError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except (FloatingPointError, OSError) as error:
         # A run that stopped at a number beyond repair, or could not write; its message has the remedy.
         print(f"error: {error}", file=sys.stderr)
@@ -58,4 +61,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from egm_core.boxes import Box
+from egm_core.console import finish
 from egm_core.joining import Stamp
 from egm_ros.demo import cast, pictures, stage
 from egm_ros.demo.processes import Processes, concluded
@@ -183,4 +184,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))

@@ -20,6 +20,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 
+from egm_core.console import finish
 from egm_ros.demo import cast, stage
 from egm_ros.demo.__main__ import START_SECONDS, WORLDS
 from egm_ros.demo.processes import Processes, concluded
@@ -125,4 +126,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))
