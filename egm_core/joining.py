@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from egm_core.boxes import Box
+from egm_core.picture_memory import PictureMemory
 from egm_core.timeline import JUMP, Seen, Stamp, Timeline, stamp_of
 
 __all__ = ["Answer", "Dropped", "Feed", "Join", "Kind", "Pairs", "Stamp", "box_of", "stamp_of"]
 
 Kind = Literal["visible", "amodal"]
 
-# Pictures that wait for their answer may take this much memory at most.
-BUFFER_BYTES = 256 * 1024 * 1024
 # Both arrays of an answer are published together; one that is alone for so long (seconds) stays alone.
 PATIENCE = 2.0
 # So many halves may wait; of what was dropped so many entries are kept until somebody asks.
@@ -199,41 +198,24 @@ class Feed:
 class Join(Feed):
     """Keeps recent pictures as well, and gives each answer its picture."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, memory: PictureMemory | None = None) -> None:
         super().__init__()
-        self.seconds = seconds
-        self._pictures: OrderedDict[Stamp, Any] = OrderedDict()
-        self._bytes = 0
+        self.pictures = memory if memory is not None else PictureMemory(seconds)
 
     def picture(self, message: Any, now: float | None = None) -> Answer | None:
         """Keep a picture, whose moment is then in `seen`; return its answer where that was here first."""
         seen = self.see(message, now)
         if seen.anew:
-            self._pictures.clear()
-            self._bytes = 0
-        self._keep(seen.moment, message)
+            self.pictures.clear()
+        self.pictures.keep(seen.moment, message)
         return self.newest if self.newest is not None and self.newest.stamp == seen.moment else None
 
     def visible(self, array: Any, now: float | None = None) -> Any | None:
         """Take in visible boxes; return the picture once both of its arrays have come, if it is still here."""
         answer = self.add("visible", array, now)
-        return self.at(answer.stamp) if answer is not None else None
+        return self.pictures.at(answer.stamp) if answer is not None else None
 
     def amodal(self, array: Any, now: float | None = None) -> Any | None:
         """Take in amodal boxes; return the picture once both of its arrays have come, if it is still here."""
         answer = self.add("amodal", array, now)
-        return self.at(answer.stamp) if answer is not None else None
-
-    def at(self, moment: Stamp) -> Any | None:
-        """Give the picture of a moment, if it is still here."""
-        return self._pictures.get(moment)
-
-    def _keep(self, moment: Stamp, message: Any) -> None:
-        before = self._pictures.pop(moment, None)
-        self._bytes += len(message.data) - (len(before.data) if before is not None else 0)
-        self._pictures[moment] = message
-        newest = max(moment, self.timeline.newest or moment)
-        while self._pictures and (
-            newest - next(iter(self._pictures)) > self.seconds * 1e9 or self._bytes > BUFFER_BYTES
-        ):
-            self._bytes -= len(self._pictures.popitem(last=False)[1].data)
+        return self.pictures.at(answer.stamp) if answer is not None else None

@@ -23,6 +23,7 @@ from vision_msgs.msg import Detection2DArray
 from egm_core.boxes import Box
 from egm_core.draw import NOW_AMODAL, NOW_VISIBLE, draw
 from egm_core.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
+from egm_core.picture_memory import PictureMemory
 from egm_ros import images
 from egm_ros import stream_interface as interface
 from egm_ros.images import ImageError
@@ -69,16 +70,31 @@ class OverlayNode(Node):
 
     def _change(self, changed: dict[str, Any]) -> None:
         self._values.update(changed)
-        self._join.seconds = self._kept
+        pictures = self._join.pictures
+        pictures.seconds, pictures.limit = self._kept, self._values["memory"] * 10**6
 
     @property
     def _kept(self) -> float:
         """How long pictures wait for their answer (seconds): not at all where a later one may not come before them."""
         return self._values["buffer"] if self._values["show"] in ("answered", "mixed") else 0.0
 
+    def _pack(self, message: Any) -> Any | None:
+        """Make a picture small that may have to wait for long."""
+        if not hasattr(message, "encoding"):
+            return message
+        try:
+            return images.encode_compressed(images.decode(message), message.header, self._values["jpeg_quality"])
+        except ImageError as error:
+            self._refuse(error)
+            return None
+
+    def _refuse(self, error: ImageError) -> None:
+        self.get_logger().warning(f"cannot draw: {error}", throttle_duration_sec=5.0)
+
     def _forget(self) -> None:
         """Begin from nothing."""
-        self._join, self._carried = Join(self._kept), Pairs()
+        memory = PictureMemory(self._kept, self._values["memory"] * 10**6, self._pack)
+        self._join, self._carried = Join(self._kept, memory), Pairs()
         self._forget_shown()
 
     def _forget_shown(self) -> None:
@@ -136,8 +152,11 @@ class OverlayNode(Node):
         self._stamps.dropped(self._join.dropped())
         if answer is None or self._values["show"] == "live":
             return
-        message = self._join.at(answer.stamp)
-        if message is not None:
+        message = self._join.pictures.at(answer.stamp)
+        if message is None and self._kept:
+            fate = self._join.pictures.fate(answer.stamp)
+            self.get_logger().warning(f"an answer is not drawn: {fate}", throttle_duration_sec=5.0)
+        elif message is not None:
             picture = Picture(answer.stamp, message)
             if self._waiting is not None and self._waiting.moment == answer.stamp:
                 self._waiting = None
@@ -190,7 +209,7 @@ class OverlayNode(Node):
         try:
             image = images.decode(picture.message)
         except ImageError as error:
-            self.get_logger().warning(f"cannot draw: {error}", throttle_duration_sec=5.0)
+            self._refuse(error)
             return
         scale = self._values["scale"]
         if scale > 1:

@@ -74,5 +74,7 @@ OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
                   " answer's; later pictures then wait for theirs, until the next picture at most."),
     ParameterSpec("buffer", 10.0, "How long pictures are kept until their answer comes, for answered and mixed.",
                   range=(0.0, 60.0), live=True, unit="s"),
+    ParameterSpec("memory", 256, "Memory for these pictures; a quarter of it holds the newest as they came, the rest"
+                  " older ones as JPEG of jpeg_quality.", range=(16, 65536), live=True, unit="MB"),
     ParameterSpec("jpeg_quality", 90, "Quality of ~/image/compressed.", range=(1, 100), live=True),
 )

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from egm_core.joining import ALONE, BACK, BUFFER_BYTES, Dropped, Pairs, Stamp, stamp_of
+from egm_core.joining import ALONE, BACK, Dropped, Pairs, Stamp, stamp_of
 from egm_core.timeline import JUMP, Seen, Timeline
 
 Slot = Literal["visible", "amodal", "depth", "camera_info"]
@@ -15,6 +15,7 @@ SLOTS: tuple[Slot, ...] = ("visible", "amodal", "depth", "camera_info")
 # Answers that wait, and camera infos that are kept, at most.
 ANSWERS = 64
 INFOS = 512
+BUFFER_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
@@ -308,15 +309,35 @@ def test_joining_by_stamp_whatever_comes_first() -> None:
     assert join.newest is None
 
 
-def test_pictures_leave_the_buffer_by_age_and_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    join = Join(seconds=2.0)
-    for milliseconds in (1000, 2500, 3100):
-        join.picture(picture(milliseconds))
-    assert join.visible(boxes(1000)) is None
-    assert join.amodal(boxes(1000)) is None
-    assert join.visible(boxes(2500)) is None
-    assert stamp_of(join.amodal(boxes(2500))) == 2_500_000_000
-    monkeypatch.setattr("egm_core.joining.BUFFER_BYTES", PICTURE.nbytes)
-    join.picture(picture(3200))
-    join.visible(boxes(3100))
-    assert join.amodal(boxes(3100)) is None
+def test_a_picture_waits_as_a_jpeg_and_one_that_is_gone_is_told(bench: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    """The least memory, 16 MB, holds 17 of these pictures as they come, and all 60 of them like this."""
+    scene = Scene(bench, show="answered", memory=16, jpeg_quality=95)
+    scene.look()
+    large = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8), (640, 480))
+    for number in range(60):
+        stamp = 1000 + 100 * number
+        scene.camera.publish(images.encode(large, header(stamp)))
+        bench.until(lambda stamp=stamp: scene.overlay._join.timeline.newest == stamp * 10**6)
+    scene.answer(1000)
+    (drawn_late,) = scene.next()
+    assert scene.headers == [header(1000)]
+    assert np.abs(drawn_late.astype(int) - draw(large, VISIBLE, AMODAL, "the mug 0.87")).mean() < 3
+    assert scene.overlay._join.pictures.bytes < 16e6
+    scene.camera.publish(images.encode(large, header(13_000)))
+    bench.until(lambda: newest(scene.overlay) == 10**9 and len(scene.overlay._join.pictures) < 60)
+    scene.answer(2000)
+    bench.until(lambda: newest(scene.overlay) == 2 * 10**9)
+    said = [line for line in capfd.readouterr().err.splitlines() if "an answer is not drawn" in line]
+    assert len(said) == 1
+    assert "raise buffer (10 s)" in said[0]
+    assert not scene.shown
+
+
+@pytest.mark.parametrize("show", ["all", "live"])
+def test_no_picture_is_kept_that_could_not_be_shown_any_more(bench: Any, show: str) -> None:
+    scene = Scene(bench, show=show)
+    scene.look()
+    for number in range(5):
+        scene.camera.publish(picture(1000 + 100 * number))
+        scene.next()
+    assert len(scene.overlay._join.pictures) == 1
