@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
@@ -24,6 +25,7 @@ from egm_ros.process import run
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
 from egm_ros.sources import open_source
+from egm_ros.stamps import CLOCK_COMES, clock_missing
 
 
 class CameraNode(Node):
@@ -37,6 +39,7 @@ class CameraNode(Node):
         self._frames: Iterator[Frame] = self._source.frames()
         self.finished = False
         self._large = 0
+        self._told = False
         transport = self._values["transport"]
         self._image = self._open(Image, interface.CAMERA_IMAGE) if transport != "compressed" else None
         self._compressed = self._open(CompressedImage, interface.CAMERA_COMPRESSED) if transport != "raw" else None
@@ -44,6 +47,7 @@ class CameraNode(Node):
         self._depth = self._open(Image, interface.CAMERA_DEPTH) if self._values["source"] == "scene" else None
         rate = self._values["rate"] or self._source.rate
         self.create_timer(1.0 / rate, self._on_tick)
+        self.create_timer(CLOCK_COMES, self._on_watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f"{self._source.name} at {rate:g} Hz")
 
     def _open(self, kind: Any, topic: Topic) -> Any:
@@ -67,6 +71,13 @@ class CameraNode(Node):
             self._compressed.publish(images.encode_compressed(frame.image, header, self._values["jpeg_quality"]))
         if self._depth is not None and frame.depth is not None:
             self._depth.publish(images.encode_depth(frame.depth, header))
+
+    def _on_watch(self) -> None:
+        """Say why no picture comes where the clock that they go by does not run."""
+        missing = clock_missing(self)
+        if missing and not self._told:
+            self._told = True
+            self.get_logger().warning(f"no picture is published: {missing}")
 
     def _next(self) -> Frame | None:
         frame = next(self._frames, None)

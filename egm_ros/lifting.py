@@ -22,7 +22,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
-from egm_core.joining import box_of
+from egm_core.joining import BACK, box_of
 from egm_core.lifting import Box3D, Lifted, LiftError, Match, Matching, Missing, camera_of, lift, moved
 from egm_core.lifting.matching import Slot
 from egm_ros import images
@@ -98,11 +98,20 @@ class LiftingNode(Node):
         if slot == "depth" and seen is not None:
             self._stamps.note(seen, self._matching.timeline)
             if seen.anew:
-                self._pending.clear()
-                if self._transforms is not None:
-                    self._transforms.clear()
+                self._begin_anew()
         if match is not None and not self._answer(match):
-            self._pending = [*self._pending[1 - PENDING :], (time.monotonic(), match)]
+            self._pending.append((time.monotonic(), match))
+            if len(self._pending) > PENDING:
+                _, oldest = self._pending.pop(0)
+                self._refuse(oldest.visible, "no_transform", f"more than {PENDING} answers wait for their transform")
+
+    def _begin_anew(self) -> None:
+        """Give up on what is of before time went back; transforms of then would keep those of now out."""
+        pending, self._pending = self._pending, []
+        for _, match in pending:
+            self._refuse(match.visible, "time_went_back", BACK)
+        if self._transforms is not None:
+            self._transforms.clear()
 
     def _on_tick(self) -> None:
         """Try again what waits for a transform, and give up on what has waited too long."""
@@ -117,7 +126,8 @@ class LiftingNode(Node):
                 self._refuse(match.visible, "no_transform", self._transforms.problem)
         for missing in self._matching.late(now):
             self._refuse(missing.boxes, *why(missing))
-        self._stamps.dropped(self._matching.dropped())
+        for dropped in self._matching.dropped():
+            self._refuse(dropped.array, "time_went_back" if dropped.why == BACK else "no_depth", dropped.why)
 
     def _answer(self, match: Match) -> bool:
         """Lift an answer and publish it, or say why not; False if it has to wait for its transform."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+
+from rclpy.node import Node
 
 from egm_core.joining import Dropped
 from egm_core.timeline import Doubt, Seen, Timeline
@@ -32,6 +35,8 @@ class StampReport:
     def __init__(self, logger: Any, topic: str, instead: str) -> None:
         self._logger, self._topic, self._instead = logger, topic, instead
         self._told = False
+        # rclpy's own throttle is one for all topics, and goes by a clock that may be set back.
+        self._said: dict[str, float] = {}
         self._doubt: Doubt = ""
         self._doubted, self._since = 0, 0.0
         self._doubts: set[Doubt] = set()
@@ -39,7 +44,7 @@ class StampReport:
     def note(self, seen: Seen, timeline: Timeline) -> None:
         """Look at what the newest stamp told."""
         if seen.back:
-            self._logger.warning(went_back(self._topic, seen.back), throttle_duration_sec=QUIET)
+            self._say("back", went_back(self._topic, seen.back))
         problem = clockless(self._topic, timeline)
         if problem and not self._told:
             self._told = True
@@ -56,9 +61,15 @@ class StampReport:
             self._logger.warning(f"{doubtful(self._topic, doubt)}; {self._instead}")
 
     def dropped(self, entries: list[Dropped]) -> None:
-        """Log what was dropped, the newest of it at least."""
+        """Log what was dropped, one for each reason where there is much."""
         for entry in entries:
-            self._logger.warning(str(entry), throttle_duration_sec=QUIET)
+            self._say(entry.why, str(entry))
+
+    def _say(self, kind: str, text: str) -> None:
+        now = time.monotonic()
+        if now - self._said.get(kind, -QUIET) >= QUIET:
+            self._said[kind] = now
+            self._logger.warning(text)
 
 
 def went_back(topic: str, seconds: float) -> str:
@@ -77,3 +88,10 @@ def clockless(topic: str, timeline: Timeline) -> str:
     if timeline.clockless < SURE:
         return ""
     return f"the stamps on {topic} stand still" if timeline.standing else f"the messages on {topic} carry no stamp (0)"
+
+
+def clock_missing(node: Node) -> str:
+    """Say that a node waits for a simulated clock that does not run; empty where it has one."""
+    clock = node.get_clock()
+    waits = getattr(clock, "ros_time_is_active", False) and clock.now().nanoseconds == 0
+    return DOUBTS["no_clock"] if waits else ""

@@ -42,6 +42,7 @@ LAYERS = {
     "torchvision_shim": 0,
     "domain": 0,
     "timeline": 0,
+    "picture_file": 0,
     "picture_memory": 1,
     "joining": 2,
     "families": 1,

@@ -14,7 +14,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -414,3 +416,36 @@ def test_the_profile_carries_full_hd(bench: Any, tmp_path: Path) -> None:
     )
     assert int(result.stdout) >= 20, bench.output()
     assert "shared memory" not in bench.output()
+
+
+def test_simulated_time_without_a_clock_is_named_and_a_clock_that_is_reset_does_not_stop_the_pictures(
+    bench: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pictures = bench.collect(Image, "image", qos_profile_sensor_data)
+    bench.add(CameraNode, {"use_sim_time": True, "rate": 10.0})
+    told = ""
+
+    def named() -> bool:
+        nonlocal told
+        told += capfd.readouterr().err
+        return "no picture is published: use_sim_time is set, but nothing comes on /clock" in told
+
+    bench.until(named)
+    assert not pictures
+    clock = bench.node.create_publisher(Clock, "/clock", 10)
+    bench.until(clock.get_subscription_count)
+
+    def run(begin: int) -> None:
+        """Let simulated time go on until three pictures of it have come."""
+        pictures.clear()
+        tick = iter(range(begin * 20, begin * 20 + 1000))
+
+        def goes_on() -> bool:
+            seconds, part = divmod(next(tick), 20)
+            clock.publish(Clock(clock=Time(sec=seconds, nanosec=part * 50_000_000)))
+            return len([one for one in pictures if one.header.stamp.sec in range(begin, begin + 50)]) >= 3
+
+        bench.until(goes_on)
+
+    run(100)
+    run(5)

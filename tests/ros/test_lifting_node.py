@@ -12,6 +12,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
@@ -306,6 +307,16 @@ def test_time_that_goes_back_and_many_answers_leave_nothing_behind(bench: Any) -
     assert not scene.node._markers.get_subscription_count()
 
 
+def test_an_answer_that_waits_while_time_goes_back_is_told(bench: Any) -> None:
+    scene = Scene(bench, watched=False, wait=30.0)
+    scene.see(0)
+    scene.answer(9, NEAR)
+    bench.until(lambda: scene.node._matching._answers)
+    scene.see(0, base=40)
+    told = scene.status()
+    assert (told["reason"], told["outcome"], told["stamp"]) == ("time_went_back", "error", "100.450000000")
+
+
 def test_depth_without_a_stamp_is_named_once_and_its_newest_is_used(
     bench: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -431,9 +442,15 @@ def test_boxes_in_a_target_frame_wait_for_the_transform_of_their_stamp(bench: An
     assert covariance[0, 0] > 0
     assert np.count_nonzero(np.abs(covariance) > 1e-12) == 1
     assert turned_by_tf2
-    # tf2 would refuse transforms of the new lap as older than what it has.
+    # tf2 would refuse transforms of the new lap as older than what it has; what waits for one of before is given up.
+    scene.node.set_parameters([Parameter("wait", value=30.0)])
+    scene.see(20)
+    scene.answer(20, NEAR)
+    bench.until(lambda: scene.node._pending)
     scene.see(0, base=40)
     bench.until(lambda: not turned_by_tf2)
+    told = scene.status()
+    assert (told["reason"], told["stamp"]) == ("time_went_back", "101.000000000")
 
 
 @pytest.mark.parametrize("spec", [spec for spec in LIFTING_PARAMETERS if spec.range], ids=lambda spec: spec.name)
