@@ -4,7 +4,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-ROOT = Path(__file__).parent
+# colcon build --symlink-install runs this file by a link in its build folder.
+ROOT = Path(__file__).resolve().parent
 SHARE = "share/egm_ros"
 
 
@@ -76,11 +77,11 @@ setup(
     zip_safe=False,
     entry_points={
         "console_scripts": [
-            "grounding = egm_ros.grounding:main",
-            "camera = egm_ros.camera:main",
-            "overlay = egm_ros.overlay:main",
-            "propagation = egm_ros.propagation:main",
-            "lifting = egm_ros.lifting:main",
+            "grounding = egm_ros.commands:grounding",
+            "camera = egm_ros.commands:camera",
+            "overlay = egm_ros.commands:overlay",
+            "propagation = egm_ros.commands:propagation",
+            "lifting = egm_ros.commands:lifting",
         ],
     },
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 from egm_core.model_folder import ModelInfo, load_info, resolve
+from egm_ros.engine_interpreter import missing
 from egm_ros.parameters import Settings
 
 
@@ -35,8 +37,12 @@ class EnginePlan:
 def plans(settings: Settings) -> list[EnginePlan]:
     """List the engines that the settings ask for: one, or a second one for `amodal_model`.
 
-    Raises SetupError where a model is not on this machine and must not or cannot be fetched.
+    Raises SetupError where a model is not on this machine and must not or cannot be fetched, and where the server
+    cannot be started on it.
     """
+    lacks = "" if settings.engine_url else missing(settings.engine_command, settings.engine_python)
+    if lacks:
+        raise SetupError(lacks)
     models = [(settings.model, settings.engine_url)]
     if settings.amodal_model and settings.amodal_model != settings.model:
         models.append((settings.amodal_model, settings.amodal_engine_url or settings.engine_url))
@@ -50,7 +56,7 @@ def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
         url=url,
         served_name=model if url else None,
         command=settings.engine_command,
-        python=settings.engine_python,
+        python=os.path.expanduser(settings.engine_python),
         api_key_env=settings.engine_api_key_env,
         dialect=settings.engine_dialect,
         start_timeout=settings.engine_start_timeout,

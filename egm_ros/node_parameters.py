@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -10,7 +10,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from egm_ros.parameters import ParameterSpec
+from egm_ros.parameters import ParameterSpec, unknown
 
 
 def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
@@ -27,7 +27,7 @@ def descriptor(spec: ParameterSpec) -> ParameterDescriptor:
     return description
 
 
-def declare(node: Node, table: Iterable[ParameterSpec]) -> dict[str, Any]:
+def declare(node: Node, table: Sequence[ParameterSpec]) -> dict[str, Any]:
     """Declare every parameter of a table and return the values; raise ValueError that names a bad override."""
     values: dict[str, Any] = {}
     for spec in table:
@@ -42,6 +42,9 @@ def declare(node: Node, table: Iterable[ParameterSpec]) -> dict[str, Any]:
         if problem:
             raise ValueError(problem)
         values[spec.name] = value
+    strange = unknown(node._parameter_overrides, table)
+    if strange:
+        raise ValueError("; ".join(strange))
     return values
 
 

@@ -6,9 +6,11 @@ README's parameter table.  Nothing here imports ROS.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,6 +60,23 @@ class ParameterSpec:
         if self.choices and value not in self.choices:
             return f"{self.name}: {value!r} is none of {self.constraint}"
         return ""
+
+
+# What rclpy itself declares on every node.
+STANDARD = ("use_sim_time", "start_type_description_service")
+
+
+def unknown(names: Iterable[str], table: Iterable[ParameterSpec]) -> list[str]:
+    """Say of each name that is no parameter of a table so, with the one that was probably meant."""
+    known = [*(spec.name for spec in table), *STANDARD]
+    strange = [name for name in names if name not in known and not name.startswith("qos_overrides.")]
+    return [f"{name}: there is no such parameter{meant(name, known)}" for name in strange]
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Ask for the known name that a wrong one comes near to; empty where none does."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 GROUNDING: tuple[ParameterSpec, ...] = (

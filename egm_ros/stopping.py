@@ -1,4 +1,4 @@
-"""Turns SIGINT and SIGTERM into a flag, so that a process ends in order.
+"""Turns SIGINT, SIGTERM and the end of the parent process into a flag, so that a process ends in order.
 
 rclpy's own handlers shut the context down at any moment, in the middle of a callback or of building a wait set, and
 what runs then fails in ways that look like bugs.
@@ -6,20 +6,30 @@ what runs then fails in ways that look like bugs.
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from rclpy.executors import Executor
 
+from egm_ros.parent import ends_with_parent, parent_gone
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# How often is looked whether the parent lives, in seconds.
+_WATCH = 0.5
+_ORPHANED = b"the process that started this node has ended, so the node ends as well\n"
 
 
 class StopRequest:
-    """Is true once the process was asked to end; make it in the main thread, before rclpy is initialised."""
+    """Is true once the process was asked to end, or its parent has ended where `egm_ros.parent` says that this counts.
+
+    Make it in the main thread, before rclpy is initialised.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -54,7 +64,16 @@ class StopRequest:
             signal.signal(each, signal.SIG_IGN)
 
     def _listen(self) -> None:
-        while self._receiver.recv(1):
+        watched = ends_with_parent()
+        while True:
+            if select.select([self._receiver], [], [], _WATCH if watched else None)[0]:
+                if not self._receiver.recv(1):
+                    return
+            elif watched and parent_gone():
+                watched = False
+                _say(_ORPHANED)
+            else:
+                continue
             self._event.set()
             with self._lock:
                 self._wake()
@@ -63,6 +82,12 @@ class StopRequest:
 def busy(executor: Executor) -> Callable[[], object]:
     """Give the wake that has an executor's `spin_once` return: `executor.wake` alone only has it wait again."""
     return lambda: executor.create_task(_nothing)
+
+
+def _say(line: bytes) -> None:
+    """Write to standard error, which may have ended with the parent that read it."""
+    with suppress(OSError):
+        os.write(2, line)
 
 
 def _nothing() -> None:

@@ -20,7 +20,11 @@ def answered(doc: str, parameters: Sequence[ParameterSpec], arguments: Sequence[
     `doc` is the module's docstring, which ends in a command to copy; `arguments` are those after the program's name.
     """
     given = list(sys.argv if arguments is None else ["node", *arguments])
-    words = remove_ros_args(args=given)[1:]
+    try:
+        words = remove_ros_args(args=given)[1:]
+    except RuntimeError as error:  # all of rclpy's errors are
+        print(f"the arguments after --ros-args cannot be read: {_plainly(error)}", file=sys.stderr)
+        return 2
     if any(word in ("-h", "--help") for word in words):
         return finish(lambda: print(usage(doc, parameters)))
     if words:
@@ -52,6 +56,12 @@ def written(value: Value) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(f"'{entry}'" for entry in value) + "]"
     return f"'{value}'" if value == "" else str(value)
+
+
+def _plainly(error: RuntimeError) -> str:
+    """Give rcl's words for a bad argument, without the places in its sources."""
+    text = str(error).removeprefix("Failed to parse ROS arguments: ").split(", at /")[0]
+    return " ".join(text.replace("Error: error not set", "").split())
 
 
 def _wrapped(text: str) -> list[str]:
