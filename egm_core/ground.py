@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
                 min_score=options.min_score,
                 reasoning=not options.no_reasoning,
                 constrain=options.constrain,
+                out_of_domain=options.out_of_domain,
             )
             stack.callback(grounder.close)
             grounding = grounder.ground(image, options.instruction, timeout=options.timeout)
@@ -125,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         "--force-amodal", action="store_true", help="ask models for amodal boxes that do not declare them"
     )
     parser.add_argument("--constrain", choices=["auto", "off", "regex"], default="auto", help="grammar on the answer")
+    parser.add_argument(
+        "--out-of-domain",
+        choices=["warn", "absent"],
+        default="warn",
+        help="what becomes of answers about words or pictures unlike the model's training, where its folder tells them",
+    )
     parser.add_argument("--min-score", type=float, default=0.0, help="score below which a found box is an error")
     parser.add_argument("--max-pixels", type=int, help="pixel budget; default: the model's own")
     parser.add_argument("--timeout", type=float, help="seconds to wait for the answers")

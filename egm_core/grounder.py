@@ -27,11 +27,14 @@ from egm_core.families import Answer, Family, Task
 from egm_core.families.base import THINK_CLOSE
 from egm_core.model_folder import ModelInfo
 from egm_core.pixels import FACTOR, fit
+from egm_core.reading import EXPLANATIONS, label_doubt, read, salvaged_as
 
 Outcome = Literal["found", "absent", "error"]
 Constrain = Literal["auto", "off", "regex"]
+OutOfDomain = Literal["warn", "absent"]
 Curves = Mapping[Task, calibration.Curve]
 LONGEST = 4096
+OUT_OF_DOMAIN = "out_of_domain"
 LOOK_EVERY = 0.02
 
 
@@ -42,8 +45,9 @@ class Grounding:
     Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", and
     `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no probabilities, and
     `score_available` says so; for the `calibrated` tasks it is the probability that the box is right, and otherwise
-    the raw score, see `token_score`. `warnings` doubt the question, `repairs` list what was mended: "amodal_union",
-    "amodal_disagrees". Times are milliseconds: the engine's, and all.
+    the raw score, see `token_score`. `warnings` doubt the question or its answer, `repairs` list what was mended:
+    "amodal_union", "amodal_disagrees", and "salvaged: ..." with by what an answer broke its format. Times are
+    milliseconds: the engine's, and all.
     """
 
     outcome: Outcome
@@ -85,7 +89,9 @@ class Grounder:
     with a warning. `max_pixels` None takes the model's budget. A found box whose score is available and below
     `min_score` is an error. `reasoning=False` forbids to think, for speed. `constrain` "auto" sends the answer's
     grammar where it is sure to be obeyed, "regex" always, "off" never. Scores are calibrated where the model's
-    folder has a calibration for its engine, which was measured with reasoning. Usable from several threads.
+    folder has a calibration for its engine, which was measured with reasoning. `out_of_domain` says what becomes of an
+    answer about words or a picture unlike those that the model was trained on, where its folder tells them: "warn"
+    keeps it, with a raw score, "absent" takes it back, with that reason. Usable from several threads.
     """
 
     def __init__(
@@ -101,6 +107,7 @@ class Grounder:
         reasoning: bool = True,
         constrain: Constrain = "auto",
         sampling: Sampling | None = None,
+        out_of_domain: OutOfDomain = "warn",
     ) -> None:
         self._engines: dict[Task, Engine] = {"visible": engine, "amodal": amodal_engine or engine}
         self._infos: dict[Task, ModelInfo] = {"visible": info, "amodal": amodal_info or info}
@@ -110,7 +117,13 @@ class Grounder:
         self._constrain = constrain
         self._sampling = sampling
         self.tasks, self._warnings = self._plan(tasks, force_amodal)
-        self._domain = Domain.load(info.domain_path) if info.domain_path else None
+        self._domains = {task: Domain.load(path) for task in self.tasks if (path := self._infos[task].domain_path)}
+        self._out_of_domain = out_of_domain
+        if out_of_domain == "absent" and "visible" not in self._domains:
+            blind = (
+                f"out_of_domain_unknown: {info.name} does not say what it was trained on, so no answer is taken back"
+            )
+            self._warnings = (*self._warnings, blind)
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="grounder")
 
     def _plan(self, tasks: tuple[Task, ...] | None, force: bool) -> tuple[tuple[Task, ...], tuple[str, ...]]:
@@ -167,7 +180,7 @@ class Grounder:
         """
         began = time.perf_counter()
         requests = self.queries(image, instruction)
-        doubts = self._domain.warnings(image, instruction) if self._domain else ()
+        doubts = {task: domain.warnings(image, instruction) for task, domain in self._domains.items()}
         sent = time.perf_counter()
         replies, interruption = self._ask(requests, cancel, None if timeout is None else timeout - (sent - began))
         answered = time.perf_counter()
@@ -175,12 +188,21 @@ class Grounder:
         if interruption:
             found = Grounding("error", interruption, f"the query was given up ({interruption})")
         else:
+            # What a score means was measured inside the model's worlds.
+            curves = {task: curve for task, curve in self._curves().items() if not doubts.get(task)}
             found = decide(
-                replies["visible"], replies.get("amodal"), self._infos, (width, height), self._min_score, self._curves()
+                replies["visible"], replies.get("amodal"), self._infos, (width, height), self._min_score, curves
             )
+            if self._out_of_domain == "absent":
+                found = _inside(found, doubts)
+            answer = replies["visible"].answer
+            found = replace(
+                found, warnings=(*label_doubt(answer.label if answer else "", instruction), *found.warnings)
+            )
+        foreign = dict.fromkeys(doubt for told in doubts.values() for doubt in told)
         return replace(
             found,
-            warnings=(*self._warnings, *doubts, *found.warnings),
+            warnings=(*self._warnings, *foreign, *found.warnings),
             engine_ms=1000 * (answered - sent),
             total_ms=1000 * (time.perf_counter() - began),
         )
@@ -227,7 +249,7 @@ class Grounder:
         completion = collect(chunks)
         if completion.finish == "abort":
             return _Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
-        return _Reply(completion, self._infos[task].speaker.parse(completion.text, "strict"))
+        return _Reply(completion, read(self._infos[task].speaker, completion))
 
     def _curves(self) -> Curves:
         found: dict[Task, calibration.Curve] = {}
@@ -264,20 +286,29 @@ def decide(
         amodal_reasoning=amodal.answer.reasoning if amodal and amodal.answer else "",
     )
     if answer.kind == "invalid":
-        reason = "truncated" if visible.completion.finish == "length" else answer.reason
-        return replace(found, outcome="error", reason=reason, detail=f"the model's answer is no box: {reason}")
+        return replace(found, outcome="error", reason=answer.reason, detail=EXPLANATIONS[answer.reason])
+    found = replace(found, repairs=salvaged_as(answer))
     if answer.kind == "box":
         box = _pixels(answer, infos["visible"], size)
         if box is None:
             return replace(found, outcome="error", reason="no_overlap", detail="the box lies outside the image")
         raw, available = token_score(visible.completion, answer)
-        score, calibrated = _meant(raw, available, curves.get("visible"))
+        score, calibrated = _meant(raw, available, None if answer.salvaged else curves.get("visible"))
         found = replace(found, outcome="found", visible=box, score=score, raw_score=raw, score_available=available)
         found = replace(found, calibrated=("visible",) if calibrated else ())
         if available and score < min_score:
             detail = f"the score {score:.3f} is below {min_score:g}"
             return replace(found, outcome="error", reason="low_score", detail=detail, visible=None)
     return _with_amodal(found, amodal, infos["amodal"], size, curves.get("amodal")) if amodal is not None else found
+
+
+def _inside(found: Grounding, doubts: Mapping[Task, tuple[str, ...]]) -> Grounding:
+    """Take back what a model says of pictures and words that it was not trained for."""
+    if found.outcome != "error" and doubts.get("visible"):
+        detail = f"the question is foreign to the model ({'; '.join(doubts['visible'])})"
+        found = replace(found, outcome="absent", reason=OUT_OF_DOMAIN, detail=detail, visible=None, amodal=None)
+        return replace(found, score=0.0, amodal_score=0.0, score_available=False)
+    return replace(found, amodal=None) if doubts.get("amodal") else found
 
 
 def _meant(raw: float, available: bool, curve: calibration.Curve | None) -> tuple[float, bool]:
@@ -291,12 +322,13 @@ def _with_amodal(
     if amodal.error is not None or amodal.answer is None or amodal.completion is None:
         error = amodal.error or EngineError("engine_failed", "no answer")
         return replace(found, warnings=(*found.warnings, f"amodal_failed: {error}"))
+    found = replace(found, repairs=(*found.repairs, *(f"amodal_{told}" for told in salvaged_as(amodal.answer))))
     box = _pixels(amodal.answer, info, size) if amodal.answer.kind == "box" else None
     if found.visible is None or box is None or intersection(found.visible, box) <= 0:
         agree = found.visible is None and amodal.answer.kind == "absent"
         return found if agree else replace(found, repairs=(*found.repairs, "amodal_disagrees"))
     raw, available = token_score(amodal.completion, amodal.answer)
-    score, calibrated = _meant(raw, available, curve)
+    score, calibrated = _meant(raw, available, None if amodal.answer.salvaged else curve)
     if not contains(box, found.visible):
         box = union(box, found.visible)
         found = replace(found, repairs=(*found.repairs, "amodal_union"))

@@ -8,7 +8,6 @@ an object that is there earns 0. One pure function over a batch, and the two sig
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,7 +22,6 @@ from egm_core.families.paper import official_pixels
 THRESHOLD = 0.5
 SUCCESS_WEIGHT = 0.5
 ABSENT_WORDS = ("", "null", "none", "absent", "[]")
-_EMPTY_LIST = re.compile(r"\[\s*\]")
 NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
 
 
@@ -78,12 +76,15 @@ def _read(answer: Any, speaker: Family) -> Box | Literal["absent", "malformed"]:
     """Give the box of an answer, or what it says instead.
 
     Absence is what the strict parser calls so, for the paper's rules know none: they would take the last four
-    numbers of the reasoning.
+    numbers of the reasoning. They also take the last brackets of the text, and so those of an expression that holds
+    some ("the mug [3]") before the box that training teaches; an answer in the format with one box is that box.
     """
     text = answer_text(answer)
-    # Every family writes absence as an empty list; without one, the strict parser need not be asked.
-    if _EMPTY_LIST.search(text) and speaker.parse(text).kind == "absent":
+    strict = speaker.parse(text)
+    if strict.kind == "absent":
         return "absent"
+    if strict.box is not None and strict.boxes_seen == 1:
+        return strict.box
     return speaker.parse(text, "paper").box or "malformed"
 
 

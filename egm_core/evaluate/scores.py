@@ -8,7 +8,7 @@ from typing import Literal
 from egm_core.boxes import Box, clip, iou, to_pixels
 from egm_core.evaluate.queries import Query
 from egm_core.families import Family, Mode
-from egm_core.families.base import THINK_CLOSE
+from egm_core.families.parts import THINK_CLOSE, THINK_OPEN
 
 Outcome = Literal["found", "absent", "malformed"]
 THRESHOLD = 0.5
@@ -60,7 +60,8 @@ def score(query: Query, speaker: Family, text: str, mode: Mode = "paper", tokens
         else:
             box, reason = None, "no_overlap"
     row = row_of(query, outcome, box, reason, tokens)
-    if strict.reason == "truncated" and THINK_CLOSE not in text:
+    thinks = speaker.begins_inside_reasoning or THINK_OPEN in text
+    if strict.kind == "invalid" and thinks and THINK_CLOSE not in text:
         return replace(row, thinking=row.tokens)
     return row
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 
-from egm_core.families.base import TASKS, Answer, Family, Mode, Reason, Task
+from egm_core.families.base import TASKS, Answer, Family, Mode, Task
 from egm_core.families.internvl3 import InternVL3
 from egm_core.families.paper import official_pixels
+from egm_core.families.parts import Reason
 from egm_core.families.qwen3_vl import Qwen3VL
 
 __all__ = ["FAMILIES", "TASKS", "Answer", "Family", "Mode", "Reason", "Task", "family", "official_pixels"]

@@ -10,29 +10,20 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, get_args
 
 from egm_core.boxes import FRAME, Box, sort_corners
 from egm_core.families.paper import Reading, read_for_evaluation, read_for_reward
+from egm_core.families.parts import THINK_CLOSE as THINK_CLOSE
+from egm_core.families.parts import THINK_OPEN, Entry, Number, Reason, Refused
+from egm_core.families.salvage import salvage
 
 Task: TypeAlias = Literal["visible", "amodal"]
-Mode: TypeAlias = Literal["strict", "paper", "paper_eval"]
-Reason: TypeAlias = Literal[
-    "",
-    "no_answer",
-    "truncated",
-    "no_box",
-    "malformed",
-    "ambiguous",
-    "not_four_numbers",
-    "not_finite",
-    "out_of_range",
-    "degenerate",
-]
-
+Mode: TypeAlias = Literal["strict", "salvage", "paper", "paper_eval"]
 TASKS: tuple[Task, ...] = get_args(Task)
-THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+LARGEST_FRACTION = 1.5
+EDGE = 1.0
 
 END_TOKENS = ("<|im_end|>", "<|endoftext|>", "</s>")
 
@@ -45,7 +36,8 @@ class Answer:
 
     `box` is in the family's frame; `reasoning` is the text inside `<think>`; `reason` names what is wrong with
     an invalid answer and is empty otherwise. Of several boxes the first counts, and `boxes_seen` tells that
-    there were more. `span` are the characters of the raw text from the first digit of x0 to the last one of y1.
+    there were more; `label` is what the model calls it. `span` are the characters of the raw text from the first digit
+    of the box to the last one. `salvaged` names by what an answer broke the format, where a salvage reading took it.
     """
 
     kind: Literal["box", "absent", "invalid"]
@@ -54,31 +46,20 @@ class Answer:
     reason: Reason = ""
     boxes_seen: int = 0
     span: tuple[int, int] | None = None
-
-
-class Refused(Exception):
-    """An answer, or a part of it, that can't be read; carries the named reason."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason: Reason = reason
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number of an answer, and from where to where it stands in the raw text."""
-
-    value: float
-    start: int
-    end: int
+    label: str = ""
+    salvaged: tuple[str, ...] = ()
 
 
 class Family(ABC):
-    """A model family: the exact prompts of the paper, the format of its answers, and the parser for them."""
+    """A model family: the exact prompts of the paper, the format of its answers, and the parser for them.
+
+    `begins_inside_reasoning` tells that the family's template may have opened `<think>` before the answer's first word.
+    """
 
     name: ClassVar[str]
     prompts: ClassVar[dict[Task, str]]
     frame: ClassVar[float] = FRAME
+    begins_inside_reasoning: ClassVar[bool] = False
 
     def prompt(self, sent: str, task: Task) -> str:
         """Give the inference prompt of the paper's Fig. 7 for an expression, without the image."""
@@ -101,8 +82,8 @@ class Family(ABC):
         """Give the JSON schema of the answer's JSON part."""
 
     @abstractmethod
-    def _items(self, text: str, start: int, end: int, thought: bool) -> list[Any]:
-        """Find the answer's boxes in text[start:end] strictly, as JSON values; none means absent.
+    def _entries(self, text: str, start: int, end: int, thought: bool) -> list[Entry]:
+        """Find the answer's objects in text[start:end] strictly; none means absent.
 
         `thought` tells that a closed reasoning came before. Raises Refused.
         """
@@ -110,13 +91,17 @@ class Family(ABC):
     def parse(self, text: str, mode: Mode = "strict") -> Answer:
         """Read any text: a box, the model's word that the object is absent, or a named reason.
 
-        `strict` accepts the family's format only, and nothing that the reasoning mentions; `paper` is the
-        reward of the released code, `paper_eval` its evaluation script, see `paper`. Never raises, and strict
-        boxes are sorted, finite and inside the frame.
+        `strict` accepts the family's format only, and nothing that the reasoning mentions. `salvage` takes what
+        `strict` takes, and besides an answer that broke the format but leaves no doubt, see `salvage`. `paper` is the
+        reward of the released code, `paper_eval` its evaluation script, see `paper`. Never raises, and strict and
+        salvaged boxes are sorted, finite and inside the frame.
         """
         reasoning, start = split_reasoning(text)
         if mode == "strict":
             return self._parse_strictly(text, reasoning, start)
+        if mode == "salvage":
+            strict = self._parse_strictly(text, reasoning, start)
+            return strict if strict.kind != "invalid" else self._salvage(text, reasoning, start)
         reading = read_for_reward(text) if mode == "paper" else read_for_evaluation(text)
         if isinstance(reading, Reading):
             return Answer("box", reading.box, reasoning, boxes_seen=reading.lists, span=reading.span)
@@ -130,14 +115,33 @@ class Family(ABC):
             end = answer_end(text, start)
             if not text[start:end].strip():
                 raise Refused("no_answer")
-            items = self._items(text, start, end, thought=start > 0)
-            if not items:
+            entries = self._entries(text, start, end, thought=start > 0)
+            if not entries:
                 return Answer("absent", reasoning=reasoning)
-            seen = len(items)
-            box, span = self._box(items[0])
+            seen = len(entries)
+            box, span = self._box(entries[0].box)
         except Refused as refused:
             return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
-        return Answer("box", box, reasoning, boxes_seen=seen, span=span)
+        return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=entries[0].label)
+
+    def _salvage(self, text: str, reasoning: str, start: int | None) -> Answer:
+        seen = 0
+        try:
+            if start is None:
+                raise Refused("truncated")
+            end = answer_end(text, start)
+            whole = start > 0 or not self.begins_inside_reasoning
+            found = salvage(text, start, end, whole)
+            if not found.entries:
+                return Answer("absent", reasoning=reasoning, salvaged=found.mended)
+            seen = len(found.entries)
+            item, on_edge = _to_edge(found.entries[0].box, self.frame)
+            box, span = self._box(item)
+        except Refused as refused:
+            return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
+        salvaged = (*found.mended, "edge") if on_edge else found.mended
+        label = found.entries[0].label
+        return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=label, salvaged=salvaged)
 
     def _box(self, item: Any) -> tuple[Box, tuple[int, int]]:
         if not isinstance(item, list) or not all(isinstance(n, Number) for n in item):
@@ -148,10 +152,13 @@ class Family(ABC):
             raise Refused("not_finite")
         if not all(0 <= n.value <= self.frame for n in item):
             raise Refused("out_of_range")
+        # No object is so small: these are shares of the picture, which would be a silent wrong box in its corner.
+        if max(n.value for n in item) <= LARGEST_FRACTION and not all(n.whole for n in item):
+            raise Refused("fractions")
         x0, y0, x1, y1 = (abs(n.value) for n in item)
         if x0 == x1 or y0 == y1:
             raise Refused("degenerate")
-        return sort_corners((x0, y0, x1, y1)), (item[0].start, item[3].end)
+        return sort_corners((x0, y0, x1, y1)), (min(n.start for n in item), max(n.end for n in item))
 
     def _coordinates(self, box: Box) -> str:
         """Write a box as four whole numbers that are at least one unit apart; ValueError outside the frame."""
@@ -176,6 +183,14 @@ def split_reasoning(text: str) -> tuple[str, int | None]:
     return text[:closed].strip().removeprefix(THINK_OPEN).strip(), closed + len(THINK_CLOSE)
 
 
+def _to_edge(item: Any, frame: float) -> tuple[Any, bool]:
+    """Move coordinates that lie one beyond the frame, as rounding gives them, onto its edge."""
+    if not isinstance(item, list):
+        return item, False
+    moved = [replace(n, value=frame) if isinstance(n, Number) and frame < n.value <= frame + EDGE else n for n in item]
+    return moved, moved != item
+
+
 def answer_end(text: str, start: int) -> int:
     """Find where an answer ends when white space and end-of-turn tokens are left off."""
     body = text[start:].rstrip()
@@ -196,13 +211,22 @@ def read_json(text: str, start: int, end: int) -> Any:
         place = next(places, None)
         if place is None or body[slice(*place)] != written:
             raise Refused("malformed")
-        return Number(float(written), offset + place[0], offset + place[1])
+        return Number.read(written, offset + place[0])
 
     def constant(_: str) -> NoReturn:
         raise Refused("not_finite")
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            # JSON keeps the last of two equal keys, and so a box that nobody chose.
+            raise Refused("ambiguous")
+        return fields
+
     try:
-        return json.loads(body, strict=False, parse_int=number, parse_float=number, parse_constant=constant)
+        return json.loads(
+            body, strict=False, parse_int=number, parse_float=number, parse_constant=constant, object_pairs_hook=once
+        )
     except json.JSONDecodeError as error:
         cut = error.pos >= len(body) or error.msg.startswith("Unterminated string")
         raise Refused("truncated" if cut else "malformed") from error

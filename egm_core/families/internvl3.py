@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, ClassVar
 
 from egm_core.boxes import Box
-from egm_core.families.base import THINK_CLOSE, THINK_OPEN, Family, Number, Refused, Task, check_text, read_json
+from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
 from egm_core.families.grammar import BOX, text_without
+from egm_core.families.parts import THINK_OPEN, Entry, Number, Refused
 
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
 REF_OPEN, REF_CLOSE = "<ref>", "</ref>"
 BOX_OPEN, BOX_CLOSE = "<box>", "</box>"
 
-_ENTRY = re.compile(r"\s*(?:<ref>.*?</ref>\s*)?<box>(.*?)</box>[\s,]*", re.DOTALL)
+_ENTRY = re.compile(r"\s*(?:<ref>(?P<label>.*?)</ref>\s*)?<box>(?P<box>.*?)</box>[\s,]*", re.DOTALL)
 
 
 class InternVL3(Family):
@@ -58,14 +60,14 @@ class InternVL3(Family):
             ]
         }
 
-    def _items(self, text: str, start: int, end: int, thought: bool) -> list[Any]:
+    def _entries(self, text: str, start: int, end: int, thought: bool) -> list[Entry]:
         start, end = _unwrap(text, start, end)
         tagged = BOX_OPEN in text[start:end]
         places = _tagged(text, start, end) if tagged else _bare(text, start, end, thought)
-        lists = [_boxes_of(read_json(text, *place)) for place in places]
+        lists = [[Entry(box, label) for box in _boxes_of(read_json(text, *place))] for label, place in places]
         if len(lists) > 1 and [] in lists:
             raise Refused("ambiguous")
-        return [box for boxes in lists for box in boxes]
+        return [entry for entries in lists for entry in entries]
 
 
 def _unwrap(text: str, start: int, end: int) -> tuple[int, int]:
@@ -79,8 +81,8 @@ def _unwrap(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def _tagged(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Find what stands inside each `<box>`; between the tags nothing but `<ref>` may stand."""
+def _tagged(text: str, start: int, end: int) -> list[tuple[str, tuple[int, int]]]:
+    """Find each `<box>`'s label and content; between the tags nothing but `<ref>` may stand."""
     places = []
     while start < end:
         entry = _ENTRY.match(text, start, end)
@@ -88,13 +90,13 @@ def _tagged(text: str, start: int, end: int) -> list[tuple[int, int]]:
             last_opened = text.rfind(BOX_OPEN, start, end)
             cut = last_opened >= 0 and BOX_CLOSE not in text[last_opened:end]
             raise Refused("truncated" if cut else "malformed")
-        places.append(entry.span(1))
+        places.append((entry["label"] or "", entry.span("box")))
         start = entry.end()
     return places
 
 
-def _bare(text: str, start: int, end: int, thought: bool) -> list[tuple[int, int]]:
-    """Find the lists of an answer without tags: labels, each with a list after it.
+def _bare(text: str, start: int, end: int, thought: bool) -> list[tuple[str, tuple[int, int]]]:
+    """Find the lists of an answer without tags, each with the label before it.
 
     Brackets with fewer than three commas belong to a label, but for empty ones and those that end the answer.
     Without a closed reasoning before, several lists can't be told from those of a reasoning.
@@ -115,9 +117,12 @@ def _bare(text: str, start: int, end: int, thought: bool) -> list[tuple[int, int
         raise Refused("no_box")
     if boxes[-1][1] != end:
         raise Refused("malformed")
-    if len(boxes) > 1 and not thought:
+    # A list that touches the next one may be the end of that one's label.
+    touching = any(not text[before[1] : box[0]].strip() for before, box in itertools.pairwise(boxes))
+    if touching or (len(boxes) > 1 and not thought):
         raise Refused("ambiguous")
-    return boxes
+    starts = [start, *(group[1] for group in boxes)]
+    return [(text[begin : box[0]].strip(" \n,;"), box) for begin, box in zip(starts, boxes, strict=False)]
 
 
 def _boxes_of(value: Any) -> list[Any]:

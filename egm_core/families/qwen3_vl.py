@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, ClassVar
 
 from egm_core.boxes import Box
-from egm_core.families.base import THINK_CLOSE, Family, Refused, Task, check_text, read_json
+from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
 from egm_core.families.grammar import BOX, STRING, text_without
+from egm_core.families.parts import Entry, Refused
 
 FENCE = "```"
 KEYS = ("bbox_2d", "bbox")
@@ -22,6 +24,7 @@ class Qwen3VL(Family):
     """
 
     name = "qwen3_vl"
+    begins_inside_reasoning = True
     prompts: ClassVar[dict[Task, str]] = {
         "visible": "Locate {sent}, output its bbox coordinates using JSON format",
         "amodal": "Locate {sent} amodally, output its bbox coordinates using JSON format",
@@ -54,42 +57,46 @@ class Qwen3VL(Family):
         }
         return {"type": "array", "items": entry, "maxItems": 1}
 
-    def _items(self, text: str, start: int, end: int, thought: bool) -> list[Any]:
+    def _entries(self, text: str, start: int, end: int, thought: bool) -> list[Entry]:
         first, last = self._list(text, start, end, thought)
         value = read_json(text, first, last)
         if not isinstance(value, list):
             raise Refused("malformed")
         if any(isinstance(item, (list, dict)) for item in value):
-            return [_coordinates_of(item) for item in value]
-        return [value] if value else []
+            return [_entry(item) for item in value]
+        return [Entry(value)] if value else []
 
     @staticmethod
     def _list(text: str, start: int, end: int, thought: bool) -> tuple[int, int]:
         """Find the JSON: the one fenced block that ends the answer, or the whole answer.
 
-        Where no `</think>` was seen (a server may cut it off), prose may precede the block, and anything else
-        is a reasoning that broke off.
+        Where no `</think>` was seen (a server may cut it off), prose may precede the block, which then begins a line:
+        a fence inside a line is a draft.
         """
         fence = text.find(FENCE, start, end)
-        before = text[start : fence if fence >= 0 else end].strip()
+        before = text[start : fence if fence >= 0 else end]
         if fence < 0:
-            if not before.startswith("["):
-                raise Refused("truncated" if not thought else "malformed" if "[" in before else "no_box")
+            if not before.lstrip().startswith("["):
+                raise Refused("malformed" if re.search("[\\[{(<]", before) else "no_box")
             return start, end
-        if before and thought:
+        if before.strip() and (thought or before.rpartition("\n")[2].strip()):
             raise Refused("malformed")
         inside = fence + len(FENCE)
         closed = text.rfind(FENCE, inside, end)
         if closed < 0:
             raise Refused("truncated")
         if closed + len(FENCE) < end:
-            raise Refused("malformed" if thought else "truncated")
+            raise Refused("malformed")
         if text[inside : inside + 4].lower() == "json":
             inside += 4
         return inside, closed
 
 
-def _coordinates_of(item: Any) -> Any:
-    if isinstance(item, dict):
-        return next((item[key] for key in KEYS if key in item), None)
-    return item
+def _entry(item: Any) -> Entry:
+    if not isinstance(item, dict):
+        return Entry(item)
+    boxes = [item[key] for key in KEYS if key in item]
+    if len(boxes) > 1:
+        raise Refused("ambiguous")
+    label = item.get("label", "")
+    return Entry(boxes[0] if boxes else None, label if isinstance(label, str) else "")

@@ -103,7 +103,7 @@ class TestStrict:
     def test_the_format(self, name, text):
         start = text.index("401")
         assert family(name).parse(text) == Answer(
-            "box", BOX, REASONING, "", 1, (start, start + len("401, 210, 460, 290"))
+            "box", BOX, REASONING, "", 1, (start, start + len("401, 210, 460, 290")), SENT
         )
 
     @pytest.mark.parametrize(
@@ -168,6 +168,8 @@ class TestStrict:
             (f"[1, 2, 3, {'9' * 5000}]", "not_finite"),
             ("[1, 2, 3, 1001]", "out_of_range"),
             ("[-1, 2, 3, 4]", "out_of_range"),
+            ("[0.1, 0.2, 0.3, 0.4]", "fractions"),
+            ("[0, 0.2, 1, 1.0]", "fractions"),
             ("[5, 2, 5, 4]", "degenerate"),
             ("[1, 4, 5, 4]", "degenerate"),
             ("[1, 2, 3, 4,]", "malformed"),
@@ -194,8 +196,14 @@ class TestStrict:
             (" \n\t", "no_answer"),
             ("reasoning\n</think>\n\n", "no_answer"),
             ("<think>The mug is at [1, 2, 3, 4]. Then", "truncated"),
-            ("The mug is at [1, 2, 3, 4]", "truncated"),
-            ("The mug is at [1, 2, 3, 4]. Then", "truncated"),
+            ("The mug is at [1, 2, 3, 4]", "malformed"),
+            ("The mug is at [1, 2, 3, 4]. Then", "malformed"),
+            ("I see the mug. Then", "no_box"),
+            ('{"bbox_2d": [1, 2, 3, 4]}', "malformed"),
+            ("```json\n[1, 2, 3, 4]\n``` as you see", "malformed"),
+            ("a draft: ```json\n[1, 2, 3, 4]\n```", "malformed"),
+            ('[{"bbox_2d": [1, 2, 3, 4], "bbox_2d": [5, 6, 7, 8]}]', "ambiguous"),
+            ('[{"bbox_2d": [1, 2, 3, 4], "bbox": [5, 6, 7, 8]}]', "ambiguous"),
             ("reasoning\n</think>\n\n```json\n[{", "truncated"),
             ("</think>[1, 2, 3", "truncated"),
             ('</think>[{"bbox_2d": [1, 2, 3, 4], "label": "mu', "truncated"),
@@ -233,6 +241,7 @@ class TestStrict:
             ("<think>so</think>mug[1, 2, x, 4] cup[5, 6, 7, 8]", "malformed"),
             ("<think>so</think><box>[]</box><box>[1, 2, 3, 4]</box>", "ambiguous"),
             ("A cup at [1, 2, 3, 4], the mug[5, 6, 7, 8]", "ambiguous"),
+            ("<think>so</think>row [1, 2, 3, 4][[5, 6, 7, 8]]", "ambiguous"),
         ],
     )
     def test_what_internvl_says_otherwise(self, text, why):

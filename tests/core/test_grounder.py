@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -24,9 +24,10 @@ from egm_core.domain import Domain
 from egm_core.engines import Completion, Engine, Token
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.openai import OpenAIEngine, Timeouts
-from egm_core.families import family
+from egm_core.families import Reason, family
 from egm_core.grounder import Grounder, token_score
 from egm_core.model_folder import ModelInfo, load_info
+from egm_core.reading import EXPLANATIONS, label_doubt, read
 
 BOTH = ModelInfo("told", "qwen3_vl", tasks=("visible", "amodal"))
 SIZE = (200, 100)
@@ -354,6 +355,129 @@ class TestGivingUp:
         cancel = threading.Event()
         cancel.set()
         assert ground(server, "drip", picture, cancel=cancel).reason == "cancelled"
+
+
+PROSE = "Thought.\n</think>\n\nThe mug is at [100, 200, 300, 400]."
+
+
+def test_an_answer_beside_the_format_is_salvaged_and_says_so(
+    server: misbehaving.Server, picture: NDArray[np.uint8]
+) -> None:
+    found = ground(server, f"says:{PROSE}||{PROSE.replace('300', '600')}", picture)
+    assert (found.outcome, found.visible) == ("found", pytest.approx((20, 20, 60, 40)))
+    assert found.amodal == pytest.approx((20, 20, 120, 40))
+    assert found.repairs == ("salvaged: prose", "amodal_salvaged: prose")
+    gone = ground(server, "says:Thought.\n</think>\n\nThere is no mug in the image.", picture, tasks=("visible",))
+    assert (gone.outcome, gone.repairs) == ("absent", ("salvaged: words",))
+
+
+def test_salvaged_scores_are_raw_for_none_was_measured(
+    server: misbehaving.Server, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = {"visible": Curve((0.0, 1.0), (0.0, 0.5)), "amodal": Curve((0.0, 1.0), (0.0, 0.5))}
+    monkeypatch.setattr(Grounder, "_curves", lambda self: curves)
+    strict = ground(server, says((100, 200, 300, 400)), picture)
+    assert strict.calibrated == ("visible", "amodal")
+    found = ground(server, f"says:{PROSE}", picture)
+    assert found.score_available and found.calibrated == () and found.score == found.raw_score
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "reason"),
+    [
+        ('x\n</think>\n\n[{"bbox_2d": [1, 2, 3', "length", "truncated"),
+        ('x\n</think>\n\n[{"bbox_2d": [1, 2, 3', "stop", "unfinished"),
+        ("The mug stands", "length", "truncated"),
+        ("<think>The mug stands", "stop", "unfinished"),
+        ("The mug stands", "stop", "no_box"),
+        # A draft in a reasoning that the limit cut, and prose that it cut behind the box.
+        ("A draft:\n```json\n[[1, 2, 3, 4]]\n```", "length", "truncated"),
+        (PROSE, "length", "truncated"),
+        (PROSE, "stop", ""),
+        ("x\n</think>\n\n[[1, 2, 3, 4]]", "length", ""),
+        ("x\n</think>\n\n[[0.1, 0.2, 0.3, 0.4]]", "stop", "fractions"),
+        ("x\n</think>\n\n[[10, 20, 1300, 40]]", "stop", "out_of_range"),
+    ],
+)
+def test_only_what_the_limit_cut_is_called_truncated(text: str, finish: str, reason: str) -> None:
+    answer = read(family("qwen3_vl"), Completion(text, (), finish))
+    assert (answer.kind, answer.reason) == ("invalid" if reason else "box", reason)
+    assert not reason or EXPLANATIONS[reason]
+
+
+def test_every_reason_is_explained() -> None:
+    assert set(EXPLANATIONS) == set(get_args(Reason)) - {""}
+
+
+@pytest.mark.parametrize(
+    ("label", "sent", "doubted"),
+    [
+        ("the second bowl", "the giraffe", True),
+        ("the blue mug", "the red mug", True),
+        ("mug", "the red mug on the left", False),
+        ("The red mugs", "a red mug", False),
+        ("", "the red mug", False),
+        ("object", "the red mug", False),
+        ("格子衬衫", "找到格子衬衫", False),
+    ],
+)
+def test_a_label_that_was_not_asked_for_is_doubted(label: str, sent: str, doubted: bool) -> None:
+    assert label_doubt(label, sent) == ((f"label_differs: {label}",) if doubted else ())
+
+
+def test_the_answer_carries_the_doubt_in_its_label(server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
+    text = family("qwen3_vl").target("the second bowl", (0, 0, 500, 500), "", "visible")
+    found = ground(server, f"says:{text}", picture)
+    assert (found.outcome, found.warnings) == ("found", ("label_differs: the second bowl",))
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> ModelInfo:
+    """A model that was trained on noise, and on cups."""
+    rng = np.random.default_rng(0)
+    known = [np.clip(rng.normal(120, 40, (48, 64, 3)), 0, 255).astype(np.uint8) for _ in range(120)]
+    Domain.fit({"the", "cup"}, [known]).save(tmp_path / "domain.json")
+    return replace(BOTH, path=tmp_path, domain="domain.json")
+
+
+class TestOutOfDomain:
+    def test_no_score_is_called_calibrated(
+        self,
+        server: misbehaving.Server,
+        picture: NDArray[np.uint8],
+        narrow: ModelInfo,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        curves = {"visible": Curve((0.0, 1.0), (0.0, 0.5)), "amodal": Curve((0.0, 1.0), (0.0, 0.5))}
+        monkeypatch.setattr(Grounder, "_curves", lambda self: curves)
+        asked = says((100, 200, 300, 400))
+        assert ground(server, asked, picture, info=replace(narrow, domain=None)).calibrated == ("visible", "amodal")
+        found = ground(server, asked, picture, info=narrow)
+        assert (found.outcome, found.calibrated) == ("found", ())
+        assert found.score == found.raw_score > 0.5
+
+    def test_answers_are_taken_back_on_wish(
+        self, server: misbehaving.Server, picture: NDArray[np.uint8], narrow: ModelInfo
+    ) -> None:
+        found = ground(server, says((0, 0, 500, 500)), picture, info=narrow, out_of_domain="absent")
+        assert (found.outcome, found.reason, found.visible, found.amodal) == ("absent", "out_of_domain", None, None)
+        assert not found.score_available and found.raw_visible
+        assert "unknown_words: mug" in found.detail and "image_unlike_training" in found.detail
+        assert found.warnings == ("unknown_words: mug", "image_unlike_training")
+
+    def test_an_amodal_model_has_its_own_worlds(
+        self, server: misbehaving.Server, picture: NDArray[np.uint8], narrow: ModelInfo
+    ) -> None:
+        found = ground(server, says((0, 0, 500, 500)), picture, amodal_info=narrow, out_of_domain="absent")
+        assert (found.outcome, found.amodal) == ("found", None)
+        assert found.warnings[1:] == ("unknown_words: mug", "image_unlike_training")
+
+    def test_a_model_that_does_not_tell_its_worlds_keeps_its_answers_and_says_so(
+        self, server: misbehaving.Server, picture: NDArray[np.uint8]
+    ) -> None:
+        found = ground(server, says((0, 0, 500, 500)), picture, out_of_domain="absent")
+        assert found.outcome == "found"
+        assert found.warnings[0].startswith("out_of_domain_unknown: told")
 
 
 def test_foreign_words_and_pictures_are_doubted(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from typing import get_args
 
@@ -70,10 +71,16 @@ def check(answer: Answer, text: str, mode: Mode) -> None:
     written = text[slice(*answer.span)]
     assert written[0] in "+-." or written[0].isdigit()
     assert written[-1].isdigit()
-    if mode == "strict":
+    if mode in ("strict", "salvage"):
+        assert len(re.findall(r"[0-9]+", text)) >= 4
         x0, y0, x1, y1 = answer.box
         assert 0 <= x0 < x1 <= 1000
         assert 0 <= y0 < y1 <= 1000
+    assert not answer.salvaged or mode == "salvage"
+    if answer.salvaged:
+        written_here = {float(n) for n in re.findall(r"-?[0-9.]+(?:[eE][+-]?[0-9]+)?", written)}
+        assert {v for v in answer.box if v < 1000} <= written_here
+    elif mode == "strict":
         numbers = json.loads(f"[{written}]")
         assert sorted(numbers[::2]) == [x0, x1]
         assert sorted(numbers[1::2]) == [y0, y1]
@@ -89,6 +96,37 @@ def check(answer: Answer, text: str, mode: Mode) -> None:
 @example(text="[1, 2, 3, " + "9" * 5000 + "]")
 def test_any_text(name, mode, text):
     check(family(name).parse(text, mode), text, mode)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(max_examples=500, deadline=None)
+@given(text=TEXTS)
+def test_salvage_takes_all_that_strict_takes(name, text):
+    strict, salvaged = family(name).parse(text), family(name).parse(text, "salvage")
+    assert salvaged == strict or strict.kind == "invalid"
+    assert bool(salvaged.salvaged) == (strict.kind == "invalid" != salvaged.kind)
+
+
+LABEL = st.text(st.sampled_from("ab \"'[]{}(),:123\n`<>/"), max_size=20).filter(lambda s: "</ref>" not in s)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(max_examples=150, deadline=None)
+@given(
+    numbers=st.lists(st.integers(0, 1000), min_size=4, max_size=4, unique=True),
+    sent=LABEL,
+    trace=SOUP.filter(lambda s: "think>" not in s and "```" not in s),
+    task=st.sampled_from(["visible", "amodal"]),
+    fenced=st.booleans(),
+)
+def test_a_chopped_answer_never_gives_another_box(name, numbers, sent, trace, task, fenced):
+    x0, x1 = sorted(numbers[::2])
+    y0, y1 = sorted(numbers[1::2])
+    box = (float(x0), float(y0), float(x1), float(y1))
+    text = "<think>" + family(name).target(sent, box, trace, task).removeprefix("<think>")
+    text = text.replace("```json", "").replace("```", "") if fenced else text
+    for end in range(text.find("</think>"), len(text) + 1):
+        assert family(name).parse(text[:end], "salvage").box in (None, box), text[:end]
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -65,6 +65,18 @@ def test_internvl_is_read_with_and_without_the_tags_that_tokenizers_drop() -> No
     assert score(answers, [None, None, TRUTH, TRUTH], INTERNVL).reward.tolist() == [0.0] * 4
 
 
+@pytest.mark.parametrize("sent", ["the mug [3]", "the [red] mug", "row [1, 2, 3, 4]", 'a "]" sign', "[]"])
+@pytest.mark.parametrize("speaker", [QWEN, INTERNVL], ids=lambda speaker: speaker.name)
+def test_brackets_in_the_expression_cost_nothing(speaker: Any, sent: str) -> None:
+    taught = speaker.target(sent, TRUTH, "I see it at [7, 7, 9, 9].", "visible")
+    assert score([taught], [TRUTH], speaker).reward.tolist() == [1.0]
+
+
+def test_of_several_boxes_the_last_one_counts_as_in_the_released_code() -> None:
+    two = '</think>[{"bbox_2d": [1, 2, 30, 40]}, {"bbox_2d": [100, 100, 300, 300]}]'
+    assert score([two], [TRUTH], QWEN).reward.tolist() == [1.0]
+
+
 def test_says_what_each_answer_was() -> None:
     scores = score([ABSENT, qwen(1, 2, 30, 40), "?", None], [TRUTH] * 4, QWEN)
     assert scores.absent.tolist() == [True, False, False, False]

@@ -1,0 +1,54 @@
+"""What the readers of answers hand to each other: numbers and objects as they were written, and named refusals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+
+Reason: TypeAlias = Literal[
+    "",
+    "no_answer",
+    "truncated",
+    "unfinished",
+    "no_box",
+    "malformed",
+    "ambiguous",
+    "not_four_numbers",
+    "not_finite",
+    "out_of_range",
+    "fractions",
+    "degenerate",
+]
+
+
+class Refused(Exception):
+    """An answer, or a part of it, that can't be read; carries the named reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of an answer, from where to where it stands in the raw text, and whether it has no decimals."""
+
+    value: float
+    start: int
+    end: int
+    whole: bool = True
+
+    @classmethod
+    def read(cls, written: str, start: int) -> Number:
+        """Read a numeral that stands at `start`."""
+        return cls(float(written), start, start + len(written), written.lstrip("-").isdigit())
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object that an answer names: its box as it was written, None where it is absent, and its label."""
+
+    box: Any
+    label: str = ""

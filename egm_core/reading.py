@@ -1,0 +1,65 @@
+"""Reads what an engine completed: strictly, then as salvage, and says what is wrong in words that name a remedy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from egm_core.engines.base import Completion
+from egm_core.families import Answer, Family
+from egm_core.families.parts import THINK_CLOSE
+
+EXPLANATIONS = {
+    "no_answer": "the model answered nothing",
+    "truncated": "the answer was cut off at the limit of tokens; raise max_tokens in the model's egm.json, or turn"
+    " reasoning off",
+    "unfinished": "the model stopped in the middle of its answer",
+    "no_box": "the answer holds no box, and does not say that there is none",
+    "malformed": "the answer is not in the family's format; is `family` right for this model?",
+    "ambiguous": "the answer names boxes that differ, or may be a reasoning that never ended; nothing is guessed",
+    "not_four_numbers": "the box has not four numbers",
+    "not_finite": "the box has a number that is not finite",
+    "out_of_range": "the box lies outside 0..1000; a model that answers in pixels, as Qwen2.5-VL does, is of no family"
+    " that is spoken here",
+    "fractions": "the box is written in shares of the picture (0 to 1), which no family that is spoken here does",
+    "degenerate": "the box has no area",
+}
+
+_FILLER = frozenset(("a", "an", "the", "of", "in", "on", "at", "to", "with", "object", "item", "target"))
+
+
+def read(speaker: Family, completion: Completion) -> Answer:
+    """Read a completion; never raises.
+
+    What the limit cut off is `truncated` and not searched for a box, and only that is called so: an engine that says
+    that the model stopped by itself is believed.
+    """
+    text, cut = completion.text, completion.finish == "length"
+    answer = speaker.parse(text)
+    if answer.kind != "invalid" and cut and speaker.begins_inside_reasoning and THINK_CLOSE not in text:
+        # The reasoning may go on behind what looks like an answer.
+        return Answer("invalid", reasoning=answer.reasoning, reason="truncated", boxes_seen=answer.boxes_seen)
+    if answer.kind != "invalid":
+        return answer
+    if cut:
+        return replace(answer, reason="truncated")
+    answer = speaker.parse(text, "salvage")
+    return replace(answer, reason="unfinished") if answer.reason == "truncated" else answer
+
+
+def salvaged_as(answer: Answer) -> tuple[str, ...]:
+    """Name as a repair by what a salvaged answer broke the format; empty for one that kept to it."""
+    return (f"salvaged: {'+'.join(answer.salvaged)}",) if answer.salvaged else ()
+
+
+def label_doubt(label: str, sent: str) -> tuple[str, ...]:
+    """Warn where the model's label has words that were not asked for; fewer words, and none, are fine."""
+    asked, named = _words(sent), _words(label)
+    if not named - asked or label.strip().lower() in sent.lower():
+        return ()
+    return (f"label_differs: {label.strip()}",)
+
+
+def _words(text: str) -> set[str]:
+    words = re.findall(r"[^\W_]+", text.lower())
+    return {word.removesuffix("s") if len(word) > 3 else word for word in words if word not in _FILLER}
