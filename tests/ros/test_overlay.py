@@ -163,6 +163,10 @@ def test_the_stamps_of_what_is_published_never_fall_unless_mixed_is_asked_for(be
         bench.until(lambda: header(base + 1000) in [message.header for message in scene.shown])
         return [message.header for message in scene.shown]
 
+    scene.camera.publish(picture(500))
+    scene.next()
+    # A picture out of order.
+    scene.camera.publish(picture(400))
     assert run(1000) == [header(2000)]
     np.testing.assert_array_equal(
         images.decode(scene.shown[0]), draw(PICTURE, VISIBLE, AMODAL, "the mug 0.87, 1.0 s ago")
