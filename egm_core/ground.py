@@ -25,6 +25,7 @@ from egm_core.draw import draw
 from egm_core.engines import Engine, EngineError
 from egm_core.engines.dialects import DIALECTS
 from egm_core.engines.openai import OpenAIEngine
+from egm_core.engines.served_models import Wanted
 from egm_core.families import FAMILIES
 from egm_core.grounder import Grounder, Grounding
 from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
@@ -83,7 +84,7 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
     if options.engine_url:
         remote = OpenAIEngine(
             options.engine_url,
-            model=options.engine_model,
+            model=_served(options, name),
             api_key_env=options.api_key_env,
             dialect=options.dialect,
             verify=options.ca_bundle or not options.insecure,
@@ -105,6 +106,15 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
     stack.enter_context(local)
     local.wait_ready()
     return local, info
+
+
+def _served(options: argparse.Namespace, name: str | None) -> Wanted:
+    """Say what the server may call a model: two of one server are told apart by their folders' names."""
+    if not options.amodal_model:
+        return Wanted(options.engine_model or "", (name, Path(name).name) if name else ())
+    if options.engine_model:
+        raise ValueError("--engine-model names one model, and --amodal-model asks for two; leave --engine-model away")
+    return Wanted("", (name, Path(name).name) if name else (), alone=False)
 
 
 def _label(instruction: str, grounding: Grounding) -> str:
@@ -142,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     local.add_argument("--threads", type=int, help="torch's threads")
     server = parser.add_argument_group("model behind a server")
     server.add_argument("--engine-url", metavar="URL", help="an OpenAI-compatible server")
-    server.add_argument("--engine-model", help="the model's name there; default: its first")
+    server.add_argument("--engine-model", help="the model's name there; default: the folder's, or its only one")
     server.add_argument("--family", choices=sorted(FAMILIES), help="the model's family, where no folder says it")
     server.add_argument("--dialect", choices=["auto", *DIALECTS], default="auto", help="kind of server")
     server.add_argument("--api-key-env", default="OPENAI_API_KEY", help="environment variable with the API key")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from egm_core.calibration import note
-from egm_core.engines.base import Engine, EngineError
+from egm_core.engines.base import Engine, EngineError, Health
 from egm_core.engines.openai import OpenAIEngine, Timeouts
 from egm_ros.engine_plan import EnginePlan, locate
 from egm_ros.engine_policy import Care, Event, Record, after, after_death, out_of_memory, pause_before
@@ -66,6 +66,7 @@ class EngineLink:
         self._ready_at: float | None = None
         self._heard = 0.0
         self._doomed: EngineError | None = None
+        self._model = ""
         self._told_of_scores = False
         self._judging = threading.Lock()
         self._closing = threading.Event()
@@ -183,7 +184,7 @@ class EngineLink:
             url = f"http://127.0.0.1:{port}"
         self._set(EngineState("starting", "engine_starting", f"waiting for {plan.model} at {url}"))
         engine = OpenAIEngine(
-            url, plan.served_name, plan.api_key_env, plan.dialect, Timeouts(read=PATIENCE, total=PATIENCE)
+            url, plan.served, plan.api_key_env, plan.dialect, Timeouts(read=PATIENCE, total=PATIENCE)
         )
         self.engine = engine
         engine.start()
@@ -193,8 +194,8 @@ class EngineLink:
             if health.state == "ready":
                 self._heard = self._ready_at = time.monotonic()
                 self._doomed = None
-                reason = "engine_degraded" if self.record.smaller else "engine_ready"
-                self._set(EngineState("ready", reason, f"{health.model or plan.model} at {url}"))
+                self._model = health.model
+                self._set(self._able(health))
                 self._tell_of_scores(engine)
                 return
             if self._process is not None and self._process.poll() is not None:
@@ -207,6 +208,20 @@ class EngineLink:
                 raise EngineError("engine_failed", health.detail)
             self._set(EngineState("starting", "engine_starting", health.detail))
             self._closing.wait(POLL)
+
+    def _able(self, health: Health) -> EngineState:
+        reason = "engine_degraded" if self.record.smaller else "engine_ready"
+        return EngineState("ready", reason, f"{health.model or self.plan.model}: {health.detail}")
+
+    def _recognise(self, health: Health) -> None:
+        """Say so where a server that was away, or could not serve, is back, and where its model has another name."""
+        if health.model != self._model:
+            self._log(f"the server that had {self._model} has {health.model} now; is it the same model?")
+        elif self.state.state == "ready":
+            return
+        self._model = health.model
+        with self._judging:
+            self._set(self._able(health))
 
     def _tell_of_scores(self, engine: Engine) -> None:
         """Log once why scores are no probabilities; this reads large weights here, and not in the first query."""
@@ -232,6 +247,12 @@ class EngineLink:
             health = self.engine.health()
             due = time.monotonic() + HEALTH_INTERVAL
             if health.state == "ready":
+                self._heard, misses = time.monotonic(), 0
+                self._recognise(health)
+                continue
+            if health.state == "failed" and self._process is None:
+                # It answers, and says that it cannot serve: there is nothing to replace, and it may mend.
+                self._set(EngineState("failed", "engine_failed", health.detail))
                 self._heard, misses = time.monotonic(), 0
                 continue
             misses += 1

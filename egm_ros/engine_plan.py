@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
 
+from egm_core.engines.served_models import Wanted
 from egm_core.model_folder import ModelInfo, load_info, resolve
 from egm_ros.engine_interpreter import missing
 from egm_ros.parameters import Settings
@@ -18,14 +21,14 @@ class SetupError(Exception):
 class EnginePlan:
     """How to reach an engine: a server's URL, or the command that starts one, and the model behind it.
 
-    `model` is what the command gets; `served_name` is what a server that was running before calls the model (None:
-    it serves one, whatever its name).  `info` is None for a model that is still to be fetched from a hub.
+    `model` is what the command gets; `served` says what its server may call it.  `info` is None for
+    a model that is still to be fetched from a hub.
     """
 
     model: str
     info: ModelInfo | None
     url: str
-    served_name: str | None
+    served: Wanted
     command: str
     python: str
     api_key_env: str
@@ -46,7 +49,17 @@ def plans(settings: Settings) -> list[EnginePlan]:
     models = [(settings.model, settings.engine_url)]
     if settings.amodal_model and settings.amodal_model != settings.model:
         models.append((settings.amodal_model, settings.amodal_engine_url or settings.engine_url))
-    return [_plan(settings, model, url) for model, url in models]
+    made = [_plan(settings, model, url) for model, url in models]
+    if len(made) < 2 or not made[0].url or urlsplit(made[0].url).netloc != urlsplit(made[1].url).netloc:
+        return made
+    names = [(plan.served.name, *plan.served.known_as) for plan in made]
+    return [replace(plan, served=_apart(plan.served, others))
+            for plan, others in zip(made, reversed(names), strict=True)]
+
+
+def _apart(wanted: Wanted, others: tuple[str, ...]) -> Wanted:
+    """Tell a model from another one on the same server: neither is the only one, and no name may mean both."""
+    return replace(wanted, known_as=tuple(name for name in wanted.known_as if name not in others), alone=False)
 
 
 def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
@@ -54,7 +67,7 @@ def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
         model=model,
         info=None,
         url=url,
-        served_name=model if url else None,
+        served=Wanted(model if url else ""),
         command=settings.engine_command,
         python=os.path.expanduser(settings.engine_python),
         api_key_env=settings.engine_api_key_env,
@@ -71,8 +84,10 @@ def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
         if settings.offline:
             raise SetupError(str(error)) from error
         return plan
-    # A folder on this machine says nothing about the name that a running server gave the model.
-    return replace(located, served_name=None) if url else located
+    # A folder on this machine only suggests the name that a running server gave the model.
+    assert located.info is not None
+    names = dict.fromkeys((model, located.model, Path(located.model).name, located.info.name))
+    return replace(located, served=Wanted(known_as=tuple(names)))
 
 
 def locate(plan: EnginePlan, offline: bool) -> EnginePlan:

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
 from egm_core.engines.dialects import DIALECTS, Dialect, dialect_of
+from egm_core.engines.served_models import Wanted, choose, read_list, unknown_model
 from egm_core.engines.sse import Reader, error_message, excerpt
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -61,15 +62,15 @@ class _Job:
 class OpenAIEngine(Engine):
     """A vision-language model behind the OpenAI chat API at `url` (with or without `/v1`).
 
-    `model` None takes the first one that the server lists. The API key is read from the environment variable
-    `api_key_env` where that is set. `dialect` "auto" asks the server who it is. `verify` is True, False, or the
-    path of a CA bundle for TLS. `image_format` "png" keeps every pixel, "jpeg" is smaller.
+    `model` None takes the only one that the server lists, `Wanted` says how to choose. The API key is read from the
+    environment variable `api_key_env` where that is set. `dialect` "auto" asks the server who it is. `verify` is True,
+    False, or the path of a CA bundle for TLS. `image_format` "png" keeps every pixel, "jpeg" is smaller.
     """
 
     def __init__(
         self,
         url: str,
-        model: str | None = None,
+        model: str | Wanted | None = None,
         api_key_env: str = "OPENAI_API_KEY",
         dialect: str = "auto",
         timeouts: Timeouts | None = None,
@@ -85,8 +86,12 @@ class OpenAIEngine(Engine):
             raise ValueError(f"unknown image format {image_format!r}; there are png and jpeg")
         self.url = url.rstrip("/").removesuffix("/v1")
         self.timeouts = timeouts or Timeouts()
-        self._model = model
+        self._wanted = model if isinstance(model, Wanted) else Wanted(model or "")
+        self._model = self._wanted.name
         self._dialect: Dialect | None = None if dialect == "auto" else DIALECTS[dialect]
+        self._told_dialect = dialect != "auto"
+        self._described = False
+        self._refused = False
         self._image_format = image_format
         self._clip_tokens = True
         self._jobs: set[_Job] = set()
@@ -147,12 +152,12 @@ class OpenAIEngine(Engine):
     def health(self) -> Health:
         """Ask the server how it is: `/health` where it has that, its model list otherwise."""
         if self._closed:
-            return Health("closed", "the engine was closed", self._model or "")
+            return Health("closed", "the engine was closed", self._model)
         future = asyncio.run_coroutine_threadsafe(self._health(), self._loop)
         try:
             return future.result(timeout=4.0)
         except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
-            return Health("starting", f"{self.url} does not answer within 4 s", self._model or "")
+            return Health("starting", f"{self.url} does not answer within 4 s", self._model)
 
     def grammar(self) -> Grammar:
         """Tell from the dialect; asks the server who it is where that isn't known yet."""
@@ -212,13 +217,19 @@ class OpenAIEngine(Engine):
         return self._client
 
     async def _health(self) -> Health:
-        name = self._model or ""
+        health = await self._poll()
+        if health.state != "ready":
+            self._described = False
+        return health
+
+    async def _poll(self) -> Health:
+        name = self._model
         try:
             for path in ("/health", "/v1/models"):
                 answer = await self._connected().get(path, timeout=2.0)
                 if answer.is_success:
                     await self._describe()
-                    return Health("ready", f"{self.dialect} server at {self.url}", self._model or "")
+                    return Health("ready", f"{self.dialect} server at {self.url}", self._model)
                 if answer.status_code == 503:
                     return self._unavailable(answer, name)
                 if answer.status_code not in (404, 405):
@@ -240,19 +251,32 @@ class OpenAIEngine(Engine):
         return Health("failed" if failed else "starting", error_message(answer.text), name)
 
     async def _describe(self) -> None:
-        """Find out which model and what kind of server this is, once."""
-        if self._model and self._dialect:
+        """Find out which model and what kind of server this is, once, and anew after it was away."""
+        if self._described or (self._told_dialect and self._wanted.name and not self._refused):
             return
         answer = await self._connected().get("/v1/models")
         if not answer.is_success:
             raise EngineError(f"engine_http_{answer.status_code}", f"/v1/models: {error_message(answer.text)}")
-        try:
-            first = answer.json()["data"][0]
-            name, owner = str(first["id"]), str(first.get("owned_by", ""))
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise EngineError("engine_garbage", f"/v1/models of {self.url}: {excerpt(answer.text)!r}") from error
-        self._model = self._model or name
-        self._dialect = self._dialect or dialect_of(owner)
+        models = read_list(answer.text, self.url)
+        # Some servers list one name and take any: only one that has refused the given name is held to its list.
+        chosen = models[0] if self._wanted.name and not self._refused else choose(models, self._wanted, self.url)
+        self._model = self._wanted.name or chosen.name
+        if not self._told_dialect:
+            self._dialect = dialect_of(chosen.owner)
+        self._described, self._refused = True, False
+
+    async def _renamed(self, asked: str) -> bool:
+        """Read the list anew, as the server has no model of that name; True where ours goes by another one now."""
+        if self._model == asked:
+            self._described, self._refused = False, True
+            try:
+                await self._describe()
+            except EngineError as error:
+                if error.reason == "engine_wrong_model":
+                    raise
+                # Without a list there is only what the server said.
+                self._refused = False
+        return self._model != asked
 
     async def _answer(self, job: _Job) -> None:
         try:
@@ -278,7 +302,7 @@ class OpenAIEngine(Engine):
             self._put(job, EngineError("engine_garbage", f"{type(error).__name__}: {error}"))
 
     async def _exchange(self, job: _Job) -> bool:
-        """Ask once and read the answer; False where the server wants to be asked without a token limit."""
+        """Ask once and read the answer; False where the server wants to be asked in another way."""
         if job.ended:
             return True
         job.task = asyncio.current_task()
@@ -290,6 +314,8 @@ class OpenAIEngine(Engine):
         ):
             if not response.is_success:
                 text = (await response.aread()).decode("utf-8", "replace")
+                if unknown_model(response.status_code, text) and await self._renamed(body["model"]):
+                    return False
                 if response.status_code == 400 and limited and _about_length(text):
                     self._clip_tokens = False
                     return False

@@ -25,19 +25,20 @@ def folder(home: Path, name: str, family: str = "qwen3_vl") -> Path:
 def test_a_folder_is_served_by_a_child(tmp_path):
     model = folder(tmp_path, "mine")
     (plan,) = plans(settings(model=str(model)))
-    assert (plan.model, plan.url, plan.served_name) == (str(model), "", None)
+    assert (plan.model, plan.url, plan.served.name) == (str(model), "", "")
     assert plan.info.tasks == ("visible", "amodal")
 
 
 def test_a_folder_behind_a_running_server_goes_by_the_server_s_name(tmp_path):
     (plan,) = plans(settings(model=str(folder(tmp_path, "mine")), engine_url="http://gpu:8000"))
-    assert (plan.url, plan.served_name) == ("http://gpu:8000", None)
+    assert (plan.url, plan.served.name, plan.served.alone) == ("http://gpu:8000", "", True)
+    assert "mine" in plan.served.known_as
     assert plan.info.declares("amodal")
 
 
 def test_a_name_behind_a_running_server_is_kept_and_declares_visible_only():
     (plan,) = plans(settings(model="nvidia/EGM-8B", engine_url="http://gpu:8000"))
-    assert plan.served_name == "nvidia/EGM-8B"
+    assert plan.served.name == "nvidia/EGM-8B"
     assert (plan.info.family, plan.info.tasks) == ("qwen3_vl", ("visible",))
 
 
@@ -86,6 +87,19 @@ def test_an_amodal_model_has_an_engine_of_its_own(tmp_path):
 def test_an_amodal_model_may_have_a_server_of_its_own():
     both = settings(model="a-qwen", amodal_model="b-qwen", engine_url="http://gpu:1", amodal_engine_url="http://gpu:2")
     made = plans(both)
-    assert [(plan.url, plan.served_name) for plan in made] == [("http://gpu:1", "a-qwen"), ("http://gpu:2", "b-qwen")]
+    assert [(plan.url, plan.served.name) for plan in made] == [("http://gpu:1", "a-qwen"), ("http://gpu:2", "b-qwen")]
     made = plans(settings(model="a-qwen", amodal_model="b-qwen", engine_url="http://gpu:1"))
     assert [plan.url for plan in made] == ["http://gpu:1", "http://gpu:1"]
+
+
+def test_two_folders_on_one_server_go_by_their_own_names_alone(tmp_path):
+    visible, amodal = folder(tmp_path, "seen"), folder(tmp_path, "whole")
+    for path in (visible, amodal):
+        write_info(path, ModelInfo("EGM-8B", "qwen3_vl", ("visible", "amodal")))
+    made = plans(settings(model=str(visible), amodal_model=str(amodal), engine_url="http://gpu:1",
+                          amodal_engine_url="http://gpu:1/v1"))
+    assert [plan.served.known_as for plan in made] == [(str(visible), "seen"), (str(amodal), "whole")]
+    assert not any(plan.served.alone for plan in made)
+    apart = plans(settings(model=str(visible), amodal_model=str(amodal), engine_url="http://gpu:1",
+                           amodal_engine_url="http://gpu:2"))
+    assert all(plan.served.alone for plan in apart)

@@ -37,8 +37,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/v1/models":
-            entry = {"id": self.server.model, "object": "model", "owned_by": self.server.owner}
-            self.reply(200, json.dumps({"object": "list", "data": [entry]}).encode())
+            entries = [{"id": name, "object": "model", "owned_by": self.server.owner}
+                       for name in self.server.models or [self.server.model]]
+            self.reply(200, json.dumps({"object": "list", "data": entries}).encode())
         else:
             self.reply(*self.server.health)
 
@@ -52,6 +53,10 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(sent)
         self.server.bodies.append(body)
         self.server.headers.append(dict(self.headers))
+        if self.server.models and body["model"] not in self.server.models:
+            message = f"The model `{body['model']}` does not exist."
+            self.reply(404, json.dumps({"error": {"message": message}}).encode())
+            return
         name, _, argument = body["model"].partition(":")
         try:
             getattr(self, f"behave_{name}")(argument, body)
@@ -191,13 +196,17 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """The server; `bodies` and `headers` keep what it was sent, `hung_up` tells that a client left early."""
+    """The server, which refuses all but its `models` where it has such.
+
+    `bodies` and `headers` keep what it was sent, `hung_up` tells that a client left early.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.model = "says:hello"
+        self.models: list[str] = []
         self.owner = ""
         self.health = (200, b"{}")
         self.logs = True

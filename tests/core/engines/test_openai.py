@@ -36,7 +36,7 @@ def fresh(server: misbehaving.Server) -> None:
     server.bodies.clear()
     server.headers.clear()
     server.hung_up.clear()
-    server.health, server.owner, server.logs = (200, b"{}"), "", True
+    server.health, server.owner, server.logs, server.models = (200, b"{}"), "", True, []
 
 
 def ask(server: misbehaving.Server, behaviour: str, image: NDArray[np.uint8], **options: object) -> Completion:
@@ -77,6 +77,7 @@ def test_every_failure_has_a_name(
 
 def test_after_any_failure_the_same_engine_still_works(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
     with OpenAIEngine(server.url, timeouts=QUICK) as engine:
+        assert engine.health().state == "ready"
         for behaviour in ("cut", "garbage", "silent"):
             engine._model = behaviour
             with pytest.raises(EngineError):
