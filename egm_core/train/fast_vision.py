@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from transformers.models.qwen3_vl import modeling_qwen3_vl as reference
 
 
@@ -25,12 +23,12 @@ class VisionOutput:
     deepstack: list[torch.Tensor]
 
 
-def to_patches(images: NDArray[np.uint8], patch: int, merge: int) -> torch.Tensor:
-    """Cut a batch of RGB pictures (B, H, W, 3) into normalised patches (B * patches, 3 * patch * patch).
+def to_patches(images: torch.Tensor, patch: int, merge: int) -> torch.Tensor:
+    """Cut a batch of RGB pictures (B, H, W, 3; uint8) into normalised patches (B * patches, 3 * patch * patch).
 
     The order is the image processor's: merge blocks row by row, patches inside a block row by row.
     """
-    x = torch.from_numpy(images).float().div_(127.5).sub_(1)
+    x = images.float().div_(127.5).sub_(1)
     batch, height, width, channels = x.shape
     rows, columns = height // patch // merge, width // patch // merge
     x = x.view(batch, rows, merge, patch, columns, merge, patch, channels).permute(0, 1, 4, 2, 5, 7, 3, 6)
@@ -48,9 +46,10 @@ class FastVision:
         key = (rows, columns)
         if key not in self._tables:
             v = self.vision
-            grid = torch.tensor([[1, rows, columns]])
+            device = v.pos_embed.weight.device
+            grid = torch.tensor([[1, rows, columns]], device=device)
             ids = reference.get_vision_position_ids(grid, v.spatial_merge_size)
-            cos, sin = v.rotary_pos_emb(torch.zeros(1), ids)
+            cos, sin = v.rotary_pos_emb(torch.zeros(1, device=device), ids)
             indices, weights = reference.get_vision_interpolation_indices_and_weights(
                 grid,
                 num_grid_per_side=v.num_grid_per_side,

@@ -4,7 +4,8 @@
 
 The dense stage teaches the vision tower what every patch shows; the joint stage teaches the whole model to
 ground and to point, answering directly. Scenes are rendered beforehand (`python -m egm_core.scenes render`).
-Runs as several processes on a CPU, saves often, and resumes from its folder's last whole checkpoint.
+Runs as several processes on a CPU, or as one on a GPU, saves often, and resumes from its last whole
+checkpoint.
 """
 
 from __future__ import annotations
@@ -12,81 +13,30 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as distributed
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from egm_core.scenes.truth import COLORS
 from egm_core.scenes.vocabulary import VOCABULARY
-from egm_core.tiny.architecture import Architecture, build_model, build_processor
+from egm_core.tiny.architecture import build_model, build_processor
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train import checkpoint
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.fast_vision import FastVision, VisionOutput, to_patches
-from egm_core.train.loader import SceneLoader
+from egm_core.train.loader import Asking, Loading, sample_pictures
 from egm_core.train.muon import Muon
+from egm_core.train.packed_attention import layout
 from egm_core.train.packing import CATEGORY_IDS, Batch, Packer
+from egm_core.train.pretrain_settings import PretrainConfig, Stage, check_device, device_of, rate_factor
 from egm_core.train.processes import run_processes
 from egm_core.train.supervision import AttentionTap, CoordinateProbe, DenseHead, Numerals, token_loss
-
-
-@dataclass
-class Stage:
-    """One stage's length and rates: steps, warm-up, the share of the steps in which the rate decays."""
-
-    steps: int = 1000
-    batch: int = 8
-    rate: float = 1.5e-3
-    matrix_rate: float = 0.02
-    vision_scale: float = 1.0
-    warmup: int = 100
-    decay: float = 0.5
-
-
-@dataclass
-class PretrainConfig:
-    """All settings of a pretraining run.
-
-    `start` names a model folder to go on from, such as an earlier version of the embedded model; empty: from nothing.
-    The heads that training throws away are new then too, so a short dense stage comes first all the same.
-    """
-
-    scenes: str = "runs/scenes"
-    start: str = ""
-    output: str = "runs/egm_tiny/pretrain"
-    architecture: Architecture = field(default_factory=Architecture)
-    dense: Stage = field(default_factory=lambda: Stage(steps=4000, batch=32, warmup=150, decay=0.35))
-    joint: Stage = field(default_factory=lambda: Stage(steps=8000, batch=8, vision_scale=0.3, decay=0.5))
-    processes: int = 2
-    expressions: int = 5
-    pointings: int = 3
-    reasoning: float = 0.0
-    budget: int = 448
-    soft_width: float = 6.0
-    dense_weight: float = 0.5
-    attention_weight: float = 0.5
-    probe_weight: float = 0.5
-    attention_layer: int = 2
-    attention_heads: int = 2
-    weight_decay: float = 0.03
-    clip: float = 1.0
-    save_minutes: float = 3.0
-    seed: int = 0
-
-
-def rate_factor(stage: Stage, step: int) -> float:
-    """Give the share of the peak rate at a step: warm-up, plateau, cosine decay to 2 %."""
-    warm = min(1.0, (step + 1) / stage.warmup)
-    start = stage.steps * (1 - stage.decay)
-    if step < start:
-        return warm
-    progress = (step - start) / max(1.0, stage.steps - start)
-    return warm * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * progress)))
 
 
 class Trainer:
@@ -94,23 +44,26 @@ class Trainer:
 
     def __init__(self, config: PretrainConfig, rank: int) -> None:
         self.config, self.rank = config, rank
+        self.device = torch.device(device_of(config))
+        self.half = config.dtype == "bfloat16" or (config.dtype == "auto" and self.device.type == "cuda")
         self.folder = Path(config.output)
         self.tokenizer = build_tokenizer(VOCABULARY)
         shape = config.architecture
-        self.loader = SceneLoader(Path(config.scenes), rank, config.processes)
-        sample = self.loader.pictures(120)
-        patches = torch.cat([to_patches(p[None], shape.patch_size, shape.merge_size) for p in sample])
+        sample = sample_pictures(Path(config.scenes), 120)
+        patches = torch.cat([to_patches(torch.from_numpy(p[None]), shape.patch_size, shape.merge_size) for p in sample])
         self.model = build_model(self.tokenizer, shape, patches.numpy(), config.seed)
         if config.start:
             _take_over(self.model, self.tokenizer, config.start)
-        self.model.train()
+        self.model.train().to(self.device)
         self.numerals = Numerals.of(self.tokenizer, self.model.config.text_config.vocab_size)
         self.packer = Packer(self.tokenizer, shape, self.numerals, config.budget)
-        self.head = DenseHead(shape.vision_width, len(CATEGORY_IDS), len(COLORS))
-        self.probe = CoordinateProbe(shape.width)
+        # A helper process gets the packer, and no part of a GPU goes there.
+        self.numerals = self.numerals.to(self.device)
+        self.head = DenseHead(shape.vision_width, len(CATEGORY_IDS), len(COLORS)).to(self.device)
+        self.probe = CoordinateProbe(shape.width).to(self.device)
         self.vision = FastVision(self.model.model.visual)
         self.tap = AttentionTap(self.model, config.attention_layer, config.attention_heads)
-        self.stage, self.step = "dense", 0
+        self.stage, self.step, self.minutes = "dense", 0, 0.0
         self.optimizers: list[torch.optim.Optimizer] = []
         self.saved = time.monotonic()
 
@@ -143,6 +96,7 @@ class Trainer:
         return {
             "stage": self.stage,
             "step": self.step,
+            "minutes": self.minutes,
             "model": self.model.state_dict(),
             "head": self.head.state_dict(),
             "probe": self.probe.state_dict(),
@@ -156,7 +110,7 @@ class Trainer:
             self.optimize(self.config.dense)
             return
         state = last[1]
-        self.stage, self.step = state["stage"], state["step"]
+        self.stage, self.step, self.minutes = state["stage"], state["step"], state.get("minutes", 0.0)
         self.model.load_state_dict(state["model"])
         self.head.load_state_dict(state["head"])
         self.probe.load_state_dict(state["probe"])
@@ -178,7 +132,7 @@ class Trainer:
         self.resume()
         for name in ("dense", "joint"):
             if name == "joint" and self.stage == "dense":
-                self.stage, self.step = "joint", 0
+                self.stage, self.step, self.minutes = "joint", 0, 0.0
                 self.optimize(self.config.joint)
                 self.save()
             if self.stage == name:
@@ -188,22 +142,40 @@ class Trainer:
             self.export(self.folder / "final")
 
     def _run_stage(self, stage: Stage) -> None:
+        if self._progress(stage) >= 1:
+            return
         joint = self.stage == "joint"
         parameters = [p for o in self.optimizers for g in o.param_groups for p in g["params"]]
         rng = np.random.default_rng([self.config.seed, self.rank, int(joint), self.step])
         log = open(self.folder / "metrics.jsonl", "a") if self.rank == 0 else None
         bar = tqdm(
-            total=stage.steps, initial=self.step, desc=self.stage, unit="step", disable=self.rank > 0, mininterval=10
+            total=None if stage.minutes else stage.steps,
+            initial=self.step,
+            desc=self.stage,
+            unit="step",
+            disable=self.rank > 0,
+            mininterval=10,
         )
         window: list[dict[str, float]] = []
-        started = time.monotonic()
-        with self.loader.batches(self.packer, self.config, joint, stage.batch, int(rng.integers(2**62))) as batches:
-            while self.step < stage.steps:
-                factor = rate_factor(stage, self.step)
+        loading = Loading(
+            Path(self.config.scenes),
+            self.folder,
+            self.rank,
+            self.config.processes,
+            self.config.loaders,
+            self.config.views,
+        )
+        asking = Asking(self.config.expressions, self.config.pointings, self.config.reasoning) if joint else None
+        with loading.batches(self.packer, asking, stage.batch, int(rng.integers(2**62))) as batches:
+            batch = next(batches)
+            # The clock starts when there is something to learn from.
+            started, before = time.monotonic(), self.minutes
+            while (progress := self._progress(stage)) < 1:
+                factor = rate_factor(stage, self.step, progress)
                 for optimizer, peak in zip(self.optimizers, (stage.matrix_rate, stage.rate), strict=True):
                     for group in optimizer.param_groups:
                         group["lr"] = peak * factor * group["scale"]
-                loss, metrics = self._loss(next(batches), joint)
+                loss, metrics = self._loss(batch, joint)
                 loss.backward()
                 self._average(parameters)
                 norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.clip)
@@ -216,6 +188,7 @@ class Trainer:
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=True)
                 self.step += 1
+                self.minutes = before + (time.monotonic() - started) / 60
                 bar.update()
                 window.append({"loss": float(loss.detach()), **metrics})
                 if log and self.step % 50 == 0:
@@ -229,9 +202,19 @@ class Trainer:
                     window.clear()
                 if time.monotonic() - self.saved > 60 * self.config.save_minutes:
                     self.save()
+                batch = next(batches)
         bar.close()
         if log:
             log.close()
+
+    def _progress(self, stage: Stage) -> float:
+        """Give how much of the stage is over; by the clock, the first process's clock counts for all of them."""
+        if not stage.minutes:
+            return self.step / stage.steps
+        over = torch.tensor(self.minutes / stage.minutes, dtype=torch.float64)
+        if self.config.processes > 1:
+            distributed.broadcast(over, 0)
+        return float(over)
 
     def _average(self, parameters: list[torch.nn.Parameter]) -> None:
         if self.config.processes < 2:
@@ -245,52 +228,57 @@ class Trainer:
             gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
             offset += gradient.numel()
 
+    def _tensor(self, array: NDArray[Any] | None) -> torch.Tensor:
+        assert array is not None
+        return torch.from_numpy(array).to(self.device, non_blocking=True)
+
     def _loss(self, batch: Batch, joint: bool) -> tuple[torch.Tensor, dict[str, float]]:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            return self._stage_loss(batch, joint)
+
+    def _stage_loss(self, batch: Batch, joint: bool) -> tuple[torch.Tensor, dict[str, float]]:
         shape = self.config.architecture
         count, height, width = batch.images.shape[:3]
-        pixels = to_patches(batch.images, shape.patch_size, shape.merge_size)
+        pixels = to_patches(self._tensor(batch.images), shape.patch_size, shape.merge_size)
         seen = self.vision(pixels, count, height // shape.patch_size, width // shape.patch_size, merge=joint)
-        dense, metrics = self.head.loss(seen.patches, torch.from_numpy(batch.dense).flatten(0, 1))
+        dense, metrics = self.head.loss(seen.patches, self._tensor(batch.dense).flatten(0, 1))
         if not joint:
             return dense, metrics
         language, more = self._language_loss(batch, seen)
         return language + self.config.dense_weight * dense, {**metrics, **more}
 
     def _language_loss(self, batch: Batch, seen: VisionOutput) -> tuple[torch.Tensor, dict[str, float]]:
-        assert batch.ids is not None and batch.labels is not None and batch.soft is not None
-        assert batch.segments is not None and batch.positions is not None and seen.tokens is not None
-        assert batch.looks is not None and batch.looked is not None
-        ids, labels = torch.from_numpy(batch.ids), torch.from_numpy(batch.labels)
-        segments = torch.from_numpy(batch.segments)
+        assert batch.segments is not None and seen.tokens is not None
+        ids, labels = self._tensor(batch.ids), self._tensor(batch.labels)
+        segments = self._tensor(batch.segments)
         decoder = self.model.model.language_model
         is_image = ids == self.model.config.image_token_id
-        embeddings = decoder.embed_tokens(ids).masked_scatter(is_image[..., None], seen.tokens)
-        order = torch.arange(ids.shape[1])
-        same = (segments[:, None, :] == 0) | (segments[:, :, None] == segments[:, None, :])
-        mask = (order[None, None, :] <= order[None, :, None]) & same
+        embeddings = decoder.embed_tokens(ids).masked_scatter(is_image[..., None], seen.tokens.float())
+        self.tap.packed = layout(batch.segments, self.device)
         hidden = decoder(
             inputs_embeds=embeddings,
-            attention_mask=torch.where(mask, 0.0, -1e4)[:, None],
-            position_ids=torch.from_numpy(batch.positions),
+            # Four axes are passed on as they are; the layers read the layout instead.
+            attention_mask=torch.zeros(1, 1, 1, 1, device=self.device),
+            position_ids=self._tensor(batch.positions),
             visual_pos_masks=is_image,
             deepstack_visual_embeds=seen.deepstack,
             use_cache=False,
         ).last_hidden_state
         asked = labels != -100
-        soft = torch.from_numpy(batch.soft)[asked]
+        soft = self._tensor(batch.soft)[asked]
         logits = self.model.lm_head(hidden[asked])
         losses = token_loss(logits, labels[asked], soft, self.numerals, self.config.soft_width)
-        shown = torch.from_numpy(batch.shown).view(len(ids), -1, self.config.architecture.merge_size**2)
+        shown = self._tensor(batch.shown).view(len(ids), -1, self.config.architecture.merge_size**2)
         probe, probe_error = self.probe.loss(
             seen.tokens.view(*shown.shape[:2], -1),
             shown,
-            torch.from_numpy(batch.dense).view(*shown.shape, -1),
+            self._tensor(batch.dense).view(*shown.shape, -1),
             decoder.embed_tokens.weight[self.numerals.ids],
             self.config.soft_width,
         )
-        looks = torch.from_numpy(batch.looks)
-        tokens = (shown[looks[:, 0]] == torch.from_numpy(batch.looked)[:, None, None]).any(-1)
-        attention = self.tap.loss(looks[:, 0], looks[:, 1], tokens, self.packer.first_image_token)
+        looks = self._tensor(batch.looks)
+        tokens = (shown[looks[:, 0]] == self._tensor(batch.looked)[:, None, None]).any(-1)
+        attention = self.tap.loss(looks[:, 0], looks[:, 1], tokens, self.packer.first_image_token, segments)
         with torch.no_grad():
             guess = logits[soft][:, self.numerals.ids].argmax(1)
             error = (guess - self.numerals.value[labels[asked][soft]]).abs().mean()
@@ -333,7 +321,10 @@ def _take_over(model: Any, tokenizer: Any, start: str) -> None:
 
 
 def _run(rank: int, config: PretrainConfig) -> None:
-    torch.set_num_threads(1)
+    if device_of(config) == "cpu":
+        torch.set_num_threads(1)
+    else:
+        torch.set_float32_matmul_precision("high")
     if config.processes > 1:
         distributed.init_process_group("gloo")
     Trainer(config, rank).run()
@@ -343,6 +334,7 @@ def _run(rank: int, config: PretrainConfig) -> None:
 
 def pretrain(config: PretrainConfig) -> Path:
     """Run (or resume) pretraining and return the model folder that it wrote."""
+    check_device(config)
     folder = Path(config.output)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(asdict(config), indent=1))

@@ -240,7 +240,7 @@ def build_trainer(config: RLConfig, output: Path, bad: Collection[str] = ()) -> 
         train_dataset=Dataset.from_list(_rows(config, info, bad)).cast_column("image", Image()),
         processing_class=processor,
         peft_config=lora(config),
-        callbacks=callbacks(output, config.kl_limit),
+        callbacks=callbacks(output, config.kl_limit, config.minutes),
         shared=_shares(config, on_cpu),
     )
 

@@ -50,13 +50,18 @@ KEPT = 2
 
 @dataclass
 class RunConfig:
-    """The settings that all training stages share."""
+    """The settings that all training stages share.
+
+    `minutes` (0: no limit) ends a start of the run by the clock, as if its steps were done, for a machine that is lent:
+    choose a `scheduler` that holds the rate, for the steps that are left would have lowered it.
+    """
 
     model: str = setting("egm_tiny")
     output: str = setting("runs/run", changeable=True)
     name: str = setting("egm_model", changeable=True)
     tasks: list[str] = field(default_factory=lambda: list(TASKS), metadata=limits(choices=TASKS))
     seed: int = setting(0, low=0, high=2**32 - 1)
+    minutes: float = setting(0.0, low=0, changeable=True)
     save_steps: int = setting(200, low=1, changeable=True)
     logging_steps: int = setting(20, low=1, changeable=True)
     report_to: list[str] = field(
@@ -138,14 +143,17 @@ def revision() -> str | None:
     return found[0].strip() + ("+changes" if found[1].strip() else "")
 
 
-def callbacks(folder: Path, kl_limit: float | None = None) -> list[Any]:
+def callbacks(folder: Path, kl_limit: float | None = None, minutes: float = 0.0) -> list[Any]:
     """Give the callbacks of a transformers Trainer: metrics and curves, marks on whole checkpoints, orderly stops.
+
+    `minutes` as in `RunConfig`.
 
     The trainer must be a `watch.Watched` for the run to stop at NaN, or at a KL above `kl_limit`, with the batch saved.
     """
-    from egm_core.train.watch import CheckpointMarks, Limits, MetricsFile, Stop
+    from egm_core.train.watch import CheckpointMarks, Clock, Limits, MetricsFile, Stop
 
-    return [Limits(folder, kl_limit), MetricsFile(folder), CheckpointMarks(folder), Stop()]
+    clock = [Clock(minutes)] if minutes else []
+    return [Limits(folder, kl_limit), MetricsFile(folder), CheckpointMarks(folder), Stop(), *clock]
 
 
 def mark_whole(checkpoint: Path) -> None:

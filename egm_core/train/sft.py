@@ -195,7 +195,7 @@ def make_trainer(config: SFTStageConfig, folder: Path) -> Any:
         train_dataset=read_table(folder),
         processing_class=AutoProcessor.from_pretrained(path),
         peft_config=lora(config),
-        callbacks=callbacks(folder),
+        callbacks=callbacks(folder, minutes=config.minutes),
     )
 
 

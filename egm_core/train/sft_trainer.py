@@ -124,7 +124,7 @@ class SupervisedTrainer(SFTTrainer):
                 looks += [(b, p, place.x, place.y) for p in place.positions]
                 soft[b, place.numbers] = True
         self.asked = labels[:, 1:] != IGNORED
-        self.tap.weights = None
+        self.tap.forget()
         try:
             outputs = model(**{k: v for k, v in inputs.items() if k != "labels"}, use_cache=False)
             wanted = labels[:, 1:][self.asked]
@@ -153,30 +153,22 @@ class SupervisedTrainer(SFTTrainer):
 
         Near is within `NEAR` patches of the object's point.
         """
-        if not looks:
-            return torch.zeros(())
-        is_image = inputs["input_ids"] == self.model.config.image_token_id
+        ids = inputs["input_ids"]
+        rows, positions = (torch.tensor([look[i] for look in looks], device=ids.device) for i in (0, 1))
+        weights = self.tap.weights(rows, positions) if looks else None
+        if weights is None:
+            return torch.zeros((), device=ids.device)
         merge = self.model.config.vision_config.spatial_merge_size
-        weights = self.tap.weights
-        assert weights is not None
-        total = torch.zeros(())
-        first = is_image.float().argmax(1)
-        for b, grid in enumerate((inputs["image_grid_thw"] // merge).tolist()):
-            spots = [(p, x, y) for row, p, x, y in looks if row == b]
-            if not spots:
-                continue
-            _, height, width = grid
-            position = torch.tensor([p for p, _, _ in spots])
-            x = torch.tensor([x for _, x, _ in spots]) / 1000 * width
-            y = torch.tensor([y for _, _, y in spots]) / 1000 * height
+        first = (ids == self.model.config.image_token_id).int().argmax(1).tolist()
+        grids = (inputs["image_grid_thw"] // merge).tolist()
+        near = torch.zeros(len(looks), ids.shape[1])
+        for number, (row, _, x, y) in enumerate(looks):
+            _, height, width = grids[row]
             column, line = torch.arange(width) + 0.5, torch.arange(height) + 0.5
-            near = ((column[None, None, :] - x[:, None, None]).abs() < NEAR / merge) & (
-                (line[None, :, None] - y[:, None, None]).abs() < NEAR / merge
-            )
-            start = int(first[b])
-            seen = weights[b, :, position, start : start + height * width].mean(0)
-            total = total - ((seen * near.flatten(1)).sum(1) + 1e-4).log().sum()
-        return total / len(looks)
+            across = (column - x / 1000 * width).abs() < NEAR / merge
+            down = (line - y / 1000 * height).abs() < NEAR / merge
+            near[number, first[row] : first[row] + height * width] = (down[:, None] & across).flatten().float()
+        return -((weights.mean(1) * near.to(ids.device)).sum(1) + 1e-4).log().mean()
 
 
 class EGMSFTTrainer(Watched, SupervisedTrainer):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from egm_core.tiny.tokenizer import ANSWER_OPEN, numeral_ids
+from egm_core.train.packed_attention import Layout, attend
 
 SUPERVISED_ATTENTION = "egm_supervised"
 BACKGROUND = 0
@@ -36,6 +37,10 @@ class Numerals:
     point_close: int
     comma: int
     comma_space: int
+
+    def to(self, device: torch.device) -> Numerals:
+        """Give the same with its tensors on a device."""
+        return replace(self, ids=self.ids.to(device), value=self.value.to(device))
 
     @classmethod
     def of(cls, tokenizer: Any, vocabulary: int) -> Numerals:
@@ -118,19 +123,23 @@ def token_loss(
     loss = -log.gather(1, labels[:, None])[:, 0]
     if width > 0 and bool(soft.any()):
         value = numerals.value[labels[soft]]
-        target = torch.exp(-(torch.arange(len(numerals.ids)) - value[:, None]).abs() / width)
+        target = torch.exp(-(torch.arange(len(numerals.ids), device=value.device) - value[:, None]).abs() / width)
         target = target / target.sum(1, keepdim=True)
         loss = loss.masked_scatter(soft, -(target * log[soft][:, numerals.ids]).sum(1))
     return loss
 
 
 class AttentionTap:
-    """Records the attention weights of one decoder layer while the others run the fast kernels."""
+    """Records what one decoder layer attends with, and asks some of its heads to look at the object.
+
+    Every layer runs the fast kernels: the weights are worked out again, and only at the places that are asked about.
+    `packed` is set for a packed batch, whose layers then need no mask.
+    """
 
     def __init__(self, model: Any, layer: int, heads: int) -> None:
         self.layer, self.heads = layer, heads
-        self.weights: torch.Tensor | None = None
-        self._active = True
+        self.packed: Layout | None = None
+        self._seen: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, float] | None = None
         AttentionInterface.register(SUPERVISED_ATTENTION, self._forward)
         AttentionMaskInterface.register(SUPERVISED_ATTENTION, sdpa_mask)
         model.set_attn_implementation({"text_config": SUPERVISED_ATTENTION, "vision_config": "sdpa"})
@@ -145,36 +154,66 @@ class AttentionTap:
         scaling: float,
         dropout: float = 0.0,
         **kwargs: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        if module.layer_idx != self.layer or not module.training:
-            fast: tuple[torch.Tensor, None] = sdpa_attention_forward(
-                module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
-            )
-            return fast
-        groups = query.shape[1] // key.shape[1]
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-        scores = query @ key.transpose(2, 3) * scaling
-        if attention_mask is None:
-            # transformers leaves the mask out where a batch needs no padding; it is causal all the same.
-            attention_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        if attention_mask.dtype == torch.bool:
-            scores = scores.masked_fill(~attention_mask, -1e4)
-        else:
-            scores = scores + attention_mask
-        weights = scores.softmax(-1)
-        self.weights = weights[:, : self.heads]
-        return (weights @ value).transpose(1, 2).contiguous(), weights
+    ) -> tuple[torch.Tensor, None]:
+        if module.layer_idx == self.layer and module.training:
+            groups = query.shape[1] // key.shape[1]
+            keys = key[:, : -(-self.heads // groups)].repeat_interleave(groups, 1)[:, : self.heads]
+            self._seen = (query[:, : self.heads], keys, attention_mask, scaling)
+        if self.packed:
+            return attend(query, key, value, self.packed, scaling), None
+        fast: tuple[torch.Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+        )
+        return fast
 
-    def loss(self, rows: torch.Tensor, positions: torch.Tensor, tokens: torch.Tensor, first: int) -> torch.Tensor:
+    def forget(self) -> None:
+        """Drop what was recorded, so that a step that records nothing is not taught by the last one."""
+        self._seen = None
+
+    def weights(
+        self, rows: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor | None = None
+    ) -> torch.Tensor | None:
+        """Give the heads' attention (N, heads, keys) at places of the batch; None where nothing was recorded.
+
+        `segments` (B, L) are those of a packed batch.
+        """
+        if self._seen is None or not len(rows):
+            return None
+        query, key, mask, scaling = self._seen
+        length = key.shape[2]
+        # Places are grouped by their row, so that each row's keys are read where they lie.
+        order = torch.arange(len(rows), device=rows.device)
+        rank = (rows[None, :] == rows[:, None]).logical_and(order[None, :] < order[:, None]).sum(1)
+        table = rows.new_zeros(len(key), int(rank.max()) + 1)
+        table[rows, rank] = positions
+        picked = query.gather(2, table[:, None, :, None].expand(-1, self.heads, -1, query.shape[3]))
+        scores = picked @ key.transpose(2, 3) * scaling
+        if segments is not None or mask is None:
+            # transformers leaves the mask out where a batch needs no padding; it is causal all the same.
+            seen = torch.arange(length, device=rows.device) <= table[:, :, None]
+            if segments is not None:
+                seen &= (segments[:, None] == 0) | (segments[:, None] == segments.gather(1, table)[:, :, None])
+        else:
+            seen = mask[:, 0].expand(len(key), -1, -1).gather(1, table[:, :, None].expand(-1, -1, length))
+        if seen.dtype == torch.bool:
+            scores = scores.masked_fill(~seen[:, None], -1e4)
+        else:
+            scores = scores + seen[:, None]
+        return scores.softmax(-1)[rows, :, rank]
+
+    def loss(
+        self, rows: torch.Tensor, positions: torch.Tensor, tokens: torch.Tensor, first: int, segments: torch.Tensor
+    ) -> torch.Tensor:
         """Ask the recorded heads to look at the object: minus log of the weight on its image tokens.
 
         For each supervised place: its batch row, its position, and `tokens` (N, image tokens) bool, the image
-        tokens that show the object; the image tokens begin at `first`.
+        tokens that show the object; the image tokens begin at `first`, `segments` are the packed batch's.
         """
-        if self.weights is None or not len(rows):
-            return torch.zeros(())
-        weights = self.weights[rows, :, positions, first : first + tokens.shape[1]].mean(1)
-        return -((weights * tokens).sum(1) + 1e-4).log().mean()
+        weights = self.weights(rows, positions, segments)
+        if weights is None:
+            return torch.zeros((), device=tokens.device)
+        on_image = weights[:, :, first : first + tokens.shape[1]].mean(1)
+        return -((on_image * tokens).sum(1) + 1e-4).log().mean()
 
 
 class DenseHead(torch.nn.Module):
@@ -243,14 +282,14 @@ class CoordinateProbe(torch.nn.Module):
         """
         owner = shown.mode(-1).values
         held = owner > BACKGROUND
-        held &= torch.rand(held.shape) < self.TOKENS / max(1, int(held.sum()))
+        held &= torch.rand(held.shape, device=held.device) < self.TOKENS / max(1, int(held.sum()))
         which = (shown == owner[..., None]).float().argmax(-1)
         truth = dense.gather(2, which[..., None, None].expand(-1, -1, 1, dense.shape[-1]))[:, :, 0][held]
         boxes = truth[:, 2:10]
         value = torch.cat([boxes, (boxes[:, :2] + boxes[:, 2:4]) / 2], 1) * 1000
         read = self.out(self.norm(tokens[held])).view(len(value), self.NUMBERS, -1)
         log = F.log_softmax(read @ embedding.T, -1)
-        target = torch.exp(-(torch.arange(len(embedding)) - value[..., None]).abs() / width)
+        target = torch.exp(-(torch.arange(len(embedding), device=value.device) - value[..., None]).abs() / width)
         target = target / target.sum(-1, keepdim=True)
         with torch.no_grad():
             error = float((log.argmax(-1) - value).abs().mean())

@@ -198,6 +198,30 @@ class Stop(TrainerCallback):
         self._before = {}
 
 
+class Clock(TrainerCallback):
+    """Ends training in good order when its minutes are over: with a checkpoint, as if all steps were made."""
+
+    def __init__(self, minutes: float) -> None:
+        self.minutes = minutes
+        self._begun = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock."""
+        self._begun = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Agree with the other processes whether the time is over."""
+        over = time.monotonic() - self._begun >= 60 * self.minutes
+        if distributed.is_initialized():
+            flag = torch.tensor(float(over), device=args.device)
+            distributed.all_reduce(flag, distributed.ReduceOp.MAX)
+            over = bool(flag)
+        if over:
+            if is_first() and state.global_step < state.max_steps:
+                print(f"the {self.minutes:g} minutes are over at step {state.global_step} of {state.max_steps}")
+            control.should_save = control.should_training_stop = True
+
+
 def give_signals_back(trainer: Any) -> None:
     """Give the signals back however training ended: an error leaves no callback to do it."""
     for callback in trainer.callback_handler.callbacks:

@@ -18,7 +18,7 @@ def test_equals_the_vision_model_on_a_batch_of_oblong_pictures() -> None:
     patches = rng.standard_normal((400, 3 * 16 * 16)).astype(np.float32)
     model = build_model(build_tokenizer(["mug"]), shape, patches).eval()
     images = rng.integers(0, 256, (3, 160, 224, 3), dtype=np.uint8)
-    pixels = to_patches(images, 16, 2)
+    pixels = to_patches(torch.from_numpy(images), 16, 2)
     twice = pixels.view(-1, 3, 1, 16, 16).expand(-1, 3, 2, 16, 16).reshape(len(pixels), -1)
     with torch.no_grad():
         fast = FastVision(model.model.visual)(pixels, 3, 10, 14)

@@ -11,8 +11,9 @@ from egm_core.scenes.variation import varied
 from egm_core.tiny.architecture import Architecture, build_model
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.fast_vision import FastVision, to_patches
+from egm_core.train.packed_attention import layout
 from egm_core.train.packing import Packer, Query, pointing_queries
-from egm_core.train.supervision import Numerals, coordinates, places
+from egm_core.train.supervision import AttentionTap, Numerals, coordinates, places
 
 WORDS = ["the", "red", "mug", "box", "left", "none"]
 TOKENIZER = build_tokenizer(WORDS)
@@ -53,22 +54,24 @@ def test_a_packed_query_gives_the_logits_of_the_same_query_alone(scene: Scene, m
         Query("Locate the mug", '</think>\n\n```json\n[\n\t{"bbox_2d": [1, 2, 3, 4], "label": "mug"}\n]\n```', (1,)),
     ]
     batch = packer.pack([scene], [queries])
+    tap = AttentionTap(model, 1, 1)
     with torch.no_grad():
-        seen = FastVision(model.model.visual)(to_patches(batch.images, 16, SHAPE.merge_size), 1, 10, 14)
-        ids, segments = torch.from_numpy(batch.ids), torch.from_numpy(batch.segments)
+        seen = FastVision(model.model.visual)(
+            to_patches(torch.from_numpy(batch.images), 16, SHAPE.merge_size), 1, 10, 14
+        )
+        ids = torch.from_numpy(batch.ids)
         is_image = ids == model.config.image_token_id
         embedded = model.model.language_model.embed_tokens(ids).masked_scatter(is_image[..., None], seen.tokens)
-        order = torch.arange(ids.shape[1])
-        mask = (order[None, :] <= order[:, None]) & (
-            (segments[0][None, :] == 0) | (segments[0][:, None] == segments[0])
-        )
+        tap.packed = layout(batch.segments)
         hidden = model.model.language_model(
-            inputs_embeds=embedded, attention_mask=mask[None, None], position_ids=torch.from_numpy(batch.positions),
-            visual_pos_masks=is_image, deepstack_visual_embeds=seen.deepstack, use_cache=False,
+            inputs_embeds=embedded, attention_mask=torch.zeros(1, 1, 1, 1),
+            position_ids=torch.from_numpy(batch.positions), visual_pos_masks=is_image,
+            deepstack_visual_embeds=seen.deepstack, use_cache=False,
         ).last_hidden_state  # fmt: skip
         packed = model.lm_head(hidden)[0]
+        tap.packed = None
         twice = (
-            to_patches(batch.images, 16, SHAPE.merge_size)
+            to_patches(torch.from_numpy(batch.images), 16, SHAPE.merge_size)
             .view(-1, 3, 1, 16, 16)
             .expand(-1, 3, 2, 16, 16)
             .reshape(140, -1)

@@ -23,6 +23,7 @@ from egm_core.tiny.architecture import Architecture, build_model, build_processo
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.optimizers import MuonAdamW
+from egm_core.train.run import whole_checkpoint
 from egm_core.train.sft import SFTStageConfig, freeze_vision, make_trainer, prepare, rows, sft
 from egm_core.train.sft_trainer import Order
 from egm_core.train.table import read_table
@@ -103,6 +104,15 @@ def test_continues_from_the_last_checkpoint_as_if_never_stopped(
     assert any(not torch.equal(first[name], start[name]) for name in first)
     for name, tensor in first.items():
         torch.testing.assert_close(tensor, again[name])
+
+
+def test_the_clock_ends_a_run_in_good_order(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"max_steps": 1_000_000, "minutes": 0.01, "scheduler": "constant_with_warmup", "save_steps": 1_000_000}
+    final = sft(settings(base, data, tmp_path / "run", report_to=[], **changes))
+    assert load_info(final).reasoning and whole_checkpoint(tmp_path / "run") is not None
+    assert "minutes are over at step" in capsys.readouterr().out
 
 
 def test_rows_ask_each_task_in_the_familys_words_and_skip_unknown_amodal_boxes() -> None:
