@@ -40,12 +40,8 @@ class EnginePlan:
 def plans(settings: Settings) -> list[EnginePlan]:
     """List the engines that the settings ask for: one, or a second one for `amodal_model`.
 
-    Raises SetupError where a model is not on this machine and must not or cannot be fetched, and where the server
-    cannot be started on it.
+    Raises SetupError where a model is not on this machine and must not or cannot be fetched.
     """
-    lacks = "" if settings.engine_url else missing(settings.engine_command, settings.engine_python)
-    if lacks:
-        raise SetupError(lacks)
     models = [(settings.model, settings.engine_url)]
     if settings.amodal_model and settings.amodal_model != settings.model:
         models.append((settings.amodal_model, settings.amodal_engine_url or settings.engine_url))
@@ -60,6 +56,14 @@ def plans(settings: Settings) -> list[EnginePlan]:
 def _apart(wanted: Wanted, others: tuple[str, ...]) -> Wanted:
     """Tell a model from another one on the same server: neither is the only one, and no name may mean both."""
     return replace(wanted, known_as=tuple(name for name in wanted.known_as if name not in others), alone=False)
+
+
+def startable(settings: Settings) -> list[EnginePlan]:
+    """List the engines as `plans` does; raise SetupError also where this machine cannot start one."""
+    lacks = "" if settings.engine_url else missing(settings.engine_command, settings.engine_python)
+    if lacks:
+        raise SetupError(lacks)
+    return plans(settings)
 
 
 def _plan(settings: Settings, model: str, url: str) -> EnginePlan:

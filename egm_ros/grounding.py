@@ -35,7 +35,7 @@ from egm_core.grounder import Grounding
 from egm_ros import diagnostics, images, interface, messages, one_shot
 from egm_ros.cameras import Camera
 from egm_ros.engine_link import EngineLink, EngineState
-from egm_ros.engine_plan import EnginePlan, plans
+from egm_ros.engine_plan import EnginePlan, startable
 from egm_ros.engine_policy import Care
 from egm_ros.interface import Topic
 from egm_ros.mailbox import Frame
@@ -101,7 +101,7 @@ class GroundingNode(LifecycleNode):
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check the model, start the engine, and return; the engine reports on ~/status when it is ready."""
-        planned = plans(self.settings)
+        planned = startable(self.settings)
         for name in self.settings.cameras:
             self._cameras[name] = Camera(
                 name, self.settings.transport, self._open(Detection2DArray, interface.VISIBLE, name),
@@ -119,7 +119,7 @@ class GroundingNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the cameras and serve the instruction."""
         if not self._links:
-            self._start_engines(plans(self.settings))
+            self._start_engines(startable(self.settings))
         self._since = time.monotonic()
         for name, camera in self._cameras.items():
             camera.listen(self._listen(self._picture, interface.IMAGE, functools.partial(self._on_image, name), name))

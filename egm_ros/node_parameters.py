@@ -10,6 +10,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from egm_ros.parameter_tables import EVERY, owners
 from egm_ros.parameters import ParameterSpec, unknown
 
 
@@ -42,10 +43,22 @@ def declare(node: Node, table: Sequence[ParameterSpec]) -> dict[str, Any]:
         if problem:
             raise ValueError(problem)
         values[spec.name] = value
-    strange = unknown(node._parameter_overrides, table)
+    _refuse_strange(node, table)
+    return values
+
+
+def _refuse_strange(node: Node, table: Sequence[ParameterSpec]) -> None:
+    """Raise ValueError for a value that no node of this package takes; rclpy would ignore it without a word.
+
+    One that is another node's may stand in a file for all nodes, and is only mentioned.
+    """
+    given: Iterable[str] = node._parameter_overrides
+    strange = unknown(given, (*table, *EVERY))
     if strange:
         raise ValueError("; ".join(strange))
-    return values
+    for name in given:
+        if unknown([name], table):
+            node.get_logger().info(f"{name} is a parameter of {', '.join(owners(name))}, and does nothing here")
 
 
 def watch(
