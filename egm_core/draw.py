@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import cv2
@@ -25,6 +26,18 @@ OUTLINE: Color = (0, 0, 0)
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BASE_HEIGHT = 22
+
+
+def check_writable(file: Path) -> None:
+    """Check a picture's name before there is a picture to write; ValueError says what is wrong with it."""
+    try:
+        known = cv2.haveImageWriter(str(file))
+    except cv2.error:
+        known = False
+    if not known:
+        raise ValueError(f"cannot write {file}: give a name that ends in .png or .jpg")
+    if not file.parent.is_dir():
+        raise ValueError(f"cannot write {file}: there is no folder {file.parent}")
 
 
 def draw(

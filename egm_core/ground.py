@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.console import finish
-from egm_core.draw import draw
+from egm_core.draw import check_writable, draw
 from egm_core.engines import Engine, EngineError
 from egm_core.engines.dialects import DIALECTS
 from egm_core.engines.openai import OpenAIEngine
@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Ground once; gives the exit status."""
     options = _parser().parse_args(arguments)
     try:
+        if options.draw:
+            check_writable(Path(options.draw))
         image = read_image(Path(options.image))
         with ExitStack() as stack:
             engine, info = _model(options, options.model, stack)
@@ -63,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.draw:
         picture = draw(image, grounding.visible, grounding.amodal, _label(options.instruction, grounding))
         if not cv2.imwrite(options.draw, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-            print(f"egm_core.ground: cannot write {options.draw}; does its folder exist?", file=sys.stderr)
+            print(f"egm_core.ground: cannot write {options.draw}; may its folder be written to?", file=sys.stderr)
             return 2
     return 1 if grounding.outcome == "error" else 0
 

@@ -117,5 +117,6 @@ def answers_status(
         **{name: answers.outcomes[name] for name in ("found", "absent", "stale", "error")},
         "amodal_disagrees": answers.repairs["amodal_disagrees"],
         "amodal_union": answers.repairs["amodal_union"],
+        "salvaged": sum(count for name, count in answers.repairs.items() if "salvaged: " in name),
     }
     return messages.status(f"{node}: answers", hardware, level, text, values)

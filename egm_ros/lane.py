@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
 from egm_core.engines.base import EngineError
-from egm_core.grounder import Grounder
+from egm_core.grounder import Grounder, OutOfDomain
 from egm_ros import images
 from egm_ros.engine_link import EngineLink
 from egm_ros.engine_query import ask
@@ -73,7 +74,8 @@ class Lane:
         present = [(engine, info) for engine, info in models if engine is not None and info is not None]
         if len(present) < len(models):
             raise EngineError("engine_unreachable", "the engine went away")
-        key = (*(id(engine) for engine, _ in present), settings.force_amodal, settings.max_pixels, settings.reasoning)
+        key = (*(id(engine) for engine, _ in present), settings.force_amodal, settings.max_pixels, settings.reasoning,
+               settings.out_of_domain)
         if self._grounder is None or self._grounder[0] != key:
             self.close()
             (engine, info), *others = present
@@ -86,5 +88,6 @@ class Lane:
                 force_amodal=settings.force_amodal,
                 max_pixels=settings.max_pixels or None,
                 reasoning=settings.reasoning,
+                out_of_domain=cast("OutOfDomain", settings.out_of_domain),
             )
         return self._grounder[1]

@@ -78,7 +78,8 @@ def judge(
         detail = result.detail or (grounding.detail if grounding else "")
         return Verdict("error", reason or "no_answer", detail or f"no usable answer: {reason}")
     if grounding.outcome == "absent":
-        return Verdict("absent", "", f"nothing in the image fits: {result.order.instruction}")
+        return Verdict("absent", grounding.reason,
+                       grounding.detail or f"nothing in the image fits: {result.order.instruction}")
     if grounding.score_available and grounding.score < settings.min_score:
         return Verdict("error", "low_score", f"{EXPLANATIONS['low_score']}: {grounding.score:.3f}")
     return Verdict("found", "", f"found: {result.order.instruction}")

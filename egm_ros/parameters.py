@@ -127,6 +127,11 @@ GROUNDING: tuple[ParameterSpec, ...] = (
     ParameterSpec("min_score", 0.0, "Boxes with a lower score, calibrated where it can be, are not published (engines"
                   " that give none are exempt).",
                   range=(0.0, 1.0), live=True),
+    ParameterSpec("out_of_domain", "warn", "What becomes of an answer about words or a picture unlike the model's"
+                  " training: warn publishes it with a warning and a raw score, absent publishes empty arrays with the"
+                  " reason out_of_domain (one in twenty pictures like the training counts as unlike it, too). A model"
+                  " whose folder does not tell its training, as big general ones, is not judged.",
+                  choices=("warn", "absent"), live=True),
     ParameterSpec("query_timeout", 10.0, "An answer that takes longer is aborted and counts as stale.",
                   range=(0.05, 600.0), live=True, unit="s"),
     ParameterSpec("max_result_age", 10.0, "An answer for an image older than this is stale; 0: no limit.",
@@ -168,6 +173,7 @@ class Settings:
     refresh_interval: float
     max_pixels: int
     min_score: float
+    out_of_domain: str
     query_timeout: float
     max_result_age: float
     image_timeout: float

@@ -118,3 +118,12 @@ def served_internvl(memorising_internvl: Path) -> Iterator[str]:
 def noise() -> NDArray[np.uint8]:
     """A picture of noise (96, 128, 3), the same in every test."""
     return np.random.default_rng(7).integers(0, 256, (96, 128, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Path:
+    """Give the folder of real photographs, from EGM_REAL_DATA or beside the checkout; skip where there is none."""
+    folder = Path(os.environ.get("EGM_REAL_DATA", HERE.parents[1] / "shared" / "data" / "real"))
+    if not folder.is_dir():
+        pytest.skip(f"no real photographs: set EGM_REAL_DATA ({folder} is not there)")
+    return folder

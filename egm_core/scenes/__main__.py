@@ -72,9 +72,12 @@ def _render(options: argparse.Namespace) -> None:
 def _show(options: argparse.Namespace) -> None:
     import cv2
 
+    from egm_core.draw import check_writable
     from egm_core.scenes.generator import Generator
     from egm_core.scenes.sheet import sheet
 
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(options.out)
     generator = Generator()
     try:
         if options.clip:
@@ -85,7 +88,6 @@ def _show(options: argparse.Namespace) -> None:
     finally:
         generator.close()
     picture = sheet(scenes, options.columns, options.zoom, not options.plain)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(options.out), picture[..., ::-1]):
         raise ValueError(f"can't write {options.out}: give a file that ends in .png or .jpg")
     print(f"{len(scenes)} scenes drawn into {options.out}")

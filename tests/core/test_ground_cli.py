@@ -111,7 +111,10 @@ def test_an_undeclared_model_gives_no_amodal_box_unless_forced(
         (("{picture}", FOUND, "--engine-url", "http://127.0.0.1:9"), "--family"),
         (("{picture}", FOUND, "--engine-url", "nonsense", "--family", "qwen3_vl"), "http://host:port"),
         (("{broken}", FOUND), "not a picture"),
-        (("{picture}", FOUND, "--model", "{model}", "--draw", "/nowhere/x.png"), "cannot write"),
+        (("{picture}", FOUND, "--model", "{model}", "--draw", "/nowhere/x.png"), "no folder /nowhere"),
+        (("{picture}", FOUND, "--model", "{model}", "--draw", "x.txt"), "ends in .png or .jpg"),
+        (("{picture}", FOUND, "--model", "{model}", "--draw", "x"), "ends in .png or .jpg"),
+        (("{picture}", FOUND, "--model", "{model}", "--draw", "x.exr"), "ends in .png or .jpg"),
     ],
 )
 def test_a_call_that_cannot_be_served_says_why(
@@ -127,6 +130,21 @@ def test_a_call_that_cannot_be_served_says_why(
     names = {"picture": picture, "model": str(memorising_qwen), "broken": str(broken)}
     assert main([argument.format(**names) for argument in arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.fixture
+def photograph(photographs: Path) -> str:
+    return str(sorted(photographs.glob("driving/images/*.jpg"))[0])
+
+
+def test_on_a_photograph_the_embedded_model_doubts_itself(capsys: pytest.CaptureFixture[str], photograph: str) -> None:
+    status, said = run(capsys, photograph, "the giraffe")
+    assert (status, said["calibrated"], said["score"]) == (0, [], said["raw_score"])
+    doubts = " ".join(said["warnings"])
+    assert all(doubt in doubts for doubt in ("unknown_words: giraffe", "image_unlike_training"))
+    assert said["outcome"] == "absent" or "label_differs" in doubts or "giraffe" in said["raw_visible"]
+    status, said = run(capsys, photograph, "the giraffe", "--out-of-domain", "absent")
+    assert (status, said["outcome"], said["reason"], said["visible"]) == (0, "absent", "out_of_domain", None)
 
 
 def test_runs_as_a_module_without_torch_when_a_server_answers(

@@ -148,12 +148,3 @@ def bench(domain: int, tmp_path: Path) -> Iterator[Bench]:
     made = Bench(domain, tmp_path)
     yield made
     made.close()
-
-
-@pytest.fixture(scope="session")
-def photographs() -> Path:
-    """Give the folder of real photographs, from EGM_REAL_DATA or beside the checkout; skip where there is none."""
-    folder = Path(os.environ.get("EGM_REAL_DATA", ROOT.parent / "shared" / "data" / "real"))
-    if not folder.is_dir():
-        pytest.skip(f"no real photographs: set EGM_REAL_DATA ({folder} is not there)")
-    return folder

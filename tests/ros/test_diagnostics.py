@@ -71,10 +71,11 @@ def test_answers_are_judged_by_the_last_one_and_by_how_long_ago_it_was():
 
     assert (level(""), level()) == (OK, STALE)
     for outcome, expected in (("found", OK), ("absent", OK), ("stale", WARN), ("error", ERROR)):
-        answers.concluded(1.0, outcome, outcome, ("amodal_union",))
+        answers.concluded(1.0, outcome, outcome, ("amodal_union", "salvaged: prose"))
         assert (level(), level(quiet=9.0), level("")) == (expected, STALE, OK)
     told = values(diagnostics.answers_status("grounding", "", "the mug", 1, answers, 0.1, 5.0))
     assert (told["found"], told["error"], told["amodal_union"], told["queue"]) == ("1", "1", "4", "1")
+    assert told["salvaged"] == "4"
 
 
 class Listener:

@@ -36,6 +36,12 @@ def test_found_and_absent_are_what_the_model_said():
     assert "the mug" in verdict(result()).message
 
 
+def test_an_answer_that_was_taken_back_says_why():
+    taken = replace(ABSENT, reason="out_of_domain", detail="the question is foreign to the model (unknown_words: mug)")
+    assert outcome(result(taken)) == ("absent", "out_of_domain")
+    assert verdict(result(taken)).message == taken.detail
+
+
 def test_the_core_s_reason_for_an_error_is_kept():
     assert outcome(result(MALFORMED)) == ("error", "malformed")
     assert verdict(result(MALFORMED)).message == MALFORMED.detail

@@ -9,6 +9,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
 
 from egm_ros import images
 
@@ -32,5 +33,21 @@ def test_photographs_are_answered_with_a_warning(bench: Any, photographs: Path) 
 
     bench.until(lambda: len(answers()) >= 2 and shown, 90)
     assert all("unlike" in answer["warnings"] for answer in answers())
-    assert not any(answer["outcome"] == "error" for answer in answers())
+    assert not any(answer["outcome"] == "error" or answer["calibrated"] for answer in answers())
     assert images.decode(shown[0]).shape[1] > 500
+
+
+def test_answers_on_photographs_are_taken_back_on_wish(bench: Any, photographs: Path) -> None:
+    boxes = bench.collect(Detection2DArray, "grounding/visible")
+    statuses = bench.collect(DiagnosticStatus, "grounding/status", LATCHED)
+    source = ("-p", "source:=folder", "-p", f"path:={photographs / 'driving' / 'images'}", "-p", "rate:=2.0")
+    bench.start("egm_ros.camera", "--ros-args", *source)
+    asked = ("-p", "default_instruction:=the giraffe", "-p", "out_of_domain:=absent", "-p", "query_timeout:=30.0")
+    bench.start("egm_ros.grounding", "--ros-args", *asked, "-p", "max_result_age:=30.0")
+
+    def taken_back() -> list[DiagnosticStatus]:
+        return [s for s in statuses if any(v.key == "reason" and v.value == "out_of_domain" for v in s.values)]
+
+    bench.until(lambda: taken_back() and boxes, 90)
+    assert "unknown_words: giraffe" in taken_back()[0].message
+    assert not any(array.detections for array in boxes)
