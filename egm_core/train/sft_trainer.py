@@ -18,6 +18,7 @@ install_schemas()
 from transformers import TrainerCallback  # noqa: E402 - the processors need the schemas when they are imported
 from trl import SFTTrainer  # noqa: E402
 
+from egm_core.train.collator import Collator  # noqa: E402
 from egm_core.train.configuration import ConfigurationError  # noqa: E402
 from egm_core.train.optimizers import MuonAdamW  # noqa: E402
 from egm_core.train.supervision import AttentionTap, Numerals, places, token_loss  # noqa: E402
@@ -81,6 +82,7 @@ class SupervisedTrainer(SFTTrainer):
     def __init__(self, config: SFTStageConfig, **arguments: Any) -> None:
         self.egm = config
         super().__init__(**arguments)
+        self.data_collator = Collator(self.data_collator)
         unit = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         lengths = self.train_dataset["length"] if config.group_lengths else None
         self.order = Order(len(self.train_dataset), config.seed, lengths, unit)
