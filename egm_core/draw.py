@@ -24,6 +24,9 @@ INK: Color = (255, 255, 255)
 PLATE: Color = (20, 20, 20)
 OUTLINE: Color = (0, 0, 0)
 
+# White between the pictures of a sheet.
+GAP = 6
+
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BASE_HEIGHT = 22
 
@@ -65,6 +68,26 @@ def draw(
     if label:
         _write(canvas, label, scale)
     return canvas
+
+
+def mounted(tiles: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
+    """Return pictures of any size (each H, W, 3 RGB) side by side on white, in rows of `columns`."""
+    rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
+    height = sum(max(t.shape[0] for t in row) + GAP for row in rows) + GAP
+    width = max(sum(t.shape[1] + GAP for t in row) for row in rows) + GAP
+    canvas = np.full((height, width, 3), 255, dtype=np.uint8)
+    y = GAP
+    for row in rows:
+        _place(canvas, row, y)
+        y += max(t.shape[0] for t in row) + GAP
+    return canvas
+
+
+def _place(canvas: NDArray[np.uint8], row: Sequence[NDArray[np.uint8]], y: int) -> None:
+    x = GAP
+    for picture in row:
+        canvas[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
+        x += picture.shape[1] + GAP
 
 
 def as_list(shown: Shown) -> list[Box]:

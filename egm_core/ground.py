@@ -17,8 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from egm_core.console import finish
 from egm_core.draw import check_writable, draw
@@ -29,6 +27,7 @@ from egm_core.engines.served_models import Wanted
 from egm_core.families import FAMILIES
 from egm_core.grounder import Grounder, Grounding
 from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
+from egm_core.pixels import read_image
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,17 +67,6 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"egm_core.ground: cannot write {options.draw}; may its folder be written to?", file=sys.stderr)
             return 2
     return 1 if grounding.outcome == "error" else 0
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read a picture file as (H, W, 3) RGB; FileNotFoundError or ValueError says what is wrong with it."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there; name a picture file")
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise ValueError(f"{path} is not a picture that OpenCV can read; give PNG or JPEG")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> tuple[Engine, ModelInfo]:

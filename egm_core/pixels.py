@@ -1,18 +1,41 @@
-"""Shrinks a picture to a model's pixel budget, so that every engine sees the same pixels.
+"""Reads pictures and shrinks them to a model's pixel budget, so that every engine sees the same pixels.
 
-The rule is that of Qwen's image processors: both sides become multiples of a patch group's side, and their
-product stays within the budget. Boxes are relative to the picture, so shrinking does not change them.
+Training, selection and the command line all read a file by `read_image`. The rule of shrinking is that of Qwen's image
+processors: both sides become multiples of a patch group's side, and their product stays within the budget. Boxes are
+relative to the picture, so shrinking does not change them.
 """
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core.picture_file import cut_short
+
 FACTOR = 32
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture file as (H, W, 3) RGB, as it is shown; FileNotFoundError or ValueError says what is wrong.
+
+    The EXIF mark turns it, grey becomes three channels, and of 16 bits a channel the upper 8 are kept.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; name a picture file")
+    data = np.fromfile(path, np.uint8)
+    if cut_short(data.data):
+        raise ValueError(f"{path} is cut short: its bytes end before its picture does; copy it anew")
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error as error:
+        raise ValueError(f"{path} cannot be decoded ({error.err}); give a smaller PNG or JPEG") from error
+    if image is None:
+        raise ValueError(f"{path} is not a picture that OpenCV can read; give PNG or JPEG")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def smart_size(width: int, height: int, max_pixels: int, factor: int = FACTOR) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
-from egm_core.boxes import Box, clip
+from egm_core.boxes import Box, area, clip
 from egm_core.families import TASKS, Task
 
 OVERHANG = 1.0
@@ -73,11 +73,16 @@ def read_samples(path: Path, image_root: Path | None = None) -> Iterator[Sample]
     Relative image paths are resolved against `image_root`, by default the file's folder. Raises SampleError at the
     first bad record. Boxes that stand out of the image by a pixel at most, as rounding makes them, are clipped.
     """
+    return (sample for _, sample in read_placed(path, image_root))
+
+
+def read_placed(path: Path, image_root: Path | None = None) -> Iterator[tuple[str, Sample]]:
+    """Read records as `read_samples` does, each with its place, such as `data.jsonl:12`."""
     path = Path(path)
     root = path.parent if image_root is None else Path(image_root)
     for place, record in _rows(path):
         sample = from_record(record, place)
-        yield dataclasses.replace(sample, image=str(root / sample.image))
+        yield place, dataclasses.replace(sample, image=str(root / sample.image))
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> int:
@@ -107,6 +112,12 @@ def from_record(record: Any, place: str) -> Sample:
     if VISIBLE_ALIAS in record:
         record = {"bbox": record[VISIBLE_ALIAS], **{k: v for k, v in record.items() if k != VISIBLE_ALIAS}}
     _check_names(record, place)
+    task = _task(record, place)
+    if task == "amodal" and "amodal_bbox" not in record:
+        raise SampleError(
+            f"{place}: task is 'amodal' and amodal_bbox is missing; give four numbers, or null where the object is "
+            "absent"
+        )
     width, height = _size(record, "width", place), _size(record, "height", place)
     visible = _box(record, "bbox", width, height, place)
     amodal = _box(record, "amodal_bbox", width, height, place)
@@ -126,7 +137,7 @@ def from_record(record: Any, place: str) -> Sample:
         source=_text(record, "source", place),
         split=_text(record, "split", place),
         amodal_reasoning=_text(record, "amodal_reasoning", place),
-        task=_task(record, place),
+        task=task,
     )
 
 
@@ -180,12 +191,15 @@ def _box(record: dict[str, Any], name: str, width: int, height: int, place: str)
         raise SampleError(
             f"{place}: {name} is {value!r}, which has no area; boxes are [x0, y0, x1, y1], not x, y, width, height"
         )
+    clipped = clip((x0, y0, x1, y1), width, height)
     if min(x0, y0) < -OVERHANG or x1 > width + OVERHANG or y1 > height + OVERHANG:
         raise SampleError(
             f"{place}: {name} is {value!r} and leaves the image of {width} x {height}; clip it with boxes.clip, and "
-            "check that width and height aren't swapped"
+            "check that it is in pixels, not in thousandths, and that width and height aren't swapped"
         )
-    return clip((x0, y0, x1, y1), width, height)
+    if not area(clipped):
+        raise SampleError(f"{place}: {name} is {value!r}, which has no area inside the image of {width} x {height}")
+    return clipped
 
 
 def _fraction(record: dict[str, Any], place: str) -> float | None:

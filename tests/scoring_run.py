@@ -63,8 +63,8 @@ def asked(url: str) -> int:
 
 
 def write_data(folder: Path, count: int) -> Path:
-    """Write samples of one small picture; every fifth is absent, the others lie beside what will be answered."""
-    cv2.imwrite(str(folder / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    """Write samples of one picture; every fifth is absent, the others lie beside what will be answered."""
+    cv2.imwrite(str(folder / "a.png"), np.zeros((SIZE, SIZE, 3), np.uint8))
     with open(folder / "data.jsonl", "w", encoding="utf-8") as file:
         for i in range(count):
             x0, y0, x1, y1 = box_of(f"thing {i}")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box
-from egm_core.draw import draw
+from egm_core.draw import draw, mounted
 from egm_core.scenes.truth import ObjectTruth, Scene
-
-_GAP = 6
 
 
 def tile(scene: Scene, zoom: float = 2.0, boxes: bool = True) -> NDArray[np.uint8]:
@@ -32,22 +30,7 @@ def sheet(scenes: Iterable[Scene], columns: int = 4, zoom: float = 2.0, boxes: b
     tiles = [tile(scene, zoom, boxes) for scene in scenes]
     if not tiles:
         raise ValueError("a contact sheet needs at least one scene")
-    rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
-    height = sum(max(t.shape[0] for t in row) + _GAP for row in rows) + _GAP
-    width = max(sum(t.shape[1] + _GAP for t in row) for row in rows) + _GAP
-    canvas = np.full((height, width, 3), 255, dtype=np.uint8)
-    y = _GAP
-    for row in rows:
-        _place(canvas, row, y)
-        y += max(t.shape[0] for t in row) + _GAP
-    return canvas
-
-
-def _place(canvas: NDArray[np.uint8], row: Sequence[NDArray[np.uint8]], y: int) -> None:
-    x = _GAP
-    for picture in row:
-        canvas[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
-        x += picture.shape[1] + _GAP
+    return mounted(tiles, columns)
 
 
 def _grown(box: Box, zoom: float) -> Box:

@@ -16,10 +16,11 @@ import argparse
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from egm_core.console import finish
 from egm_core.sample import SampleError
-from egm_core.train.configuration import ConfigurationError, load
+from egm_core.train.configuration import ConfigurationError, load, located
 
 # Stage: module, its configuration's class, its verb. Imported when asked for, so that --help needs no torch.
 STAGES = {
@@ -45,10 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
 
             print(plan(options.config, options.overrides))
         else:
-            module_name, config, verb = STAGES[options.stage]
+            module_name, _, verb = STAGES[options.stage]
             module = import_module(module_name)
-            print(getattr(module, verb)(load(getattr(module, config), options.config, options.overrides)))
-    except (ConfigurationError, SampleError, FileNotFoundError) as error:
+            config = stage_config(options.stage, options.config, options.overrides)
+            print(getattr(module, verb)(config))
+    except ConfigurationError as error:
+        where = located(options.config, error.key, options.overrides)
+        print(f"error: {'' if str(error).startswith(where) else where}{error}", file=sys.stderr)
+        return 2
+    except (SampleError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
@@ -58,6 +64,32 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def stage_config(stage: str, file: Path, overrides: list[str]) -> Any:
+    """Read a stage's configuration; ConfigurationError says so where the file is another stage's."""
+    module, kind, _ = STAGES[stage]
+    try:
+        return load(getattr(import_module(module), kind), file, overrides)
+    except ConfigurationError as error:
+        others = [other for other in STAGES if other != stage and error.key and _reads(other, file)]
+        if not others or any(word.split("=", 1)[0].strip() == error.key for word in overrides):
+            raise
+        raise ConfigurationError(
+            f"{error} (this is a file of the stage {' or '.join(others)}: python -m egm_core.train {others[0]} "
+            f"--config {file})",
+            error.key,
+        ) from error
+
+
+def _reads(stage: str, file: Path) -> bool:
+    """Tell whether a file is one of a stage, by its keys and values."""
+    module, kind, _ = STAGES[stage]
+    try:
+        load(getattr(import_module(module), kind), file)
+    except ConfigurationError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

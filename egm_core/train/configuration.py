@@ -22,7 +22,14 @@ T = TypeVar("T")
 
 
 class ConfigurationError(ValueError):
-    """A training configuration that can't be used; the message names the key and the remedy."""
+    """A training configuration that can't be used; the message names the key and the remedy.
+
+    `key` is the setting to blame, where there is one: `located` tells the file and line that set it.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,8 @@ def check(config: Any, prefix: str = "") -> None:
             check(value, f"{prefix}{entry.name}.")
         for one in value if isinstance(value, list) else [value]:
             if isinstance(allowed, Range) and not allowed.holds(one):
-                raise ConfigurationError(f"{prefix}{entry.name} is {one!r}; it must be {allowed}")
+                key = f"{prefix}{entry.name}"
+                raise ConfigurationError(f"{key} is {one!r}; it must be {allowed}", key)
 
 
 def load(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
@@ -97,7 +105,6 @@ def load(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
     Raises ConfigurationError for unknown keys (naming the nearest), wrong types and values out of range.
     """
     layers = _layers(path) if path else []
-    where = f"{path}: " if path else ""
     for override in overrides:
         if "=" not in override:
             raise ConfigurationError(f"override {override!r} is not of the form key=value")
@@ -105,14 +112,46 @@ def load(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
         merged = OmegaConf.merge(OmegaConf.structured(kind), *layers, OmegaConf.from_dotlist(list(overrides)))
         result = OmegaConf.to_object(merged)
     except ConfigKeyError as error:
-        raise ConfigurationError(_unknown_key(kind, error)) from error
+        wrong = str(error.full_key or error.key)
+        raise ConfigurationError(located(path, wrong, overrides) + _unknown_key(kind, wrong), wrong) from error
     except ValidationError as error:
-        raise ConfigurationError(f"{where}{error.full_key}: {str(error).splitlines()[0]}") from error
+        key = str(error.full_key)
+        where = located(path, key, overrides)
+        raise ConfigurationError(f"{where}{key}: {str(error).splitlines()[0]}", key) from error
     except OmegaConfBaseException as error:
-        raise ConfigurationError(f"{where}{str(error).splitlines()[0]}") from error
+        raise ConfigurationError(f"{path}: {str(error).splitlines()[0]}") from error
     assert isinstance(result, kind)
-    check(result)
+    try:
+        check(result)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{located(path, error.key, overrides)}{error}", error.key) from error
     return result
+
+
+def located(path: Path | None, key: str, overrides: Sequence[str] = ()) -> str:
+    """Say where a setting was set, as `file.yaml:12: `; empty where the command line did, or nobody.
+
+    A file's `base` is looked into where the file itself does not set it.
+    """
+    if path is None or not key or any(word.split("=", 1)[0].strip() == key for word in overrides):
+        return ""
+    try:
+        node: Any = yaml.compose(path.read_text(), yaml.SafeLoader)
+    except (OSError, yaml.YAMLError):
+        return ""
+    base = None
+    line = None
+    for part in key.split("."):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        base = next((value.value for name, value in pairs if name.value == "base"), base)
+        found = next(((name, value) for name, value in pairs if name.value == part), None)
+        if found is None:
+            line = None
+            break
+        node, line = found[1], found[0].start_mark.line + 1
+    if line is not None:
+        return f"{path}:{line}: "
+    return located(path.parent / str(base), key) if base else ""
 
 
 def _layers(path: Path) -> list[Any]:
@@ -121,15 +160,16 @@ def _layers(path: Path) -> list[Any]:
     try:
         content = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not YAML: {error}") from error
+        raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}:1: a configuration file holds `key: value` lines, and this one does not")
     base = content.pop("base", None)
     below = _layers(path.parent / base) if base else []
     return [*below, OmegaConf.create(content)]
 
 
-def _unknown_key(kind: type[Any], error: ConfigKeyError) -> str:
+def _unknown_key(kind: type[Any], wrong: str) -> str:
     keys = list(_keys(kind))
-    wrong = str(error.full_key or error.key)
     near = difflib.get_close_matches(wrong, keys, n=1, cutoff=0.5) or difflib.get_close_matches(
         wrong.rsplit(".", 1)[-1], keys, n=1, cutoff=0.5
     )

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from egm_core.families import family
-from egm_core.model_folder import MODEL_TYPES
+from egm_core.model_folder import MODEL_TYPES, ModelInfo, load_info, resolve
 from egm_core.sample import Sample, read_samples
 from egm_core.train.architectures import Picture, Sizes, architecture, picture, sizes
 from egm_core.train.configuration import ConfigurationError, load, setting
@@ -93,6 +93,7 @@ def plan(config: Path, overrides: list[str]) -> str:
         text.append(f"steps      {settings.dense.steps:,} dense, {settings.joint.steps:,} joint")
     elif stage == "select":
         text.append("samples    " + _counted(settings, machine, stage, "qwen3_vl")[1])
+        text += _checked(stage, settings, "")
     else:
         text += _training(config, stage, settings, machine)
     return "\n".join(text)
@@ -139,13 +140,33 @@ def _training(config: Path, stage: str, settings: Any, machine: Machine) -> list
         *_table(machine, estimate),
     ]
     if estimate.fits:
-        return head
+        return [*head, *_checked(stage, settings, MODEL_TYPES[shape.model_type])]
     raise ConfigurationError(
         f"{config} does not fit on {machine.gpus} GPU{'s' * (machine.gpus > 1)} of {machine.gpu_gib:g} GiB\n\n"
         + "\n".join(head)
         + "\n\n"
         + _remedies(stage, settings, machine, counts, look)
     )
+
+
+def _checked(stage: str, settings: Any, speaker: str) -> list[str]:
+    """Check the data where they are here, as the stage itself would: ConfigurationError where it would refuse them."""
+    from egm_core.train.data_check import check_data
+
+    if not settings.data or not all(Path(file).is_file() for file in settings.data):
+        return ["", "data check: the files are not here, so nothing was checked"]
+    if stage == "select":
+        from egm_core.train.select import checking
+
+        return ["", check_data(Path(settings.output), checking(settings)).text]
+    own = import_module(f"egm_core.train.{stage}")
+    try:
+        # Never from the hub: a plan must not fetch gigabytes for the sake of a tokenizer.
+        model: Path | None = resolve(settings.model)
+    except FileNotFoundError:
+        model = None
+    info = load_info(model) if model else ModelInfo(settings.model, speaker)
+    return ["", check_data(Path(settings.output), own.checking(settings, info, model)).text]
 
 
 def _base(config: Path, model: str) -> str:

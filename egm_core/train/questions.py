@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from egm_core.boxes import Box, to_relative
 from egm_core.engines.base import Sampling
 from egm_core.families import TASKS, Task
-from egm_core.ground import read_image
 from egm_core.model_folder import ModelInfo
-from egm_core.pixels import FACTOR, fit
+from egm_core.pixels import FACTOR, fit, read_image
 from egm_core.reward import score as reward_of
-from egm_core.sample import Sample, read_samples
+from egm_core.sample import Sample
+from egm_core.train.data_check import kept
 from egm_core.train.score_store import Outcome, Score
 
 LONGEST = 4096
@@ -116,13 +116,17 @@ def questions_of(sample: Sample, tasks: Iterable[Task], root: Path) -> Iterator[
             yield Question(key, image, sample.sent, task, sample.truth(task), sample.width, sample.height)
 
 
-def read_questions(files: Sequence[Path], tasks: Sequence[Task]) -> Iterator[Question]:
-    """Read the questions of sample files one after the other, each once however often it stands there."""
+def read_questions(
+    files: Sequence[Path], tasks: Sequence[Task], left_out: Collection[str] = ()
+) -> Iterator[Question]:
+    """Read the questions of sample files one after the other, each once however often it stands there.
+
+    Records whose place is `left_out` are passed over, see `data_check`.
+    """
     root = common_folder(files)
     seen: set[str] = set()
-    for file in files:
-        for sample in read_samples(file):
-            for question in questions_of(sample, tasks, root):
-                if question.key not in seen:
-                    seen.add(question.key)
-                    yield question
+    for sample in kept(files, left_out):
+        for question in questions_of(sample, tasks, root):
+            if question.key not in seen:
+                seen.add(question.key)
+                yield question

@@ -10,6 +10,7 @@ transformers, as on a CPU. Resumes from the output folder's last whole checkpoin
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +22,19 @@ from egm_core.boxes import to_relative
 from egm_core.families import TASKS, Family, Task
 from egm_core.model_folder import ModelInfo, load_info, resolve
 from egm_core.reward import trl_reward
-from egm_core.sample import Sample, read_samples
+from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
-from egm_core.train.pictures import bad_images
+from egm_core.train.data_check import Checking, check_data, kept
 from egm_core.train.processes import run_processes
-from egm_core.train.run import KEPT, RunConfig, callbacks, is_finished, open_run
+from egm_core.train.run import KEPT, RunConfig, callbacks, is_finished, is_first, model_of, open_run
 from egm_core.train.sft import SCHEDULERS, freeze_vision, lora, train_to_end
+from egm_core.train.special_tokens import special_tokens
+from egm_core.train.table import with_pictures
 from egm_core.train.verl_settings import VerlConfig
 
+# Where verl would put a picture, a film or a sound.
+PLACEHOLDERS = ("<image>", "<video>", "<audio>")
 ROLLOUTS = ("transformers", "colocate", "server")
 
 
@@ -201,12 +206,26 @@ def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool 
     )
 
 
-def _samples(config: RLConfig) -> Iterator[Sample]:
-    return (sample for file in config.data for sample in read_samples(Path(file)))
+def checking(config: RLConfig, info: ModelInfo, model: Path | None) -> Checking:
+    """Say what the data of a run are checked for; `model` is the folder whose tokenizer tells the special tokens."""
+    own = PLACEHOLDERS if config.engine == "verl" else ()
+    return Checking(
+        _files(config),
+        tuple(config.tasks),
+        info.speaker,
+        special_tokens(info.family, model) | frozenset(own),
+        tolerate=config.tolerate,
+        missing_share=config.missing_share,
+        seed=config.seed,
+    )
 
 
-def _rows(config: RLConfig, info: ModelInfo, bad: Collection[str]) -> list[dict[str, Any]]:
-    good = (sample for sample in _samples(config) if sample.image not in bad)
+def _files(config: RLConfig) -> tuple[Path, ...]:
+    return tuple(Path(file) for file in config.data)
+
+
+def _rows(config: RLConfig, info: ModelInfo, left_out: Collection[str]) -> list[dict[str, Any]]:
+    good = kept(_files(config), left_out)
     rows = list(questions(good, info.speaker, config.tasks, config.official_pixels, info.prompt))
     if len(rows) < config.prompts:
         raise ConfigurationError(
@@ -216,10 +235,10 @@ def _rows(config: RLConfig, info: ModelInfo, bad: Collection[str]) -> list[dict[
     return rows
 
 
-def build_trainer(config: RLConfig, output: Path, bad: Collection[str] = ()) -> Any:
-    """Load model, processor and questions, but for those whose image is among the `bad`, and give the trainer."""
+def build_trainer(config: RLConfig, output: Path, left_out: Collection[str] = ()) -> Any:
+    """Load model, processor and questions, but for those of the places that are left out, and give the trainer."""
     install_schemas()
-    from datasets import Dataset, Image
+    from datasets import Dataset
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     from egm_core.train.grpo import EGMGRPOTrainer, image_tokens
@@ -237,7 +256,7 @@ def build_trainer(config: RLConfig, output: Path, bad: Collection[str] = ()) -> 
         model=model,
         args=grpo_arguments(config, image_tokens(model.config), on_cpu),
         reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
-        train_dataset=Dataset.from_list(_rows(config, info, bad)).cast_column("image", Image()),
+        train_dataset=with_pictures(Dataset.from_list(_rows(config, info, left_out))),
         processing_class=processor,
         peft_config=lora(config),
         callbacks=callbacks(output, config.kl_limit, config.minutes),
@@ -245,11 +264,11 @@ def build_trainer(config: RLConfig, output: Path, bad: Collection[str] = ()) -> 
     )
 
 
-def _run(rank: int, config: RLConfig, folder: Path, bad: Collection[str]) -> None:
+def _run(rank: int, config: RLConfig, folder: Path, left_out: Collection[str]) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    train_to_end(build_trainer(config, folder, bad), config, folder)
+    train_to_end(build_trainer(config, folder, left_out), config, folder)
 
 
 def _shares(config: RLConfig, on_cpu: bool) -> bool:
@@ -271,6 +290,9 @@ def rl(config: RLConfig) -> Path:
     accumulation(config)
     if not config.data:
         raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
-    bad = bad_images(folder, (sample.image for sample in _samples(config)), config.missing_share)
-    run_processes(_run, config.processes, config, folder, frozenset(bad))
+    path, info = model_of(config)
+    found = check_data(folder, checking(config, info, path))
+    if is_first():
+        print(found.text, file=sys.stderr)
+    run_processes(_run, config.processes, config, folder, frozenset(found.left_out))
     return folder / "final"

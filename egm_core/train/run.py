@@ -23,7 +23,8 @@ from typing import Any
 import yaml
 
 from egm_core import __version__
-from egm_core.families import TASKS
+from egm_core.families import FAMILIES, TASKS
+from egm_core.model_folder import ModelInfo, load_info, resolve
 from egm_core.train.configuration import ConfigurationError, check, limits, setting
 
 # The trainers report their use to the hub unless told not to; a run talks to nobody that it was not told of.
@@ -54,6 +55,9 @@ class RunConfig:
 
     `minutes` (0: no limit) ends a start of the run by the clock, as if its steps were done, for a machine that is lent:
     choose a `scheduler` that holds the rate, for the steps that are left would have lowered it.
+
+    `family` is the family that a file's values are for (empty: any). `tolerate` replaces the data check's bounds, by
+    kind (see `data_kinds`), and `missing_share` is that of the images that can't be used.
     """
 
     model: str = setting("egm_tiny")
@@ -68,6 +72,8 @@ class RunConfig:
         default_factory=lambda: ["tensorboard"], metadata=limits(choices=REPORTS, changeable=True)
     )
     missing_share: float = setting(0.01, low=0, high=1, changeable=True)
+    tolerate: dict[str, float] = field(default_factory=dict, metadata=limits(changeable=True))
+    family: str = setting("", choices=("", *FAMILIES))
     offline: bool = setting(True, changeable=True)
 
 
@@ -141,6 +147,44 @@ def revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found[0].strip() + ("+changes" if found[1].strip() else "")
+
+
+class EndedEarly(OSError):
+    """A run that came to an end before its last step; nothing was written as its `final/`."""
+
+
+def ended_early(step: int, steps: int, folder: Path) -> EndedEarly:
+    """Give the error of a run that ended before its last step."""
+    return EndedEarly(
+        f"the run ended after {step} of {steps} steps, so {folder / 'final'} was not written: a batch could not be "
+        f"made. Look into {folder / 'data_check.txt'}; the same command goes on from the last checkpoint"
+    )
+
+
+def ran_to_end(step: int, steps: int, folder: Path) -> None:
+    """Hold a stage to its number of steps; EndedEarly where some did not run."""
+    if step < steps:
+        raise ended_early(step, steps, folder)
+
+
+def model_of(config: RunConfig) -> tuple[Path, ModelInfo]:
+    """Find a run's model and read what it is.
+
+    Raises ConfigurationError for a model that can't be read, and for one of another family than the one that the
+    values are for.
+    """
+    path = resolve(config.model, offline=config.offline)
+    try:
+        info = load_info(path)
+    except ValueError as error:
+        raise ConfigurationError(f"model: {error}", "model") from error
+    if config.family and config.family != info.family:
+        raise ConfigurationError(
+            f"these values are for {config.family}, and {config.model} is of the family {info.family}; take the file "
+            f"of that family (training/{info.family}/), or say family={info.family} to use these all the same",
+            "family",
+        )
+    return path, info
 
 
 def callbacks(folder: Path, kl_limit: float | None = None, minutes: float = 0.0) -> list[Any]:

@@ -11,7 +11,8 @@ Whenever it is stopped, the same command goes on.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,17 +21,19 @@ import numpy as np
 import yaml
 
 from egm_core.engines.base import EngineError
-from egm_core.families import FAMILIES, TASKS, Task
+from egm_core.families import FAMILIES, TASKS, Task, family
 from egm_core.model_folder import ModelInfo, load_info, resolve
 from egm_core.reward import THRESHOLD
 from egm_core.sample import Sample, SampleError, read_samples, write_samples
 from egm_core.train.configuration import ConfigurationError, limits, setting
+from egm_core.train.data_check import Checking, check_data
 from egm_core.train.questions import Manner, Problem, Question, common_folder, questions_of, read_questions
 from egm_core.train.run import versions
 from egm_core.train.score_store import Score, ScoreStore, read_scores
 from egm_core.train.scoring import EndpointScorer, FolderScorer, Scorer, score_all
 from egm_core.train.selection import Easy, choose
 from egm_core.train.selection_report import draw, report_text, task_report
+from egm_core.train.special_tokens import special_tokens
 
 TRUTH = "truth"
 SCHEMES = ("http://", "https://")
@@ -76,6 +79,7 @@ class SelectConfig:
     pixels: bool = False
     keep_answers: bool = False
     missing_share: float = setting(0.01, low=0, high=1)
+    tolerate: dict[str, float] = field(default_factory=dict)
     offline: bool = True
 
 
@@ -99,11 +103,11 @@ def select(config: SelectConfig) -> Path:
 
 def _select(config: SelectConfig, output: Path, files: list[Path]) -> Path:
     tasks = cast("list[Task]", [task for task in TASKS if task in config.tasks])
-    questions = list(read_questions(files, tasks))
+    found = check_data(output, checking(config))
+    print(found.text, file=sys.stderr)
+    questions = list(read_questions(files, tasks, found.left_out))
     if not questions:
         raise ConfigurationError(f"there is no question of {' or '.join(tasks)} in {', '.join(config.data)}")
-    lost = _missing(questions, config.missing_share)
-    questions = [q for q in questions if q.image not in lost]
     asked = [q for q in questions if q.task == "visible" or config.amodal == "select"]
     left_out: list[Problem] = []
     learner = _scores(config, "learner", asked, output, left_out)
@@ -125,13 +129,13 @@ def _select(config: SelectConfig, output: Path, files: list[Path]) -> Path:
             f"{output}, and give a stronger reference or harder data"
         )
     _note(output, questions, choices, learner, reference)
-    _note_left_out(output, lost, left_out)
+    _note_left_out(output, found.left_out, left_out)
     report = {
         "learner": _named(config.learner),
         "reference": _named(config.reference),
         "easy": config.easy,
         "seed": config.seed,
-        "left_out": {"images": len(lost), "questions": len(left_out)},
+        "left_out": {"records": len(found.left_out), "questions": len(left_out)},
         "tasks": reports,
     }
     chosen = write_samples(output / "samples.jsonl", _chosen(files, tasks, choices))
@@ -194,15 +198,15 @@ def _scores(
 
 
 def _scorer(config: SelectConfig, role: str, source: Any) -> Scorer:
-    family: str = getattr(config, f"{role}_family")
+    spoken: str = getattr(config, f"{role}_family")
     if isinstance(source, str) and not source.startswith(SCHEMES):
         info = _budgeted(load_info(resolve(source, offline=config.offline)), config)
         assert info.path is not None
         return FolderScorer(info.path, Manner(info, config.pixels, config.keep_answers), config.batch, config.processes)
     urls = (source,) if isinstance(source, str) else tuple(source)
-    if not family:
+    if not spoken:
         raise ConfigurationError(f"say in whose words the servers are asked: {role}_family: {' or '.join(FAMILIES)}")
-    manner = Manner(_budgeted(ModelInfo(role, family, TASKS), config), config.pixels, config.keep_answers)
+    manner = Manner(_budgeted(ModelInfo(role, spoken, TASKS), config), config.pixels, config.keep_answers)
     settings = {"concurrency": config.concurrency, "timeout": config.timeout, "patience": config.patience}
     if not config.ray:
         return EndpointScorer(urls, manner, settings)
@@ -236,16 +240,34 @@ def _check(config: SelectConfig) -> None:
             )
 
 
-def _missing(questions: list[Question], share: float) -> set[str]:
-    """Find the images that are not there; ConfigurationError where they are more than a share of all."""
-    images = dict.fromkeys(q.image for q in questions)
-    lost = [image for image in images if not Path(image).is_file()]
-    if len(lost) > share * len(images):
-        raise ConfigurationError(
-            f"{len(lost)} of {len(images)} images are missing, more than missing_share allows ({share:g}), such as "
-            + ", ".join(lost[:SHOWN])
-        )
-    return set(lost)
+def checking(config: SelectConfig) -> Checking:
+    """Say what the data of a selection are checked for: the tokens of all that are asked must not stand in texts."""
+    families, tokens = [], frozenset[str]()
+    for role in ("learner", "reference"):
+        name, model = _speaks(config, role)
+        if name:
+            families.append(name)
+            tokens |= special_tokens(name, model)
+    speaker = family((families or [*FAMILIES])[0])
+    files = tuple(Path(file) for file in config.data)
+    return Checking(
+        files, tuple(config.tasks), speaker, tokens, False, False, config.tolerate, config.missing_share, config.seed
+    )
+
+
+def _speaks(config: SelectConfig, role: str) -> tuple[str, Path | None]:
+    """Give the family of a role's model, and its folder where that is here; nothing for scores and the truth."""
+    source = getattr(config, role)
+    if not isinstance(source, str):
+        return str(getattr(config, f"{role}_family")), None
+    if source == TRUTH or _holds_scores(Path(source)):
+        return "", None
+    try:
+        path = resolve(source)
+    except FileNotFoundError:
+        # It will be fetched, or named as missing, when it is asked.
+        return "", None
+    return load_info(path).family, path
 
 
 def _chosen(files: list[Path], tasks: list[Task], choices: dict[str, str]) -> Iterator[Sample]:
@@ -283,9 +305,9 @@ def _note(
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-def _note_left_out(output: Path, lost: set[str], problems: list[Problem]) -> None:
+def _note_left_out(output: Path, lost: Mapping[str, str], problems: list[Problem]) -> None:
     """Write what could not be asked, and why; no file where there is nothing."""
-    lines = [{"image": image, "why": "the image is missing"} for image in sorted(lost)]
+    lines = [{"place": place, "why": why} for place, why in lost.items()]
     lines += [{"image": p.question.image, "sent": p.question.sent, "why": p.why} for p in problems]
     file = output / "left_out.jsonl"
     file.unlink(missing_ok=True)

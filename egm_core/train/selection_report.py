@@ -89,8 +89,8 @@ def report_text(report: dict[str, Any]) -> str:
             lines.append(f"  besides   {found['besides']} absent")
         lines.append(f"  {found['unsolved']} are solved by neither; {found['chosen']} are chosen")
     left = report["left_out"]
-    if left["images"] or left["questions"]:
-        lines.append(f"\nleft out: {left['images']} missing images, {left['questions']} questions; see left_out.jsonl")
+    if left["records"] or left["questions"]:
+        lines.append(f"\nleft out: {left['records']} records, {left['questions']} questions; see left_out.jsonl")
     lines.append(f"\n{report['samples']} samples")
     return "\n".join(lines)
 

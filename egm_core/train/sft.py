@@ -29,12 +29,24 @@ import torch
 from egm_core.boxes import to_relative
 from egm_core.families import TASKS, Family, Task
 from egm_core.model_folder import ModelInfo, load_info, resolve, write_info
-from egm_core.sample import Sample, read_samples
+from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
-from egm_core.train.pictures import bad_images
+from egm_core.train.data_check import Checking, check_data, kept
 from egm_core.train.processes import INTERRUPTED, launched, run_processes
-from egm_core.train.run import KEPT, RunConfig, callbacks, is_finished, is_first, open_run, whole_checkpoint
+from egm_core.train.run import (
+    KEPT,
+    RunConfig,
+    callbacks,
+    ended_early,
+    is_finished,
+    is_first,
+    model_of,
+    open_run,
+    ran_to_end,
+    whole_checkpoint,
+)
+from egm_core.train.special_tokens import special_tokens
 from egm_core.train.table import read_table, write_table
 
 SCHEDULERS = ("cosine", "linear", "constant", "constant_with_warmup")
@@ -48,7 +60,8 @@ class SFTStageConfig(RunConfig):
 
     `batch` is of each process (GPU), and `accumulation` batches make an update. `warmup` is a share of the steps
     below 1, and their number from 1. `matrix_rate` is Muon's. `group_lengths` saves padding by updates of near
-    lengths. `lora_rank` 0 trains the weights themselves. `processes` are local ones, on a CPU.
+    lengths. `lora_rank` 0 trains the weights themselves. `processes` are local ones, on a CPU. Without `reasoning` the
+    model learns to answer directly, whatever the data have, and its `egm.json` says so.
     """
 
     data: list[str] = field(default_factory=list)
@@ -66,6 +79,7 @@ class SFTStageConfig(RunConfig):
     matrix_rate: float = setting(0.02, above=0, high=1)
     group_lengths: bool = setting(False)
     freeze_vision: bool = setting(True)
+    reasoning: bool = setting(True)
     lora_rank: int = setting(0, low=0, high=1024)
     lora_alpha: int = setting(32, low=1)
     gradient_checkpointing: bool = setting(True, changeable=True)
@@ -84,11 +98,12 @@ def rows(
     start: str,
     end: str,
     ask: Callable[[str, Task], str] | None = None,
+    reasoning: bool = True,
 ) -> Iterator[dict[str, str]]:
     """Turn samples into prompt, completion and image file: one row per sample and task that it has a truth for.
 
     `start` is the chat text of a prompt with `{prompt}` in its place, `end` the end-of-turn token; `ask` words the
-    prompt where a model has its own words (default: the family's).
+    prompt where a model has its own words (default: the family's). Without `reasoning` the targets have none.
     """
     for sample in samples:
         for task in TASKS:
@@ -99,7 +114,7 @@ def rows(
             trace = sample.reasoning if task == "visible" else sample.amodal_reasoning
             yield {
                 "prompt": start.replace("{prompt}", (ask or speaker.prompt)(sample.sent, task)),
-                "completion": speaker.target(sample.sent, scaled, trace, task) + end,
+                "completion": speaker.target(sample.sent, scaled, trace if reasoning else "", task) + end,
                 "image": sample.image,
             }
 
@@ -120,12 +135,13 @@ def prepare(config: SFTStageConfig, folder: Path) -> int:
 
     if not config.data:
         raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
-    path = resolve(config.model, offline=config.offline)
-    info, processor = load_info(path), AutoProcessor.from_pretrained(path)
-    bad = bad_images(folder, (s.image for s in _samples(config)), config.missing_share)
-    good = (s for s in _samples(config) if s.image not in bad)
+    path, info = model_of(config)
+    processor = AutoProcessor.from_pretrained(path)
+    found = check_data(folder, checking(config, info, path))
+    print(found.text, file=sys.stderr)
+    good = kept(_files(config), found.left_out)
     end = processor.tokenizer.eos_token
-    made = rows(good, info.speaker, config.tasks, chat_start(processor), end, info.prompt)
+    made = rows(good, info.speaker, config.tasks, chat_start(processor), end, info.prompt, config.reasoning)
 
     def lengths(texts: list[str]) -> list[int]:
         return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
@@ -136,8 +152,23 @@ def prepare(config: SFTStageConfig, folder: Path) -> int:
     return count
 
 
-def _samples(config: SFTStageConfig) -> Iterator[Sample]:
-    return (sample for file in config.data for sample in read_samples(Path(file)))
+def checking(config: SFTStageConfig, info: ModelInfo, model: Path | None) -> Checking:
+    """Say what the data of a run are checked for; `model` is the folder whose tokenizer tells the special tokens."""
+    return Checking(
+        _files(config),
+        tuple(config.tasks),
+        info.speaker,
+        special_tokens(info.family, model),
+        teaches=True,
+        reasoning=config.reasoning,
+        tolerate=config.tolerate,
+        missing_share=config.missing_share,
+        seed=config.seed,
+    )
+
+
+def _files(config: SFTStageConfig) -> tuple[Path, ...]:
+    return tuple(Path(file) for file in config.data)
 
 
 def sft_arguments(config: SFTStageConfig, on_cpu: bool | None = None) -> Any:
@@ -208,16 +239,20 @@ def _run(rank: int, config: SFTStageConfig, folder: Path) -> None:
 
 def train_to_end(trainer: Any, config: RunConfig, folder: Path) -> None:
     """Train from the newest whole checkpoint on and write `final/`; exits with 130 where the run was asked to stop."""
-    from egm_core.train.watch import give_signals_back, stopped
+    from egm_core.train.watch import give_signals_back, stopped, timed_out
 
     checkpoint = whole_checkpoint(folder)
     trainer.accelerator.wait_for_everyone()
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except StopIteration as error:
+        raise ended_early(trainer.state.global_step, trainer.state.max_steps, folder) from error
     finally:
         give_signals_back(trainer)
     if stopped(trainer):
         sys.exit(INTERRUPTED)
+    if not timed_out(trainer):
+        ran_to_end(trainer.state.global_step, trainer.state.max_steps, folder)
     finish(trainer, resolve(config.model, offline=config.offline), folder, config)
 
 
@@ -269,7 +304,10 @@ def export(
     model.set_attn_implementation("sdpa")
     model.save_pretrained(part, state_dict=weights)
     processor.save_pretrained(part)
-    write_info(part, info.trained(name=config.name, tasks=cast(tuple[Task, ...], tuple(config.tasks))))
+    # Reinforcement learning leaves a model's way of answering as it is.
+    reasons = getattr(config, "reasoning", info.reasoning)
+    tasks = cast(tuple[Task, ...], tuple(config.tasks))
+    write_info(part, info.trained(name=config.name, tasks=tasks, reasoning=reasons))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
 
@@ -299,6 +337,7 @@ def sft(config: SFTStageConfig) -> Path:
     folder = open_run("sft", config)
     if is_finished(folder):
         return folder / "final"
+    model_of(config)
     _check(config)
     if launched():
         from accelerate import PartialState

@@ -78,6 +78,7 @@ class SupervisedTrainer(SFTTrainer):
     """SFTTrainer with our order and optimiser, whose loss may soften coordinates and supervise attention."""
 
     optimizer: Any
+    data_collator: Any
 
     def __init__(self, config: SFTStageConfig, **arguments: Any) -> None:
         self.egm = config

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from egm_core.pixels import read_image
+
 FILE = "rows.arrow"
 TEXTS = ("prompt", "completion", "image")
 SLICE = 4096
@@ -35,6 +37,19 @@ def write_table(folder: Path, rows: Iterable[dict[str, str]], lengths: Callable[
 
 def read_table(folder: Path) -> Any:
     """Map a run's rows into memory as a `datasets.Dataset`; an image is decoded when its row is drawn."""
-    from datasets import Dataset, Image
+    from datasets import Dataset
 
-    return Dataset.from_file(str(folder / FILE)).cast_column("image", Image())
+    return with_pictures(Dataset.from_file(str(folder / FILE)))
+
+
+def with_pictures(dataset: Any) -> Any:
+    """Let a data set's `image` files be read when a row is drawn, by the reader that all stages share."""
+    return dataset.with_transform(_read_pictures)
+
+
+def _read_pictures(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    from PIL import Image
+
+    if "image" not in rows:
+        return rows
+    return {**rows, "image": [Image.fromarray(read_image(Path(file))) for file in rows["image"]]}

@@ -9,7 +9,7 @@ verl 0.9.1, utils/dataset/rl_dataset.py.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,9 @@ from egm_core.families import Task
 from egm_core.model_folder import ModelInfo
 from egm_core.sample import Sample
 from egm_core.train.configuration import ConfigurationError
-from egm_core.train.rl import questions
+from egm_core.train.rl import PLACEHOLDERS, questions
 
 DATA_SOURCE = ABILITY = "grounding"
-PLACEHOLDERS = ("<image>", "<video>", "<audio>")
 ROWS, BYTES = 1024, 64 * 2**20
 DIGITS = 6
 
@@ -44,11 +43,11 @@ class Asking:
     official_pixels: bool = False
 
 
-def write_parquet(path: Path, samples: Iterable[Sample], asking: Asking, bad: Collection[str] = ()) -> int:
+def write_parquet(path: Path, samples: Iterable[Sample], asking: Asking) -> int:
     """Write the questions of samples as a parquet file for verl, and give their number.
 
-    The samples are read one after the other, and those whose picture is among the `bad` (see `pictures`) are left
-    out. The file appears when it is complete. Raises ConfigurationError where nothing is left to ask.
+    The samples are read one after the other. The file appears when it is complete. Raises ConfigurationError where
+    nothing is left to ask.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
@@ -56,7 +55,7 @@ def write_parquet(path: Path, samples: Iterable[Sample], asking: Asking, bad: Co
     part = path.with_name(path.name + ".part")
     schema, count = _schema(pa, asking), 0
     with ParquetWriter(part, schema) as writer, tqdm(desc=f"writing {path.name}", unit="row", disable=None) as bar:
-        for batch in _batches(_rows((sample for sample in samples if sample.image not in bad), asking)):
+        for batch in _batches(_rows(samples, asking)):
             writer.write_table(pa.Table.from_pylist(batch, schema))
             count += len(batch)
             bar.update(len(batch))

@@ -18,18 +18,17 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from egm_core.families import TASKS, Task
-from egm_core.model_folder import ModelInfo, load_info, resolve, write_info
-from egm_core.sample import Sample, read_samples
+from egm_core.model_folder import ModelInfo, resolve, write_info
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.curves import draw
-from egm_core.train.pictures import bad_images
-from egm_core.train.run import open_run
+from egm_core.train.data_check import check_data, kept
+from egm_core.train.rl import checking
+from egm_core.train.run import model_of, open_run
 from egm_core.train.verl import CHECKPOINTS, environment, overrides, refuse
 from egm_core.train.verl_data import Asking, write_parquet
 
@@ -76,8 +75,7 @@ def launch(config: RLConfig) -> Path:
     folder = open_run("rl", config)
     if config.verl.action in ("run", "submit") and (folder / "final").is_dir():
         return folder / "final"
-    model = resolve(config.model, offline=config.offline)
-    info = load_info(model)
+    model, info = model_of(config)
     if config.verl.action == "export":
         return export(config, info, model)
     if info.family == "internvl3":
@@ -101,7 +99,7 @@ def launch(config: RLConfig) -> Path:
 def prepare(config: RLConfig, info: ModelInfo) -> Path:
     """Write the parquet file of a run's questions, unless it is there already, and give it.
 
-    Raises ConfigurationError where too many pictures are missing or corrupt; `bad_images.jsonl` lists them.
+    Raises ConfigurationError where the data check refuses the data.
     """
     if not config.data:
         raise ConfigurationError("data is empty; give sample files, such as data=[data/visible/train.jsonl]")
@@ -114,14 +112,10 @@ def prepare(config: RLConfig, info: ModelInfo) -> Path:
     path = folder / CHECKPOINTS / f"train-{key}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
-        bad = bad_images(folder, (sample.image for sample in _samples(files)), config.missing_share)
-        write_parquet(path, _samples(files), asking, bad)
+        found = check_data(folder, checking(config, info, info.path))
+        print(found.text, file=sys.stderr)
+        write_parquet(path, kept(files, found.left_out), asking)
     return path
-
-
-def _samples(files: list[Path]) -> Iterator[Sample]:
-    for file in files:
-        yield from read_samples(file)
 
 
 def job_of(config: RLConfig, family: str, model: Path, train: Path) -> Job:

@@ -199,10 +199,14 @@ class Stop(TrainerCallback):
 
 
 class Clock(TrainerCallback):
-    """Ends training in good order when its minutes are over: with a checkpoint, as if all steps were made."""
+    """Ends training in good order when its minutes are over: with a checkpoint, as if all steps were made.
+
+    `rang` tells that it did.
+    """
 
     def __init__(self, minutes: float) -> None:
         self.minutes = minutes
+        self.rang = False
         self._begun = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -219,7 +223,12 @@ class Clock(TrainerCallback):
         if over:
             if is_first() and state.global_step < state.max_steps:
                 print(f"the {self.minutes:g} minutes are over at step {state.global_step} of {state.max_steps}")
-            control.should_save = control.should_training_stop = True
+            self.rang = control.should_save = control.should_training_stop = True
+
+
+def timed_out(trainer: Any) -> bool:
+    """Tell whether training ended by the clock, which is as good as its last step."""
+    return any(c.rang for c in trainer.callback_handler.callbacks if isinstance(c, Clock))
 
 
 def give_signals_back(trainer: Any) -> None:

@@ -86,7 +86,7 @@ class Data:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         cv2.imwrite(str(folder / "a.png"), np.zeros((100, 100, 3), np.uint8))
-        boxes = [(float(i), 10.0, 50.0, 60.0) for i in range(16)]
+        boxes = [(30.0 + i, 10.0, 80.0, 60.0) for i in range(16)]
         self.samples = [
             Sample(str(folder / "a.png"), f"thing {i}", box, (0.0, 0.0, 90.0, 90.0), 0.5, 100, 100, f"It is {i}.")
             for i, box in enumerate(boxes)
@@ -232,13 +232,13 @@ def test_all_questions_about_absent_objects_are_kept_if_wished(data: Data) -> No
 def test_missing_images_are_listed_and_beyond_a_share_refused(data: Data) -> None:
     lost = replace(data.samples[0], image=str(data.folder / "lost.png"))
     write_samples(data.folder / "data.jsonl", [*data.samples, lost])
-    with pytest.raises(ConfigurationError, match=r"1 of 2 images are missing, .*lost\.png"):
+    words = r"1 of 2 images can't be used, such as .*data\.jsonl:19: .*lost\.png \(missing\)"
+    with pytest.raises(ConfigurationError, match=words):
         select(data.config("run"))
     file = select(data.config("run", missing_share=0.5))
     assert all(s.image != lost.image for s in read_samples(file))
-    assert json.loads((file.parent / "left_out.jsonl").read_text()) == {
-        "image": lost.image, "why": "the image is missing"
-    }  # fmt: skip
+    left_out = json.loads((file.parent / "left_out.jsonl").read_text())
+    assert left_out == {"place": f"{data.folder}/data.jsonl:19", "why": f"{lost.image}: missing"}
 
 
 def test_the_embedded_models_file_is_a_selection(capsys: pytest.CaptureFixture[str]) -> None:
