@@ -36,6 +36,7 @@ from egm_core.train.packed_attention import layout
 from egm_core.train.packing import CATEGORY_IDS, Batch, Packer
 from egm_core.train.pretrain_settings import PretrainConfig, Stage, check_device, device_of, rate_factor
 from egm_core.train.processes import run_processes
+from egm_core.train.run import ended_early
 from egm_core.train.supervision import AttentionTap, CoordinateProbe, DenseHead, Numerals, token_loss
 
 
@@ -137,6 +138,8 @@ class Trainer:
                 self.save()
             if self.stage == name:
                 self._run_stage(getattr(self.config, name))
+                if self._progress(getattr(self.config, name)) < 1:
+                    raise ended_early(self.step, getattr(self.config, name).steps, self.folder)
         self.save()
         if self.rank == 0:
             self.export(self.folder / "final")

@@ -21,9 +21,10 @@ from egm_core.sample import Sample, write_samples
 from egm_core.scenes.vocabulary import VOCABULARY
 from egm_core.tiny.architecture import Architecture, build_model, build_processor
 from egm_core.tiny.tokenizer import build_tokenizer
+from egm_core.train.collator import Collator
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.optimizers import MuonAdamW
-from egm_core.train.run import whole_checkpoint
+from egm_core.train.run import EndedEarly, whole_checkpoint
 from egm_core.train.sft import SFTStageConfig, freeze_vision, make_trainer, prepare, rows, sft
 from egm_core.train.sft_trainer import Order
 from egm_core.train.table import read_table
@@ -279,3 +280,28 @@ def test_two_processes_learn_what_one_does(base: Path, data: Path, tmp_path: Pat
     assert any(not torch.equal(first[name], start[name]) for name in first)
     for name, tensor in first.items():
         torch.testing.assert_close(tensor, second[name], rtol=1e-3, atol=1e-5)
+
+
+def test_a_run_that_ends_before_its_last_step_is_an_error_and_leaves_no_model(
+    base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("egm_core.train.sft_trainer.Order.__iter__", lambda self: iter(range(5)))
+    config = settings(base, data, tmp_path / "run", max_steps=-1, epochs=1, batch=1, report_to=[])
+    with pytest.raises(EndedEarly, match=r"ended after 5 of 16 steps, so .*final was not written"):
+        sft(config)
+    assert not (tmp_path / "run/final").exists()
+
+
+def test_a_collator_that_runs_out_of_pictures_is_no_end_of_the_data() -> None:
+    def inner(rows: list[object]) -> None:
+        next(iter(()))
+
+    with pytest.raises(ValueError, match=r"asks for more pictures than it has: Locate <\|image_pad\|>"):
+        Collator(inner)([{"prompt": "Locate <|image_pad|>"}])
+
+
+def test_a_model_that_answers_directly_says_so(base: Path, data: Path, tmp_path: Path) -> None:
+    config = settings(base, data, tmp_path / "run", reasoning=False, max_steps=1, report_to=[])
+    assert load_info(sft(config)).reasoning is False
+    answers = [row["completion"] for row in read_table(tmp_path / "run")]
+    assert answers and not any("Leftmost" in answer for answer in answers)
