@@ -59,7 +59,7 @@ class Demo:
             self._robot.close()
 
     def _start(self) -> None:
-        url = cast.start(self._processes, self._options.model)
+        url = cast.start(self._processes, self._options.model, show="mixed")
 
         def ready() -> bool:
             return cast.ready(url, lambda: self._robot.heard)

@@ -12,8 +12,11 @@ from egm_ros.demo.processes import Processes
 NODE = {"max_rate": 0.0, "query_timeout": 20.0, "max_result_age": 20.0}
 
 
-def start(processes: Processes, model: str, lifting: bool = False) -> str:
-    """Start engine, grounding, overlay and propagation (and lifting, where there is depth); gives the engine's URL."""
+def start(processes: Processes, model: str, lifting: bool = False, show: str = "all") -> str:
+    """Start engine, grounding, overlay and propagation (and lifting, where there is depth); gives the engine's URL.
+
+    `show` is the overlay's.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -23,7 +26,7 @@ def start(processes: Processes, model: str, lifting: bool = False) -> str:
     parameters = {"engine_url": url, "model": model, **NODE}
     node = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     processes.start("grounding", "egm_ros.grounding", "--ros-args", *node)
-    drawing = ("-p", "scale:=3", "-p", "propagated:=true", "-p", "show:=mixed")
+    drawing = ("-p", "scale:=3", "-p", "propagated:=true", "-p", f"show:={show}")
     processes.start("overlay", "egm_ros.overlay", "--ros-args", *drawing)
     processes.start("propagation", "egm_ros.propagation", "--ros-args", "-p", "max_propagation:=5.0")
     if lifting:

@@ -92,6 +92,8 @@ def test_a_recording_holds_what_all_nodes_publish_and_can_be_read_on_its_own(dom
     pictures = set(stamps(found["/image/compressed"]))
     assert pictures & set(stamps(found["/grounding/visible"]))
     assert "jpeg" in found["/overlay/image/compressed"][0].format
+    drawn = stamps(found["/overlay/image/compressed"])
+    assert drawn == sorted(drawn)
     assert {"found", "absent"} & {pair.value for status in found["/grounding/status"] for pair in status.values}
     latched = connections["/grounding/status"].ext.offered_qos_profiles[0]
     assert latched.durability == QosDurability.TRANSIENT_LOCAL
