@@ -109,7 +109,8 @@ def _served(options: argparse.Namespace, name: str | None) -> Wanted:
 
 def _label(instruction: str, grounding: Grounding) -> str:
     score = f" {grounding.score:.2f}" if grounding.score_available else ""
-    state = {"found": score, "absent": ": absent", "error": f": {grounding.reason}"}[grounding.outcome]
+    state = {"found": score, "absent": f": {grounding.reason or 'absent'}", "error": f": {grounding.reason}"}[
+        grounding.outcome]
     return f"{instruction}{state}"
 
 
@@ -132,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         default="warn",
         help="what becomes of answers about words or pictures unlike the model's training, where its folder tells them",
     )
-    parser.add_argument("--min-score", type=float, default=0.0, help="score below which a found box is an error")
+    parser.add_argument("--min-score", type=float, default=0.0, help="lower scores: absent, reason low_score")
     parser.add_argument("--max-pixels", type=int, help="pixel budget; default: the model's own")
     parser.add_argument("--timeout", type=float, help="seconds to wait for the answers")
     parser.add_argument("--online", action="store_true", help="allow a hub name as model, and download it")

@@ -28,6 +28,7 @@ from egm_core.families.base import THINK_CLOSE
 from egm_core.model_folder import ModelInfo
 from egm_core.pixels import FACTOR, fit
 from egm_core.reading import EXPLANATIONS, label_doubt, read, salvaged_as
+from egm_core.score_bound import bounded
 
 Outcome = Literal["found", "absent", "error"]
 Constrain = Literal["auto", "off", "regex"]
@@ -42,12 +43,12 @@ LOOK_EVERY = 0.02
 class Grounding:
     """What became of one instruction in one picture.
 
-    Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", and
-    `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no probabilities, and
-    `score_available` says so; for the `calibrated` tasks it is the probability that the box is right, and otherwise
-    the raw score, see `token_score`. `warnings` doubt the question or its answer, `repairs` list what was mended:
-    "amodal_union", "amodal_disagrees", and "salvaged: ..." with by what an answer broke its format. Times are
-    milliseconds: the engine's, and all.
+    Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", or why a box was
+    taken back where it is "absent", and `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no
+    probabilities, and `score_available` says so; for the `calibrated` tasks it is the probability that the box is
+    right, and otherwise the raw score, see `token_score`. `warnings` doubt the question or its answer, `repairs` list
+    what was mended: "amodal_union", "amodal_disagrees", and "salvaged: ..." with by what an answer broke its format.
+    Times are milliseconds: the engine's, and all.
     """
 
     outcome: Outcome
@@ -84,14 +85,14 @@ class _Reply:
 class Grounder:
     """Grounds instructions with an engine and what is known about its model.
 
-    `amodal_engine` and `amodal_info` name another model for amodal boxes (default: the same). `tasks` None asks
-    for what the models declare; amodal boxes of a model that does not declare them need `force_amodal`, and come
-    with a warning. `max_pixels` None takes the model's budget. A found box whose score is available and below
-    `min_score` is an error. `reasoning=False` forbids to think, for speed. `constrain` "auto" sends the answer's
-    grammar where it is sure to be obeyed, "regex" always, "off" never. Scores are calibrated where the model's
-    folder has a calibration for its engine, which was measured with reasoning. `out_of_domain` says what becomes of an
-    answer about words or a picture unlike those that the model was trained on, where its folder tells them: "warn"
-    keeps it, with a raw score, "absent" takes it back, with that reason. Usable from several threads.
+    `amodal_engine` and `amodal_info` name another model for amodal boxes (default: the same). `tasks` None asks for
+    what the models declare; amodal boxes of a model that does not declare them need `force_amodal`, and come with a
+    warning. `max_pixels` None takes the model's budget. A found box whose score is available and below `min_score` is
+    withheld: "absent", with the reason "low_score". `reasoning=False` forbids to think, for speed. `constrain` "auto"
+    sends the answer's grammar where it is sure to be obeyed, "regex" always, "off" never. Scores are calibrated where
+    the model's folder has a calibration for its engine, which was measured with reasoning. `out_of_domain` says what
+    becomes of an answer about words or a picture unlike those that the model was trained on, where its folder tells
+    them: "warn" keeps it, with a raw score, "absent" takes it back, with that reason. Usable from several threads.
     """
 
     def __init__(
@@ -191,10 +192,11 @@ class Grounder:
             # What a score means was measured inside the model's worlds.
             curves = {task: curve for task, curve in self._curves().items() if not doubts.get(task)}
             found = decide(
-                replies["visible"], replies.get("amodal"), self._infos, (width, height), self._min_score, curves
+                replies["visible"], replies.get("amodal"), self._infos, (width, height), curves
             )
             if self._out_of_domain == "absent":
                 found = _inside(found, doubts)
+            found = bounded(found, self._min_score)
             answer = replies["visible"].answer
             found = replace(
                 found, warnings=(*label_doubt(answer.label if answer else "", instruction), *found.warnings)
@@ -269,7 +271,6 @@ def decide(
     amodal: _Reply | None,
     infos: dict[Task, ModelInfo],
     size: tuple[int, int],
-    min_score: float,
     curves: Curves,
 ) -> Grounding:
     """Reduce the replies to one outcome; `size` is (width, height). The visible answer decides."""
@@ -296,9 +297,6 @@ def decide(
         score, calibrated = _meant(raw, available, None if answer.salvaged else curves.get("visible"))
         found = replace(found, outcome="found", visible=box, score=score, raw_score=raw, score_available=available)
         found = replace(found, calibrated=("visible",) if calibrated else ())
-        if available and score < min_score:
-            detail = f"the score {score:.3f} is below {min_score:g}"
-            return replace(found, outcome="error", reason="low_score", detail=detail, visible=None)
     return _with_amodal(found, amodal, infos["amodal"], size, curves.get("amodal")) if amodal is not None else found
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from egm_core.grounder import OUT_OF_DOMAIN
+from egm_core.score_bound import LOW_SCORE
 from egm_ros import messages
 from egm_ros.engine_link import EngineState
 from egm_ros.tally import Answers
@@ -17,6 +19,7 @@ from egm_ros.tally import Answers
 OK, WARN, ERROR, STALE = (DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE)
 PERIOD = 1.0
 MEGABYTE = 1e6
+TAKEN_BACK = (LOW_SCORE, OUT_OF_DOMAIN)
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,11 @@ def answers_status(
         level, text = STALE, f"no answer for {quiet:.1f} s: {instruction}"
     else:
         level, text = {"error": ERROR, "stale": WARN}.get(outcome, OK), message.splitlines()[0]
+        level = WARN if answers.doubtful else level
     values: Mapping[str, object] = {
         "instruction": instruction,
         "queue": queue,
-        **{name: answers.outcomes[name] for name in ("found", "absent", "stale", "error")},
+        **{name: answers.outcomes[name] for name in ("found", "absent", *TAKEN_BACK, "stale", "error")},
         "amodal_disagrees": answers.repairs["amodal_disagrees"],
         "amodal_union": answers.repairs["amodal_union"],
         "salvaged": sum(count for name, count in answers.repairs.items() if "salvaged: " in name),

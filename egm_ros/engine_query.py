@@ -17,7 +17,7 @@ from egm_ros.parameters import Settings
 
 SMALLEST = 4096
 # The model spoke and was understood, or nobody waited for it: that says nothing against the engine.
-BLAMELESS = ("cancelled", "low_score", "no_overlap", "engine_request", "engine_closed", "engine_aborted")
+BLAMELESS = ("cancelled", "no_overlap", "engine_request", "engine_closed", "engine_aborted")
 AMODAL_FAILED = "amodal_failed: "
 
 

@@ -42,7 +42,7 @@ from egm_ros.mailbox import Frame
 from egm_ros.memory import keep_freed, resident, resident_tree
 from egm_ros.node_parameters import declare, watch
 from egm_ros.orders import Orders
-from egm_ros.outcomes import Result, judge
+from egm_ros.outcomes import Result, judge, within
 from egm_ros.parameters import GROUNDING, Settings
 from egm_ros.publishers import obstacle
 from egm_ros.qos import profile
@@ -384,6 +384,7 @@ class GroundingNode(LifecycleNode):
         now, name = time.monotonic(), result.frame.camera
         if name in self._cameras and self._cameras[name].lap != result.frame.lap:
             result = replace(result, reason="time_went_back")
+        result = within(result, self.settings)
         age = self._age(result.frame)
         verdict = judge(result, self._orders.epoch, self._orders.void, now - result.started, age, self.settings)
         grounding = result.grounding
@@ -402,10 +403,12 @@ class GroundingNode(LifecycleNode):
         values = {"seq": result.order.sequence, "stamp": messages.stamp_text(header), "outcome": verdict.outcome,
                   "reason": verdict.reason, "engine_ms": engine_ms, "total_ms": total_ms, "age_ms": 1000.0 * age,
                   "instruction": result.order.instruction, **messages.grounding_values(grounding)}
-        self._answers.concluded(now, verdict.outcome, verdict.message, grounding.repairs if grounding else ())
+        self._answers.concluded(now, verdict.kind, verdict.message, grounding.repairs if grounding else (),
+                                verdict.doubtful)
         if verdict.outcome == "error":
             self.get_logger().warning(f"{verdict.reason}: {verdict.message}", throttle_duration_sec=5.0)
-        self._report(messages.LEVELS[verdict.outcome], verdict.message, values, name)
+        level = DiagnosticStatus.WARN if verdict.doubtful else messages.LEVELS[verdict.outcome]
+        self._report(level, verdict.message, values, name)
 
     def _report_engine(self, state: EngineState, log: bool = True) -> None:
         """Say what an engine is doing."""

@@ -82,7 +82,7 @@ STATUS_KEYS = {
     "seq": "Number of the instruction; the ids on the box topics begin with it.",
     "stamp": "Stamp of the source image, seconds.nanoseconds.",
     "camera": "The camera's name in `cameras`; empty for one without a name, and where no image is meant.",
-    "outcome": "found, absent, stale or error; empty where the message is about the engine.",
+    "outcome": "found, absent (a box below min_score too: reason low_score), stale or error; empty: about the engine.",
     "reason": "A word for why, such as query_timeout or engine_died.",
     "engine_ms": "The engine's part of the time.",
     "total_ms": "Arrival of the image until now.",

@@ -11,13 +11,12 @@ from egm_core.grounder import Grounding
 from egm_ros.engine_link import EngineState
 from egm_ros.messages import stamp_text
 from egm_ros.orders import Order
-from egm_ros.outcomes import Result, Verdict, judge
+from egm_ros.outcomes import Result, Verdict, judge, within
 from egm_ros.parameters import Settings
 
 REMEDIES = {
     "query_timeout": "raise query_timeout or lower max_pixels",
     "max_result_age": "see whether the camera still sends images",
-    "low_score": "lower min_score to get the box nevertheless",
     "cancelled": "the node was deactivated meanwhile; activate it and call again",
 }
 
@@ -47,6 +46,7 @@ def conclude(result: Result, elapsed: float, age: float, settings: Settings) -> 
 
     `elapsed` counts seconds since the query started, `age` since the image's stamp.
     """
+    result = within(result, settings)
     verdict = judge(result, result.order.epoch, "", elapsed, age, settings)
     grounding = result.grounding or Grounding("error")
     if verdict.outcome in ("found", "absent"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from egm_core.grounder import Grounding
+from egm_core.score_bound import LOW_SCORE, bounded, held_against_raw
 from egm_ros.mailbox import Frame
 from egm_ros.orders import Order
 from egm_ros.parameters import Settings
@@ -20,7 +21,6 @@ EXPLANATIONS = {
     "query_timeout": "the answer took longer than query_timeout",
     "max_result_age": "the image is older than max_result_age",
     "time_went_back": "time went back on the camera's topic while the engine worked",
-    "low_score": "the score is below min_score",
 }
 
 
@@ -43,11 +43,27 @@ class Result:
 
 @dataclass(frozen=True)
 class Verdict:
-    """An outcome and its reason, with a sentence for a person."""
+    """An outcome and its reason, with a sentence for a person; `doubtful`: it works, but look at it.
+
+    `kind` is what it is counted as: a box that was taken back is not one that the model called absent.
+    """
 
     outcome: Outcome
     reason: str
     message: str
+    doubtful: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The outcome, or why an answer was taken back."""
+        return self.reason if self.outcome == "absent" and self.reason else self.outcome
+
+
+def within(result: Result, settings: Settings) -> Result:
+    """Take a found box back whose score is below `min_score`; call it before an answer is judged and published."""
+    if result.grounding is None:
+        return result
+    return replace(result, grounding=bounded(result.grounding, settings.min_score))
 
 
 def judge(
@@ -79,7 +95,6 @@ def judge(
         return Verdict("error", reason or "no_answer", detail or f"no usable answer: {reason}")
     if grounding.outcome == "absent":
         return Verdict("absent", grounding.reason,
-                       grounding.detail or f"nothing in the image fits: {result.order.instruction}")
-    if grounding.score_available and grounding.score < settings.min_score:
-        return Verdict("error", "low_score", f"{EXPLANATIONS['low_score']}: {grounding.score:.3f}")
+                       grounding.detail or f"nothing in the image fits: {result.order.instruction}",
+                       grounding.reason == LOW_SCORE and held_against_raw(grounding))
     return Verdict("found", "", f"found: {result.order.instruction}")

@@ -124,8 +124,9 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   " ahead of max_rate; one that comes sooner waits.", range=(0.0, 3600.0), live=True, unit="s"),
     ParameterSpec("max_pixels", 0, "Pixels that an image is scaled down to before it is sent; 0: the model's own.",
                   range=(0, 16_777_216), live=True),
-    ParameterSpec("min_score", 0.0, "Boxes with a lower score, calibrated where it can be, are not published (engines"
-                  " that give none are exempt).",
+    ParameterSpec("min_score", 0.0, "Boxes with a lower score, calibrated where it can be, are withheld: empty arrays,"
+                  " outcome absent, reason low_score; a WARN where the bound is held against raw scores. Engines that"
+                  " give no scores are exempt.",
                   range=(0.0, 1.0), live=True),
     ParameterSpec("out_of_domain", "warn", "What becomes of an answer about words or a picture unlike the model's"
                   " training: warn publishes it with a warning and a raw score, absent publishes empty arrays with the"

@@ -38,16 +38,22 @@ class Arrivals:
 
 
 class Answers:
-    """What became of the queries since the node was configured; `last` is the newest verdict's outcome and words."""
+    """What became of the queries since the node was configured; `last` is the newest verdict's kind and words.
+
+    A kind is an outcome, or the reason why an answer was taken back; `doubtful` says that the newest wants a look.
+    """
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
         self.repairs: Counter[str] = Counter()
         self.last = ("", "")
+        self.doubtful = False
         self.last_at: float | None = None
 
-    def concluded(self, now: float, outcome: str, message: str, repairs: tuple[str, ...]) -> None:
+    def concluded(
+        self, now: float, outcome: str, message: str, repairs: tuple[str, ...], doubtful: bool = False
+    ) -> None:
         """Note a verdict, and what was repaired in its answer."""
         self.outcomes[outcome] += 1
         self.repairs.update(repairs)
-        self.last, self.last_at = (outcome, message), now
+        self.last, self.last_at, self.doubtful = (outcome, message), now, doubtful

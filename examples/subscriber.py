@@ -54,7 +54,7 @@ class Listener(Node):
             return
         whole = {detection.id: detection for detection in answer.amodal.detections}
         if not answer.visible.detections:
-            print("nothing fits", flush=True)
+            print("nothing fits, or no box may be published: grounding/status says which", flush=True)
         for detection in answer.visible.detections:
             hypothesis = detection.results[0].hypothesis
             hidden = corners(whole[detection.id]) if detection.id in whole else "unknown"

@@ -151,8 +151,8 @@ class Demo:
 
 
 def outcome(row: Row) -> str:
-    """Write an answer's outcome, with the reason where it is no answer."""
-    return row.outcome if row.outcome in ("found", "absent") else f"{row.outcome} ({row.reason})"
+    """Write an answer's outcome, with the reason where it is no answer, or one that was taken back."""
+    return f"{row.outcome} ({row.reason})" if row.reason else row.outcome
 
 
 def line(row: Row, verdict: str) -> str:

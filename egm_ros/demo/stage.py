@@ -34,6 +34,8 @@ class Shown:
         target = self.instructions.get(row.instruction)
         if row.outcome not in ("found", "absent"):
             return ""
+        if row.outcome == "absent" and row.reason:
+            return "withheld"
         if target is None:
             return "right" if row.outcome == "absent" else "wrong"
         if row.visible is None:

@@ -285,9 +285,14 @@ class TestScore:
             server.logs = True
         assert (found.outcome, found.score, found.score_available) == ("found", 0.0, False)
 
-    def test_below_the_minimum_is_an_error(self, server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
+    def test_below_the_minimum_is_withheld(self, server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
         found = ground(server, says((100, 200, 300, 400)), picture, min_score=0.7)
-        assert (found.outcome, found.reason, found.visible) == ("error", "low_score", None)
+        assert (found.outcome, found.reason, found.visible, found.amodal) == ("absent", "low_score", None, None)
+        assert "held against raw scores" in found.detail
+        assert "min_score_is_held_against_raw_scores" in found.warnings
+        assert found.raw_score == found.score > 0.0
+        kept = ground(server, says((100, 200, 300, 400)), picture, min_score=0.01)
+        assert (kept.outcome, "min_score_is_held_against_raw_scores" in kept.warnings) == ("found", True)
 
 
 class TestWhatIsAsked:

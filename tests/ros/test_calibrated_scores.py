@@ -50,7 +50,8 @@ def test_scores_become_probabilities_with_a_calibration_and_the_log_says_where_t
         assert robot.set(min_score=0.6).successful
         robot.forget()
         robot.show(image_message())
-        status = robot.status(60.0, outcome="error", reason="low_score")
+        status = robot.status(60.0, outcome="absent", reason="low_score")
+        assert (status["level"], "raw" in status["message"]) == (0, False)
         assert "0.452" in status["message"]
         assert node.output.count("scores are the engine's own") == 1
     finally:

@@ -161,8 +161,12 @@ def test_low_scores_are_held_back(robot, engine):
     robot.set(min_score=0.5)
     robot.instruct("the mug")
     robot.show()
-    assert robot.status(outcome="error")["reason"] == "low_score"
-    assert not robot.visible
+    status = robot.status(outcome="absent", reason="low_score")
+    assert status["level"] == 1
+    assert "raw scores" in status["message"]
+    wait_for("empty arrays", lambda: robot.visible and robot.amodal)
+    assert not robot.visible[0][1].detections
+    assert not robot.amodal[0][1].detections
 
 
 def test_an_answer_after_the_timeout_is_stale_and_aborted(robot, engine):

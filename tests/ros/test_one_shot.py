@@ -143,7 +143,6 @@ def test_an_enabled_node_answers_once_besides_its_stream(robot, engine):
     ({"mode": "garbage"}, {}, "", "no box"),
     ({"mode": "error500"}, {}, "engine_http_500", "scripted failure"),
     ({"delay": 0.6}, {"max_result_age": 0.5}, "max_result_age", "max_result_age"),
-    ({"logprob": -3.0}, {"min_score": 0.9}, "low_score", "lower min_score"),
 ], ids=lambda value: str(value))
 def test_a_failure_says_what_helps(robot, engine, script, settings, reason, remedy):
     ready(robot)
@@ -158,6 +157,16 @@ def test_a_failure_says_what_helps(robot, engine, script, settings, reason, reme
     assert remedy in said["detail"]
     assert said["visible"] is None
     assert said["amodal"] is None
+
+
+def test_a_weak_box_is_absent_with_its_reason(robot, engine):
+    ready(robot)
+    engine.script(logprob=-3.0)
+    assert robot.set(min_score=0.9).successful
+    success, said = robot.ground_once()
+    engine.script(logprob=-0.1)
+    assert (success, said["outcome"], said["reason"], said["visible"]) == (True, "absent", "low_score", None)
+    assert "lower min_score" in said["detail"]
 
 
 def test_a_bad_image_and_too_many_calls_are_refused(robot, engine):

@@ -7,7 +7,7 @@ import pytest
 from egm_core.grounder import Grounding
 from egm_ros.mailbox import Frame
 from egm_ros.orders import Order
-from egm_ros.outcomes import Result, judge
+from egm_ros.outcomes import Result, judge, within
 from egm_ros.parameters import GROUNDING, Settings
 
 SETTINGS = Settings.of({spec.name: spec.default for spec in GROUNDING})
@@ -26,7 +26,7 @@ def verdict(made, epoch=7, void="instruction_changed", elapsed=0.5, age=0.6, **s
 
 
 def outcome(*arguments, **options) -> tuple[str, str]:
-    judged = verdict(*arguments, **options)
+    judged = verdict(within(arguments[0], replace(SETTINGS, min_score=options.get("min_score", 0.0))), **options)
     return judged.outcome, judged.reason
 
 
@@ -77,8 +77,20 @@ def test_an_image_from_the_future_is_not_old():
 
 
 def test_low_scores_are_held_back_unless_the_engine_gives_none():
-    assert outcome(result(), min_score=0.95) == ("error", "low_score")
+    assert outcome(result(), min_score=0.95) == ("absent", "low_score")
     assert outcome(result(), min_score=0.9) == ("found", "")
+    assert within(result(), replace(SETTINGS, min_score=0.95)).grounding.visible is None
     unavailable = replace(FOUND, score=0.0, score_available=False)
     assert outcome(result(unavailable), min_score=0.95) == ("found", "")
     assert outcome(result(ABSENT), min_score=0.95) == ("absent", "")
+
+
+@pytest.mark.parametrize(("calibrated", "doubtful"), [((), True), (("visible",), False), (("amodal",), True)])
+def test_a_bound_on_raw_scores_is_doubtful_and_says_so(calibrated, doubtful):
+    weak = result(replace(FOUND, calibrated=calibrated))
+    judged = verdict(within(weak, replace(SETTINGS, min_score=0.95)))
+    assert (judged.outcome, judged.kind, judged.doubtful) == ("absent", "low_score", doubtful)
+    assert ("raw scores" in judged.message) is doubtful
+    assert "0.9 is below min_score 0.95" in judged.message
+    absent = verdict(within(result(ABSENT), replace(SETTINGS, min_score=0.95)))
+    assert (absent.kind, absent.doubtful) == ("absent", False)
