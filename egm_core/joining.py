@@ -24,6 +24,9 @@ HALVES, TOLD = 64, 64
 BACK = "time went back since"
 ALONE = "of the two arrays of their answer only these came; do both topics come from one node?"
 CROWD = "too many wait for their other half"
+AHEAD = "no picture of that time has come: images get lost on their way, or time went back since"
+FOREIGN = "they have a stamp, but the pictures here have none"
+LATE = "an answer for a later picture came before"
 
 
 def box_of(detection: Any) -> Box:
@@ -153,30 +156,53 @@ class Feed:
         self.seen: Seen | None = None
         self._pairs = Pairs()
         self._fresh = False
+        self._early: tuple[Answer, float] | None = None
         self._dropped: deque[Dropped] = deque(maxlen=TOLD)
 
     def see(self, message: Any, now: float | None = None) -> Seen:
-        """Take in a picture's stamp; where a new era begins, what was before is forgotten."""
-        self.seen = seen = self.timeline.see(stamp_of(message), time.monotonic() if now is None else now)
+        """Take in a picture's stamp; where a new era begins, what was before is forgotten.
+
+        An answer that came well ahead of its picture is the `newest` from then on.
+        """
+        now = time.monotonic() if now is None else now
+        self.seen = seen = self.timeline.see(stamp_of(message), now)
         if seen.anew:
             self._pairs.go_back(seen.moment)
+        self._pairs.expire(now)
         # An answer may overtake its picture, also the first one after time went back.
         newest, fresh, self._fresh = self.newest, self._fresh, False
         if newest is not None and (newest.stamp > seen.moment + JUMP * 1e9 or (seen.anew and not fresh)):
             self.newest = None
+        if self._early is not None:
+            (early, since), ahead = self._early, self.timeline.ahead(self._early[0].stamp)
+            if not ahead or seen.anew or now - since > PATIENCE:
+                self._early = None
+            if not ahead:
+                self._adopt(early)
+            elif self._early is None:
+                self._drop(early, BACK if seen.anew else AHEAD)
         return seen
 
     def add(self, kind: Kind, array: Any, now: float | None = None) -> Answer | None:
-        """Take in an array; return its answer once both are here, and no later one was before."""
-        if self.timeline.answer(stamp_of(array)) is None:
-            self._drop(kind, array, "their picture did not come here, or it is of before time went back")
-            return None
+        """Take in an array; return its answer once both are here, its picture may be, and no later one was before."""
+        now = time.monotonic() if now is None else now
         pair = self._pairs.add(kind, array, now)
-        moment = self.timeline.answer(pair.stamp) if pair is not None else None
-        if pair is None or moment is None:
+        if pair is None:
+            return None
+        if self.timeline.ahead(pair.stamp):
+            if self._early is not None:
+                self._drop(self._early[0], AHEAD)
+            self._early = (pair, now)
+            return None
+        return self._adopt(pair)
+
+    def _adopt(self, pair: Answer) -> Answer | None:
+        moment = self.timeline.answer(pair.stamp)
+        if moment is None:
+            self._drop(pair, FOREIGN)
             return None
         if self.newest is not None and moment < self.newest.stamp <= moment + JUMP * 1e9:
-            self._drop(kind, array, "an answer for a later picture came before it")
+            self._drop(pair, LATE)
             return None
         self.newest, self._fresh = Answer(moment, pair.visible, pair.amodal), True
         return self.newest
@@ -191,8 +217,8 @@ class Feed:
         self._dropped.clear()
         return told
 
-    def _drop(self, kind: Kind, array: Any, why: str) -> None:
-        self._dropped.append(Dropped(stamp_of(array), kind, array, why))
+    def _drop(self, pair: Answer, why: str) -> None:
+        self._dropped.append(Dropped(pair.stamp, "visible", pair.visible, why))
 
 
 class Join(Feed):

@@ -87,7 +87,7 @@ class Timeline:
         return seen
 
     def answer(self, stamp: Stamp) -> Stamp | None:
-        """Give the moment of the picture that an answer's stamp means; None where it is of no picture of this era.
+        """Give the moment of the picture that an answer's stamp means; None where it can be of no picture here.
 
         Without a clock nobody can tell which picture it was: the newest is taken.
         """
@@ -95,7 +95,11 @@ class Timeline:
             return stamp
         if stamp == 0 or (self.clockless and stamp == self._stamp):
             return self.newest
-        return stamp if not self.clockless and stamp <= self.newest + JUMP * 1e9 else None
+        return None if self.clockless or self.ahead(stamp) else stamp
+
+    def ahead(self, stamp: Stamp) -> bool:
+        """Tell whether an answer is of well after the newest picture: its own is to come, or time went back since."""
+        return self.newest is not None and not self.clockless and stamp > self.newest + JUMP * 1e9
 
 
 def age_of(stamp: Stamp, clock: Stamp, waited: float) -> tuple[float, Doubt]:

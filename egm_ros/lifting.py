@@ -43,6 +43,7 @@ PENDING = 64
 PERIOD = 0.05
 # Without a clock nobody knows which depth an answer is for.
 INSTEAD = "an answer is lifted with the depth that is newest when it comes"
+INFO_INSTEAD = "the newest is used for every picture"
 
 EXPLANATIONS = {
     "outside_image": "the visible box lies outside of the image that camera_info describes",
@@ -64,6 +65,8 @@ class LiftingNode(Node):
         self._pending: list[tuple[float, Match]] = []
         self._largest = 0
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.DEPTH_IN.name), INSTEAD)
+        info = self.resolve_topic_name(interface.INFO_IN.name)
+        self._info_stamps = StampReport(self.get_logger(), info, INFO_INSTEAD)
         self._visible = self._publisher(Detection3DArray, interface.VISIBLE)
         self._amodal = self._publisher(Detection3DArray, interface.AMODAL)
         self._markers = self._publisher(MarkerArray, interface.MARKERS)
@@ -94,6 +97,8 @@ class LiftingNode(Node):
         if slot == "depth":
             self._advise(len(message.data))
         match = self._matching.add(slot, message, time.monotonic())
+        if slot == "camera_info":
+            self._info_stamps.clock(self._matching.info_time)
         seen = self._matching.seen
         if slot == "depth" and seen is not None:
             self._stamps.note(seen, self._matching.timeline)

@@ -149,6 +149,7 @@ class OverlayNode(Node):
     def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
         """Draw an answer into its very picture, where the stamps of what is published may still go there."""
         answer = self._join.add(kind, array)
+        self._stamps.boxes(array, self._join.timeline)
         self._stamps.dropped(self._join.dropped())
         if answer is None or self._values["show"] == "live":
             return
@@ -167,6 +168,7 @@ class OverlayNode(Node):
         if seen is None:
             return
         self._stamps.note(seen, self._join.timeline)
+        self._stamps.dropped(self._join.dropped())
         if seen.anew:
             self._carried.go_back(seen.moment)
             self._forget_shown()

@@ -100,10 +100,15 @@ class PropagationNode(Node):
     def _on_image(self, message: Any) -> None:
         """Take one step with every box, and publish where they are in this very image."""
         self._advise(len(message.data))
+        before = self._feed.newest
         seen = self._feed.see(message)
         self._stamps.note(seen, self._feed.timeline)
+        self._stamps.dropped(self._feed.dropped())
         if seen.anew:
             self._forget(message.header)
+        newest = self._feed.newest
+        if newest is not None and (seen.anew or newest is not before):
+            self._waiting = newest
         try:
             frame = small_frame(message, self._values["width"])
         except ImageError as error:
@@ -121,6 +126,7 @@ class PropagationNode(Node):
 
     def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
         answer = self._feed.add(kind, array)
+        self._stamps.boxes(array, self._feed.timeline)
         self._stamps.dropped(self._feed.dropped())
         if answer is not None:
             self._waiting = answer

@@ -8,7 +8,7 @@ from typing import Any
 from rclpy.node import Node
 
 from egm_core.joining import Dropped
-from egm_core.timeline import Doubt, Seen, Timeline
+from egm_core.timeline import Doubt, Seen, Timeline, stamp_of
 
 REMEDY = "let the camera's driver set header.stamp to the ROS time at which the picture was taken"
 # A simulator's first picture may really be of time 0.
@@ -34,7 +34,7 @@ class StampReport:
 
     def __init__(self, logger: Any, topic: str, instead: str) -> None:
         self._logger, self._topic, self._instead = logger, topic, instead
-        self._told = False
+        self._told = self._told_boxes = False
         # rclpy's own throttle is one for all topics, and goes by a clock that may be set back.
         self._said: dict[str, float] = {}
         self._doubt: Doubt = ""
@@ -45,6 +45,10 @@ class StampReport:
         """Look at what the newest stamp told."""
         if seen.back:
             self._say("back", went_back(self._topic, seen.back))
+        self.clock(timeline)
+
+    def clock(self, timeline: Timeline) -> None:
+        """Say once that the stamps tell no time."""
         problem = clockless(self._topic, timeline)
         if problem and not self._told:
             self._told = True
@@ -59,6 +63,14 @@ class StampReport:
         if doubt in DOUBTS and doubt not in self._doubts and sure:
             self._doubts.add(doubt)
             self._logger.warning(f"{doubtful(self._topic, doubt)}; {self._instead}")
+
+    def boxes(self, array: Any, timeline: Timeline) -> None:
+        """Say once that boxes have no stamp where the pictures here have one."""
+        if stamp_of(array) == 0 and timeline.newest is not None and not timeline.clockless and not self._told_boxes:
+            self._told_boxes = True
+            self._logger.warning(
+                f"boxes carry no stamp, the pictures on {self._topic} do: are they of another topic? {self._instead}"
+            )
 
     def dropped(self, entries: list[Dropped]) -> None:
         """Log what was dropped, one for each reason where there is much."""

@@ -64,6 +64,7 @@ class Matching:
         self.seconds, self.patience, self.limit = seconds, patience, limit
         self.bytes = 0
         self.timeline = Timeline()
+        self.info_time = Timeline()
         self.seen: Seen | None = None
         self._pairs = Pairs(patience)
         self._answers: OrderedDict[Stamp, _Waiting] = OrderedDict()
@@ -85,6 +86,8 @@ class Matching:
             self.seen, self._seen_at = seen, now
             self._keep(seen.moment, message)
         elif slot == "camera_info":
+            self.info_time.see(stamp, now)
+            self._infos.pop(stamp, None)
             self._infos[stamp] = message
             while len(self._infos) > INFOS:
                 self._infos.popitem(last=False)
@@ -156,9 +159,9 @@ class Matching:
         return self._depths.get(stamp if moment is None else moment)
 
     def _info_of(self, stamp: Stamp) -> Any | None:
-        """Give the camera info of a stamp; one without a stamp will do, and any where the answer has none."""
-        newest = next(reversed(self._infos.values()), None) if stamp == 0 else None
-        return self._infos.get(stamp) or self._infos.get(0) or newest
+        """Give the camera info of a stamp; the newest where either of them has no clock."""
+        newest = next(reversed(self._infos.values()), None) if stamp == 0 or self.info_time.clockless else None
+        return self._infos.get(stamp) or newest
 
     def _whole(self, stamp: Stamp) -> Match | None:
         answer = self._answers.get(stamp)

@@ -99,11 +99,28 @@ def test_an_answer_of_before_time_went_back_is_dropped_and_told() -> None:
     assert feed.newest is None
     assert not answer(feed, 107.0, 10.1)
     assert feed.add("amodal", message(106.0), 10.1) is None
-    whys = {(dropped.stamp // 10**9, dropped.kind): dropped.why for dropped in feed.dropped()}
-    assert set(whys) == {(107, "visible"), (107, "amodal"), (106, "visible"), (106, "amodal")}
-    assert all("time went back" in why for why in whys.values())
     assert answer(feed, 100.0, 10.2)
+    feed.see(message(102.4), 12.4)
     assert feed.newest is not None
+    assert feed.newest.stamp == 100 * 10**9
+    whys = {(dropped.stamp // 10**9, dropped.kind): dropped.why for dropped in feed.dropped()}
+    assert set(whys) == {(107, "visible"), (106, "visible"), (106, "amodal")}
+    assert all("time went back" in why for why in whys.values())
+
+
+def test_an_answer_may_be_well_ahead_of_its_picture_where_the_camera_is_slow() -> None:
+    join = Join(5.0)
+    join.picture(message(100.0), 0.0)
+    assert not answer(join, 103.0, 3.0)
+    own = join.picture(message(103.0), 3.1)
+    assert own is not None
+    assert own.stamp == 103 * 10**9
+    assert not answer(join, 106.0, 6.0)
+    # Its own was lost; a later one can show it nevertheless.
+    assert join.picture(message(107.0), 7.1) is None
+    assert join.newest is not None
+    assert join.newest.stamp == 106 * 10**9
+    assert join.dropped() == []
 
 
 def test_an_answer_may_overtake_the_picture_with_which_time_goes_back() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from egm_core.lifting import Matching
 from egm_core.lifting.matching import ANSWERS, INFOS, SLOTS
+from egm_core.timeline import STILL
 
 
 def message(stamp: float, boxes: int = 1, size: int = 100) -> Any:
@@ -144,6 +145,11 @@ def test_depth_without_a_clock_goes_to_the_answer_that_comes_and_a_lone_camera_i
     match = stamped.add("amodal", message(1700.0), 1.0)
     assert match is not None
     assert match.camera_info is info
+    for number in range(STILL):
+        stamped.add("camera_info", message(7.0), 2.0 + number)
+    stamped.add("depth", message(1701.0), 9.0)
+    stamped.add("visible", message(1701.0), 9.0)
+    assert stamped.add("amodal", message(1701.0), 9.0) is not None
 
 
 def test_a_half_alone_is_told_whichever_it_is() -> None:

@@ -332,9 +332,11 @@ def test_depth_without_a_stamp_is_named_once_and_its_newest_is_used(
     told = scene.status()
     assert (told["outcome"], told["ranges"]) == ("found", "10.000")
     said = [line for line in capfd.readouterr().err.splitlines() if "carry no stamp" in line]
-    assert len(said) == 1
-    assert "/depth" in said[0]
-    assert "driver" in said[0]
+    assert len(said) == 2
+    assert all("driver" in line for line in said)
+    assert {topic for topic in ("/depth", "/camera_info") for line in said if f" {topic} " in line} == {
+        "/depth", "/camera_info"
+    }
     scene.answer(0, NEAR)
     told = scene.status()
     assert told["reason"] == "no_depth"

@@ -189,6 +189,17 @@ def test_a_camera_that_never_stamps_is_named_once_and_its_newest_image_gets_the_
     assert "driver" in said[0]
 
 
+def test_an_answer_may_come_well_before_its_image_of_a_slow_camera(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.show(0)
+    scene.answer(20)
+    bench.until(lambda: scene.node._feed._early is not None)
+    scene.show(20)
+    bench.until(lambda: scene.visible)
+    assert scene.visible[-1].header == header(20)
+    assert scene.visible[-1].detections
+
+
 def test_every_lap_of_a_short_bag_is_followed_anew(bench: Any) -> None:
     """Shorter than a jump that is one for sure, it takes some images to be noticed."""
     scene = Scene(bench)
