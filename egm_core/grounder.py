@@ -24,7 +24,8 @@ from egm_core.boxes import Box, area, as_box, clip, contains, intersection, to_p
 from egm_core.domain import Domain
 from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Request, Sampling, Token, collect
 from egm_core.families import Answer, Family, Task
-from egm_core.families.base import THINK_CLOSE
+from egm_core.families.parts import THINK_CLOSE
+from egm_core.families.thinking import Opening
 from egm_core.model_folder import ModelInfo
 from egm_core.pixels import FACTOR, fit
 from egm_core.reading import EXPLANATIONS, label_doubt, read, salvaged_as
@@ -154,16 +155,24 @@ class Grounder:
         # InternVL cuts a picture into tiles of its own size; only the whole budget matters there.
         picture = fit(image, budget, FACTOR if speaker.name == "qwen3_vl" else 1)
         sampling = self._sampling or Sampling(max_tokens=info.max_tokens or LONGEST)
-        request = Request(f"{task}-{uuid.uuid4().hex}", picture, info.prompt(sent, task), sampling)
-        return self._constrained(request, self._engines[task], speaker)
+        thinking = info.thinking or self._engines[task].thinking() or speaker.thinking
+        request = Request(
+            f"{task}-{uuid.uuid4().hex}",
+            picture,
+            info.prompt(sent, task),
+            sampling,
+            template=thinking.arguments(self._reasoning),
+            reasoning=self._reasoning,
+        )
+        return self._constrained(request, self._engines[task], speaker, thinking.opening(self._reasoning))
 
-    def _constrained(self, request: Request, engine: Engine, speaker: Family) -> Request:
+    def _constrained(self, request: Request, engine: Engine, speaker: Family, opening: Opening) -> Request:
         if not self._reasoning:
             if engine.grammar() == "none":
                 return replace(request, json_schema=speaker.json_schema())
-            return replace(request, regex=speaker.regex(reasoning=False))
+            return replace(request, regex=speaker.regex(False, opening))
         if self._constrain == "regex" or (self._constrain == "auto" and engine.grammar() == "enforced"):
-            return replace(request, regex=speaker.regex(reasoning=True))
+            return replace(request, regex=speaker.regex(True, opening))
         return request
 
     def ground(

@@ -17,7 +17,9 @@ from typing import Any, cast
 
 from egm_core import __version__
 from egm_core.boxes import FRAME
+from egm_core.chat_template import thinking_in
 from egm_core.families import FAMILIES, TASKS, Family, Task, family
+from egm_core.families.thinking import Thinking
 
 FORMAT = 1
 FILE = "egm.json"
@@ -39,7 +41,8 @@ class ModelInfo:
 
     `prompts` holds the wordings that differ from the family's. `max_pixels` is the pixel budget of a picture,
     `max_tokens` that of an answer; None leaves them to the engine's defaults. `domain` names a file of the folder,
-    see `egm_core.domain`. `path` is the folder, or None for a model that only its server has.
+    see `egm_core.domain`. `path` is the folder, or None for a model that only its server has. `thinking` is how its
+    chat template begins an answer; None where neither `egm.json` nor a template says.
     """
 
     name: str
@@ -54,6 +57,7 @@ class ModelInfo:
     domain: str | None = None
     license: str = ""
     path: Path | None = None
+    thinking: Thinking | None = None
 
     @classmethod
     def for_training(
@@ -119,6 +123,8 @@ def load_info(path: Path, tasks: Iterable[Task] | None = None) -> ModelInfo:
         info = replace(_from_json(_read_object(file), file), path=path)
     else:
         info = ModelInfo(name=path.name, family=_guess_family(path), path=path)
+    if info.thinking is None:
+        info = replace(info, thinking=thinking_in(path))
     return replace(info, tasks=_tasks(list(tasks), "tasks")) if tasks is not None else info
 
 
@@ -138,6 +144,7 @@ def write_info(path: Path, info: ModelInfo) -> Path:
         "max_tokens": info.max_tokens,
         "domain": info.domain,
         "license": info.license,
+        "thinking": info.thinking.to_json() if info.thinking else None,
     }
     file = Path(path) / FILE
     _from_json(data, file)
@@ -290,6 +297,11 @@ def _from_json(data: dict[str, Any], file: Path) -> ModelInfo:
             raise ValueError(
                 f"{file}: prompts[{task!r}] is {prompt!r}; give a text with {{sent}} for {' or '.join(TASKS)}"
             )
+    thinking = value("thinking", (dict, type(None)), None)
+    try:
+        begins = Thinking.from_json(thinking) if thinking is not None else None
+    except ValueError as error:
+        raise ValueError(f"{file}: thinking is {error}") from error
     return ModelInfo(
         name=value("name", str, file.parent.name),
         family=speaker.name,
@@ -302,6 +314,7 @@ def _from_json(data: dict[str, Any], file: Path) -> ModelInfo:
         max_tokens=budget("max_tokens"),
         domain=value("domain", (str, type(None)), None),
         license=value("license", str, ""),
+        thinking=begins,
     )
 
 

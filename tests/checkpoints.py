@@ -177,9 +177,43 @@ def make_internvl(folder: Path, seed: int = 0) -> Any:
     return model, processor
 
 
-def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160) -> None:
+# How the checkpoints of the field end a prompt, beside the Thinking ones: Instruct, and hybrid ones by an argument.
+ENDINGS = {
+    "instruct": "",
+    "hybrid": "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n"
+    "{% else %}<think>\n{% endif %}",
+}
+
+
+def rewrite_template(folder: Path, ending: str) -> None:
+    """Have a Qwen3-VL folder's chat template end in another way than by opening `<think>`."""
+    file = folder / "chat_template.jinja"
+    template = file.read_text()
+    assert template.count("<think>\n") == 1
+    file.write_text(template.replace("<think>\n", ENDINGS[ending]))
+
+
+def _lessons(family: str, ending: str) -> list[tuple[tuple[str, Task], str, int, dict[str, Any]]]:
+    """List what to learn: question, answer, tokens of the answer that a grammar gives, arguments of the template."""
+    whole = memorised_answers(family)
+    if family != "qwen3_vl":
+        return [(key, answer, 0, {}) for key, answer in whole.items()]
+    direct = {key: answer.partition("</think>\n\n")[2] for key, answer in whole.items()}
+    if ending == "instruct":
+        return [(key, answer, 0, {}) for key, answer in direct.items()]
+    if ending == "hybrid":
+        without = [(key, answer, 0, {"enable_thinking": False}) for key, answer in direct.items()]
+        return [*((key, answer, 0, {"enable_thinking": True}) for key, answer in whole.items()), *without]
+    # Where a grammar forbids thinking, the first token is given, and the rest must follow from it.
+    shut = [(key, answer[answer.index("</think>") :], 1, {}) for key, answer in whole.items()]
+    return [*((key, answer, 0, {}) for key, answer in whole.items()), *shut]
+
+
+def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160, ending: str = "thinking") -> None:
     """Write a checkpoint that has learnt `memorised_answers` by heart, whatever the picture."""
     {"qwen3_vl": make_qwen, "internvl3": make_internvl}[family](folder)
+    if ending != "thinking":
+        rewrite_template(folder, ending)
     import torch
 
     from egm_core.engines.checkpoint import Checkpoint
@@ -188,9 +222,7 @@ def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160) ->
     torch.manual_seed(0)
     checkpoint = Checkpoint(folder)
     model, tokenizer, speaker = checkpoint.model, checkpoint.tokenizer, speaker_of(family)
-    answers = [(key, answer, 0) for key, answer in memorised_answers(family).items()]
-    # Where a grammar forbids thinking, the first token is given, and the rest must follow from it.
-    answers += [(key, answer[answer.index("</think>") :], 1) for key, answer, _ in answers if family == "qwen3_vl"]
+    lessons = _lessons(family, ending)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("vis" not in name)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -202,8 +234,8 @@ def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160) ->
         height, width = (int(side) * 32 for side in rng.integers(2, 5, 2))
         picture = checkpoint.picture(rng.integers(0, 256, (height, width, 3), np.uint8))
         rows, starts = [], []
-        for (sent, task), answer, given in answers:
-            start = checkpoint.ids(speaker.prompt(sent, task), picture)
+        for (sent, task), answer, given, template in lessons:
+            start = checkpoint.ids(speaker.prompt(sent, task), picture, template)
             rows.append(start + tokenizer(answer + tokenizer.eos_token, add_special_tokens=False).input_ids)
             starts.append(len(start) + given)
         inputs = checkpoint.batch([(row, picture) for row in rows])

@@ -75,6 +75,24 @@ def memorising_qwen(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
+def memorising_instruct(pytestconfig: pytest.Config) -> Path:
+    """A memorising Qwen3-VL folder whose template opens no thought, and which has learnt none."""
+    from checkpoints import make_memorising
+
+    return _checkpoint(
+        pytestconfig, "memorising_instruct", lambda folder: make_memorising(folder, ending="instruct")
+    )
+
+
+@pytest.fixture(scope="session")
+def memorising_hybrid(pytestconfig: pytest.Config) -> Path:
+    """A memorising Qwen3-VL folder whose template opens a thought unless `enable_thinking` is false."""
+    from checkpoints import make_memorising
+
+    return _checkpoint(pytestconfig, "memorising_hybrid", lambda folder: make_memorising(folder, ending="hybrid"))
+
+
+@pytest.fixture(scope="session")
 def memorising_internvl(pytestconfig: pytest.Config) -> Path:
     """An InternVL-hf model folder that knows the answers of `checkpoints.memorised_answers("internvl3")`."""
     from checkpoints import make_memorising
@@ -100,6 +118,12 @@ def _serve(folder: Path, *options: str) -> Iterator[str]:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def serve_folder() -> Callable[[Path], Iterator[str]]:
+    """Give the function that serves a folder: `for url in serve_folder(path)` runs its block once."""
+    return _serve
 
 
 @pytest.fixture(scope="session")

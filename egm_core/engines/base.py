@@ -16,6 +16,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core.families.thinking import Thinking
+
 State = Literal["starting", "ready", "failed", "closed"]
 Grammar = Literal["enforced", "accepted", "none"]
 
@@ -85,7 +87,8 @@ class Request:
     """One query: an image (H, W, 3 uint8 RGB), a prompt, and what the answer must look like.
 
     `id` names the query in `abort`; at most one of `regex` and `json_schema` constrains the answer, and an
-    engine may ignore it, so check the answer afterwards.
+    engine may ignore it, so check the answer afterwards. `template` are arguments of the model's chat template, such as
+    `enable_thinking`. `reasoning=False` forbids the model to think.
     """
 
     id: str
@@ -95,6 +98,8 @@ class Request:
     regex: str | None = None
     json_schema: dict[str, Any] | None = None
     logprobs: bool = True
+    template: dict[str, Any] = field(default_factory=dict)
+    reasoning: bool = True
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8 or not self.image.size:
@@ -151,6 +156,10 @@ class Engine(ABC):
     def grammar(self) -> Grammar:
         """Say what a request's regex is worth here: enforced for sure, accepted by the server, or ignored."""
         return "none"
+
+    def thinking(self) -> Thinking | None:
+        """Say how the chat template of the model here begins an answer; None where the engine cannot tell."""
+        return None
 
     def kind(self) -> str:
         """Name the program that computes the answers, such as transformers or vllm; empty where nobody knows.

@@ -20,6 +20,7 @@ import transformers
 from numpy.typing import NDArray
 
 from egm_core.engines.base import EngineError
+from egm_core.families.thinking import Thinking, thinking_of
 from egm_core.torchvision_shim import install_schemas
 
 TINY_PARAMETERS = 50_000_000
@@ -121,13 +122,23 @@ class Checkpoint:
         count = int(grid[0].prod()) // self.image_processor.merge_size**2
         return Picture({"pixel_values": features["pixel_values"], "image_grid_thw": grid}, self.image_token * count)
 
-    def ids(self, prompt: str, picture: Picture) -> list[int]:
-        """Write the chat around a prompt and its picture as token ids, up to where the answer begins."""
+    def thinking(self) -> Thinking:
+        """Tell from the chat template how an answer begins."""
+        write = self.tokenizer.apply_chat_template
+        return thinking_of(
+            lambda chat, arguments: str(write(chat, tokenize=False, add_generation_prompt=True, **arguments))
+        )
+
+    def ids(self, prompt: str, picture: Picture, template: dict[str, Any] | None = None) -> list[int]:
+        """Write the chat around a prompt and its picture as token ids, up to where the answer begins.
+
+        `template` are further arguments of the chat template.
+        """
         for token in self.tokenizer.convert_ids_to_tokens(sorted(self.banned_ids)):
             prompt = prompt.replace(token, "")
         content = [{"type": "image"}, {"type": "text", "text": prompt}]
         chat = [{"role": "user", "content": content}]
-        text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True, **(template or {}))
         text = text.replace(self.image_token, picture.placeholder, 1)
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 

@@ -21,13 +21,15 @@ class Dialect:
     """How one kind of server is asked. `extra` gives the request fields beyond OpenAI's own.
 
     `grammar` says what it does with a regular expression, `owner` is what its model list says in `owned_by`.
-    vLLM only accepts one: with a reasoning parser it begins to apply it after the reasoning.
+    vLLM only accepts one: with a reasoning parser it begins to apply it after the reasoning. `writes_chats`: it applies
+    the chat template on request (`/tokenize`).
     """
 
     name: str
     owner: str
     grammar: Grammar
     extra: Callable[[Request], Fields]
+    writes_chats: bool = False
 
     @property
     def program(self) -> str:
@@ -59,6 +61,12 @@ def _vllm(request: Request) -> Fields:
     }
     if request.regex is not None:
         fields["structured_outputs"] = {"regex": request.regex}
+    if request.template:
+        fields["chat_template_kwargs"] = request.template
+    if not request.reasoning:
+        # With a reasoning parser vLLM lets the model think first, and holds it to a grammar only afterwards; where no
+        # reasoning is asked for, the grammar holds from the first token.
+        fields["include_reasoning"] = False
     return fields
 
 
@@ -90,7 +98,7 @@ DIALECTS = {
     dialect.name: dialect
     for dialect in (
         Dialect("openai", "", "none", _openai),
-        Dialect("vllm", "vllm", "accepted", _vllm),
+        Dialect("vllm", "vllm", "accepted", _vllm, writes_chats=True),
         Dialect("egm", "egm_core", "enforced", _egm),
         Dialect("trtllm", "tensorrt_llm", "accepted", _trtllm),
         Dialect("edgellm", "tensorrt-edgellm", "accepted", _edgellm),

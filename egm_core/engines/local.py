@@ -36,6 +36,7 @@ from egm_core.engines.base import (
 from egm_core.engines.checkpoint import Checkpoint, Picture
 from egm_core.engines.constrain import Grammars
 from egm_core.engines.generation import Row, run_batch
+from egm_core.families.thinking import Thinking
 
 PICTURES_KEPT = 16
 WINDOW = 8
@@ -90,6 +91,7 @@ class TransformersEngine(Engine):
         self._detail = "not started"
         self._checkpoint: Checkpoint | None = None
         self._grammars: Grammars | None = None
+        self._thinking: Thinking | None = None
         self._pictures: OrderedDict[tuple[tuple[int, ...], bytes], Picture] = OrderedDict()
         self._encoding = threading.Lock()
         self._model = threading.Lock()
@@ -120,6 +122,10 @@ class TransformersEngine(Engine):
     def kind(self) -> str:
         """It is transformers."""
         return "transformers"
+
+    def thinking(self) -> Thinking | None:
+        """Tell from the checkpoint's chat template; None as long as it is not loaded."""
+        return self._thinking
 
     def counts(self) -> Counts:
         """Give a snapshot of the engine's counters."""
@@ -246,7 +252,7 @@ class TransformersEngine(Engine):
                 picture = self._picture(checkpoint, request.image)
             except ValueError as error:
                 raise EngineError("engine_request", f"the image cannot be used: {error}") from error
-            row = Row(request, checkpoint.ids(request.prompt, picture), picture)
+            row = Row(request, checkpoint.ids(request.prompt, picture, request.template), picture)
             if request.regex is not None or request.json_schema is not None:
                 if self._grammars is None:
                     self._grammars = Grammars(checkpoint.tokenizer, checkpoint.end_ids)
@@ -279,6 +285,7 @@ class TransformersEngine(Engine):
     def _load(self) -> None:
         began = time.monotonic()
         self._checkpoint = Checkpoint(self.model_path, *self._options)
+        self._thinking = self._checkpoint.thinking()
         # The first call prepares kernels and caches; a user's first query should not pay for that.
         warmth = Request("warm-up", np.zeros((64, 64, 3), np.uint8), "warm up", Sampling(max_tokens=2))
         self._run([self._row(warmth)])

@@ -31,9 +31,11 @@ from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, R
 from egm_core.engines.dialects import DIALECTS, Dialect, dialect_of
 from egm_core.engines.served_models import Wanted, choose, read_list, unknown_model
 from egm_core.engines.sse import Reader, error_message, excerpt
+from egm_core.families.thinking import PROBE, PROBED, Thinking, thinking_of
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 IMAGES_KEPT = 4
+THINKING_WAIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class OpenAIEngine(Engine):
         self._refused = False
         self._image_format = image_format
         self._clip_tokens = True
+        self._thinking: Thinking | None = None
+        self._asked_thinking = False
         self._jobs: set[_Job] = set()
         self._lock = threading.Lock()
         self._images: OrderedDict[tuple[tuple[int, ...], bytes], str] = OrderedDict()
@@ -164,6 +168,17 @@ class OpenAIEngine(Engine):
         if self._dialect is None:
             self.health()
         return self._dialect.grammar if self._dialect else "none"
+
+    def thinking(self) -> Thinking | None:
+        """Tell from what the server says of itself, or from a chat that it writes with its template; asks once."""
+        if not self._asked_thinking and self.health().state == "ready":
+            future = asyncio.run_coroutine_threadsafe(self._ask_thinking(), self._loop)
+            try:
+                self._thinking = future.result(timeout=THINKING_WAIT) or self._thinking
+            except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
+                return self._thinking
+            self._asked_thinking = True
+        return self._thinking
 
     def kind(self) -> str:
         """Tell from the dialect; asks the server who it is where that isn't known yet."""
@@ -263,6 +278,7 @@ class OpenAIEngine(Engine):
         self._model = self._wanted.name or chosen.name
         if not self._told_dialect:
             self._dialect = dialect_of(chosen.owner)
+        self._thinking, self._asked_thinking = chosen.thinking, chosen.thinking is not None
         self._described, self._refused = True, False
 
     async def _renamed(self, asked: str) -> bool:
@@ -277,6 +293,25 @@ class OpenAIEngine(Engine):
                 # Without a list there is only what the server said.
                 self._refused = False
         return self._model != asked
+
+    async def _ask_thinking(self) -> Thinking | None:
+        """Have vLLM write a chat with the model's template, in every way that may differ; None where it cannot."""
+        if self._thinking is not None or self._dialect is None or not self._dialect.writes_chats:
+            return self._thinking
+        written: dict[str, str] = {}
+
+        async def write(chat: list[dict[str, Any]], arguments: dict[str, Any]) -> None:
+            body = {"model": self._model, "messages": chat, "chat_template_kwargs": arguments}
+            tokens = (await self._connected().post("/tokenize", json=body)).raise_for_status().json()["tokens"]
+            body = {"model": self._model, "tokens": tokens}
+            text = (await self._connected().post("/detokenize", json=body)).raise_for_status().json()["prompt"]
+            written[repr(arguments)] = str(text)
+
+        try:
+            await asyncio.gather(*(write(PROBE, arguments) for arguments in PROBED))
+            return thinking_of(lambda chat, arguments: written[repr(arguments)])
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return None
 
     async def _answer(self, job: _Job) -> None:
         try:

@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from egm_core.engines.base import EngineError
 from egm_core.engines.sse import excerpt
+from egm_core.families.thinking import Thinking
 
 UNKNOWN = ("not exist", "not found", "not loaded", "unknown model", "no such model", "not available")
 
@@ -27,23 +29,36 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Listed:
-    """A model in a server's list; two of one `root` are one model under two names."""
+    """A model in a server's list; two of one `root` are one model under two names.
+
+    `thinking` is how its answers begin, where the server says so.
+    """
 
     name: str
     owner: str = ""
     root: str = ""
+    thinking: Thinking | None = None
 
 
 def read_list(text: str, url: str) -> list[Listed]:
     """Read the answer of /v1/models; raises EngineError where it is none."""
     try:
-        models = [Listed(str(each["id"]), str(each.get("owned_by") or ""), str(each.get("root") or ""))
-                  for each in json.loads(text)["data"]]
+        models = [_listed(each) for each in json.loads(text)["data"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineError("engine_garbage", f"/v1/models of {url}: {excerpt(text)!r}") from error
     if not models:
         raise EngineError("engine_garbage", f"/v1/models of {url} lists no model: {excerpt(text)!r}")
     return models
+
+
+def _listed(entry: dict[str, Any]) -> Listed:
+    told = entry.get("thinking")
+    return Listed(
+        str(entry["id"]),
+        str(entry.get("owned_by") or ""),
+        str(entry.get("root") or ""),
+        Thinking.from_json(told) if told is not None else None,
+    )
 
 
 def choose(models: Sequence[Listed], wanted: Wanted, url: str) -> Listed:

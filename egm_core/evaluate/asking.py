@@ -99,14 +99,18 @@ def _asked(
 ) -> Asked:
     speaker = info.speaker
     sampling = Sampling(max_tokens=info.max_tokens or _MAX_TOKENS)
-    regex = None if reasoning else speaker.regex(reasoning=False)
+    thinking = info.thinking or speaker.thinking
+    regex = None if reasoning else speaker.regex(False, thinking.opening(False))
+    template = thinking.arguments(reasoning)
     asked: list[Query] = []
     requests: list[Request] = []
     for scene in scenes:
         for query in scene_queries(scene, queries_per_scene):
             name = f"{scene.seed}:{len(requests)}"
             prompt = info.prompt(query.text, query.task)
-            requests.append(Request(name, scene.image, prompt, sampling, regex=regex))
+            requests.append(
+                Request(name, scene.image, prompt, sampling, regex=regex, template=template, reasoning=reasoning)
+            )
             asked.append(query)
     began = time.perf_counter()
     completions = answer(requests)

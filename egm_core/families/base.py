@@ -18,6 +18,7 @@ from egm_core.families.paper import Reading, read_for_evaluation, read_for_rewar
 from egm_core.families.parts import THINK_CLOSE as THINK_CLOSE
 from egm_core.families.parts import THINK_OPEN, Entry, Number, Reason, Refused
 from egm_core.families.salvage import salvage
+from egm_core.families.thinking import Opening, Thinking
 
 Task: TypeAlias = Literal["visible", "amodal"]
 Mode: TypeAlias = Literal["strict", "salvage", "paper", "paper_eval"]
@@ -53,13 +54,18 @@ class Answer:
 class Family(ABC):
     """A model family: the exact prompts of the paper, the format of its answers, and the parser for them.
 
-    `begins_inside_reasoning` tells that the family's template may have opened `<think>` before the answer's first word.
+    `thinking` is how its chat template begins an answer where a checkpoint does not say.
     """
 
     name: ClassVar[str]
+    thinking: ClassVar[Thinking]
     prompts: ClassVar[dict[Task, str]]
     frame: ClassVar[float] = FRAME
-    begins_inside_reasoning: ClassVar[bool] = False
+
+    @property
+    def begins_inside_reasoning(self) -> bool:
+        """Whether the family's template may have opened `<think>` before the answer's first word."""
+        return self.thinking.wanted == "open"
 
     def prompt(self, sent: str, task: Task) -> str:
         """Give the inference prompt of the paper's Fig. 7 for an expression, without the image."""
@@ -74,8 +80,12 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def regex(self, reasoning: bool) -> str:
-        """Give the regular expression of a whole answer, for constrained decoding; see `grammar`."""
+    def regex(self, reasoning: bool, opening: Opening | None = None) -> str:
+        """Give the regular expression of a whole answer, for constrained decoding; see `grammar`.
+
+        `reasoning=False` forbids to think; `opening` tells where the chat template leaves off (None: as the family's
+        own does).
+        """
 
     @abstractmethod
     def json_schema(self) -> dict[str, Any]:

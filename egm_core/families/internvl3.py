@@ -10,6 +10,7 @@ from egm_core.boxes import Box
 from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
 from egm_core.families.grammar import BOX, text_without
 from egm_core.families.parts import THINK_OPEN, Entry, Number, Refused
+from egm_core.families.thinking import Opening, Thinking
 
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
 REF_OPEN, REF_CLOSE = "<ref>", "</ref>"
@@ -27,6 +28,7 @@ class InternVL3(Family):
     """
 
     name = "internvl3"
+    thinking = Thinking("plain", "plain")
     prompts: ClassVar[dict[Task, str]] = {
         "visible": (
             "Please provide the bounding box coordinate of the region this sentence describes: <ref>{sent}</ref>"
@@ -44,10 +46,16 @@ class InternVL3(Family):
         said = f"{REF_OPEN}{check_text(sent, REF_CLOSE)}{REF_CLOSE}{BOX_OPEN}{numbers}{BOX_CLOSE}"
         return thought + (f"{ANSWER_OPEN}{said}{ANSWER_CLOSE}" if task == "visible" else said)
 
-    def regex(self, reasoning: bool) -> str:
-        """Give the regular expression of a whole answer, where `reasoning=False` forbids to think."""
-        thought = f"(?:{THINK_OPEN}{text_without(THINK_CLOSE)}{THINK_CLOSE})?" if reasoning else ""
-        said = rf"{REF_OPEN}{text_without(REF_CLOSE)}{REF_CLOSE}{BOX_OPEN}(?:{BOX}|\[\]){BOX_CLOSE}"
+    def regex(self, reasoning: bool, opening: Opening | None = None) -> str:
+        """Give the regular expression of a whole answer, in which the stock model's double brackets may stand."""
+        opening = opening or self.thinking.opening(reasoning)
+        thought = f"{THINK_OPEN}{text_without(THINK_CLOSE)}{THINK_CLOSE}"
+        if opening == "open":
+            thought = rf"{text_without(THINK_CLOSE) if reasoning else ''}{THINK_CLOSE}"
+        else:
+            thought = f"(?:{thought})?" if reasoning and opening == "plain" else ""
+        boxes = rf"(?:{BOX}|\[{BOX}(?:, {BOX})*\]|\[\])"
+        said = rf"{REF_OPEN}{text_without(REF_CLOSE)}{REF_CLOSE}{BOX_OPEN}{boxes}{BOX_CLOSE}"
         return f"{thought}(?:{ANSWER_OPEN}{said}{ANSWER_CLOSE}|{said})"
 
     def json_schema(self) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from egm_core.boxes import Box
 from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
 from egm_core.families.grammar import BOX, STRING, text_without
-from egm_core.families.parts import Entry, Refused
+from egm_core.families.parts import THINK_OPEN, Entry, Refused
+from egm_core.families.thinking import Opening, Thinking
 
 FENCE = "```"
 KEYS = ("bbox_2d", "bbox")
@@ -18,13 +19,13 @@ KEYS = ("bbox_2d", "bbox")
 class Qwen3VL(Family):
     """Qwen3-VL, as EGM trains it.
 
-    The chat template ends with `<think>`, so that a raw answer begins inside the reasoning; it goes on with
+    The Thinking template ends with `<think>`, so that a raw answer begins inside the reasoning; it goes on with
     `</think>`, an empty line, and a block of JSON: `[{"bbox_2d": [x0, y0, x1, y1], "label": "..."}]`, or `[]`
     where the object is absent.
     """
 
     name = "qwen3_vl"
-    begins_inside_reasoning = True
+    thinking = Thinking("open", "open")
     prompts: ClassVar[dict[Task, str]] = {
         "visible": "Locate {sent}, output its bbox coordinates using JSON format",
         "amodal": "Locate {sent} amodally, output its bbox coordinates using JSON format",
@@ -39,11 +40,16 @@ class Qwen3VL(Family):
             entry = f'\n\t{{"bbox_2d": {self._coordinates(box)}, "label": {label}}}\n'
         return f"{thought}{THINK_CLOSE}\n\n{FENCE}json\n[{entry}]\n{FENCE}"
 
-    def regex(self, reasoning: bool) -> str:
-        """Give the regular expression of a whole answer, where `reasoning=False` forbids to think."""
-        thought = rf"(?:{text_without(THINK_CLOSE)}\n)?" if reasoning else ""
+    def regex(self, reasoning: bool, opening: Opening | None = None) -> str:
+        """Give the regular expression of a whole answer; an Instruct template's has no thought to close."""
         entry = rf'\n\t\{{"bbox_2d": {BOX}, "label": {STRING}\}}\n'
-        return rf"{thought}{THINK_CLOSE}\n\n{FENCE}json\n\[(?:{entry})?\]\n{FENCE}"
+        answer = rf"{FENCE}json\n\[(?:{entry})?\]\n{FENCE}"
+        opening = opening or self.thinking.opening(reasoning)
+        if opening == "open":
+            thought = rf"(?:{text_without(THINK_CLOSE)}\n)?" if reasoning else ""
+            return rf"{thought}{THINK_CLOSE}\n\n{answer}"
+        thought = rf"(?:{THINK_OPEN}{text_without(THINK_CLOSE)}{THINK_CLOSE}\n\n)?"
+        return thought + answer if reasoning and opening == "plain" else answer
 
     def json_schema(self) -> dict[str, Any]:
         """Give the JSON schema of the list in the block: no entry, or one."""

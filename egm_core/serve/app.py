@@ -142,7 +142,10 @@ def create_app(
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
-        entry = {"id": service.model, "object": "model", "created": born, "owned_by": OWNER}
+        entry: dict[str, Any] = {"id": service.model, "object": "model", "created": born, "owned_by": OWNER}
+        thinking = service.engine.thinking() if service.engine is not None else None
+        if thinking is not None:
+            entry["thinking"] = thinking.to_json()
         return {"object": "list", "data": [entry]}
 
     @app.post("/v1/chat/completions")

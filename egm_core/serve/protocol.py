@@ -77,6 +77,7 @@ class ChatRequest(BaseModel):
     logprobs: bool = False
     response_format: dict[str, Any] | None = None
     structured_outputs: dict[str, Any] | None = None
+    chat_template_kwargs: dict[str, bool | int | float | str] | None = None
 
     def to_request(self, request_id: str, limit: int) -> Request:
         """Turn the body into an engine's request of at most `limit` tokens; Refusal says what does not fit."""
@@ -107,6 +108,7 @@ class ChatRequest(BaseModel):
             regex=regex,
             json_schema=schema,
             logprobs=self.logprobs,
+            template=self.chat_template_kwargs or {},
         )
 
     def _grammar(self) -> tuple[str | None, dict[str, Any] | None]:
