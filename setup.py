@@ -34,7 +34,7 @@ TORCH, BASE = pins("torch.txt"), pins("base.txt")
 LOWER = {"transformers": "transformers>=5.10.4"}
 
 # A robot's ROS brings its own NumPy and OpenCV, so the node asks for no version of them.
-NODE = ["numpy", "opencv-python-headless<5", "httpx", "PyYAML"]
+NODE = ["numpy", "opencv-python-headless<5", "httpx", "jinja2", "PyYAML"]
 ENGINE = needs("torch", "transformers", "accelerate", "safetensors", "pillow", "llguidance", "fastapi", "uvicorn")
 SCENES = needs("mujoco")
 TRAIN = ENGINE + SCENES + needs("trl", "peft", "datasets", "omegaconf", "pyarrow", "tensorboard", "tqdm", "matplotlib")

@@ -38,6 +38,10 @@ Curves = Mapping[Task, calibration.Curve]
 LONGEST = 4096
 OUT_OF_DOMAIN = "out_of_domain"
 LOOK_EVERY = 0.02
+THOUGHT_ALL_THE_SAME = (
+    "reasoning_not_forbidden: the model thought although reasoning is off, which costs its time; start the server"
+    " without a reasoning parser, or set reasoning to true"
+)
 
 
 @dataclass(frozen=True)
@@ -210,6 +214,9 @@ class Grounder:
             found = replace(
                 found, warnings=(*label_doubt(answer.label if answer else "", instruction), *found.warnings)
             )
+            thought = any(reply.answer and reply.answer.reasoning.strip() for reply in replies.values())
+            if thought and not self._reasoning:
+                found = replace(found, warnings=(*found.warnings, THOUGHT_ALL_THE_SAME))
         foreign = dict.fromkeys(doubt for told in doubts.values() for doubt in told)
         return replace(
             found,

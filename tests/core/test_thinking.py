@@ -186,3 +186,19 @@ def test_the_template_alone_decides_not_the_name(tmp_path: Path) -> None:
     assert load_info(folder).thinking == Thinking("open", "open")
     (folder / "chat_template.jinja").write_text(template.replace("<think>\n", ""))
     assert load_info(folder).thinking == Thinking("plain", "plain")
+
+
+def test_a_server_that_lets_the_model_think_all_the_same_is_named(
+    engine: TransformersEngine, folder: Path, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that ignores grammar and template arguments in silence, as old reasoning parsers do."""
+    whole = engine.generate
+    thinks = load_info(folder).thinking.arguments(True)
+    monkeypatch.setattr(
+        engine, "generate", lambda request: whole(replace(request, regex=None, json_schema=None, template=thinks))
+    )
+    grounder = Grounder(engine, load_info(folder), reasoning=False)
+    found = grounder.ground(noise, FOUND)
+    grounder.close()
+    told = any("reasoning_not_forbidden" in warning for warning in found.warnings)
+    assert told == ("instruct" not in folder.name)

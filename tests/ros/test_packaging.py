@@ -95,6 +95,7 @@ def test_the_node_asks_for_no_pytorch_and_the_versions_agree(wheel: Path) -> Non
         "numpy",
         "opencv-python-headless",
         "httpx",
+        "jinja2",
         "PyYAML",
     }
     version = re.search(r"^Version: (.*)$", metadata, re.MULTILINE)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ import numpy as np
 import pytest
 from checkpoints import ABSENT, FOUND
 from numpy.typing import NDArray
+from server import MARKS, serving
 
 from egm_core.engines import Completion, Request, Sampling, collect
 from egm_core.engines.local import TransformersEngine
@@ -26,15 +25,8 @@ from egm_core.families import family
 from egm_core.grounder import Grounder
 from egm_core.model_folder import load_info
 
-PYTHON = os.environ.get("EGM_VLLM_PYTHON", "")
-pytestmark = [
-    pytest.mark.skipif(not PYTHON, reason="EGM_VLLM_PYTHON names no environment with vLLM: run make test-vllm"),
-    pytest.mark.timeout(900),
-]
-SITE = Path(__file__).parent / "site"
-CONTEXT = 1024
+pytestmark = MARKS
 TOKENS = 32
-OPTIONS = f"--host 127.0.0.1 --dtype float32 --max-model-len {CONTEXT} --max-num-seqs 4 --enforce-eager"
 
 
 @pytest.fixture(scope="module")
@@ -46,32 +38,8 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def vllm(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAIEngine]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(SITE), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
-    environment.pop("LD_LIBRARY_PATH", None)
-    log = tmp_path_factory.mktemp("vllm") / "server.log"
-    command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--port", str(port)]
-    began = time.monotonic()
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [*command, *OPTIONS.split()], env=environment, stdout=out, stderr=out, cwd=log.parent
-        )
-    try:
-        with OpenAIEngine(f"http://127.0.0.1:{port}") as engine:
-            while engine.health().state != "ready":
-                assert process.poll() is None, log.read_text()[-4000:]
-                assert time.monotonic() - began < 600, log.read_text()[-4000:]
-                time.sleep(1)
-            print(f"\nvLLM ready after {time.monotonic() - began:.0f} s")
-            yield engine
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    with serving(folder, tmp_path_factory.mktemp("vllm")) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")
