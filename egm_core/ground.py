@@ -25,6 +25,7 @@ from egm_core.engines.dialects import DIALECTS
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.engines.served_models import Wanted
 from egm_core.families import FAMILIES
+from egm_core.families.known import check_served, family_of_name
 from egm_core.grounder import Grounder, Grounding
 from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.pixels import read_image
@@ -81,21 +82,28 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
         )
         stack.enter_context(remote)
         if name:
-            info = load_info(resolve(name, offline=not options.online))
-        elif options.family:
-            info = ModelInfo(options.engine_model or remote.health().model or "remote", options.family)
+            info = load_info(resolve(name, offline=not options.online), family=options.family)
+            if not options.family:
+                check_served(options.engine_model or remote.health().model, info.family)
         else:
-            raise ValueError("say which model the server has: --model FOLDER, or --family for one without a folder")
+            served = options.engine_model or remote.health().model
+            info = ModelInfo(served or "remote", options.family or _family_of(served))
         return remote, info
     from egm_core.engines.local import TransformersEngine
 
     path = resolve(name or EMBEDDED, offline=not options.online)
-    info = load_info(path)
+    info = load_info(path, family=options.family)
     budget = options.max_pixels or info.max_pixels
     local = TransformersEngine(path, options.device, options.dtype, budget, options.threads, batch_wait=0.03)
     stack.enter_context(local)
     local.wait_ready()
     return local, info
+
+
+def _family_of(served: str) -> str:
+    if not served:
+        raise ValueError("say which model the server has: --model FOLDER, or --family for one without a folder")
+    return family_of_name(served)
 
 
 def _served(options: argparse.Namespace, name: str | None) -> Wanted:
@@ -144,7 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     server = parser.add_argument_group("model behind a server")
     server.add_argument("--engine-url", metavar="URL", help="an OpenAI-compatible server")
     server.add_argument("--engine-model", help="the model's name there; default: the folder's, or its only one")
-    server.add_argument("--family", choices=sorted(FAMILIES), help="the model's family, where no folder says it")
+    parser.add_argument(
+        "--family", choices=sorted(FAMILIES), help="the model's family, where neither its folder nor its name tells it"
+    )
     server.add_argument("--dialect", choices=["auto", *DIALECTS], default="auto", help="kind of server")
     server.add_argument("--api-key-env", default="OPENAI_API_KEY", help="environment variable with the API key")
     server.add_argument("--ca-bundle", help="CA bundle to verify the server with")

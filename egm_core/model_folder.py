@@ -19,6 +19,7 @@ from egm_core import __version__
 from egm_core.boxes import FRAME
 from egm_core.chat_template import thinking_in
 from egm_core.families import FAMILIES, TASKS, Family, Task, family
+from egm_core.families.known import family_of_config
 from egm_core.families.thinking import Thinking
 
 FORMAT = 1
@@ -26,13 +27,6 @@ FILE = "egm.json"
 EMBEDDED = "egm_tiny"
 WEIGHTS = "*.safetensors"
 FILES = [WEIGHTS, "*.json", "*.jinja", "*.txt", "*.model"]
-
-MODEL_TYPES = {
-    "qwen3_vl": "qwen3_vl",
-    "qwen3_vl_moe": "qwen3_vl",
-    "internvl": "internvl3",
-    "internvl_chat": "internvl3",
-}
 
 
 @dataclass(frozen=True)
@@ -111,8 +105,8 @@ class ModelInfo:
         return self.path / self.domain if self.path and self.domain else None
 
 
-def load_info(path: Path, tasks: Iterable[Task] | None = None) -> ModelInfo:
-    """Read what a model folder says about itself; `tasks` declares it trained for others than it says.
+def load_info(path: Path, tasks: Iterable[Task] | None = None, family: str | None = None) -> ModelInfo:
+    """Read what a model folder says about itself; `tasks` and `family` declare other ones than it says.
 
     Raises FileNotFoundError where the folder is no model's, and ValueError for an `egm.json` or a family that
     can't be used; the message names the field and the remedy.
@@ -122,7 +116,8 @@ def load_info(path: Path, tasks: Iterable[Task] | None = None) -> ModelInfo:
     if file.is_file():
         info = replace(_from_json(_read_object(file), file), path=path)
     else:
-        info = ModelInfo(name=path.name, family=_guess_family(path), path=path)
+        info = ModelInfo(name=path.name, family=family or _family_of(path), path=path)
+    info = replace(info, family=family) if family else info
     if info.thinking is None:
         info = replace(info, thinking=thinking_in(path))
     return replace(info, tasks=_tasks(list(tasks), "tasks")) if tasks is not None else info
@@ -240,17 +235,19 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _guess_family(path: Path) -> str:
+def _family_of(path: Path) -> str:
     file = path / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{path} is no model folder: it has neither {FILE} nor config.json")
-    model_type = _read_object(file).get("model_type")
-    if not isinstance(model_type, str) or model_type not in MODEL_TYPES:
+    config = _read_object(file)
+    found = family_of_config(config)
+    if not found:
         raise ValueError(
-            f"{file}: model_type {model_type!r} belongs to no family that is spoken here ({', '.join(FAMILIES)}); "
-            f"if its answers are like one of them, say which in {FILE}"
+            f"{file}: model_type {config.get('model_type')!r} belongs to no family that is spoken here "
+            f"({', '.join(FAMILIES)}); if its answers are like one of them, in 0..1000, say which in {FILE} or with "
+            "the parameter family"
         )
-    return MODEL_TYPES[model_type]
+    return found
 
 
 def _read_object(file: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from egm_core.engines.served_models import Wanted
+from egm_core.families.known import family_of_name
 from egm_core.model_folder import ModelInfo, load_info, resolve
 from egm_ros.engine_interpreter import missing
 from egm_ros.parameters import Settings
@@ -81,7 +82,9 @@ def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
     )
     try:
         located = locate(plan, offline=True)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        raise SetupError(str(error)) from error
+    except OSError as error:
         if url or (plan.command and not settings.offline):
             # Only the server has the model, or a command of the user's is going to fetch it.
             return replace(plan, info=_remote_info(model, settings.family))
@@ -97,20 +100,14 @@ def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
 def locate(plan: EnginePlan, offline: bool) -> EnginePlan:
     """Find the plan's model and read its description; `offline=False` fetches it from a hub."""
     path = resolve(plan.model, offline=offline)
-    info = load_info(path)
-    if plan.family != "auto":
-        info = replace(info, family=plan.family)
+    info = load_info(path, family=None if plan.family == "auto" else plan.family)
     return replace(plan, model=str(path), info=info)
 
 
 def _remote_info(model: str, family: str) -> ModelInfo:
     """Describe a model that only its server has; it declares no amodal training."""
-    name = model.lower()
-    if family == "auto":
-        if "internvl" in name:
-            family = "internvl3"
-        elif "qwen" in name or "egm" in name:
-            family = "qwen3_vl"
-        else:
-            raise SetupError(f"family: cannot be told from {model!r}; set it to qwen3_vl or internvl3")
-    return ModelInfo(name=model, family=family, tasks=("visible",))
+    try:
+        spoken = family_of_name(model) if family == "auto" else family
+    except ValueError as error:
+        raise SetupError(str(error)) from error
+    return ModelInfo(name=model, family=spoken, tasks=("visible",))

@@ -83,8 +83,8 @@ GROUNDING: tuple[ParameterSpec, ...] = (
     ParameterSpec("model", "egm_tiny", "Model to serve: a folder, the word egm_tiny for the embedded model, a hub name"
                   " (with offline false), or the name that the server at engine_url knows it by."),
     ParameterSpec("amodal_model", "", "Model that answers the amodal queries; empty: the same one."),
-    ParameterSpec("family", "auto", "Prompts and answer format; auto reads them from the model's folder.",
-                  choices=("auto", *FAMILIES)),
+    ParameterSpec("family", "auto", "Prompts and answer format; auto takes them from the model's folder, or from its"
+                  " name where that is known (EGM, Qwen3-VL, InternVL3).", choices=("auto", *FAMILIES)),
     ParameterSpec("offline", True, "Take weights from this machine only, and never ask a model hub."),
     ParameterSpec("engine_url", "", "OpenAI-compatible server to connect to, such as http://localhost:8000;"
                   " empty: start a server as a child process."),

@@ -17,6 +17,7 @@ from itertools import chain
 from egm_core.engines import Engine
 from egm_core.evaluate.asking import SCENES_AT_ONCE, Answerer, Asked, answerer, ask, rendered
 from egm_core.families import Mode
+from egm_core.families.known import check_served
 from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene
@@ -77,7 +78,7 @@ def evaluate(evaluation: Evaluation, processes: int = 1, workers: int = 1) -> It
     if processes == 1:
         info = evaluation.info
         with engine(evaluation, info) as running:
-            running.wait_ready()
+            _check(evaluation, running.wait_ready().model)
             scenes = rendered(evaluation.first_seed, evaluation.scenes, workers)
             yield from _asked(evaluation, scenes, info, answerer(running, evaluation.batch))
         return
@@ -87,6 +88,11 @@ def evaluate(evaluation: Evaluation, processes: int = 1, workers: int = 1) -> It
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(processes, max(len(shares), 1)), context, _prepare) as pool:
         yield from chain.from_iterable(pool.map(partial(_share, evaluation), shares))
+
+
+def _check(evaluation: Evaluation, served: str) -> None:
+    if evaluation.engine_url:
+        check_served(served, evaluation.info.family)
 
 
 def engine(evaluation: Evaluation, info: ModelInfo) -> Engine:
@@ -132,7 +138,7 @@ def _share(evaluation: Evaluation, seeds: range) -> list[Asked]:
         info = evaluation.info
         running = engine(evaluation, info)
         running.start()
-        running.wait_ready()
+        _check(evaluation, running.wait_ready().model)
         _process = _Process(evaluation, info, Generator(), answerer(running, evaluation.batch))
     scenes = (_process.generator.scene(seed) for seed in seeds)
     return list(_asked(evaluation, scenes, _process.info, _process.answer))

@@ -21,7 +21,8 @@ from typing import Any
 import yaml
 
 from egm_core.families import family
-from egm_core.model_folder import MODEL_TYPES, ModelInfo, load_info, resolve
+from egm_core.families.known import FAMILY_OF_TYPE
+from egm_core.model_folder import ModelInfo, load_info, resolve
 from egm_core.sample import Sample, read_samples
 from egm_core.train.architectures import Picture, Sizes, architecture, picture, sizes
 from egm_core.train.configuration import ConfigurationError, load, setting
@@ -124,7 +125,7 @@ def _training(config: Path, stage: str, settings: Any, machine: Machine) -> list
     counts = sizes(shape)
     machine = _complete(machine, settings, counts)
     look = picture(name, shape, machine.height, machine.width)
-    found, samples = _counted(settings, machine, stage, MODEL_TYPES[shape.model_type])
+    found, samples = _counted(settings, machine, stage, FAMILY_OF_TYPE[shape.model_type])
     estimate = _estimate(stage, settings, machine, counts, look)
     trained = trained_parameters(_load(stage, settings, machine, counts, look))
     batch, steps = _steps(stage, settings, machine, found)
@@ -140,7 +141,7 @@ def _training(config: Path, stage: str, settings: Any, machine: Machine) -> list
         *_table(machine, estimate),
     ]
     if estimate.fits:
-        return [*head, *_checked(stage, settings, MODEL_TYPES[shape.model_type])]
+        return [*head, *_checked(stage, settings, FAMILY_OF_TYPE[shape.model_type])]
     raise ConfigurationError(
         f"{config} does not fit on {machine.gpus} GPU{'s' * (machine.gpus > 1)} of {machine.gpu_gib:g} GiB\n\n"
         + "\n".join(head)

@@ -200,7 +200,7 @@ def _scores(
 def _scorer(config: SelectConfig, role: str, source: Any) -> Scorer:
     spoken: str = getattr(config, f"{role}_family")
     if isinstance(source, str) and not source.startswith(SCHEMES):
-        info = _budgeted(load_info(resolve(source, offline=config.offline)), config)
+        info = _budgeted(load_info(resolve(source, offline=config.offline), family=spoken or None), config)
         assert info.path is not None
         return FolderScorer(info.path, Manner(info, config.pixels, config.keep_answers), config.batch, config.processes)
     urls = (source,) if isinstance(source, str) else tuple(source)

@@ -148,6 +148,25 @@ def test_on_a_photograph_the_embedded_model_doubts_itself(capsys: pytest.Capture
     assert (status, said["outcome"], said["reason"], said["visible"]) == (0, "absent", "out_of_domain", None)
 
 
+@pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-7B-Instruct", "OpenGVLab/InternVL3-8B"])
+def test_a_server_with_a_model_of_another_family_is_refused(
+    capsys: pytest.CaptureFixture[str], memorising_qwen: Path, picture: str, name: str
+) -> None:
+    url = ("--engine-url", "http://127.0.0.1:9", "--engine-model", name)
+    assert main([picture, FOUND, *url, "--model", str(memorising_qwen)]) == 2
+    assert name in capsys.readouterr().err
+
+
+def test_the_family_comes_from_the_served_name_or_is_asked_for(
+    capsys: pytest.CaptureFixture[str], picture: str
+) -> None:
+    url = ("--engine-url", "http://127.0.0.1:9", "--timeout", "5")
+    status, said = run(capsys, picture, FOUND, *url, "--engine-model", "nvidia/EGM-8B")
+    assert (status, said["model"], said["outcome"]) == (1, "nvidia/EGM-8B", "error")
+    assert main([picture, FOUND, *url, "--engine-model", "mine"]) == 2
+    assert "set it to qwen3_vl or internvl3" in capsys.readouterr().err
+
+
 def test_runs_as_a_module_without_torch_when_a_server_answers(
     served_qwen: str, memorising_qwen: Path, picture: str, tmp_path: Path
 ) -> None:

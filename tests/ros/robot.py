@@ -158,7 +158,12 @@ def request(url: str, body: Any = None) -> Any:
 def start_node(
     domain: int, *arguments: str, environment: Mapping[str, str] | None = None, **parameters: Any
 ) -> Process:
-    """Start a grounding node with these parameters, and with more in its environment."""
+    """Start a grounding node with these parameters, and with more in its environment.
+
+    The scripted engine's name tells no family, so that its user has to say it, as with any name of one's own.
+    """
+    if parameters.get("model") == "scripted-qwen":
+        parameters.setdefault("family", "qwen3_vl")
     values = [word for name, value in parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
     command = [sys.executable, "-m", "egm_ros.grounding", "--ros-args", *values, *arguments]
     return Process(command, domain, **(environment or {}))

@@ -55,6 +55,24 @@ def test_the_family_comes_from_the_name_or_the_parameter(model, family, expected
     assert plan.info.family == expected
 
 
+@pytest.mark.parametrize("model", ["Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-8B", "OpenGVLab/InternVL2-8B"])
+def test_a_model_of_another_frame_is_refused_with_the_remedy(model):
+    with pytest.raises(SetupError, match=r"set family|set it to qwen3_vl or internvl3"):
+        plans(settings(model=model, engine_url="http://gpu:8000"))
+
+
+def test_a_folder_of_another_kind_is_refused_whatever_its_name(tmp_path):
+    made = tmp_path / "Qwen3-VL-8B"
+    made.mkdir()
+    (made / "config.json").write_text('{"model_type": "qwen2_5_vl"}')
+    (made / "model.safetensors").touch()
+    for url in ("", "http://gpu:8000"):
+        with pytest.raises(SetupError, match=r"qwen2_5_vl.*belongs to no family"):
+            plans(settings(model=str(made), engine_url=url))
+        (plan,) = plans(settings(model=str(made), engine_url=url, family="qwen3_vl"))
+        assert plan.info.family == "qwen3_vl"
+
+
 def test_a_name_that_tells_no_family_is_refused_with_the_remedy():
     with pytest.raises(SetupError, match="family: cannot be told from 'mine'"):
         plans(settings(model="mine", engine_url="http://gpu:8000"))
@@ -85,10 +103,12 @@ def test_an_amodal_model_has_an_engine_of_its_own(tmp_path):
 
 
 def test_an_amodal_model_may_have_a_server_of_its_own():
-    both = settings(model="a-qwen", amodal_model="b-qwen", engine_url="http://gpu:1", amodal_engine_url="http://gpu:2")
+    both = settings(model="nvidia/EGM-8B", amodal_model="EGM-4B", engine_url="http://gpu:1",
+                    amodal_engine_url="http://gpu:2")
     made = plans(both)
-    assert [(plan.url, plan.served.name) for plan in made] == [("http://gpu:1", "a-qwen"), ("http://gpu:2", "b-qwen")]
-    made = plans(settings(model="a-qwen", amodal_model="b-qwen", engine_url="http://gpu:1"))
+    assert [(plan.url, plan.served.name) for plan in made] == [
+        ("http://gpu:1", "nvidia/EGM-8B"), ("http://gpu:2", "EGM-4B")]
+    made = plans(settings(model="nvidia/EGM-8B", amodal_model="EGM-4B", engine_url="http://gpu:1"))
     assert [plan.url for plan in made] == ["http://gpu:1", "http://gpu:1"]
 
 
