@@ -15,8 +15,9 @@ from typing import Literal
 from egm_core.calibration import note
 from egm_core.engines.base import Engine, EngineError, Health
 from egm_core.engines.openai import OpenAIEngine, Timeouts
+from egm_ros.engine_ear import EngineEar
 from egm_ros.engine_plan import EnginePlan, locate
-from egm_ros.engine_policy import Care, Event, Record, after, after_death, out_of_memory, pause_before
+from egm_ros.engine_policy import Care, Event, Record, Restarts, after, after_death, out_of_memory, pause_before
 from egm_ros.engine_process import EngineProcess, free_port, server_command, server_environment
 
 POLL = 0.2
@@ -40,6 +41,14 @@ class EngineState:
     detail: str
 
 
+def told(event: Event, count: int, detail: str) -> str:
+    """Say what was wrong with so many queries in a row."""
+    if event in ("mute", "no_memory"):
+        return detail
+    what = {"unreadable": "answers in a row that cannot be read", "late": "answers in a row later than query_timeout"}
+    return f"{count} {what.get(event, 'failures in a row')}, the last one: {detail}"
+
+
 class EngineLink:
     """One engine: `engine` is there while the state is ready, and `changed` is called on every change of state.
 
@@ -58,13 +67,15 @@ class EngineLink:
         self.care = care or Care()
         self.record = Record()
         self.state = EngineState("starting", "engine_starting", "")
-        self.engine: Engine | None = None
+        self.engine: EngineEar | None = None
         self.restarts = 0
+        self._replaced = Restarts()
         self._log = log
         self._changed = changed
         self._process: EngineProcess | None = None
         self._ready_at: float | None = None
         self._heard = 0.0
+        self._started = 0
         self._doomed: EngineError | None = None
         self._model = ""
         self._told_of_scores = False
@@ -110,23 +121,45 @@ class EngineLink:
         with self._judging:
             if engine is None or engine is not self.engine or self._doomed or self.state.state != "ready":
                 return
-            if event in ("usable", "fitted"):
+            if event in ("usable", "fitted", "unreadable"):
                 self._heard = time.monotonic()
             # A server at a URL has no process here that could be replaced.
-            care = replace(self.care, restart_limit=0) if self.plan.url else self.care
+            allowed = not self.plan.url and self._replaced.wait(time.monotonic(), self.care) <= 0.0
             before = self.record
-            self.record, replaced = after(before, event, care)
+            self.record, replaced = after(before, event, self.care, allowed)
             if replaced:
                 reason = "engine_out_of_memory" if event == "no_memory" else "engine_unusable"
-                text = f"{before.failures + 1} queries in a row without a usable answer, the last one: {detail}"
-                self._doomed = EngineError(reason, text)
-            elif self.record.degraded and not before.degraded:
-                self._set(EngineState("ready", "engine_degraded", f"{detail}; a new process did not help"
-                                      if self._process is not None else detail))
+                self._doomed = EngineError(reason, told(event, before.broken + 1, detail))
+            elif self.record.trouble not in ("", before.trouble):
+                counts = {"unreadable": self.record.unreadable, "late": self.record.late}
+                text = told(event, counts.get(event, self.record.broken), detail)
+                self._set(EngineState("ready", "engine_degraded", f"{text}; {self._remedy(event)}"))
             elif self.record.smaller and not before.smaller:
                 self._set(EngineState("ready", "engine_degraded", "memory is short: pictures are halved from now on"))
             elif before.degraded and not self.record.degraded and not self.record.smaller:
                 self._set(EngineState("ready", "engine_ready", "usable answers again"))
+
+    def _remedy(self, event: Event) -> str:
+        """Say what a person can do about an engine that lives and is of little use."""
+        if event == "unreadable":
+            return ("the engine is healthy and stays: see whether `family` fits the model, and what it says"
+                    " (raw_visible of ~/ground_once)")
+        if event == "late":
+            longest = self.engine.longest if self.engine is not None else 0.0
+            known = f" (an answer took {longest:.1f} s)" if longest > self.care.query_timeout else ""
+            return (f"the engine is healthy and stays: raise query_timeout above what answers take{known}, lower"
+                    " max_pixels, or set reasoning to false")
+        if self.plan.url:
+            return "a server at engine_url is not replaced: see its own log"
+        if not self.care.failure_limit:
+            return "failure_limit 0 lets it be"
+        return (f"restart_limit {self.care.restart_limit} within {self.care.restart_window:g} s is reached, and no new"
+                " process helped: see the engine's own log")
+
+    def rest(self) -> None:
+        """Abort what was left to run in the engine, for nothing is to be asked now."""
+        if self.engine is not None:
+            self.engine.hush()
 
     def forgive(self) -> None:
         """Begin a new record, for what did not fit before may fit now."""
@@ -146,15 +179,35 @@ class EngineLink:
         pause = 0.0
         while not self._closing.is_set():
             self._ready_at = None
+            started = self._started
             try:
                 self._serve()
             except Exception as error:  # the thread's edge: it must report and go on
                 self._set(EngineState("failed", "engine_failed", f"{type(error).__name__}: {error}"))
             healthy = time.monotonic() - self._ready_at if self._ready_at is not None else 0.0
             pause = pause_before(pause, healthy, self.care.restart_backoff)
-            if not self._closing.wait(pause):
-                self.restarts += 1
+            if self._closing.wait(pause):
+                break
+            if self._started > started:
+                self._hold_back()
+                self._replaced = self._replaced.at(time.monotonic())
+            self.restarts += 0 if self._closing.is_set() else 1
         self._set(EngineState("closed", "engine_closed", ""))
+
+    def _hold_back(self) -> None:
+        """Wait until another process may be started; say so where that is not now."""
+        failed, told = self.state, False
+        while not self._closing.is_set():
+            wait = self._replaced.wait(time.monotonic(), self.care)
+            if wait <= 0.0:
+                return
+            if not told:
+                told = True
+                limits = f"restart_limit {self.care.restart_limit} within restart_window {self.care.restart_window:g} s"
+                when = f"the next start is in {wait:.0f} s" if wait < 1e9 else "it is not started again"
+                self._set(replace(failed, state="failed", detail=f"{failed.detail}; {limits} is reached: {when}; raise"
+                                  " restart_limit to start it now"))
+            self._closing.wait(POLL)
 
     def _serve(self) -> None:
         """Bring the engine up, and stay until it fails or the link closes."""
@@ -180,12 +233,13 @@ class EngineLink:
         if not url:
             port = free_port()
             command = server_command(plan.command, plan.python, plan.model, port)
+            self._started += 1
             self._process = EngineProcess(command, server_environment(plan.python, os.environ), self._log)
             url = f"http://127.0.0.1:{port}"
         self._set(EngineState("starting", "engine_starting", f"waiting for {plan.model} at {url}"))
-        engine = OpenAIEngine(
+        engine = EngineEar(OpenAIEngine(
             url, plan.served, plan.api_key_env, plan.dialect, Timeouts(read=PATIENCE, total=PATIENCE)
-        )
+        ), self.care.query_timeout)
         self.engine = engine
         engine.start()
         deadline = time.monotonic() + plan.start_timeout
@@ -208,6 +262,15 @@ class EngineLink:
                 raise EngineError("engine_failed", health.detail)
             self._set(EngineState("starting", "engine_starting", health.detail))
             self._closing.wait(POLL)
+
+    def _listen(self, engine: EngineEar) -> None:
+        """Judge an engine that answers health polls and nothing else."""
+        engine.patience = self.care.query_timeout
+        silent = engine.unanswered()
+        # A poll that was missed says that it may hang; that is judged by the polls alone.
+        if silent >= self.care.mute_after and time.monotonic() - self._heard < 2.0 * HEALTH_INTERVAL:
+            engine.hush()
+            self.observe(engine, "mute", f"no piece of any answer for {silent:.1f} s, though it says that it is ready")
 
     def _able(self, health: Health) -> EngineState:
         reason = "engine_degraded" if self.record.smaller else "engine_ready"
@@ -242,7 +305,10 @@ class EngineLink:
                 self._closing.wait(POLL)
             if self._doomed is not None:
                 raise self._doomed
-            if self.engine is None or time.monotonic() < due:
+            if self.engine is None:
+                continue
+            self._listen(self.engine)
+            if time.monotonic() < due:
                 continue
             health = self.engine.health()
             due = time.monotonic() + HEALTH_INTERVAL

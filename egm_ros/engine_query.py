@@ -16,8 +16,9 @@ from egm_ros.engine_policy import Event, out_of_memory
 from egm_ros.parameters import Settings
 
 SMALLEST = 4096
-# The model spoke and was understood, or nobody waited for it: that says nothing against the engine.
-BLAMELESS = ("cancelled", "no_overlap", "engine_request", "engine_closed", "engine_aborted")
+# Nobody waited for it, or health polls tell: the network, a server that was lost, a model that it does not have.
+BLAMELESS = ("cancelled", "engine_request", "engine_closed", "engine_aborted", "engine_unreachable", "engine_timeout",
+             "engine_not_ready", "engine_wrong_model")
 AMODAL_FAILED = "amodal_failed: "
 
 
@@ -76,10 +77,18 @@ def event_of(grounding: Grounding, amodal: bool, repeated: bool) -> Event | None
     `repeated` says that the picture was made smaller because memory ran out.
     """
     failed = grounding.outcome == "error"
-    if failed and (grounding.reason in BLAMELESS or grounding.reason.startswith("engine_http_4") or amodal):
-        # What a server refuses, another process of it refuses as well; and the visible box was missed first.
+    if failed and amodal:
+        # The visible box was missed first.
         return None
     complaint = trouble(grounding)
-    if failed or (amodal and complaint):
-        return "no_memory" if out_of_memory(complaint) else "unusable"
-    return "fitted" if repeated else "usable"
+    if not failed and not (amodal and complaint):
+        return "fitted" if repeated else "usable"
+    reason = grounding.reason if failed else complaint.removeprefix(AMODAL_FAILED).partition(":")[0]
+    if out_of_memory(complaint):
+        return "no_memory"
+    if reason == "timeout":
+        return "late"
+    if not reason.startswith("engine_") and reason not in BLAMELESS:
+        return "unreadable"
+    # What a server refuses, another process of it refuses as well.
+    return None if reason in BLAMELESS or reason.startswith("engine_http_4") else "broken"

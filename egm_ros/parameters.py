@@ -100,12 +100,15 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   range=(1.0, 7200.0), unit="s"),
     ParameterSpec("engine_health_timeout", 10.0, "An engine that has answered no health poll for this long hangs, and"
                   " its process is replaced.", range=(1.0, 600.0), live=True, unit="s"),
-    ParameterSpec("failure_limit", 5, "Queries in a row without a usable answer (garbage, an error, nothing within"
-                  " query_timeout) after which the engine's process is replaced; 0: never.", range=(0, 1000),
-                  live=True),
-    ParameterSpec("restart_limit", 3, "Replacements for want of a usable answer, or of memory, that brought none; after"
-                  " them the engine counts as degraded and is left alone. One that died or hangs is always replaced.",
+    ParameterSpec("failure_limit", 5, "Failures of the engine's own in a row (5xx, broken or empty streams) after which"
+                  " its process is replaced. As many answers in a row that cannot be read, or come later than"
+                  " query_timeout, make it degraded (WARN), and are no reason to replace it. 0: neither.",
                   range=(0, 1000), live=True),
+    ParameterSpec("restart_limit", 3, "Restarts of an engine's process within restart_window at most, whatever their"
+                  " reason; then one that lives is left alone as degraded, and one that died or hangs is started when"
+                  " the window allows. 0: never restarted.", range=(0, 1000), live=True),
+    ParameterSpec("restart_window", 300.0, "The time within which restart_limit bounds the restarts.",
+                  range=(1.0, 86400.0), live=True, unit="s"),
     ParameterSpec("restart_backoff", 1.0, "Pause before an engine is started anew; it doubles with every start up to"
                   " 30 s, until one stays healthy for 30 s.", range=(0.1, 600.0), live=True, unit="s"),
     ParameterSpec("free_on_deactivate", False, "Free the engine on deactivation and start it on activation; otherwise"
@@ -164,6 +167,7 @@ class Settings:
     engine_health_timeout: float
     failure_limit: int
     restart_limit: int
+    restart_window: float
     restart_backoff: float
     free_on_deactivate: bool
     transport: str

@@ -17,7 +17,7 @@ from egm_ros.pace import Pace
 from egm_ros.parameters import Settings
 from egm_ros.rota import Rota
 
-# The thread of this number asks one-shot queries only, so that a slow stream can't hold them up.
+# The thread of this number asks one-shot queries only, so that a slow stream can't hold them up, nor they the stream.
 SHOTS_ONLY = 0
 SHOTS_WAITING = 16
 
@@ -36,9 +36,10 @@ class Query:
 class Worker:
     """Takes the newest frames whenever an order stands, the engines are ready and the rate allows it.
 
-    `max_batch` queries run at a time, each on a thread of its own and about another camera; one-shot queries go
-    before them.  Every method may be called from the executor's thread and returns at once.  `post` gets each result,
-    and `age_of` says how old a frame is by its stamp in seconds; both are called from the worker's threads.
+    `max_batch` queries run at a time, each on a thread of its own and about another camera; a one-shot query runs
+    beside them, and after it the stream has a turn before the next, so that the stream keeps half its rate or more.
+    Every method may be called from the executor's thread and returns at once. `post` gets each result, and `age_of`
+    says how old a frame is by its stamp in seconds; both are called from the worker's threads.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Worker:
         self._order: Order | None = None
         self._shots: deque[Query] = deque()
         self._running: set[Query] = set()
+        self._stream_owed = False
         self._closing = False
         self._threads: dict[int, threading.Thread] = {}
         self._grow()
@@ -91,6 +93,9 @@ class Worker:
                     if not query.shot:
                         query.cancel.set()
             self._condition.notify_all()
+        if order is None:
+            for link in self._links:
+                link.rest()
 
     def refresh(self, camera: str) -> None:
         """Ask about a camera's next frame ahead of the rate; of no effect while nothing is to be asked."""
@@ -169,8 +174,10 @@ class Worker:
             result = self._ask(lane, query, settings)
             with self._condition:
                 self._running.discard(query)
+                self._stream_owed = query.shot
                 if not query.shot:
                     self.rota.done(query.frame.camera)
+                self._condition.notify_all()
             query.post(result)
 
     @staticmethod
@@ -182,10 +189,23 @@ class Worker:
         except Exception as error:  # the thread's edge: whatever happened becomes a status
             return replace(failed, reason="internal_error", detail=f"{type(error).__name__}: {error}")
 
+    def _shot_may_run(self, number: int) -> bool:
+        """Tell whether a thread may ask a one-shot query now: one at a time, and not twice before the stream."""
+        if self._order is None:
+            return number <= self._settings.max_batch
+        if number != SHOTS_ONLY:
+            return False
+        now = time.monotonic()
+        streaming = any(not query.shot for query in self._running) or any(
+            self._pace.due(camera) <= now for camera in self.rota.waiting())
+        return not (self._stream_owed and streaming and all(link.state.state == "ready" for link in self._links))
+
     def _next(self, number: int) -> tuple[Query | None, float | None]:
         """Give the query that a thread is to ask now, or the seconds until there may be one (None: unknown)."""
-        if self._shots:
-            return self._shots.popleft(), None
+        if self._shots and self._shot_may_run(number):
+            query = self._shots.popleft()
+            # What waited for its turn is about now, too.
+            return replace(query, frame=self.rota.mailboxes[query.frame.camera].newest or query.frame), None
         order, settings, now = self._order, self._settings, time.monotonic()
         idle = number == SHOTS_ONLY or number > settings.max_batch or order is None
         if idle or not all(link.state.state == "ready" for link in self._links):

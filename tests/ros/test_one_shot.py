@@ -138,6 +138,31 @@ def test_an_enabled_node_answers_once_besides_its_stream(robot, engine):
         wait_for("the stream's answers", lambda: len(robot.visible) >= begun + 2)
 
 
+def test_the_stream_keeps_half_its_rate_under_four_calls_at_a_time(robot, engine):
+    engine.script(delay=0.3)
+    robot.instruct("the mug")
+    robot.enable(True)
+    client = robot.node.create_client(Trigger, "grounding/ground_once")
+    wait_for("the service", client.service_is_ready)
+
+    def rate(shots: int) -> float:
+        pending = [client.call_async(Trigger.Request()) for _ in range(shots)]
+        robot.forget()
+        begun, answered = time.monotonic(), 0
+        while time.monotonic() < begun + 5.0:
+            answered += sum(shot.done() for shot in pending)
+            pending = [client.call_async(Trigger.Request()) if shot.done() else shot for shot in pending]
+            time.sleep(0.02)
+        assert not shots or answered >= 3
+        return len(robot.visible) / (time.monotonic() - begun)
+
+    with robot.stream(30.0):
+        robot.status(outcome="found")
+        alone, beside = rate(0), rate(4)
+    print(f"\nthe stream alone {alone:.2f}/s, beside four calls at a time {beside:.2f}/s")
+    assert beside >= 0.5 * alone
+
+
 @pytest.mark.parametrize(("script", "settings", "reason", "remedy"), [
     ({"mode": "silent"}, {"query_timeout": 0.3}, "query_timeout", "raise query_timeout"),
     ({"mode": "garbage"}, {}, "", "no box"),

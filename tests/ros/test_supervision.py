@@ -41,7 +41,7 @@ HEALTH_TIMEOUT = 3.0
 # Two polls may wait 2 s each beyond the timeout; then 3 s of grace, the pause, and the start on a busy machine.
 RECOVERY = HEALTH_TIMEOUT + 4.0 + 3.0 + 0.2 + 10.0
 LIVE = {"query_timeout": 5.0, "max_rate": 0.0, "max_pixels": 0, "free_on_deactivate": False, "failure_limit": 3,
-        "restart_limit": 3}
+        "restart_limit": 3, "restart_window": 300.0}
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 
 
@@ -115,17 +115,84 @@ def test_an_engine_stopped_or_killed_in_a_query_is_replaced_and_answers_follow(r
     assert int(robot.values()[-1]["restarts"]) == before + 1
 
 
-@pytest.mark.parametrize("mode", ["garbage", "error500", "empty", "cut", "silent"])
-def test_an_engine_that_is_ready_but_answers_nothing_of_use_is_replaced(robot, node, mode):
+@pytest.mark.parametrize(("mode", "words"), [
+    ("error500", "3 failures in a row"), ("empty", "3 failures in a row"), ("cut", "3 failures in a row"),
+    ("silent", "no piece of any answer for 3.")])
+def test_an_engine_that_is_ready_but_fails_or_is_mute_is_replaced(robot, node, mode, words):
     if mode == "silent":
         assert robot.set(query_timeout=0.8).successful
     (engine,) = scripted(node.pid)
     script(node, mode=mode)
     with robot.stream(10.0):
         status = robot.status(reason="engine_unusable")
-        assert "3 queries in a row" in status["message"]
+        assert words in status["message"]
         robot.status(outcome="found")
     assert not alive(engine)
+
+
+@pytest.mark.parametrize(("mode", "delay", "words"), [
+    ("garbage", 0.0, "raw_visible of ~/ground_once"), ("degenerate", 0.0, "raw_visible of ~/ground_once"),
+    ("late", 1.2, "raise query_timeout above what answers take (an answer took 1."),
+    ("found", 1.2, "raise query_timeout")])
+def test_a_healthy_engine_that_is_late_or_not_understood_is_degraded_and_stays(robot, node, mode, delay, words):
+    """Through more queries than ever replaced one, and longer than a mute engine is borne with."""
+    assert robot.set(query_timeout=0.8, max_rate=10.0).successful
+    (engine,) = scripted(node.pid)
+    script(node, mode=mode, delay=delay)
+    begun = time.monotonic()
+    with robot.stream(10.0):
+        wait_for("three times as many queries as failure_limit", lambda: sum(
+            values["outcome"] in ("error", "stale") for values in robot.values()) >= 9)
+        wait_for("more time than a mute engine has", lambda: time.monotonic() > begun + HEALTH_TIMEOUT + 2.0)
+        status = robot.status(reason="engine_degraded")
+        assert (status["level"], status["engine"]) == (1, "ready")
+        assert "stays" in status["message"]
+        assert words.split(" (")[0] in status["message"]
+        assert scripted(node.pid) == [engine]
+        assert robot.values()[-1]["restarts"] == status["restarts"]
+        script(node, mode="found", delay=0.0)
+        robot.status(reason="engine_ready")
+        robot.status(outcome="found")
+    assert scripted(node.pid) == [engine]
+
+
+def test_answers_between_failures_do_not_lift_the_bound_on_restarts(robot, node):
+    assert robot.set(restart_limit=2, restart_window=300.0).successful
+    seen = set(scripted(node.pid))
+    with robot.stream(10.0):
+        for _ in range(2):
+            script(node, mode="error500")
+            robot.status(reason="engine_unusable")
+            robot.status(outcome="found")
+            robot.forget()
+            seen.update(scripted(node.pid))
+        assert len(seen) == 3
+        (engine,) = scripted(node.pid)
+        script(node, mode="error500")
+        status = robot.status(reason="engine_degraded")
+        assert "restart_limit 2 within 300 s is reached" in status["message"]
+        time.sleep(1.0)
+        assert scripted(node.pid) == [engine]
+        script(node, mode="found")
+        robot.status(reason="engine_ready")
+
+
+def test_an_engine_that_dies_too_often_waits_for_its_window_or_a_higher_limit(robot, node):
+    assert robot.set(restart_limit=1, restart_window=300.0).successful
+    os.kill(scripted(node.pid)[0], signal.SIGKILL)
+    robot.status(reason="engine_ready")
+    robot.forget()
+    os.kill(scripted(node.pid)[0], signal.SIGKILL)
+
+    def held_back() -> bool:
+        return any(values["reason"] == "engine_died" and "the next start is in" in values["message"]
+                   for values in robot.values())
+
+    wait_for("a report", held_back)
+    time.sleep(1.0)
+    assert not scripted(node.pid)
+    assert robot.set(restart_limit=2).successful
+    robot.status(reason="engine_ready")
 
 
 def test_one_failure_among_answers_replaces_nothing(robot, node):
@@ -206,7 +273,7 @@ def test_an_engine_without_memory_is_replaced_and_then_left_alone_as_degraded(mo
 
 def test_a_server_at_a_url_that_answers_nothing_of_use_is_reported_and_left_alone():
     engine = ScriptedEngine(OTHER_DOMAIN)
-    engine.script(mode="garbage")
+    engine.script(mode="error500")
     node = start_node(OTHER_DOMAIN, model="scripted-qwen", engine_url=engine.url, failure_limit=2, max_rate=0.0,
                       default_instruction="the mug")
     robot = Robot(OTHER_DOMAIN)
