@@ -4,6 +4,7 @@
 
 POST /script with {"mode": "absent", "delay": 0.5, ...} changes what it does from then on, GET /stats tells what it
 did.  The box that it answers follows from the instruction alone (`box_of`), so a test can tell whose box it got.
+Where `serial` is set, one request is worked at a time, as by an engine without batches.
 In the modes oom and oom_die only pictures of up to `fits` pixels are answered.
 """
 
@@ -42,10 +43,11 @@ class Script:
     def __init__(self, model: str, start_delay: float, mode: str = "found") -> None:
         self.model = model
         self.ready_at = time.monotonic() + start_delay
-        self.settings = {"mode": mode, "delay": 0.0, "logprob": math.log(0.9), "fits": 0}
+        self.settings = {"mode": mode, "delay": 0.0, "logprob": math.log(0.9), "fits": 0, "serial": False}
         self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
         self.last: dict[str, object] = {}
         self.lock = threading.Lock()
+        self.turn = threading.Lock()
 
     def count(self, **changes: int) -> None:
         with self.lock:
@@ -140,6 +142,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         if settings["mode"] == "late":
             time.sleep(settings["delay"])
+        elif settings["serial"]:
+            with self.script.turn:
+                self.work(settings["delay"])
         else:
             self.work(settings["delay"])
         if settings["mode"] == "silent":
