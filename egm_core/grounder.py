@@ -26,12 +26,12 @@ from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Reques
 from egm_core.families import Answer, Family, Task
 from egm_core.families.parts import THINK_CLOSE
 from egm_core.families.thinking import Opening
+from egm_core.grounding import Grounding as Grounding
 from egm_core.model_folder import ModelInfo
 from egm_core.pixels import FACTOR, fit
 from egm_core.reading import EXPLANATIONS, label_doubt, read, salvaged_as
 from egm_core.score_bound import bounded
 
-Outcome = Literal["found", "absent", "error"]
 Constrain = Literal["auto", "off", "regex"]
 OutOfDomain = Literal["warn", "absent"]
 Curves = Mapping[Task, calibration.Curve]
@@ -42,40 +42,6 @@ THOUGHT_ALL_THE_SAME = (
     "reasoning_not_forbidden: the model thought although reasoning is off, which costs its time; start the server"
     " without a reasoning parser, or set reasoning to true"
 )
-
-
-@dataclass(frozen=True)
-class Grounding:
-    """What became of one instruction in one picture.
-
-    Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", or why a box was
-    taken back where it is "absent", and `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no
-    probabilities, and `score_available` says so; for the `calibrated` tasks it is the probability that the box is
-    right, and otherwise the raw score, see `token_score`. `warnings` doubt the question or its answer, `repairs` list
-    what was mended: "amodal_union", "amodal_disagrees", and "salvaged: ..." with by what an answer broke its format.
-    Times are milliseconds: the engine's, and all.
-    """
-
-    outcome: Outcome
-    reason: str = ""
-    detail: str = ""
-    visible: Box | None = None
-    amodal: Box | None = None
-    reasoning: str = ""
-    amodal_reasoning: str = ""
-    score: float = 0.0
-    amodal_score: float = 0.0
-    score_available: bool = False
-    raw_score: float = 0.0
-    raw_amodal_score: float = 0.0
-    calibrated: tuple[Task, ...] = ()
-    warnings: tuple[str, ...] = ()
-    repairs: tuple[str, ...] = ()
-    boxes_seen: int = 0
-    raw_visible: str = ""
-    raw_amodal: str | None = None
-    engine_ms: float = 0.0
-    total_ms: float = 0.0
 
 
 @dataclass(frozen=True)

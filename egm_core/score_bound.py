@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from egm_core.grounder import Grounding
+from egm_core.grounding import Grounding
 
 LOW_SCORE = "low_score"
 RAW_BOUND = "min_score_is_held_against_raw_scores"

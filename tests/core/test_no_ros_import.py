@@ -55,6 +55,7 @@ LAYERS = {
     "calibration": 4,
     "engines": 4,
     "reading": 5,
+    "grounding": 2,
     "score_bound": 5,
     "grounder": 6,
     "ground": 7,

@@ -1,0 +1,45 @@
+"""What became of one instruction in one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from egm_core.boxes import Box
+from egm_core.families import Task
+
+Outcome = Literal["found", "absent", "error"]
+
+
+@dataclass(frozen=True)
+class Grounding:
+    """What became of one instruction in one picture.
+
+    Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", or why a box was
+    taken back where it is "absent", and `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no
+    probabilities, and `score_available` says so; for the `calibrated` tasks it is the probability that the box is
+    right, and otherwise the raw score, see `token_score`. `warnings` doubt the question or its answer, `repairs` list
+    what was mended: "amodal_union", "amodal_disagrees", and "salvaged: ..." with by what an answer broke its format.
+    Times are milliseconds: the engine's, and all.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    detail: str = ""
+    visible: Box | None = None
+    amodal: Box | None = None
+    reasoning: str = ""
+    amodal_reasoning: str = ""
+    score: float = 0.0
+    amodal_score: float = 0.0
+    score_available: bool = False
+    raw_score: float = 0.0
+    raw_amodal_score: float = 0.0
+    calibrated: tuple[Task, ...] = ()
+    warnings: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    boxes_seen: int = 0
+    raw_visible: str = ""
+    raw_amodal: str | None = None
+    engine_ms: float = 0.0
+    total_ms: float = 0.0
