@@ -7,13 +7,18 @@ repeats prompt and picture for every answer, which on a CPU is most of the work 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
+from egm_core.pixels import read_image
 from egm_core.torchvision_shim import install_schemas
 
 install_schemas()
@@ -23,6 +28,8 @@ from trl.trainer.utils import pad  # noqa: E402
 
 from egm_core.train.prefix import Drawing, sample, share_prompts  # noqa: E402
 from egm_core.train.watch import Watched  # noqa: E402
+
+READERS = 16
 
 
 def collapse_image_runs(ids: Sequence[int], processor: Any) -> list[int]:
@@ -34,6 +41,24 @@ def collapse_image_runs(ids: Sequence[int], processor: Any) -> list[int]:
         if token not in framing and not (token == image and kept and kept[-1] == image):
             kept.append(token)
     return kept
+
+
+def read_pictures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Read the pictures of a generation batch whose rows name files, each file once, several at a time.
+
+    TRL draws the row of a prompt again for each of its answers in each of the micro-batches, and looks at those of the
+    first alone: pictures that were read where rows are drawn would be read that many times.
+    """
+    files = dict.fromkeys(row["image"] for row in rows if isinstance(row.get("image"), str))
+    if not files:
+        return rows
+    with ThreadPoolExecutor(min(len(files), os.cpu_count() or 1, READERS)) as pool:
+        pictures = dict(zip(files, pool.map(_read, files), strict=True))
+    return [{**row, "image": pictures.get(row["image"], row["image"])} for row in rows]
+
+
+def _read(file: str) -> Any:
+    return Image.fromarray(read_image(Path(file)))
 
 
 def image_tokens(model_config: Any) -> tuple[int, ...]:
@@ -52,6 +77,9 @@ class EGMGRPOTrainer(Watched, GRPOTrainer):
         if shared:
             for model in filter(None, (self.model, self.ref_model)):
                 share_prompts(model, self.temperature)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        return super()._generate_and_score_completions(read_pictures(inputs))  # type: ignore[no-any-return]
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], Any, dict[str, Any]]:
         if not self.shared:

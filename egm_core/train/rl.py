@@ -26,11 +26,11 @@ from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
 from egm_core.train.data_check import Checking, check_data, kept
+from egm_core.train.group import PATIENCE, by_first, join_group
 from egm_core.train.processes import run_processes
 from egm_core.train.run import KEPT, RunConfig, callbacks, is_finished, is_first, model_of, open_run
 from egm_core.train.sft import SCHEDULERS, freeze_vision, lora, train_to_end
 from egm_core.train.special_tokens import special_tokens
-from egm_core.train.table import with_pictures
 from egm_core.train.verl_settings import VerlConfig
 
 # Where verl would put a picture, a film or a sound.
@@ -198,6 +198,7 @@ def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool 
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and config.processes > 1 else None,
         ddp_find_unused_parameters=False,
+        ddp_timeout=int(PATIENCE.total_seconds()),
         save_steps=config.save_steps,
         save_total_limit=KEPT,
         logging_steps=config.logging_steps,
@@ -256,7 +257,8 @@ def build_trainer(config: RLConfig, output: Path, left_out: Collection[str] = ()
         model=model,
         args=grpo_arguments(config, image_tokens(model.config), on_cpu),
         reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
-        train_dataset=with_pictures(Dataset.from_list(_rows(config, info, left_out))),
+        # The trainer reads the pictures, see `grpo.read_pictures`.
+        train_dataset=Dataset.from_list(_rows(config, info, left_out)),
         processing_class=processor,
         peft_config=lora(config),
         callbacks=callbacks(output, config.kl_limit, config.minutes),
@@ -269,6 +271,20 @@ def _run(rank: int, config: RLConfig, folder: Path, left_out: Collection[str]) -
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
     train_to_end(build_trainer(config, folder, left_out), config, folder)
+
+
+def refuse_lost_reference(config: RLConfig) -> None:
+    """Refuse an accelerate file with which the KL term's reference would be zeros in all processes but the first."""
+    sharded, by_one = (
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+        for name in ("ACCELERATE_USE_FSDP", "FSDP_CPU_RAM_EFFICIENT_LOADING")
+    )
+    if sharded and by_one and config.kl and not config.lora_rank:
+        raise ConfigurationError(
+            "the accelerate file says fsdp_cpu_ram_efficient_loading: true, with which TRL leaves the reference of the"
+            " KL term at zeros in every process but the first; use training/accelerate/fsdp2.yaml, or set it to false",
+            "kl",
+        )
 
 
 def _shares(config: RLConfig, on_cpu: bool) -> bool:
@@ -284,14 +300,16 @@ def rl(config: RLConfig) -> Path:
         from egm_core.train.verl_launch import launch
 
         return launch(config)
-    folder = open_run("rl", config)
-    if is_finished(folder):
+    join_group()
+    folder = by_first(open_run, "rl", config)
+    if by_first(is_finished, folder):
         return folder / "final"
     accumulation(config)
+    refuse_lost_reference(config)
     if not config.data:
         raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
     path, info = model_of(config)
-    found = check_data(folder, checking(config, info, path))
+    found = by_first(check_data, folder, checking(config, info, path))
     if is_first():
         print(found.text, file=sys.stderr)
     run_processes(_run, config.processes, config, folder, frozenset(found.left_out))

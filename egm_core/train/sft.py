@@ -3,9 +3,9 @@
     python -m egm_core.train sft --config training/egm_tiny/sft.yaml [key=value ...]
 
 Several GPUs, and weights that one GPU can't hold, are accelerate's: its configuration file chooses DDP, FSDP2 or
-DeepSpeed (`accelerate config` asks, and TRL brings fsdp2.yaml, zero2.yaml and zero3.yaml in trl/accelerate_configs):
+DeepSpeed (those of training/accelerate; TRL's own lose the reference model of `rl`):
 
-    accelerate launch --config_file fsdp2.yaml --num_processes 8 -m egm_core.train sft --config FILE
+    accelerate launch --config_file training/accelerate/fsdp2.yaml --num_processes 8 -m egm_core.train sft --config FILE
 
 One small GPU: `lora_rank=16`; the adapter is merged into `final/`. A CPU: `processes=N`.
 
@@ -33,7 +33,8 @@ from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
 from egm_core.train.data_check import Checking, check_data, kept
-from egm_core.train.processes import INTERRUPTED, launched, run_processes
+from egm_core.train.group import PATIENCE, by_first, join_group
+from egm_core.train.processes import INTERRUPTED, run_processes
 from egm_core.train.run import (
     KEPT,
     RunConfig,
@@ -195,6 +196,7 @@ def sft_arguments(config: SFTStageConfig, on_cpu: bool | None = None) -> Any:
         ddp_backend="gloo" if on_cpu and config.processes > 1 else None,
         # A frozen tower asks for no gradients, and all that is trained takes part in every step.
         ddp_find_unused_parameters=not config.freeze_vision,
+        ddp_timeout=int(PATIENCE.total_seconds()),
         dataloader_num_workers=config.workers,
         dataloader_persistent_workers=config.workers > 0,
         # A fork of a process with threads may hang.
@@ -268,8 +270,11 @@ def finish(trainer: Any, path: Path, folder: Path, config: Any) -> None:
     tuned = trainer.accelerator.unwrap_model(trainer.model)
     if config.lora_rank:
         from peft import PeftModel
+        from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
         tuned.save_pretrained(folder / "adapter", state_dict=weights)
+        # Under ZeRO-3 a model is loaded by all processes together, and this one is alone here: it would wait for ever.
+        unset_hf_deepspeed_config()
         base = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
         tuned, weights = PeftModel.from_pretrained(base, str(folder / "adapter")).merge_and_unload(), None
     # Loaded anew, as the trainer's pads on the side that suits the training.
@@ -334,18 +339,12 @@ def _check(config: SFTStageConfig) -> None:
 
 def sft(config: SFTStageConfig) -> Path:
     """Run (or resume) supervised fine-tuning and return the model folder that it wrote."""
-    folder = open_run("sft", config)
-    if is_finished(folder):
+    join_group()
+    folder = by_first(open_run, "sft", config)
+    if by_first(is_finished, folder):
         return folder / "final"
     model_of(config)
     _check(config)
-    if launched():
-        from accelerate import PartialState
-
-        with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
-            if is_first():
-                prepare(config, folder)
-    else:
-        prepare(config, folder)
+    by_first(prepare, config, folder)
     run_processes(_run, config.processes, config, folder)
     return folder / "final"

@@ -28,6 +28,8 @@ from egm_core.train.curves import draw  # noqa: E402
 from egm_core.train.run import PREFIX, drop_torn, is_first, mark_whole, whole_checkpoint  # noqa: E402
 
 METRICS = "metrics.jsonl"
+# Half-precision arithmetic alone leaves less than a thousandth.
+FIRST_KL = 0.01
 
 
 class RunStopped(FloatingPointError):
@@ -62,6 +64,11 @@ class Watched:
             self._stop(f"the loss is {loss}")
         limits = self._limits()
         divergence = (getattr(self, "_metrics", {}).get("train") or {}).get("kl") or []
+        if divergence and not self.state.global_step and not divergence[-1] <= FIRST_KL:  # type: ignore[attr-defined]
+            self._stop(
+                f"the KL to the reference is {divergence[-1]:.3g} before the first update, where policy and reference "
+                "are one model: the reference was not loaded whole (use the files of training/accelerate)"
+            )
         if divergence and limits.kl_limit is not None and not divergence[-1] <= limits.kl_limit:
             self._stop(f"the KL to the reference is {divergence[-1]:.3g}, above the limit of {limits.kl_limit:g}")
         return result

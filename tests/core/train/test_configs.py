@@ -92,7 +92,10 @@ def test_the_tables_here_have_every_file_of_the_families() -> None:
     assert there - bases == {*SFT, *RL, *SELECT}
 
 
-@pytest.mark.parametrize("path", sorted(TRAINING.rglob("*.yaml")), ids=lambda p: p.relative_to(TRAINING).as_posix())
+STAGE_FILES = sorted(path for path in TRAINING.rglob("*.yaml") if path.parent.name != "accelerate")
+
+
+@pytest.mark.parametrize("path", STAGE_FILES, ids=lambda p: p.relative_to(TRAINING).as_posix())
 def test_every_file_loads(path: Path) -> None:
     (stage,) = [stage for stage in STAGES if stage in path.stem.split("_")]
     module, kind, _ = STAGES[stage]
@@ -107,8 +110,10 @@ def test_sft_has_the_papers_values(name: str) -> None:
     assert batch * accumulation * GPUS == 128
     made = sft_arguments(config, on_cpu=True)
     assert (made.per_device_train_batch_size, made.gradient_accumulation_steps) == (batch, accumulation)
-    assert (made.learning_rate, made.num_train_epochs, made.warmup_steps) == (1e-5, 1, 0.03)
-    assert (made.lr_scheduler_type, made.weight_decay, made.max_grad_norm) == ("cosine", 0.0, 1.0)
+    slow = name.startswith("qwen3_vl") or "/1b" in name
+    assert (made.learning_rate, made.num_train_epochs, made.warmup_steps) == (1e-5 if slow else 2e-5, 1, 0.03)
+    decay = 0.0 if name.startswith("qwen3_vl") else 0.05
+    assert (made.lr_scheduler_type, made.weight_decay, made.max_grad_norm) == ("cosine", decay, 1.0)
     assert (made.completion_only_loss, made.max_length, made.save_steps) == (True, None, 50)
 
 
@@ -122,7 +127,7 @@ def test_rl_has_the_papers_values(name: str) -> None:
     made = grpo_arguments(config, on_cpu=True)
     assert (made.learning_rate, made.lr_scheduler_type, made.warmup_steps) == (3e-6, "cosine", 30)
     assert (made.num_train_epochs, made.max_completion_length, made.vllm_max_model_length) == (epochs, tokens, 32768)
-    assert (made.beta, made.entropy_coef, made.epsilon) == (kl, entropy, 0.2)
+    assert (made.beta, made.entropy_coef, made.epsilon, made.weight_decay) == (kl, entropy, 0.2, 0.01)
     assert (made.temperature, made.top_p, made.top_k) == (temperature, top_p, top_k)
     assert (made.num_generations, made.per_device_train_batch_size) == (16, micro_batch)
     assert made.per_device_train_batch_size * made.gradient_accumulation_steps == made.generation_batch_size
@@ -152,14 +157,6 @@ def test_each_stage_takes_up_what_the_one_before_leaves() -> None:
         chosen = load(SelectConfig, TRAINING / f"{stem}_select.yaml")
         assert chosen.data == before.data
         assert config.data == [f"{chosen.output}/samples.jsonl"]
-
-
-def test_internvls_sft_values_are_marked_as_assumed() -> None:
-    lines = (TRAINING / "internvl3" / "sft.yaml").read_text().splitlines()
-    values = [
-        line for line in lines if line.split(":")[0] in ("learning_rate", "epochs", "warmup", "scheduler", "clip")
-    ]
-    assert len(values) == 5 and all(line.endswith("# assumed") for line in values)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
