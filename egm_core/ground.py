@@ -23,6 +23,7 @@ from egm_core.draw import check_writable, draw
 from egm_core.engines import Engine, EngineError
 from egm_core.engines.dialects import DIALECTS
 from egm_core.engines.openai import OpenAIEngine
+from egm_core.engines.pictures import FORMATS
 from egm_core.engines.served_models import Wanted
 from egm_core.families import FAMILIES
 from egm_core.families.known import check_served, family_of_name
@@ -79,6 +80,8 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
             api_key_env=options.api_key_env,
             dialect=options.dialect,
             verify=options.ca_bundle or not options.insecure,
+            image_format=options.image_format,
+            clear_hosts=options.key_in_clear,
         )
         stack.enter_context(remote)
         if name:
@@ -157,6 +160,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     server.add_argument("--dialect", choices=["auto", *DIALECTS], default="auto", help="kind of server")
     server.add_argument("--api-key-env", default="OPENAI_API_KEY", help="environment variable with the API key")
+    server.add_argument(
+        "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
+    )
+    server.add_argument("--image-format", choices=FORMATS, default="png", help="how the picture is sent")
     server.add_argument("--ca-bundle", help="CA bundle to verify the server with")
     server.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
     return parser

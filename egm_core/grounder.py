@@ -28,8 +28,7 @@ from egm_core.families.parts import THINK_CLOSE
 from egm_core.families.thinking import Opening
 from egm_core.grounding import Grounding as Grounding
 from egm_core.model_folder import ModelInfo
-from egm_core.pixels import FACTOR, fit
-from egm_core.reading import EXPLANATIONS, label_doubt, read, salvaged_as
+from egm_core.reading import EXPLANATIONS, label_doubt, markup_doubt, read, salvaged_as, set_apart
 from egm_core.score_bound import bounded
 
 Constrain = Literal["auto", "off", "regex"]
@@ -116,14 +115,22 @@ class Grounder:
         sent = re.sub(r"\s+", " ", instruction).strip().rstrip(".!").rstrip()
         if not sent:
             raise ValueError("the instruction is empty; name an object, such as 'the red mug'")
-        return {task: self._query(task, image, sent) for task in self.tasks}
+        pictures: dict[tuple[object, ...], NDArray[np.uint8]] = {}
+        return {task: self._query(task, image, set_apart(sent), pictures) for task in self.tasks}
 
-    def _query(self, task: Task, image: NDArray[np.uint8], sent: str) -> Request:
+    def _query(
+        self,
+        task: Task,
+        image: NDArray[np.uint8],
+        sent: str,
+        pictures: dict[tuple[object, ...], NDArray[np.uint8]],
+    ) -> Request:
         info = self._infos[task]
         speaker = info.speaker
-        budget = self._max_pixels or info.max_pixels
-        # InternVL cuts a picture into tiles of its own size; only the whole budget matters there.
-        picture = fit(image, budget, FACTOR if speaker.name == "qwen3_vl" else 1)
+        key = (info.family, info.factor, info.max_pixels)
+        if key not in pictures:
+            pictures[key] = info.fit(image, self._max_pixels)
+        picture = pictures[key]
         sampling = self._sampling or Sampling(max_tokens=info.max_tokens or LONGEST)
         thinking = info.thinking or self._engines[task].thinking() or speaker.thinking
         request = Request(
@@ -186,7 +193,7 @@ class Grounder:
         foreign = dict.fromkeys(doubt for told in doubts.values() for doubt in told)
         return replace(
             found,
-            warnings=(*self._warnings, *foreign, *found.warnings),
+            warnings=(*self._warnings, *markup_doubt(instruction), *foreign, *found.warnings),
             engine_ms=1000 * (answered - sent),
             total_ms=1000 * (time.perf_counter() - began),
         )

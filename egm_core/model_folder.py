@@ -15,12 +15,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from egm_core import __version__
 from egm_core.boxes import FRAME
 from egm_core.chat_template import thinking_in
 from egm_core.families import FAMILIES, TASKS, Family, Task, family
 from egm_core.families.known import family_of_config
 from egm_core.families.thinking import Thinking
+from egm_core.pixels import FACTOR, fit
 
 FORMAT = 1
 FILE = "egm.json"
@@ -28,15 +32,17 @@ EMBEDDED = "egm_tiny"
 WEIGHTS = "*.safetensors"
 FILES = [WEIGHTS, "*.json", "*.jinja", "*.txt", "*.model"]
 
+PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 
 @dataclass(frozen=True)
 class ModelInfo:
     """What a model is, what it was trained for, and how it is to be asked.
 
     `prompts` holds the wordings that differ from the family's. `max_pixels` is the pixel budget of a picture,
-    `max_tokens` that of an answer; None leaves them to the engine's defaults. `domain` names a file of the folder,
-    see `egm_core.domain`. `path` is the folder, or None for a model that only its server has. `thinking` is how its
-    chat template begins an answer; None where neither `egm.json` nor a template says.
+    `max_tokens` that of an answer; None leaves them to the engine's defaults. `factor` is the side of the patch group
+    that a picture is cut into, by the folder's own processor; None is the family's. `domain` names a file of the
+    folder, see `egm_core.domain`. `path` is the folder, or None for a model that only its server has. `thinking` is
+    how its chat template begins an answer; None where neither `egm.json` nor a template says.
     """
 
     name: str
@@ -48,6 +54,7 @@ class ModelInfo:
     reasoning: bool = True
     max_pixels: int | None = None
     max_tokens: int | None = None
+    factor: int | None = None
     domain: str | None = None
     license: str = ""
     path: Path | None = None
@@ -94,6 +101,15 @@ class ModelInfo:
         own = self.prompts.get(task)
         return own.replace("{sent}", sent) if own else self.speaker.prompt(sent, task)
 
+    def fit(self, image: NDArray[np.uint8], max_pixels: int | None = None) -> NDArray[np.uint8]:
+        """Shrink a picture (H, W, 3) to the model's pixel budget, or to another one, in steps of its patch groups.
+
+        Grounder, evaluation, calibration and scoring all send what this gives, so that a model sees the same pixels.
+        """
+        # InternVL cuts a picture into tiles of its own size; only the whole budget matters there.
+        factor = self.factor or (FACTOR if self.family == "qwen3_vl" else 1)
+        return fit(image, max_pixels or self.max_pixels, factor)
+
     @property
     def speaker(self) -> Family:
         """The family whose prompts and answers the model speaks."""
@@ -120,6 +136,7 @@ def load_info(path: Path, tasks: Iterable[Task] | None = None, family: str | Non
     info = replace(info, family=family) if family else info
     if info.thinking is None:
         info = replace(info, thinking=thinking_in(path))
+    info = replace(info, factor=_factor(path) if info.family == "qwen3_vl" else None)
     return replace(info, tasks=_tasks(list(tasks), "tasks")) if tasks is not None else info
 
 
@@ -248,6 +265,25 @@ def _family_of(path: Path) -> str:
             "the parameter family"
         )
     return found
+
+
+def _factor(path: Path) -> int | None:
+    """Read from the folder's own processor how long the side of a patch group is; None where it does not say."""
+    for name in PROCESSORS:
+        if (path / name).is_file():
+            data = _read_object(path / name)
+            sizes = data.get("image_processor", data)
+            sizes = sizes if isinstance(sizes, dict) else {}
+            patch, merge = sizes.get("patch_size"), sizes.get("merge_size")
+            if patch is None and merge is None:
+                continue
+            if not (isinstance(patch, int) and isinstance(merge, int) and patch > 0 and merge > 0):
+                raise ValueError(
+                    f"{path / name}: patch_size {patch!r} and merge_size {merge!r} must be positive whole numbers; "
+                    "bring the model's own file"
+                )
+            return patch * merge
+    return None
 
 
 def _read_object(file: Path) -> dict[str, Any]:

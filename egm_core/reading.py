@@ -25,6 +25,8 @@ EXPLANATIONS = {
     "degenerate": "the box has no area",
 }
 
+# What every tokenizer's own markers begin with: <|im_end|>, <IMG_CONTEXT>, </img>.
+_MARKUP = re.compile(r"<(?=[|/!A-Za-z])")
 _FILLER = frozenset(("a", "an", "the", "of", "in", "on", "at", "to", "with", "object", "item", "target"))
 
 
@@ -63,3 +65,15 @@ def label_doubt(label: str, sent: str) -> tuple[str, ...]:
 def _words(text: str) -> set[str]:
     words = re.findall(r"[^\W_]+", text.lower())
     return {word.removesuffix("s") if len(word) > 3 else word for word in words if word not in _FILLER}
+
+
+def set_apart(sent: str) -> str:
+    """Write an expression so that no tokenizer finds a marker of its own in it, however they nest."""
+    return _MARKUP.sub("< ", sent)
+
+
+def markup_doubt(instruction: str) -> tuple[str, ...]:
+    """Warn where an instruction is not asked letter by letter."""
+    if not _MARKUP.search(instruction):
+        return ()
+    return ("instruction_markup: each '<' was set apart, so that nothing is read as a marker of the model's own",)

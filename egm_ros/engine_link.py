@@ -14,6 +14,7 @@ from typing import Literal
 
 from egm_core.calibration import note
 from egm_core.engines.base import Engine, EngineError, Health
+from egm_core.engines.keys import key_refusal
 from egm_core.engines.openai import OpenAIEngine, Timeouts
 from egm_ros.engine_ear import EngineEar
 from egm_ros.engine_plan import EnginePlan, locate
@@ -238,8 +239,12 @@ class EngineLink:
             url = f"http://127.0.0.1:{port}"
         self._set(EngineState("starting", "engine_starting", f"waiting for {plan.model} at {url}"))
         engine = EngineEar(OpenAIEngine(
-            url, plan.served, plan.api_key_env, plan.dialect, Timeouts(read=PATIENCE, total=PATIENCE)
+            url, plan.served, plan.api_key_env, plan.dialect, Timeouts(read=PATIENCE, total=PATIENCE),
+            image_format=plan.image_format, clear_hosts=plan.clear_hosts,
         ), self.care.query_timeout)
+        refused = key_refusal(url, plan.api_key_env, plan.clear_hosts)
+        if refused:
+            self._log(refused)
         self.engine = engine
         engine.start()
         deadline = time.monotonic() + plan.start_timeout

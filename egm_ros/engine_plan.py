@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from egm_core.engines.pictures import PictureFormat
 from egm_core.engines.served_models import Wanted
 from egm_core.families.known import family_of_name
 from egm_core.model_folder import ModelInfo, load_info, resolve
@@ -33,6 +34,8 @@ class EnginePlan:
     command: str
     python: str
     api_key_env: str
+    clear_hosts: tuple[str, ...]
+    image_format: PictureFormat
     dialect: str
     start_timeout: float
     family: str
@@ -76,6 +79,8 @@ def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
         command=settings.engine_command,
         python=os.path.expanduser(settings.engine_python),
         api_key_env=settings.engine_api_key_env,
+        clear_hosts=settings.engine_key_in_clear,
+        image_format=settings.engine_image_format,
         dialect=settings.engine_dialect,
         start_timeout=settings.engine_start_timeout,
         family=settings.family,

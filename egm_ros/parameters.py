@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from egm_core.engines.dialects import DIALECTS
+from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.families import FAMILIES
 
 Value = bool | int | float | str | tuple[str, ...]
@@ -94,6 +95,10 @@ GROUNDING: tuple[ParameterSpec, ...] = (
     ParameterSpec("engine_python", "", "Interpreter that has PyTorch and runs this package's own server;"
                   " empty: the node's."),
     ParameterSpec("engine_api_key_env", "OPENAI_API_KEY", "Environment variable that holds the server's API key."),
+    ParameterSpec("engine_key_in_clear", ("",), "Hosts that may have the API key without TLS; it goes otherwise over"
+                  " https or to this machine alone, and the log says where it does not go."),
+    ParameterSpec("engine_image_format", "jpeg", "How pictures go to the engine: jpeg (quality 95) takes a tenth of the"
+                  " time, png keeps every pixel.", choices=FORMATS),
     ParameterSpec("engine_dialect", "auto", "How the server takes grammars and images.",
                   choices=("auto", *DIALECTS)),
     ParameterSpec("engine_start_timeout", 600.0, "How long a starting server may take until it is replaced.",
@@ -162,6 +167,8 @@ class Settings:
     engine_command: str
     engine_python: str
     engine_api_key_env: str
+    engine_key_in_clear: tuple[str, ...]
+    engine_image_format: PictureFormat
     engine_dialect: str
     engine_start_timeout: float
     engine_health_timeout: float
@@ -195,6 +202,7 @@ class Settings:
                 raise ValueError(problem)
         given: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
         given["cameras"] = tuple(given["cameras"])
+        given["engine_key_in_clear"] = tuple(given["engine_key_in_clear"])
         settings = cls(**given)
         problem = settings.contradiction()
         if problem:

@@ -22,6 +22,9 @@ State = Literal["starting", "ready", "failed", "closed"]
 Grammar = Literal["enforced", "accepted", "none"]
 
 
+LEAST_SEED, LARGEST_SEED = -(2**63), 2**64 - 1
+
+
 class EngineError(RuntimeError):
     """An engine that could not answer; `reason` is one word for programs, the text is for people.
 
@@ -76,6 +79,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise ValueError(f"max_tokens is {self.max_tokens}; give at least 1")
+        if self.seed is not None and not LEAST_SEED <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed is {self.seed}; give a whole number of 64 bits")
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0 or self.repetition_penalty <= 0:
             raise ValueError(
                 f"{self} cannot be sampled from: temperature >= 0, 0 < top_p <= 1, top_k >= 0, penalty > 0"
@@ -106,6 +111,12 @@ class Request:
             raise ValueError(
                 f"an image must be (H, W, 3) uint8 RGB and not empty, not {self.image.shape} {self.image.dtype}"
             )
+        try:
+            self.prompt.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"the prompt is no Unicode text ({error.reason} at {error.start}); send it as UTF-8"
+            ) from error
         if self.regex is not None and self.json_schema is not None:
             raise ValueError("a request takes a regex or a JSON schema, not both")
 

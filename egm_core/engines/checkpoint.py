@@ -9,21 +9,27 @@ InternVL (hf) through the Auto classes.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
+from jinja2 import TemplateError
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from egm_core.engines.base import EngineError
 from egm_core.families.thinking import Thinking, thinking_of
 from egm_core.torchvision_shim import install_schemas
 
 TINY_PARAMETERS = 50_000_000
+# Tags that prompts and answers are written with, whatever a tokenizer calls them.
+TAGS = frozenset({"<think>", "</think>", "<answer>", "</answer>", "<ref>", "</ref>", "<box>", "</box>"})
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,9 @@ class Checkpoint:
         self.tiled = self.model.config.model_type == "internvl"
         self._options = self._image_options(max_pixels)
         self._tile_tokens = _tile_tokens(path, self.model.config) if self.tiled else 0
+        # Characters of the longest token: a prompt of more of them than fit is refused before it is read.
+        self.longest_token: int = max(len(token) for token in self.tokenizer.get_vocab())
+        self._plain = _plain(self.tokenizer)
 
     def _image_options(self, max_pixels: int | None) -> dict[str, Any]:
         if self.tiled:
@@ -88,6 +97,12 @@ class Checkpoint:
             size["longest_edge"] = min(size["longest_edge"], max_pixels)
             size["shortest_edge"] = min(size["shortest_edge"], size["longest_edge"])
         return {"size": {"shortest_edge": size["shortest_edge"], "longest_edge": size["longest_edge"]}}
+
+    @property
+    def context(self) -> int:
+        """Tokens that prompt, picture and answer may have together."""
+        text = self.model.config.get_text_config()
+        return int(getattr(text, "max_position_embeddings", None) or self.tokenizer.model_max_length)
 
     @property
     def pad_id(self) -> int:
@@ -132,15 +147,36 @@ class Checkpoint:
     def ids(self, prompt: str, picture: Picture, template: dict[str, Any] | None = None) -> list[int]:
         """Write the chat around a prompt and its picture as token ids, up to where the answer begins.
 
+        The prompt is text and nothing else: a chat or image marker in it is spelt out, like any other word.
         `template` are further arguments of the chat template.
         """
-        for token in self.tokenizer.convert_ids_to_tokens(sorted(self.banned_ids)):
-            prompt = prompt.replace(token, "")
-        content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        chat = [{"role": "user", "content": content}]
-        text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True, **(template or {}))
-        text = text.replace(self.image_token, picture.placeholder, 1)
+        before, after = self._chat(template or {})
+        before = before.replace(self.image_token, picture.placeholder, 1)
+        banned = self.banned_ids
+        words = [i for i in self._plain.encode(prompt, add_special_tokens=False).ids if i not in banned]
+        return [*self._ids(before), *words, *self._ids(after)]
+
+    def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _chat(self, template: dict[str, Any]) -> tuple[str, str]:
+        """Give the chat's text before and after a prompt."""
+        place = secrets.token_hex(16)
+        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": place}]}]
+        taken = template.keys() & signature(self.tokenizer.apply_chat_template).parameters.keys()
+        if taken:
+            raise EngineError("engine_request", f"{', '.join(sorted(taken))} cannot be an argument of the chat template")
+        try:
+            text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True, **template)
+        except TemplateError as error:
+            raise EngineError("engine_request", f"the chat template refuses {sorted(template)}: {error}") from error
+        before, found, after = text.partition(place)
+        if not found or before.count(self.image_token) != 1:
+            raise EngineError(
+                "engine_failed",
+                f"{self.path}: its chat template does not put one picture, {self.image_token}, before the prompt",
+            )
+        return before, after
 
     def batch(self, rows: Sequence[tuple[list[int], Picture]]) -> dict[str, Any]:
         """Put prompts and pictures together, padded on the left, as the model's keyword arguments."""
@@ -179,6 +215,19 @@ class Checkpoint:
             features.pooler_output = tuple(features.pooler_output[i] for i in which)
             features.deepstack_features = [tuple(layer[i] for i in which) for layer in features.deepstack_features]
         return {**inputs, "mm_encoder_outputs": {"image": features}}
+
+
+def _plain(tokenizer: Any) -> Tokenizer:
+    """Make a tokenizer that reads the chat's own markers as text; answer tags stay tokens, for prompts hold them.
+
+    Markers get names that nobody can write, for the numbers of the tokens after them go by their places.
+    """
+    data = json.loads(tokenizer.backend_tokenizer.to_str())
+    for token in data["added_tokens"]:
+        if token["special"] and token["content"] not in TAGS:
+            token["content"] = secrets.token_hex(16)
+    data["post_processor"] = data["truncation"] = data["padding"] = None
+    return Tokenizer.from_str(json.dumps(data))
 
 
 def _tile_tokens(path: Path, config: Any) -> int:

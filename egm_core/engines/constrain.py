@@ -17,8 +17,7 @@ from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 
 from egm_core.engines.base import EngineError, Request
-
-TAGS = frozenset({"<think>", "</think>", "<answer>", "</answer>", "<ref>", "</ref>", "<box>", "</box>"})
+from egm_core.engines.checkpoint import TAGS
 
 
 class _Vocabulary:

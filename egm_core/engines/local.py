@@ -252,7 +252,7 @@ class TransformersEngine(Engine):
                 picture = self._picture(checkpoint, request.image)
             except ValueError as error:
                 raise EngineError("engine_request", f"the image cannot be used: {error}") from error
-            row = Row(request, checkpoint.ids(request.prompt, picture, request.template), picture)
+            row = Row(*_within(request, checkpoint, picture), picture)
             if request.regex is not None or request.json_schema is not None:
                 if self._grammars is None:
                     self._grammars = Grammars(checkpoint.tokenizer, checkpoint.end_ids)
@@ -345,6 +345,25 @@ class TransformersEngine(Engine):
         self._counts.completed += sum(row.finish in ("stop", "length") for row in rows)
         self._counts.aborted += sum(row.finish == "abort" for row in rows)
         self._counts.failed += sum(row.finish == "error" for row in rows)
+
+
+def _within(request: Request, checkpoint: Checkpoint, picture: Picture) -> tuple[Request, list[int]]:
+    """Write a prompt as token ids, and let its answer end where the model's context does; EngineError if none fits."""
+    context = checkpoint.context
+    characters = len(request.prompt)
+    if characters > context * checkpoint.longest_token:
+        raise EngineError(
+            "engine_request", f"{characters} characters cannot fit the model's {context} tokens; ask shorter"
+        )
+    ids = checkpoint.ids(request.prompt, picture, request.template)
+    if len(ids) >= context:
+        raise EngineError(
+            "engine_request",
+            f"prompt and picture are {len(ids)} tokens, and the model has room for {context}; ask shorter, "
+            "or lower max_pixels",
+        )
+    longest = min(request.sampling.max_tokens, context - len(ids))
+    return replace(request, sampling=replace(request.sampling, max_tokens=longest)), ids
 
 
 def _together(rows: Sequence[Row]) -> list[Row]:

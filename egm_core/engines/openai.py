@@ -9,32 +9,27 @@ good with each request that is cancelled in an unlucky moment (encode/httpcore#1
 from __future__ import annotations
 
 import asyncio
-import base64
 import concurrent.futures
-import os
 import ssl
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
-import cv2
 import httpx
-import numpy as np
-from numpy.typing import NDArray
 
 from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
+from egm_core.engines.chat_body import Unsendable, chat_body
 from egm_core.engines.dialects import DIALECTS, Dialect, dialect_of
+from egm_core.engines.keys import authorization, is_loopback, key_refusal
+from egm_core.engines.limits import Limit, LimitFields, next_field
+from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.engines.served_models import Wanted, choose, read_list, unknown_model
-from egm_core.engines.sse import Reader, error_message, excerpt
+from egm_core.engines.sse import Reader, error_message, excerpt, lines
 from egm_core.families.thinking import PROBE, PROBED, Thinking, thinking_of
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-IMAGES_KEPT = 4
 THINKING_WAIT = 10.0
 
 
@@ -52,6 +47,7 @@ class _Job:
     request: Request
     chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
     ended: bool = False
+    refusal: str = ""
     task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
@@ -65,8 +61,10 @@ class OpenAIEngine(Engine):
     """A vision-language model behind the OpenAI chat API at `url` (with or without `/v1`).
 
     `model` None takes the only one that the server lists, `Wanted` says how to choose. The API key is read from the
-    environment variable `api_key_env` where that is set. `dialect` "auto" asks the server who it is. `verify` is True,
-    False, or the path of a CA bundle for TLS. `image_format` "png" keeps every pixel, "jpeg" is smaller.
+    environment variable `api_key_env` where that is set; it goes over TLS, to this machine, or in clear to the hosts
+    of `clear_hosts`, and a warning says where it does not go. `dialect` "auto" asks the server who it is. `verify` is
+    True, False, or the path of a CA bundle for TLS. `image_format` "png" keeps every pixel, "jpeg" is smaller and
+    quicker.
     """
 
     def __init__(
@@ -77,15 +75,16 @@ class OpenAIEngine(Engine):
         dialect: str = "auto",
         timeouts: Timeouts | None = None,
         verify: bool | str = True,
-        image_format: str = "png",
+        image_format: PictureFormat = "png",
+        clear_hosts: Iterable[str] = (),
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not a server's address; write http://host:port or https://host:port")
         if dialect != "auto" and dialect not in DIALECTS:
             raise ValueError(f"unknown dialect {dialect!r}; there are auto, {', '.join(DIALECTS)}")
-        if image_format not in ("png", "jpeg"):
-            raise ValueError(f"unknown image format {image_format!r}; there are png and jpeg")
+        if image_format not in FORMATS:
+            raise ValueError(f"unknown image format {image_format!r}; there are {' and '.join(FORMATS)}")
         self.url = url.rstrip("/").removesuffix("/v1")
         self.timeouts = timeouts or Timeouts()
         self._wanted = model if isinstance(model, Wanted) else Wanted(model or "")
@@ -95,22 +94,22 @@ class OpenAIEngine(Engine):
         self._described = False
         self._refused = False
         self._image_format = image_format
-        self._clip_tokens = True
+        self._limits = LimitFields()
         self._thinking: Thinking | None = None
         self._asked_thinking = False
         self._jobs: set[_Job] = set()
         self._lock = threading.Lock()
-        self._images: OrderedDict[tuple[tuple[int, ...], bytes], str] = OrderedDict()
         self._closed = False
-        key = os.environ.get(api_key_env, "") if api_key_env else ""
+        hosts = tuple(clear_hosts)
+        self._keyless = key_refusal(self.url, api_key_env, hosts)
         self._client_options: dict[str, Any] = {
             "base_url": self.url,
-            "headers": {"Authorization": f"Bearer {key}"} if key else {},
+            "headers": authorization(self.url, api_key_env, hosts),
             "verify": _context(verify if parts.scheme == "https" else False),
             "timeout": httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
             # Servers drop idle connections after about five seconds; a request must not meet a dropped one.
             "limits": httpx.Limits(keepalive_expiry=3.0),
-            "trust_env": parts.hostname not in LOOPBACK,
+            "trust_env": not is_loopback(parts.hostname),
         }
         self._loop = asyncio.new_event_loop()
         self._client: httpx.AsyncClient | None = None
@@ -317,8 +316,9 @@ class OpenAIEngine(Engine):
         try:
             async with asyncio.timeout(self.timeouts.total):
                 await self._describe()
-                if not await self._exchange(job):
-                    await self._exchange(job)
+                limit: Limit | None = self._limits.field(job.request)
+                while limit is not None:
+                    limit = await self._exchange(job, limit)
         except EngineError as error:
             self._put(job, error)
         except TimeoutError:
@@ -333,16 +333,19 @@ class OpenAIEngine(Engine):
             self._put(job, EngineError("engine_unreachable", text))
         except httpx.HTTPError as error:
             self._put(job, EngineError("engine_cut_stream", f"the connection to {self.url} broke ({_named(error)})"))
+        except Unsendable as error:
+            self._put(job, EngineError("engine_request", str(error)))
         except (UnicodeError, ValueError) as error:
             self._put(job, EngineError("engine_garbage", f"{type(error).__name__}: {error}"))
 
-    async def _exchange(self, job: _Job) -> bool:
-        """Ask once and read the answer; False where the server wants to be asked in another way."""
+    async def _exchange(self, job: _Job, limit: Limit) -> Limit | None:
+        """Ask once and read the answer; where the server wants to be asked anew, give the field to limit it with."""
         if job.ended:
-            return True
+            return None
         job.task = asyncio.current_task()
-        limited = self._clip_tokens
-        body = await asyncio.to_thread(self._body, job.request, limited)
+        body = await asyncio.to_thread(
+            chat_body, job.request, self._model, limit, self._image_format, self._dialect
+        )
         async with (
             httpx.AsyncClient(**self._client_options) as client,
             client.stream("POST", "/v1/chat/completions", json=body) as response,
@@ -350,33 +353,37 @@ class OpenAIEngine(Engine):
             if not response.is_success:
                 text = (await response.aread()).decode("utf-8", "replace")
                 if unknown_model(response.status_code, text) and await self._renamed(body["model"]):
-                    return False
-                if response.status_code == 400 and limited and _about_length(text):
-                    self._clip_tokens = False
-                    return False
-                raise EngineError(f"engine_http_{response.status_code}", error_message(text))
-            await self._read(job, response)
-        return True
+                    return limit
+                other = next_field(limit, text) if response.status_code in (400, 422) else None
+                if other is not None:
+                    job.refusal = error_message(text)
+                    return other
+                key = f"; {self._keyless}" if self._keyless and response.status_code in (401, 403) else ""
+                raise EngineError(f"engine_http_{response.status_code}", error_message(text) + key)
+            if job.refusal:
+                self._limits.learn(job.request, limit, self.url, job.refusal)
+            await self._read(job, response, bool(limit))
+        return None
 
-    async def _read(self, job: _Job, response: httpx.Response) -> None:
+    async def _read(self, job: _Job, response: httpx.Response, limited: bool) -> None:
         reader = Reader()
         kind = response.headers.get("content-type", "")
         if kind.startswith("application/json"):
             await response.aread()
             chunk = reader.event(response.json(), "message")
-            if chunk is None or not reader.finish:
+            if chunk is None:
                 raise EngineError("engine_empty", f"{self.url} answered without text")
-            self._put(job, chunk)
+            self._put(job, Chunk(chunk.text, chunk.tokens, chunk.finish or "stop"))
             return
         if not kind.startswith("text/event-stream"):
             text = (await response.aread()).decode("utf-8", "replace")
             raise EngineError("engine_garbage", f"neither a stream nor JSON but {kind or 'nothing'}: {excerpt(text)!r}")
         count = 0
-        async for line in response.aiter_lines():
+        async for line in lines(response.aiter_bytes()):
             chunk = reader.line(line)
             if chunk is not None:
                 count += max(1, len(chunk.tokens))
-                if chunk.finish is None and count >= job.request.sampling.max_tokens and not self._clip_tokens:
+                if chunk.finish is None and count >= job.request.sampling.max_tokens and not limited:
                     chunk = Chunk(chunk.text, chunk.tokens, "length")
                 self._put(job, chunk)
                 if chunk.finish is not None and reader.finish is None:
@@ -387,42 +394,8 @@ class OpenAIEngine(Engine):
             raise EngineError("engine_empty", f"{self.url} ended its answer before it began")
         if not reader.done and reader.finish is None:
             raise EngineError("engine_cut_stream", f"{self.url} ended its answer half way")
+        reader.close()
         self._put(job, Chunk("", (), "stop"))
-
-    def _body(self, request: Request, limited: bool) -> dict[str, Any]:
-        sampling = request.sampling
-        image = {"type": "image_url", "image_url": {"url": self._data_url(request.image)}}
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": [{"role": "user", "content": [image, {"type": "text", "text": request.prompt}]}],
-            "stream": True,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-        }
-        if limited:
-            body["max_tokens"] = sampling.max_tokens
-        if sampling.seed is not None:
-            body["seed"] = sampling.seed
-        if request.logprobs:
-            body["logprobs"] = True
-        return body | (self._dialect.extra(request) if self._dialect else {})
-
-    def _data_url(self, image: NDArray[np.uint8]) -> str:
-        image = np.ascontiguousarray(image)
-        key = (image.shape, blake2b(image.data, digest_size=16).digest())
-        with self._lock:
-            if key in self._images:
-                return self._images[key]
-        quality = [cv2.IMWRITE_PNG_COMPRESSION, 1] if self._image_format == "png" else [cv2.IMWRITE_JPEG_QUALITY, 95]
-        done, data = cv2.imencode(f".{self._image_format}", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-        if not done:
-            raise EngineError("engine_request", f"the image {image.shape} cannot be written as {self._image_format}")
-        url = f"data:image/{self._image_format};base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
-        with self._lock:
-            self._images[key] = url
-            while len(self._images) > IMAGES_KEPT:
-                self._images.popitem(last=False)
-        return url
 
 
 def _context(verify: bool | str) -> ssl.SSLContext:
@@ -432,9 +405,3 @@ def _context(verify: bool | str) -> ssl.SSLContext:
 
 def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _about_length(text: str) -> bool:
-    """Tell whether a server refuses a request because its limit of tokens does not fit the model's context."""
-    text = text.lower()
-    return "max_tokens" in text or "max_completion_tokens" in text or "context length" in text

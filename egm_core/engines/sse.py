@@ -7,12 +7,23 @@ so that every engine gives the same text.
 from __future__ import annotations
 
 import json
+import logging
+import math
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 from egm_core.engines.base import Chunk, EngineError, Token
 
-FINISHES = {"length": "length", "abort": "abort"}
+LENGTH = ("length", "max_tokens", "model_length")
+STOP = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "tool_calls", "function_call")
+GIVEN_UP = ("abort", "aborted", "cancelled", "canceled", "cancel")
+FAILED = ("error", "failed", "timeout")
+WITHHELD = ("content_filter", "safety")
+PINGS = ("ping", "keepalive", "keep-alive", "heartbeat")
 SHOWN = 200
+_log = logging.getLogger("egm.engine")
+_Logged = tuple[str, float | None]
 
 
 def excerpt(text: str) -> str:
@@ -33,6 +44,24 @@ def error_message(text: str) -> str:
     return excerpt(data if isinstance(data, str) else json.dumps(data))
 
 
+async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """Split a stream of bytes into lines as events have them: at CR, LF or both, and at nothing else.
+
+    Python's own lines also end at U+2028 and others, which JSON may hold unescaped.
+    """
+    rest = b""
+    async for piece in pieces:
+        rest += piece
+        # A CR at the end may be the first half of CR LF.
+        held = b"\r" if rest.endswith(b"\r") else b""
+        *whole, rest = re.split(rb"\r\n|\n|\r", rest.removesuffix(held))
+        rest += held
+        for line in whole:
+            yield line.decode("utf-8", "replace")
+    if rest:
+        yield rest.rstrip(b"\r").decode("utf-8", "replace")
+
+
 class Reader:
     """Turns the events of one answer into chunks; a Reader serves one answer only."""
 
@@ -41,10 +70,21 @@ class Reader:
         self.events = 0
         self.done = False
         self._thinking = False
+        self._kind = ""
+        self._begun = ""
+        self._owed: list[_Logged] = []
 
     def line(self, line: str) -> Chunk | None:
         """Read one line of an event stream; gives a chunk where it carries text, tokens or the end."""
-        if not line.strip() or line.startswith(":") or line.startswith(("event:", "id:", "retry:")):
+        line = line.removeprefix("\ufeff")
+        if not line.strip():
+            self.close()
+            self._kind = ""
+            return None
+        if line.startswith("event:"):
+            self._kind = line[6:].strip().lower()
+            return None
+        if line.startswith((":", "id:", "retry:")):
             return None
         if not line.startswith("data:"):
             raise EngineError("engine_garbage", f"not an event of a stream: {excerpt(line)!r}")
@@ -52,29 +92,43 @@ class Reader:
         if data == "[DONE]":
             self.done = True
             return None
+        if self._kind in PINGS or not data:
+            return None
         try:
-            event = json.loads(data)
-        except ValueError as error:
-            raise EngineError("engine_garbage", f"not JSON: {excerpt(data)!r}") from error
+            event = json.loads(self._begun + data)
+        except ValueError:
+            # The data of an event may go on in the next line.
+            self._begun += data + "\n"
+            if not self._begun.startswith(("{", "[")):
+                self.close()
+            return None
+        self._begun = ""
+        if self._kind == "error" and isinstance(event, dict) and not event.get("error"):
+            event = {"error": event}
         return self.event(event, "delta")
+
+    def close(self) -> None:
+        """Raise EngineError where the last event broke off."""
+        begun, self._begun = self._begun, ""
+        if begun:
+            raise EngineError("engine_garbage", f"not JSON: {excerpt(begun)!r}")
 
     def event(self, event: Any, field: str) -> Chunk | None:
         """Read one event, whose text lies in `delta` (streams) or `message` (whole answers)."""
         try:
-            if event.get("error"):
-                raise EngineError("engine_failed", error_message(json.dumps(event)))
+            if event.get("error") or event.get("object") == "error":
+                raise _trouble(event)
+            if "choices" not in event and str(event.get("type")).lower() in PINGS:
+                return None
             self.events += 1
             if not event["choices"]:
                 return None
             choice = event["choices"][0]
             delta = choice.get(field) or {}
-            thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
-            content = delta.get("content") or ""
-            logged = (choice.get("logprobs") or {}).get("content") or []
-            tokens = [(str(entry["token"]), float(entry["logprob"])) for entry in logged]
+            thought = _text(delta.get("reasoning_content") or delta.get("reasoning"))
+            content = _text(delta.get("content"))
+            tokens = _logged(choice.get("logprobs"))
             finish = choice.get("finish_reason")
-            if not isinstance(thought, str) or not isinstance(content, str):
-                raise TypeError(f"text is {type(content).__name__}")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise EngineError("engine_garbage", f"not a chat answer ({error}): {excerpt(str(event))!r}") from error
         pieces: list[str] = []
@@ -87,24 +141,81 @@ class Reader:
         pieces.append(content)
         text = "".join(pieces)
         if finish:
-            self.finish = FINISHES.get(finish, "stop")
+            self.finish = _finish(str(finish))
         if not text and not self.finish:
+            # Some servers tell of a token before its text, such as of half a character.
+            self._owed += tokens
             return None
-        return Chunk(text, _aligned(text, tokens) if logged else (), self.finish)
+        aligned: tuple[Token, ...] = ()
+        if tokens or self._owed:
+            aligned, self._owed = _aligned(text, self._owed, tokens)
+        return Chunk(text, aligned, self.finish)
 
 
-def _aligned(text: str, logged: list[tuple[str, float]]) -> tuple[Token, ...]:
-    """Lay the logged tokens along the text; text that no token spells becomes one without a probability."""
+def _trouble(event: dict[str, Any]) -> EngineError:
+    """Make the error that a server tells in place of an answer; its code says whose fault it was."""
+    error = event.get("error")
+    code = error.get("code") if isinstance(error, dict) else event.get("code")
+    known = str(code).isdecimal() and 400 <= int(str(code)) < 600
+    return EngineError(f"engine_http_{code}" if known else "engine_failed", error_message(json.dumps(event)))
+
+
+def _finish(told: str) -> str:
+    """Give our word for why an answer ended; EngineError where what came is no answer."""
+    name = told.lower()
+    if name in FAILED or name in WITHHELD:
+        reason = "engine_failed" if name in FAILED else "engine_request"
+        raise EngineError(reason, f"the server ended the answer with finish_reason {told!r}")
+    if name in LENGTH or name in GIVEN_UP:
+        return "length" if name in LENGTH else "abort"
+    if name not in STOP:
+        _log.warning("the server ended an answer with an unknown finish_reason %r; it counts as whole", told)
+    return "stop"
+
+
+def _text(value: Any) -> str:
+    """Give a field's text, which may come as a list of parts; TypeError for anything else."""
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"text is {type(value).__name__}")
+    return value or ""
+
+
+def _logged(logprobs: Any) -> list[_Logged]:
+    """Give the tokens that a server tells of; what is no finite probability is one that is not known."""
+    entries = logprobs.get("content") if isinstance(logprobs, dict) else None
+    tokens: list[_Logged] = []
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("token"), str):
+            value = entry.get("logprob")
+            known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            tokens.append((entry["token"], min(float(entry["logprob"]), 0.0) if known else None))
+    return tokens
+
+
+def _aligned(text: str, owed: list[_Logged], logged: list[_Logged]) -> tuple[tuple[Token, ...], list[_Logged]]:
+    """Lay the logged tokens along the text; gives with them those whose text is still to come.
+
+    Text that no token spells becomes one without a probability. A token of before counts only where it stands next.
+    """
     tokens: list[Token] = []
     rest = text
+    for spelt, logprob in owed:
+        if spelt and rest.startswith(spelt):
+            tokens.append(Token(spelt, logprob))
+            rest = rest[len(spelt) :]
+    still: list[_Logged] = []
     for spelt, logprob in logged:
         at = rest.find(spelt) if spelt else -1
         if at < 0:
+            still.append((spelt, logprob))
             continue
+        still.clear()
         if at > 0:
             tokens.append(Token(rest[:at]))
         tokens.append(Token(spelt, logprob))
         rest = rest[at + len(spelt) :]
     if rest:
         tokens.append(Token(rest))
-    return tuple(tokens)
+    return tuple(tokens), still

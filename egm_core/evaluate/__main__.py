@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     asked.add_argument("--queries-per-scene", type=int, default=3, help="expressions per scene, each asked twice")
     asked.add_argument("--model", default=EMBEDDED, help="model folder, or the embedded model's name")
     asked.add_argument("--engine-url", help="ask an OpenAI-compatible server instead; --model still says how to ask")
+    asked.add_argument(
+        "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
+    )
     asked.add_argument("--device", default="auto", help="torch device of the in-process engine")
     asked.add_argument("--threads", type=int, help="torch threads of the in-process engine")
     asked.add_argument("--batch", type=int, default=32, help="queries answered together; a tiny model gains up to 96")
@@ -99,6 +102,7 @@ def _evaluation(arguments: argparse.Namespace) -> Evaluation:
         reasoning=not arguments.no_reasoning,
         mode=arguments.mode,
         engine_url=arguments.engine_url,
+        key_in_clear=tuple(arguments.key_in_clear),
         device=arguments.device,
         threads=arguments.threads,
         batch=arguments.batch,

@@ -105,11 +105,12 @@ def _asked(
     asked: list[Query] = []
     requests: list[Request] = []
     for scene in scenes:
+        picture = info.fit(scene.image)
         for query in scene_queries(scene, queries_per_scene):
             name = f"{scene.seed}:{len(requests)}"
             prompt = info.prompt(query.text, query.task)
             requests.append(
-                Request(name, scene.image, prompt, sampling, regex=regex, template=template, reasoning=reasoning)
+                Request(name, picture, prompt, sampling, regex=regex, template=template, reasoning=reasoning)
             )
             asked.append(query)
     began = time.perf_counter()

@@ -27,7 +27,8 @@ from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene
 class Evaluation:
     """What is asked of which model, and how it runs; `threads` and `device` are those of the in-process engine.
 
-    With `engine_url` an OpenAI-compatible server answers, and `model` still says how to ask.
+    With `engine_url` an OpenAI-compatible server answers, and `model` still says how to ask; pictures go as PNG, and an
+    API key over TLS, to this machine, or to the hosts of `key_in_clear`.
     """
 
     model: str = EMBEDDED
@@ -37,6 +38,7 @@ class Evaluation:
     reasoning: bool = True
     mode: Mode = "paper"
     engine_url: str | None = None
+    key_in_clear: tuple[str, ...] = ()
     device: str = "auto"
     threads: int | None = None
     batch: int = 32
@@ -54,7 +56,7 @@ class Evaluation:
             return "transformers"
         from egm_core.engines.openai import OpenAIEngine
 
-        server = OpenAIEngine(self.engine_url)
+        server = OpenAIEngine(self.engine_url, clear_hosts=self.key_in_clear)
         try:
             return server.kind()
         finally:
@@ -100,7 +102,7 @@ def engine(evaluation: Evaluation, info: ModelInfo) -> Engine:
     if evaluation.engine_url:
         from egm_core.engines.openai import OpenAIEngine
 
-        return OpenAIEngine(evaluation.engine_url)
+        return OpenAIEngine(evaluation.engine_url, clear_hosts=evaluation.key_in_clear)
     from egm_core.engines.local import TransformersEngine
 
     if info.path is None:

@@ -3,9 +3,11 @@
     python -m egm_core.serve --model PATH [--host 127.0.0.1] [--port 8000] [--device auto] [--dtype auto]
                              [--max-pixels N] [--max-tokens 4096] [--max-queue 32] [--max-batch 8] [--threads N]
                              [--served-model-name NAME] [--online] [--exit-with-parent]
+                             [--api-key-env NAME | --without-key]
 
 Prints `egm_core.serve: listening on http://HOST:PORT` once connections are taken (`--port 0` picks a free port);
-/health answers 503 until the model is loaded. SIGTERM and SIGINT end it with exit status 0.
+/health answers 503 until the model is loaded. Beyond this
+machine it listens only with a key, or `--without-key`. SIGTERM and SIGINT end it with exit status 0.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from egm_core.console import finish
+from egm_core.engines.keys import is_loopback
 from egm_core.model_folder import load_info, resolve
 from egm_core.serve.app import create_app
 
@@ -41,6 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"egm_core.serve: {error}", file=sys.stderr)
         return 2
 
+    key = os.environ.get(options.api_key_env, "") if options.api_key_env else ""
+    problem = _open_door(options, key)
+    if problem:
+        print(f"egm_core.serve: {problem}", file=sys.stderr)
+        return 2
+    budget = options.max_pixels or info.max_pixels
+
     def load() -> TransformersEngine:
         from egm_core.engines.local import TransformersEngine
 
@@ -48,12 +58,19 @@ def main(arguments: list[str] | None = None) -> int:
             path,
             device=options.device,
             dtype=options.dtype,
-            max_pixels=options.max_pixels or info.max_pixels,
+            max_pixels=budget,
             threads=options.threads,
             max_batch=options.max_batch,
         )
 
-    app = create_app(load, options.served_model_name or info.name, options.max_tokens, options.max_queue)
+    app = create_app(
+        load,
+        options.served_model_name or info.name,
+        options.max_tokens,
+        options.max_queue,
+        key,
+        lambda image: info.fit(image, budget),
+    )
     config = uvicorn.Config(
         app, host=options.host, port=options.port, log_level=options.log_level, timeout_graceful_shutdown=GRACE
     )
@@ -94,10 +111,24 @@ def _follow(parent: int, server: uvicorn.Server) -> None:
     os._exit(1)
 
 
+def _open_door(options: argparse.Namespace, key: str) -> str:
+    """Say why the server must not listen as it was told to; empty where it may."""
+    if options.api_key_env and not key:
+        return f"{options.api_key_env} is empty; put the API key into that environment variable"
+    if not key and not options.without_key and not is_loopback(options.host):
+        return (
+            f"{options.host} can be reached from other machines: put a key into an environment variable and name it "
+            "with --api-key-env, or say --without-key to serve everybody there"
+        )
+    return ""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m egm_core.serve", description="A model behind the OpenAI chat API")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded one")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--api-key-env", default="", help="environment variable with the key that clients must send")
+    parser.add_argument("--without-key", action="store_true", help="listen beyond this machine without a key")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 picks a free one")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--dtype", default="auto", help="auto (float32 on a CPU), float32, bfloat16 or float16")

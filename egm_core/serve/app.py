@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -12,12 +13,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from egm_core.engines.base import Chunk, EngineError, Health, Token
 from egm_core.serve.protocol import ChatRequest, Refusal, completion, event, refusal_of, usage
+from egm_core.serve.reading import Fit, Reading, read_body
 
 if TYPE_CHECKING:
     from egm_core.engines.local import TransformersEngine
@@ -98,12 +99,19 @@ def _refused(refusal: Refusal) -> JSONResponse:
 
 
 def create_app(
-    load: Callable[[], TransformersEngine], model: str, max_tokens: int = 4096, max_queue: int = 32
+    load: Callable[[], TransformersEngine],
+    model: str,
+    max_tokens: int = 4096,
+    max_queue: int = 32,
+    api_key: str = "",
+    fit: Fit = lambda image: image,
 ) -> FastAPI:
     """Build the application around the engine that `load` makes; `model` is the name that clients ask for.
 
-    Answers end at `max_tokens`; with `max_queue` requests under way, a further one gets 429.
+    Answers end at `max_tokens`; with `max_queue` requests under way, a further one gets 429. With an `api_key`, all but
+    /health wants it as bearer token. `fit` shrinks a picture to the model's budget.
     """
+    reading = Reading(fit)
     service = Service(load, model, max_tokens, max_queue)
     born = int(time.time())
 
@@ -112,6 +120,7 @@ def create_app(
         loading = asyncio.create_task(asyncio.to_thread(service.start))
         yield
         await loading
+        reading.close()
         if service.engine is not None:
             await asyncio.to_thread(service.engine.close)
 
@@ -121,12 +130,6 @@ def create_app(
     @app.exception_handler(Refusal)
     async def on_refusal(request: Request, refusal: Refusal) -> Response:
         return _refused(refusal)
-
-    @app.exception_handler(RequestValidationError)
-    async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != "body")
-        return _refused(Refusal(400, "invalid_request_error", f"{where or 'the body'}: {first['msg']}"))
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
@@ -140,8 +143,14 @@ def create_app(
             body["counts"] = asdict(service.engine.counts())
         return JSONResponse(body, 200 if state.state == "ready" else 503)
 
+    def check_key(http: Request) -> None:
+        given = http.headers.get("authorization", "").removeprefix("Bearer ").encode("utf-8", "replace")
+        if api_key and not secrets.compare_digest(given, api_key.encode()):
+            raise Refusal(401, "authentication_error", "send this server's API key as bearer token")
+
     @app.get("/v1/models")
-    async def models() -> dict[str, Any]:
+    async def models(http: Request) -> dict[str, Any]:
+        check_key(http)
         entry: dict[str, Any] = {"id": service.model, "object": "model", "created": born, "owned_by": OWNER}
         thinking = service.engine.thinking() if service.engine is not None else None
         if thinking is not None:
@@ -149,16 +158,18 @@ def create_app(
         return {"object": "list", "data": [entry]}
 
     @app.post("/v1/chat/completions")
-    async def chat(body: ChatRequest, http: Request) -> Response:
+    async def chat(http: Request) -> Response:
+        check_key(http)
         engine = service.ready()
-        if body.model is not None and body.model != service.model:
-            raise Refusal(404, "not_found", f"there is no model {body.model!r} here; this server has {service.model!r}")
         if service.open >= service.max_queue:
             raise Refusal(429, "rate_limit_exceeded", f"{service.open} requests are under way already; try again soon")
         service.open += 1
         try:
+            body = await reading.chat(await read_body(http))
+            _check_model(body, service.model)
             answer = Answer(engine, f"chatcmpl-{uuid.uuid4().hex}")
-            request = await asyncio.to_thread(body.to_request, answer.id, service.max_tokens)
+            picture = await reading.picture(body.asked()[0])
+            request = body.to_request(answer.id, picture, service.max_tokens)
             try:
                 answer.prompt_tokens = await asyncio.to_thread(engine.submit, request, answer.emit)
             except EngineError as error:
@@ -187,6 +198,11 @@ def create_app(
             _end(service, answer)
 
     return app
+
+
+def _check_model(body: ChatRequest, model: str) -> None:
+    if body.model is not None and body.model != model:
+        raise Refusal(404, "not_found", f"there is no model {body.model[:100]!r} here; this server has {model!r}")
 
 
 def _end(service: Service, answer: Answer) -> None:

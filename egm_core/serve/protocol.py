@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from egm_core.engines.base import Chunk, EngineError, Request, Sampling, Token
+from egm_core.engines.base import LARGEST_SEED, LEAST_SEED, Chunk, EngineError, Request, Sampling, Token
 
-LARGEST_IMAGE = 100_000_000
+PARTS = 64
+COLDEST = 1e-5
+LONGEST_GRAMMAR = 10_000
 
 
 class Refusal(Exception):
@@ -32,6 +31,11 @@ class Refusal(Exception):
         return {"error": {"message": self.message, "type": self.kind, "param": None, "code": self.status}}
 
 
+def _null_is(default: Any) -> BeforeValidator:
+    """Take null for a default, as OpenAI does for what is optional."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
 class ImageURL(BaseModel):
     """Where a picture is: a data URL."""
 
@@ -42,7 +46,7 @@ class Part(BaseModel):
     """A piece of a message: text or a picture."""
 
     type: Literal["text", "image_url"]
-    text: str = ""
+    text: Annotated[str, _null_is("")] = ""
     image_url: ImageURL | None = None
 
 
@@ -50,56 +54,63 @@ class Message(BaseModel):
     """One turn of a chat."""
 
     role: str
-    content: str | list[Part]
+    content: str | Annotated[list[Part], Field(max_length=PARTS)]
 
 
 class StreamOptions(BaseModel):
     """What a stream carries beside text."""
 
-    include_usage: bool = False
+    include_usage: Annotated[bool, _null_is(False)] = False
 
 
 class ChatRequest(BaseModel):
     """OpenAI's chat request, with vLLM's names for what OpenAI lacks; further fields are ignored."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     model: str | None = None
-    messages: list[Message] = Field(min_length=1)
-    stream: bool = False
+    messages: list[Message] = Field(min_length=1, max_length=1)
+    stream: Annotated[bool, _null_is(False)] = False
     stream_options: StreamOptions | None = None
-    n: int = 1
+    n: Annotated[int, _null_is(1)] = 1
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=20, ge=-1)
-    repetition_penalty: float = Field(default=1.0, gt=0)
-    seed: int | None = None
-    logprobs: bool = False
+    temperature: Annotated[float, _null_is(0.0)] = Field(default=0.0, ge=0, le=2)
+    top_p: Annotated[float, _null_is(1.0)] = Field(default=1.0, gt=0, le=1)
+    top_k: Annotated[int, _null_is(20)] = Field(default=20, ge=-1)
+    # Beyond this a penalty leaves no finite logit.
+    repetition_penalty: Annotated[float, _null_is(1.0)] = Field(default=1.0, ge=0.01, le=100)
+    seed: int | None = Field(default=None, ge=LEAST_SEED, le=LARGEST_SEED)
+    logprobs: Annotated[bool, _null_is(False)] = False
     response_format: dict[str, Any] | None = None
     structured_outputs: dict[str, Any] | None = None
     chat_template_kwargs: dict[str, bool | int | float | str] | None = None
 
-    def to_request(self, request_id: str, limit: int) -> Request:
-        """Turn the body into an engine's request of at most `limit` tokens; Refusal says what does not fit."""
+    def asked(self) -> tuple[str, str]:
+        """Give the picture's URL and the prompt; Refusal says what does not fit."""
         if self.n != 1:
-            raise _refuse(f"n is {self.n}; this server gives one answer, so leave n out")
+            raise refuse(f"n is {self.n}; this server gives one answer, so leave n out")
         users = [message for message in self.messages if message.role == "user"]
         if len(self.messages) != 1 or len(users) != 1 or isinstance(users[0].content, str):
-            raise _refuse("send exactly one message, of role user, whose content is a list: one image_url and a text")
+            raise refuse("send exactly one message, of role user, whose content is a list: one image_url and a text")
         parts = users[0].content
         pictures = [part.image_url for part in parts if part.type == "image_url" and part.image_url is not None]
         prompt = "\n".join(part.text for part in parts if part.type == "text" and part.text)
         if len(pictures) != 1 or not prompt:
-            raise _refuse(f"send one image_url and a text, not {len(pictures)} pictures and {len(prompt)} characters")
+            raise refuse(f"send one image_url and a text, not {len(pictures)} pictures and {len(prompt)} characters")
+        return pictures[0].url, prompt
+
+    def to_request(self, request_id: str, image: NDArray[np.uint8], limit: int) -> Request:
+        """Turn the body into an engine's request of at most `limit` tokens; Refusal says what does not fit."""
         regex, schema = self._grammar()
-        asked = self.max_completion_tokens or self.max_tokens or limit
         return Request(
             id=request_id,
-            image=read_data_url(pictures[0].url),
-            prompt=prompt,
+            image=image,
+            prompt=self.asked()[1],
             sampling=Sampling(
-                max_tokens=min(asked, limit),
-                temperature=self.temperature,
+                max_tokens=min(self.max_completion_tokens or self.max_tokens or limit, limit),
+                # Below this no logit stays finite, and the likeliest token is drawn anyway.
+                temperature=self.temperature if self.temperature >= COLDEST else 0.0,
                 top_p=self.top_p,
                 top_k=max(self.top_k, 0),
                 repetition_penalty=self.repetition_penalty,
@@ -119,44 +130,27 @@ class ChatRequest(BaseModel):
         if form.get("type") == "json_schema":
             schema = (form.get("json_schema") or {}).get("schema")
             if not isinstance(schema, dict):
-                raise _refuse("response_format of type json_schema needs json_schema.schema, an object")
+                raise refuse("response_format of type json_schema needs json_schema.schema, an object")
         elif form.get("type") != "text":
-            raise _refuse(f"response_format {form.get('type')!r} is not served; there are text and json_schema")
+            raise refuse(f"response_format {form.get('type')!r} is not served; there are text and json_schema")
         if unknown or not isinstance(regex, str | None) or not isinstance(schema, dict | None):
-            raise _refuse("structured_outputs takes a regex (a string) or a json (an object with a JSON schema)")
+            raise refuse("structured_outputs takes a regex (a string) or a json (an object with a JSON schema)")
+        if len(regex or "") > LONGEST_GRAMMAR or len(str(schema or "")) > 10 * LONGEST_GRAMMAR:
+            raise refuse(f"the grammar is too long: {LONGEST_GRAMMAR} characters for a regex, ten times that for JSON")
         if regex is not None and schema is not None:
-            raise _refuse("an answer can follow a regex or a JSON schema, not both")
+            raise refuse("an answer can follow a regex or a JSON schema, not both")
         return regex, schema
 
 
-def _refuse(message: str) -> Refusal:
+def refuse(message: str) -> Refusal:
+    """Make the refusal of a request that is wrong in itself."""
     return Refusal(400, "invalid_request_error", message)
-
-
-def read_data_url(url: str) -> NDArray[np.uint8]:
-    """Decode a `data:image/...;base64,` URL to (H, W, 3) RGB; Refusal where it is none."""
-    if not url.startswith("data:"):
-        raise _refuse("this server fetches nothing; send the image itself as a data URL (data:image/png;base64,...)")
-    head, comma, data = url.partition(",")
-    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
-        raise _refuse(f"{head[:60]!r} is not an image's data URL; write data:image/png;base64,...")
-    try:
-        raw = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _refuse(f"the image's base64 is broken: {error}") from error
-    try:
-        image = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR) if raw else None
-    except cv2.error as error:
-        raise _refuse(f"the image cannot be decoded: {error}") from error
-    if image is None or image.shape[0] * image.shape[1] > LARGEST_IMAGE:
-        raise _refuse("the image cannot be decoded; send a PNG or JPEG of less than a hundred megapixels")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def refusal_of(error: EngineError) -> Refusal:
     """Translate an engine's error into HTTP."""
     if error.reason == "engine_request":
-        return _refuse(error.detail)
+        return refuse(error.detail)
     if error.reason in ("engine_not_ready", "engine_closed"):
         return Refusal(503, "service_unavailable", error.detail)
     return Refusal(500, "server_error", str(error))
@@ -167,7 +161,8 @@ def _logprobs(tokens: tuple[Token, ...]) -> dict[str, Any]:
         "content": [
             {
                 "token": token.text,
-                "logprob": max(token.logprob, -9999.0) if token.logprob is not None else -9999.0,
+                # JSON has no infinity; what is not known is null, never a probability of zero.
+                "logprob": None if token.logprob is None else max(token.logprob, -9999.0),
                 "bytes": list(token.text.encode("utf-8", "surrogatepass")),
                 "top_logprobs": [],
             }

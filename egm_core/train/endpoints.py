@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ import numpy as np
 
 from egm_core.engines.base import EngineError, Request
 from egm_core.engines.dialects import Dialect, dialect_of
-from egm_core.engines.openai import LOOPBACK
+from egm_core.engines.keys import authorization, is_loopback
 from egm_core.engines.sse import Reader, error_message, excerpt
 from egm_core.train.questions import Manner, Problem, Question
 from egm_core.train.score_store import Score
@@ -53,7 +52,7 @@ class _Refused(Exception):
 class Endpoint:
     """One server: whether it answers, and since when it does not."""
 
-    def __init__(self, url: str, timeout: float, patience: float, api_key_env: str) -> None:
+    def __init__(self, url: str, timeout: float, patience: float, api_key_env: str, clear_hosts: Sequence[str]) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
         self.patience = patience
         self.why = ""
@@ -64,14 +63,13 @@ class Endpoint:
         self._down_since: float | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._model: tuple[str, Dialect] | None = None
-        key = os.environ.get(api_key_env, "") if api_key_env else ""
         self.client = httpx.AsyncClient(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers=authorization(self.url, api_key_env, clear_hosts),
             timeout=httpx.Timeout(timeout, connect=5.0),
             # Servers drop idle connections after about five seconds; a request must not meet a dropped one.
             limits=httpx.Limits(max_connections=None, keepalive_expiry=3.0),
-            trust_env=httpx.URL(self.url).host not in LOOPBACK,
+            trust_env=not is_loopback(httpx.URL(self.url).host),
         )
 
     async def ask(self, manner: Manner, prompt: str, image: str) -> str:
@@ -91,6 +89,8 @@ class Endpoint:
         except (ValueError, EngineError) as error:
             raise _Busy(f"no chat answer: {error}") from error
         self._waits, self._down_since = 0, None
+        if chunk is not None and chunk.finish == "abort":
+            raise _Busy("the server gave the answer up")
         return chunk.text if chunk is not None else ""
 
     async def _described(self) -> tuple[str, Dialect]:
@@ -146,7 +146,8 @@ class Endpoints:
     """Several servers of one model; each has up to `concurrency` questions under way.
 
     `timeout` seconds is the most that one answer may take, `patience` the seconds without any answer after which
-    a server is given up. The API key is read from the environment variable `api_key_env` where that is set.
+    a server is given up. The API key is read from the environment variable `api_key_env` where that is set; the
+    hosts of `key_in_clear` may have it without TLS.
     """
 
     def __init__(
@@ -157,10 +158,11 @@ class Endpoints:
         timeout: float = 300.0,
         patience: float = 600.0,
         api_key_env: str = "OPENAI_API_KEY",
+        key_in_clear: Sequence[str] = (),
     ) -> None:
         self.manner = manner
         self.concurrency = concurrency
-        self.endpoints = [Endpoint(url, timeout, patience, api_key_env) for url in urls]
+        self.endpoints = [Endpoint(url, timeout, patience, api_key_env, key_in_clear) for url in urls]
         self._pictures: OrderedDict[str, asyncio.Task[str]] = OrderedDict()
         self._refusals = 0
 

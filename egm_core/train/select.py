@@ -52,7 +52,7 @@ class SelectConfig:
     every amodal question unasked, as the paper does, `amodal: select` chooses them like visible ones. `absent: all`
     (ours) keeps every question about an absent object. `easy: buckets` draws the easy ones by the released code's
     shares per IoU. `ray` "local" or a cluster's address asks servers through Ray Data. `max_pixels` and `max_tokens`
-    0 are the model's own.
+    0 are the model's own. An API key goes over TLS, to this machine, or to the hosts of `key_in_clear`.
     """
 
     data: list[str] = field(default_factory=list)
@@ -72,6 +72,7 @@ class SelectConfig:
     concurrency: int = setting(32, low=1)
     timeout: float = setting(300.0, above=0)
     patience: float = setting(600.0, above=0)
+    key_in_clear: list[str] = field(default_factory=list)
     ray: str = ""
     ray_actors: int = setting(2, low=1)
     max_pixels: int = setting(0, low=0)
@@ -207,7 +208,12 @@ def _scorer(config: SelectConfig, role: str, source: Any) -> Scorer:
     if not spoken:
         raise ConfigurationError(f"say in whose words the servers are asked: {role}_family: {' or '.join(FAMILIES)}")
     manner = Manner(_budgeted(ModelInfo(role, spoken, TASKS), config), config.pixels, config.keep_answers)
-    settings = {"concurrency": config.concurrency, "timeout": config.timeout, "patience": config.patience}
+    settings: dict[str, Any] = {
+        "concurrency": config.concurrency,
+        "timeout": config.timeout,
+        "patience": config.patience,
+        "key_in_clear": tuple(config.key_in_clear),
+    }
     if not config.ray:
         return EndpointScorer(urls, manner, settings)
     from egm_core.train.ray_scoring import RayScorer

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from egm_core.model_folder import load_info, resolve
 from egm_core.pixels import fit, smart_size
 from egm_core.torchvision_shim import install_schemas
 
@@ -53,3 +56,20 @@ def test_only_what_exceeds_the_budget_is_touched() -> None:
 def test_nothing_cannot_be_fitted() -> None:
     with pytest.raises(ValueError, match="cannot be fitted"):
         smart_size(0, 5, 100)
+
+
+def test_a_models_own_processor_says_how_long_a_patch_group_is(tmp_path: Path) -> None:
+    wide = np.zeros((1080, 1920, 3), np.uint8)
+    embedded = load_info(resolve("egm_tiny"))
+    assert (embedded.factor, embedded.fit(wide).shape) == (16, (144, 256, 3))
+    assert embedded.fit(wide, 20000).shape[0] % 16 == 0
+    (tmp_path / "config.json").write_text('{"model_type": "qwen3_vl"}')
+    assert load_info(tmp_path).factor is None
+    assert replace(load_info(tmp_path), max_pixels=37632).fit(wide).shape == (128, 256, 3)
+    (tmp_path / "preprocessor_config.json").write_text('{"patch_size": 14, "merge_size": 2}')
+    assert load_info(tmp_path).factor == 28
+    (tmp_path / "processor_config.json").write_text('{"image_processor": {"patch_size": 16, "merge_size": 2}}')
+    assert load_info(tmp_path).factor == 32
+    (tmp_path / "processor_config.json").write_text('{"image_processor": {"patch_size": 0, "merge_size": 2}}')
+    with pytest.raises(ValueError, match="patch_size 0"):
+        load_info(tmp_path)

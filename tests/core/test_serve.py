@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import os
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +23,14 @@ import pytest
 from checkpoints import FOUND, memorised_answers
 from numpy.typing import NDArray
 
+from egm_core.engines.base import Chunk, Token
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.families import family
 from egm_core.serve.__main__ import main
 from egm_core.serve.app import create_app
-from egm_core.serve.protocol import Refusal, read_data_url
+from egm_core.serve.protocol import Refusal, event
+from egm_core.serve.reading import parse, read_data_url
 
 ROOT = Path(__file__).parents[2]
 PROMPT = family("qwen3_vl").prompt(FOUND, "visible")
@@ -283,3 +288,132 @@ def test_no_orphan_survives_its_parent(memorising_qwen: Path) -> None:
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A picture that says it is large; its pixels are missing, so that only its header can refuse it."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head)) + b"\0\0\0\0IDAT"
+
+
+def test_a_picture_too_large_is_refused_by_its_header() -> None:
+    for size in ((30_000, 30_000), (12_000, 8_000)):
+        url = "data:image/png;base64," + base64.b64encode(png_of(*size)).decode()
+        with pytest.raises(Refusal, match=rf"{size[0]} x|too large"):
+            read_data_url(url)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict.fromkeys(("stream", "stream_options", "n", "temperature", "top_p", "top_k", "repetition_penalty", "seed")),
+        dict.fromkeys(("logprobs", "response_format", "structured_outputs", "model", "max_completion_tokens")),
+        {"seed": 2**63 - 1},
+        {"seed": -(2**63)},
+        {"seed": 2**64 - 1, "temperature": 1.0},
+        {"temperature": 1e-300, "seed": 1},
+        {"repetition_penalty": 100, "temperature": 2, "top_p": 1e-9},
+        {"top_k": 10**30, "temperature": 1.0},
+        {"max_tokens": 10**30, "structured_outputs": {"regex": "[a-c]{3}"}},
+    ],
+)
+def test_what_is_valid_is_answered(url: str, data_url: str, change: dict[str, Any]) -> None:
+    answer = post(url, body(data_url) | change)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"messages": [{"role": "user", "content": [{"type": "text", "text": "\\ud800"}]}]}',
+        '{"messages": [{"role": "\\udfff", "content": "x"}], "model": "\\ud800"}',
+        '{"messages": null}',
+        "[" * 100_000,
+        "9" * 10_000,
+        "null",
+        "\x00",
+        '{"seed": 1e400}',
+    ],
+)
+def test_what_is_no_request_is_400_in_openais_shape(url: str, text: str) -> None:
+    answer = httpx.post(f"{url}/v1/chat/completions", content=text.encode(), timeout=60)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, 400)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 2**64},
+        {"seed": -(2**63) - 1},
+        {"seed": 10**400},
+        {"repetition_penalty": 1e-300},
+        {"chat_template_kwargs": {"tokenize": True}},
+        {"chat_template_kwargs": {"messages": "x"}},
+        {"structured_outputs": {"regex": "a" * 20_000}},
+        {"messages": [{"role": "user", "content": "x"}] * 2},
+    ],
+)
+def test_what_cannot_be_is_400(url: str, data_url: str, change: dict[str, Any]) -> None:
+    answer = post(url, body(data_url) | change)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_a_prompt_beyond_the_context_is_400(url: str, data_url: str) -> None:
+    asked = body(data_url)
+    asked["messages"][0]["content"][1]["text"] = "mug " * 30_000
+    answer = post(url, asked)
+    assert (answer.status_code, "ask shorter" in answer.json()["error"]["message"]) == (400, True)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_body_too_large_is_413_whether_its_length_is_told_or_not(url: str, told: bool) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * 1_000_000
+
+    content = b" " * 40_000_000 if told else pieces()
+    answer = httpx.post(f"{url}/v1/chat/completions", content=content, timeout=60)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, 413)
+    assert httpx.get(f"{url}/health").json()["open"] == 0
+
+
+def test_a_million_values_are_refused_without_making_them() -> None:
+    with pytest.raises(Refusal, match="values") as caught:
+        parse(b'{"messages": [' + b'{"role": "user", "content": "x"},' * 900_000 + b"{}]}")
+    assert caught.value.status == 400
+
+
+def test_an_unknown_probability_is_null() -> None:
+    told = event("x", "m", Chunk("ab", (Token("a"), Token("b", -math.inf))), True)["choices"][0]["logprobs"]["content"]
+    assert [entry["logprob"] for entry in told] == [None, -9999.0]
+
+
+def test_a_key_is_asked_for_everywhere_but_on_health(memorising_qwen: Path, data_url: str) -> None:
+    async def answers() -> list[int]:
+        app = create_app(lambda: None, "m", api_key="sesame")  # type: ignore[arg-type,return-value]
+        statuses = []
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://here") as client:
+            for given in ("", "Bearer wrong", "Bearer sesämé", "Bearer sesame"):
+                headers = {"Authorization": given.encode()}
+                statuses.append((await client.get("/v1/models", headers=headers)).status_code)
+                asked = await client.post("/v1/chat/completions", json=body(data_url), headers=headers)
+                statuses.append(asked.status_code)
+            statuses.append((await client.get("/health")).status_code)
+        return statuses
+
+    assert asyncio.run(answers()) == [401, 401, 401, 401, 401, 401, 200, 503, 503]
+
+
+def test_it_opens_to_other_machines_only_with_a_key_or_when_told(
+    memorising_qwen: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    start = ["--model", str(memorising_qwen), "--port", url.rsplit(":", 1)[1]]
+    assert main([*start, "--host", "0.0.0.0"]) == 2
+    assert "--api-key-env" in capsys.readouterr().err
+    assert main([*start, "--api-key-env", "EGM_TEST_NO_KEY"]) == 2
+    assert "EGM_TEST_NO_KEY is empty" in capsys.readouterr().err
+    monkeypatch.setenv("EGM_TEST_KEY", "sesame")
+    for allowed in (["--api-key-env", "EGM_TEST_KEY"], ["--without-key"]):
+        # The port is taken, so that it gets as far as listening and no further.
+        assert main([*start, "--host", "0.0.0.0", *allowed]) == 2
+        assert "is the port taken" in capsys.readouterr().err

@@ -182,6 +182,25 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.behave_says(text, body)
 
+    def behave_refuses(self, message: str, body: dict[str, Any]) -> None:
+        self.reply(400, json.dumps({"error": {"message": message, "code": 400}}).encode())
+
+    def behave_renamed(self, text: str, body: dict[str, Any]) -> None:
+        """Knows the limit of tokens by its new name only, as OpenAI's later models."""
+        if "max_tokens" in body:
+            message = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+            error = {"message": message, "param": "max_tokens", "code": "unsupported_parameter"}
+            self.reply(400, json.dumps({"error": error}).encode())
+        else:
+            self.behave_says(text, body)
+
+    def behave_raw(self, text: str, body: dict[str, Any]) -> None:
+        """Streams raw UTF-8, as vLLM does."""
+        choice = {"index": 0, "delta": {"content": text}, "finish_reason": "stop"}
+        self.begin()
+        self.piece(b"data: " + json.dumps({"choices": [choice]}, ensure_ascii=False).encode() + b"\n\ndata: [DONE]\n\n")
+        self.end()
+
     def linger(self) -> None:
         """Stay silent until the client hangs up or the server closes."""
         self.connection.settimeout(0.05)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -119,3 +121,34 @@ def test_image_tokens_are_banned_and_ends_are_silent(checkpoint: Checkpoint) -> 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"config\.json"):
         Checkpoint(tmp_path)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(draw=st.data())
+def test_no_prompt_becomes_a_marker_of_the_chat(
+    checkpoint: Checkpoint, noise: NDArray[np.uint8], draw: st.DataObject
+) -> None:
+    """Whatever added tokens it holds, nested, split or doubled: it is text, and comes back letter by letter."""
+    added = [token.content for token in checkpoint.tokenizer.added_tokens_decoder.values()]
+    piece = st.sampled_from(added) | st.text(max_size=4)
+    nested = st.builds(
+        lambda a, b, at: a[: at % (len(a) + 1)] + b + a[at % (len(a) + 1) :], piece, piece, st.integers(0)
+    )
+    prompt = "".join(draw.draw(st.lists(piece | nested, max_size=6)))
+    picture = checkpoint.picture(noise)
+    ids = checkpoint.ids(prompt, picture)
+    empty = checkpoint.ids("", picture)
+    for marker in checkpoint.silent_ids:
+        assert ids.count(marker) == empty.count(marker)
+    assert prompt in checkpoint.tokenizer.decode(ids)
+
+
+def test_an_ordinary_prompt_is_written_as_the_whole_chat_would_be(
+    checkpoint: Checkpoint, noise: NDArray[np.uint8]
+) -> None:
+    picture = checkpoint.picture(noise)
+    for prompt in ("Locate the red mug", "Where is <ref>the mug</ref>? (left, of 3)", "</think> 12, 999 ümlaut 杯"):
+        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
+        text = checkpoint.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        text = text.replace(checkpoint.image_token, picture.placeholder, 1)
+        assert checkpoint.ids(prompt, picture) == checkpoint.tokenizer(text, add_special_tokens=False)["input_ids"]

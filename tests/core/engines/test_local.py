@@ -178,3 +178,18 @@ def test_impossible_sampling_is_refused(wrong: dict[str, float]) -> None:
 def test_what_is_no_picture_is_refused(image: NDArray[np.generic]) -> None:
     with pytest.raises(ValueError, match="RGB"):
         Request("a", image, "p")  # type: ignore[arg-type]
+
+
+def test_an_answer_ends_where_the_models_context_does(
+    engine: TransformersEngine, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = engine._checkpoint
+    assert checkpoint is not None
+    asked = len(checkpoint.ids("x", checkpoint.picture(noise)))
+    monkeypatch.setattr(checkpoint.model.config.get_text_config(), "max_position_embeddings", asked + 5)
+    answer = collect(engine.generate(Request("a", noise, "x", Sampling(max_tokens=50), regex="[a-z]{100}")))
+    assert (answer.finish, len(answer.tokens)) == ("length", 5)
+    monkeypatch.setattr(checkpoint.model.config.get_text_config(), "max_position_embeddings", asked)
+    with pytest.raises(EngineError, match=f"{asked} tokens") as caught:
+        engine.generate(Request("b", noise, "x"))
+    assert caught.value.reason == "engine_request"

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from egm_core.engines import Chunk, Completion, EngineError, Request, Sampling, collect
+from egm_core.engines import Chunk, Completion, EngineError, Request, Sampling, collect, pictures
 from egm_core.engines.openai import OpenAIEngine, Timeouts
 
 QUICK = Timeouts(connect=2.0, read=0.4, total=1.5)
@@ -130,13 +130,81 @@ def test_joins_reasoning_that_the_server_split_off(server: misbehaving.Server, n
     assert answer.text == "<think>The mug is red.</think>[]"
 
 
+def limits(server: misbehaving.Server) -> list[int | None]:
+    return [body.get("max_tokens") for body in server.bodies]
+
+
 def test_a_context_too_short_is_asked_again_without_a_limit(
-    server: misbehaving.Server, noise: NDArray[np.uint8]
+    server: misbehaving.Server, noise: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
 ) -> None:
     assert ask(server, "short:hello", noise).text == "hello"
-    assert ["max_tokens" in body for body in server.bodies] == [True, False]
+    assert limits(server) == [64, None]
+    assert "refuses max_tokens 64" in caplog.text
     long = ask(server, f"short:{'x' * 600}", noise)
     assert (long.finish, len(long.text)) == ("length", 64 * misbehaving.PIECE)
+
+
+def test_what_one_shape_of_request_was_refused_the_others_keep(
+    server: misbehaving.Server, noise: NDArray[np.uint8]
+) -> None:
+    with OpenAIEngine(server.url, model="short:hello", timeouts=QUICK) as engine:
+        for picture in (noise, noise, noise[:32]):
+            collect(engine.generate(Request("x", picture, "p", Sampling(max_tokens=64))))
+        assert limits(server) == [64, None, None, 64, None]
+        server.bodies.clear()
+        collect(engine.generate(Request("x", noise, "", Sampling(max_tokens=64))))
+        assert limits(server) == [64, None]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "the picture is broken; got {'max_tokens': 64}",
+        "max_tokens must be at least 1",
+        "try again later (max_tokens 64)",
+    ],
+)
+def test_a_refusal_that_only_names_the_limit_leaves_it(
+    server: misbehaving.Server, noise: NDArray[np.uint8], message: str
+) -> None:
+    with OpenAIEngine(server.url, model=f"refuses:{message}", timeouts=QUICK) as engine:
+        with pytest.raises(EngineError, match=r"engine_http_400"):
+            collect(engine.generate(Request("x", noise, "p", Sampling(max_tokens=64))))
+        assert limits(server) == [64]
+
+
+def test_a_server_that_knows_the_limit_by_its_new_name_gets_that(
+    server: misbehaving.Server, noise: NDArray[np.uint8]
+) -> None:
+    assert ask(server, "renamed:hello", noise).text == "hello"
+    assert server.bodies[-1]["max_completion_tokens"] == 64
+
+
+def test_a_separator_of_unicode_in_raw_json_breaks_nothing(
+    server: misbehaving.Server, noise: NDArray[np.uint8]
+) -> None:
+    assert ask(server, "raw:the\u2028red\x85mug", noise).text == "the\u2028red\x85mug"
+
+
+def test_a_picture_is_written_once_for_all_its_requests(
+    server: misbehaving.Server, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    original = pictures.data_url
+
+    def counted(image: NDArray[np.uint8], form: pictures.PictureFormat) -> str:
+        written.append(form)
+        time.sleep(0.1)
+        return original(image, form)
+
+    monkeypatch.setattr(pictures, "data_url", counted)
+    fresh = noise[::-1].copy()
+    with OpenAIEngine(server.url, model="says:hello", timeouts=QUICK, image_format="jpeg") as engine:
+        answers = [engine.generate(Request(task, fresh.copy(), task)) for task in ("visible", "amodal")]
+        assert [collect(answer).text for answer in answers] == ["hello"] * 2
+    assert written == ["jpeg"]
+    urls = [body["messages"][0]["content"][0]["image_url"]["url"] for body in server.bodies]
+    assert urls[0] == urls[1] and urls[0].startswith("data:image/jpeg;base64,")
 
 
 @pytest.mark.parametrize("behaviour", ["silent", "stuck", "drip"])

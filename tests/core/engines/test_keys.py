@@ -1,0 +1,56 @@
+"""An API key in clear: to this machine, or to a host that was named."""
+
+from __future__ import annotations
+
+import pytest
+
+from egm_core.engines.keys import authorization, is_loopback, key_refusal
+from egm_core.engines.openai import OpenAIEngine
+from egm_core.model_folder import ModelInfo
+from egm_core.train.endpoints import Endpoints
+from egm_core.train.questions import Manner
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EGM_TEST_KEY", "sesame")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.example.com", "http://localhost:8000", "http://127.0.0.2", "http://[::1]:80", "http://a.localhost"],
+)
+def test_goes_over_tls_and_to_this_machine(url: str) -> None:
+    assert authorization(url, "EGM_TEST_KEY") == {"Authorization": "Bearer sesame"}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://robot:8000", "http://10.0.0.7", "http://localhost.evil.com", "http://[fe80::1]"]
+)
+def test_goes_nowhere_else_and_that_is_said(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert authorization(url, "EGM_TEST_KEY") == {}
+    assert url in caplog.text and "engine_key_in_clear" in caplog.text and "sesame" not in caplog.text
+
+
+def test_goes_where_the_host_is_named() -> None:
+    assert authorization("http://Robot:8000", "EGM_TEST_KEY", ["robot"])
+    assert not authorization("http://robot2:8000", "EGM_TEST_KEY", ["robot"])
+
+
+def test_without_a_key_there_is_nothing_to_say() -> None:
+    assert key_refusal("http://robot", "EGM_TEST_NONE") == key_refusal("http://robot", "") == ""
+
+
+def test_every_client_holds_to_it() -> None:
+    with OpenAIEngine("http://robot:1", api_key_env="EGM_TEST_KEY") as engine:
+        assert engine._client_options["headers"] == {}
+    with OpenAIEngine("http://robot:1", api_key_env="EGM_TEST_KEY", clear_hosts=["robot"]) as engine:
+        assert engine._client_options["headers"]
+    manner = Manner(ModelInfo("m", "qwen3_vl"))
+    for hosts, sent in (((), False), (("robot",), True)):
+        endpoints = Endpoints(["http://robot:1"], manner, api_key_env="EGM_TEST_KEY", key_in_clear=hosts)
+        assert ("Authorization" in endpoints.endpoints[0].client.headers) == sent
+
+
+def test_names_of_this_machine() -> None:
+    assert is_loopback("LOCALHOST.") and not is_loopback(None) and not is_loopback("127.example.com")
