@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 from egm_core.engines.pictures import PictureFormat
@@ -80,7 +81,7 @@ def _plan(settings: Settings, model: str, url: str) -> EnginePlan:
         python=os.path.expanduser(settings.engine_python),
         api_key_env=settings.engine_api_key_env,
         clear_hosts=settings.engine_key_in_clear,
-        image_format=settings.engine_image_format,
+        image_format=cast("PictureFormat", settings.engine_image_format),
         dialect=settings.engine_dialect,
         start_timeout=settings.engine_start_timeout,
         family=settings.family,

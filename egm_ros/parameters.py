@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from egm_core.engines.dialects import DIALECTS
-from egm_core.engines.pictures import FORMATS, PictureFormat
+from egm_core.engines.pictures import FORMATS
 from egm_core.families import FAMILIES
 
 Value = bool | int | float | str | tuple[str, ...]
@@ -168,7 +168,7 @@ class Settings:
     engine_python: str
     engine_api_key_env: str
     engine_key_in_clear: tuple[str, ...]
-    engine_image_format: PictureFormat
+    engine_image_format: str
     engine_dialect: str
     engine_start_timeout: float
     engine_health_timeout: float
