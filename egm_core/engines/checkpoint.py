@@ -165,15 +165,15 @@ class Checkpoint:
         chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": place}]}]
         taken = template.keys() & signature(self.tokenizer.apply_chat_template).parameters.keys()
         if taken:
-            raise EngineError("engine_request", f"{', '.join(sorted(taken))} cannot be an argument of the chat template")
+            raise EngineError("engine_request", f"{', '.join(sorted(taken))} is no argument of the chat template")
         try:
             text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True, **template)
-        except TemplateError as error:
+        except (TemplateError, TypeError) as error:
             raise EngineError("engine_request", f"the chat template refuses {sorted(template)}: {error}") from error
         before, found, after = text.partition(place)
-        if not found or before.count(self.image_token) != 1:
+        if not found or before.count(self.image_token) != 1 or self.image_token in after:
             raise EngineError(
-                "engine_failed",
+                "engine_request" if template else "engine_failed",
                 f"{self.path}: its chat template does not put one picture, {self.image_token}, before the prompt",
             )
         return before, after

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import ssl
 from collections.abc import Iterable
 from urllib.parse import urlsplit
+
+import httpx
 
 _log = logging.getLogger("egm.engine")
 
@@ -47,3 +50,8 @@ def authorization(url: str, api_key_env: str, clear_hosts: Iterable[str] = ()) -
     if refusal:
         _log.warning("%s", refusal)
     return {"Authorization": f"Bearer {key}"} if key and not refusal else {}
+
+
+def tls_context(verify: bool | str) -> ssl.SSLContext:
+    """Read the certificates once, not for each request; a path names those to trust."""
+    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else httpx.create_ssl_context(verify)

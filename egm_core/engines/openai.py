@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ import httpx
 from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
 from egm_core.engines.chat_body import Unsendable, chat_body
 from egm_core.engines.dialects import DIALECTS, Dialect, dialect_of
-from egm_core.engines.keys import authorization, is_loopback, key_refusal
+from egm_core.engines.keys import authorization, is_loopback, key_refusal, tls_context
 from egm_core.engines.limits import Limit, LimitFields, next_field
 from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.engines.served_models import Wanted, choose, read_list, unknown_model
@@ -63,8 +62,7 @@ class OpenAIEngine(Engine):
     `model` None takes the only one that the server lists, `Wanted` says how to choose. The API key is read from the
     environment variable `api_key_env` where that is set; it goes over TLS, to this machine, or in clear to the hosts
     of `clear_hosts`, and a warning says where it does not go. `dialect` "auto" asks the server who it is. `verify` is
-    True, False, or the path of a CA bundle for TLS. `image_format` "png" keeps every pixel, "jpeg" is smaller and
-    quicker.
+    True, False, or the path of a CA bundle. `image_format` "png" keeps every pixel, "jpeg" is smaller and quicker.
     """
 
     def __init__(
@@ -105,7 +103,7 @@ class OpenAIEngine(Engine):
         self._client_options: dict[str, Any] = {
             "base_url": self.url,
             "headers": authorization(self.url, api_key_env, hosts),
-            "verify": _context(verify if parts.scheme == "https" else False),
+            "verify": tls_context(verify if parts.scheme == "https" else False),
             "timeout": httpx.Timeout(self.timeouts.read, connect=self.timeouts.connect),
             # Servers drop idle connections after about five seconds; a request must not meet a dropped one.
             "limits": httpx.Limits(keepalive_expiry=3.0),
@@ -396,11 +394,6 @@ class OpenAIEngine(Engine):
             raise EngineError("engine_cut_stream", f"{self.url} ended its answer half way")
         reader.close()
         self._put(job, Chunk("", (), "stop"))
-
-
-def _context(verify: bool | str) -> ssl.SSLContext:
-    """Read the certificates once, not for each request; a path names those to trust."""
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else httpx.create_ssl_context(verify)
 
 
 def _named(error: Exception) -> str:
