@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import io
 import json
 import math
 import os
@@ -24,6 +25,8 @@ import threading
 import time
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from PIL import Image
 
 MODES = ("found", "absent", "garbage", "degenerate", "disagrees", "small_amodal", "error500", "cut", "silent", "die",
          "empty", "late", "twice", "oom", "oom_die")
@@ -73,11 +76,14 @@ class Script:
 
 
 def seen(body: dict) -> dict[str, object]:
-    """Note what a request asks for: the size of its PNG, and whether it comes with a grammar."""
+    """Note what a request asks for: the size of its picture, and whether it comes with a grammar."""
     url = next(part["image_url"]["url"] for part in body["messages"][-1]["content"] if part["type"] == "image_url")
-    header = base64.b64decode(url.partition(",")[2])[:24]
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
+        width, height = picture.size
     grammar = any(key in body for key in ("structured_outputs", "response_format", "guided_regex"))
-    return {"width": int.from_bytes(header[16:20]), "height": int.from_bytes(header[20:24]), "grammar": grammar}
+    texts = [part["text"] for part in body["messages"][-1]["content"] if part["type"] == "text"]
+    form = url.partition(";")[0]
+    return {"width": width, "height": height, "grammar": grammar, "format": form, "prompt": "".join(texts)}
 
 
 class Handler(BaseHTTPRequestHandler):
