@@ -40,8 +40,14 @@ class Thinking:
         return self.wanted if reasoning else self.unwanted
 
     def arguments(self, reasoning: bool) -> dict[str, Any]:
-        """Give the arguments that the template takes to have the model think, or not."""
-        return {self.switch: reasoning} if self.switch else {}
+        """Give the arguments that the template takes to have the model think, or not.
+
+        A template that opens no thought and has no switch gets `enable_thinking` as false all the same: the reasoning
+        parsers of servers go by it, and would take such a model's whole answer for a thought.
+        """
+        if self.switch:
+            return {self.switch: reasoning}
+        return {} if self.opening(reasoning) == "open" else {SWITCHES[0]: False}
 
     def to_json(self) -> dict[str, str]:
         """Give the fields as `egm.json` keeps them."""

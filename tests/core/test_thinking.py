@@ -94,6 +94,15 @@ def test_egm_json_keeps_how_answers_begin_and_has_the_last_word(tmp_path: Path) 
         load_info(tmp_path)
 
 
+def test_a_model_that_does_not_think_says_so_to_a_servers_parser() -> None:
+    assert Thinking("plain", "plain").arguments(True) == {"enable_thinking": False}
+    assert Thinking("open", "open").arguments(False) == {}
+    assert [Thinking("open", "shut", "thinking").arguments(wish) for wish in (True, False)] == [
+        {"thinking": True},
+        {"thinking": False},
+    ]
+
+
 QWEN = '```json\n[\n\t{"bbox_2d": [1, 2, 3, 4], "label": "mug"}\n]\n```'
 ABSENT_QWEN = "```json\n[]\n```"
 INTERNVL = "<ref>mug</ref><box>[1, 2, 3, 4]</box>"
