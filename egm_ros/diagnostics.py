@@ -62,7 +62,7 @@ def engine_status(node: str, hardware: str, view: EngineView) -> DiagnosticStatu
     else:
         worst = max(range(len(levels)), key=lambda number: levels[number])
         level, chosen = levels[worst], view.states[worst]
-        text, state = f"{chosen.reason} {chosen.detail}".strip().splitlines()[0], chosen.state
+        text, state = chosen.words.splitlines()[0], chosen.state
     values = {"state": state, "restarts": view.restarts, "node_memory_mb": view.node_memory / MEGABYTE,
               "engine_memory_mb": view.engine_memory / MEGABYTE}
     return messages.status(f"{node}: engine", hardware, level, text, values)

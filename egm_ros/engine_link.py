@@ -41,6 +41,12 @@ class EngineState:
     reason: str
     detail: str
 
+    @property
+    def words(self) -> str:
+        """Say it to a person; the words of an engine that only starts are not those of a failure."""
+        plain = {"engine_starting": "the engine is starting", "engine_ready": "the engine is ready"}
+        return f"{plain.get(self.reason, self.reason)}: {self.detail}".removesuffix(": ")
+
 
 def told(event: Event, count: int, detail: str) -> str:
     """Say what was wrong with so many queries in a row."""

@@ -41,14 +41,17 @@ from egm_ros.interface import Topic
 from egm_ros.mailbox import Frame
 from egm_ros.memory import keep_freed, resident, resident_tree
 from egm_ros.node_parameters import declare, watch
+from egm_ros.notices import Notices
 from egm_ros.orders import Orders
 from egm_ros.outcomes import Result, judge, within
 from egm_ros.parameters import GROUNDING, Settings
 from egm_ros.publishers import obstacle
+from egm_ros.python_log import python_log
 from egm_ros.qos import profile
 from egm_ros.shared_memory import advice
 from egm_ros.stamps import StampReport
 from egm_ros.stopping import StopRequest, busy
+from egm_ros.story import Story
 from egm_ros.tally import Answers
 from egm_ros.transitions import refuse_impossible, reported
 from egm_ros.usage import answered
@@ -66,8 +69,9 @@ class GroundingNode(LifecycleNode):
         self.settings = Settings.of(declare(self, GROUNDING))
         watch(self, GROUNDING, self._check_change, self._apply_change)
         self._orders = Orders(self.settings.default_instruction)
+        self._notices = Notices(self.get_logger())
+        self._story = Story(self._notices)
         self._largest_image = 0
-        self._guesses: set[str] = set()
         self._mail: deque[Callable[[], None]] = deque()
         self._bell = self.create_guard_condition(self._open_mail)
         self._status = self._open(DiagnosticStatus, interface.STATUS, managed=False)
@@ -228,9 +232,8 @@ class GroundingNode(LifecycleNode):
             if warning:
                 self.get_logger().warning(warning)
         guess = images.guess(message)
-        if guess and guess not in self._guesses:
-            self._guesses.add(guess)
-            self.get_logger().warning(f"{camera.topic}: {guess}")
+        if guess:
+            self._notices.once((camera.topic, guess), f"{camera.topic}: {guess}")
         frame = camera.see(message, now, self.get_clock().now().nanoseconds)
         if self._worker is not None:
             self._worker.offer(frame)
@@ -319,8 +322,9 @@ class GroundingNode(LifecycleNode):
         return CompressedImage if self.settings.transport == "compressed" else Image
 
     def _on_diagnose(self) -> None:
-        """Tell /diagnostics how everything is."""
+        """Tell /diagnostics how everything is, and the log what came of the queries."""
         now, settings, worker = time.monotonic(), self.settings, self._worker
+        self._story.summarise(now)
         name = self.get_fully_qualified_name().lstrip("/")
         engine = diagnostics.EngineView(
             [link.state for link in self._links], sum(link.restarts for link in self._links), resident(os.getpid()),
@@ -344,6 +348,8 @@ class GroundingNode(LifecycleNode):
         if not changed:
             return
         order = self._orders.current
+        images = [camera.topic for camera in self._cameras.values()]
+        self._story.ordered(self._orders, images, self.resolve_topic_name(interface.INSTRUCTION.name))
         if self._worker is not None:
             self._worker.order(order)
         self._since = time.monotonic()
@@ -405,8 +411,8 @@ class GroundingNode(LifecycleNode):
                   "instruction": result.order.instruction, **messages.grounding_values(grounding)}
         self._answers.concluded(now, verdict.kind, verdict.message, grounding.repairs if grounding else (),
                                 verdict.doubtful)
-        if verdict.outcome == "error":
-            self.get_logger().warning(f"{verdict.reason}: {verdict.message}", throttle_duration_sec=5.0)
+        topic = self._cameras[name].topic if name in self._cameras else interface.IMAGE.of(name)
+        self._story.concluded(now, topic, result, verdict, total_ms / 1000.0, age)
         level = DiagnosticStatus.WARN if verdict.doubtful else messages.LEVELS[verdict.outcome]
         self._report(level, verdict.message, values, name)
 
@@ -414,13 +420,15 @@ class GroundingNode(LifecycleNode):
         """Say what an engine is doing."""
         failed = state.state == "failed"
         if log and failed:
-            self.get_logger().error(f"{state.reason}: {state.detail}")
+            self.get_logger().error(state.words)
+        elif log and state.reason == "engine_degraded":
+            self.get_logger().warning(state.words)
         elif log:
-            self.get_logger().info(f"{state.reason} {state.detail}")
+            self.get_logger().info(state.words)
         level = {"engine_ready": DiagnosticStatus.OK}.get(
             state.reason, DiagnosticStatus.ERROR if failed else DiagnosticStatus.WARN)
         values = {"outcome": "error" if failed else "", "reason": state.reason, "engine": state.state}
-        self._report(level, f"{state.reason} {state.detail}".strip(), values)
+        self._report(level, state.words, values)
 
     def _report(self, level: bytes, message: str, values: Mapping[str, object], camera: str = "") -> None:
         """Publish on ~/status; the keys that every message has come first. `camera` names whose image it is about."""
@@ -453,28 +461,30 @@ def main(arguments: list[str] | None = None) -> int:
     keep_freed()
     stop = StopRequest()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        node = GroundingNode()
-    except ValueError as error:
-        print(f"grounding: {error}", file=sys.stderr)
-        rclpy.shutdown()
-        return 2
-    try:
-        if node.settings.autostart and not node.autostart():
-            return 1
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        with stop.waking(busy(executor)):
-            while not stop:
-                try:
-                    executor.spin_once()
-                except Exception as error:  # the process's edge: a robot's node lives on
-                    node.report_failure("internal_error", f"{type(error).__name__}: {error}")
-        return 0
-    finally:
-        node.close(CLOSE_TIMEOUT)
-        node.destroy_node()
-        rclpy.shutdown()
+    with python_log() as log:
+        try:
+            node = GroundingNode()
+        except ValueError as error:
+            print(f"grounding: {error}", file=sys.stderr)
+            rclpy.shutdown()
+            return 2
+        log.belong_to(node)
+        try:
+            if node.settings.autostart and not node.autostart():
+                return 1
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
+            with stop.waking(busy(executor)):
+                while not stop:
+                    try:
+                        executor.spin_once()
+                    except Exception as error:  # the process's edge: a robot's node lives on
+                        node.report_failure("internal_error", f"{type(error).__name__}: {error}")
+            return 0
+        finally:
+            node.close(CLOSE_TIMEOUT)
+            node.destroy_node()
+            rclpy.shutdown()
 
 
 if __name__ == "__main__":

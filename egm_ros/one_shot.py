@@ -11,14 +11,8 @@ from egm_core.grounder import Grounding
 from egm_ros.engine_link import EngineState
 from egm_ros.messages import stamp_text
 from egm_ros.orders import Order
-from egm_ros.outcomes import Result, Verdict, judge, within
+from egm_ros.outcomes import Result, judge, remedied, within
 from egm_ros.parameters import Settings
-
-REMEDIES = {
-    "query_timeout": "raise query_timeout or lower max_pixels",
-    "max_result_age": "see whether the camera still sends images",
-    "cancelled": "the node was deactivated meanwhile; activate it and call again",
-}
 
 Entry = dict[str, Any]
 
@@ -31,8 +25,7 @@ def obstacle(node: str, active: bool, instruction: str, states: Sequence[EngineS
         return failure("no_instruction", "there is no instruction; publish one, or set default_instruction")
     state = next((state for state in states if state.state != "ready"), None)
     if state is not None:
-        words = f"{state.reason} {state.detail}".strip()
-        return failure("engine_not_ready", f"{words}; wait until ~/status says engine_ready")
+        return failure("engine_not_ready", f"{state.words}; wait until ~/status says engine_ready")
     return None
 
 
@@ -53,12 +46,6 @@ def conclude(result: Result, elapsed: float, age: float, settings: Settings) -> 
         return grounding
     return replace(grounding, outcome="error", reason=verdict.reason, detail=remedied(verdict), visible=None,
                    amodal=None)
-
-
-def remedied(verdict: Verdict) -> str:
-    """Say what was wrong and what helps."""
-    remedy = REMEDIES.get(verdict.reason, "")
-    return f"{verdict.message}; {remedy}" if remedy and remedy not in verdict.message else verdict.message
 
 
 def entry(

@@ -22,6 +22,11 @@ EXPLANATIONS = {
     "max_result_age": "the image is older than max_result_age",
     "time_went_back": "time went back on the camera's topic while the engine worked",
 }
+REMEDIES = {
+    "query_timeout": "raise query_timeout or lower max_pixels",
+    "max_result_age": "see why images come late, or raise max_result_age",
+    "cancelled": "the node was deactivated meanwhile; activate it and call again",
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,12 @@ class Verdict:
         return self.reason if self.outcome == "absent" and self.reason else self.outcome
 
 
+def remedied(verdict: Verdict) -> str:
+    """Say what was wrong and what helps."""
+    remedy = REMEDIES.get(verdict.reason, "")
+    return f"{verdict.message}; {remedy}" if remedy and remedy not in verdict.message else verdict.message
+
+
 def within(result: Result, settings: Settings) -> Result:
     """Take a found box back whose score is below `min_score`; call it before an answer is judged and published."""
     if result.grounding is None:
@@ -85,10 +96,12 @@ def judge(
     grounding = result.grounding
     reason = result.reason or (grounding.reason if grounding and grounding.outcome == "error" else "")
     if reason == "timeout" or (not result.reason and elapsed > settings.query_timeout):
-        return stale("query_timeout")
+        limit = f" ({elapsed:.3g} of {settings.query_timeout:g} s)"
+        return Verdict("stale", "query_timeout", EXPLANATIONS["query_timeout"] + limit)
     too_old = bool(settings.max_result_age) and age > settings.max_result_age
     if reason == "max_result_age" or (not reason and too_old):
-        return Verdict("stale", "max_result_age", f"{EXPLANATIONS['max_result_age']}: {age:.3g} s"
+        limit = f"{EXPLANATIONS['max_result_age']} ({settings.max_result_age:g} s)"
+        return Verdict("stale", "max_result_age", f"{limit}: {age:.3g} s"
                        + ("; with a bag or a simulation, set use_sim_time" if age > 3600.0 else ""))
     if grounding is None or grounding.outcome == "error":
         detail = result.detail or (grounding.detail if grounding else "")

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from egm_ros.parameters import ParameterSpec
+from egm_ros.python_log import python_log
 from egm_ros.stopping import StopRequest, busy
 from egm_ros.usage import answered
 
@@ -32,23 +33,25 @@ def run(
         return status
     stop = StopRequest()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        node = make()
-    except failures as error:
-        print(f"{make.__name__}: {error}", file=sys.stderr)
-        rclpy.shutdown()
-        return 2
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        with stop.waking(busy(executor)):
-            while not stop and not done(node):
-                executor.spin_once()
-        return 0
-    except failures as error:
-        print(f"{node.get_name()}: {error}", file=sys.stderr)
-        return 2
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        rclpy.shutdown()
+    with python_log() as log:
+        try:
+            node = make()
+        except failures as error:
+            print(f"{make.__name__}: {error}", file=sys.stderr)
+            rclpy.shutdown()
+            return 2
+        log.belong_to(node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            with stop.waking(busy(executor)):
+                while not stop and not done(node):
+                    executor.spin_once()
+            return 0
+        except failures as error:
+            print(f"{node.get_name()}: {error}", file=sys.stderr)
+            return 2
+        finally:
+            executor.shutdown()
+            node.destroy_node()
+            rclpy.shutdown()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from rclpy.node import Node
 
 from egm_core.joining import Dropped
 from egm_core.timeline import Doubt, Seen, Timeline, stamp_of
+from egm_ros.notices import Notices
 
 REMEDY = "let the camera's driver set header.stamp to the ROS time at which the picture was taken"
 # A simulator's first picture may really be of time 0.
 SURE = 3
 # It may take DDS so long (seconds) to bring the first message on /clock.
 CLOCK_COMES = 3.0
-QUIET = 5.0
-
 
 # What is wrong with stamps that cannot be compared with the node's clock.
 DOUBTS: dict[Doubt, str] = {
@@ -33,26 +31,21 @@ class StampReport:
     """Logs each jump of time, and once what is wrong with a topic's stamps; `instead` says what the node does then."""
 
     def __init__(self, logger: Any, topic: str, instead: str) -> None:
-        self._logger, self._topic, self._instead = logger, topic, instead
-        self._told = self._told_boxes = False
-        # rclpy's own throttle is one for all topics, and goes by a clock that may be set back.
-        self._said: dict[str, float] = {}
+        self._notices, self._topic, self._instead = Notices(logger), topic, instead
         self._doubt: Doubt = ""
         self._doubted, self._since = 0, 0.0
-        self._doubts: set[Doubt] = set()
 
     def note(self, seen: Seen, timeline: Timeline) -> None:
         """Look at what the newest stamp told."""
         if seen.back:
-            self._say("back", went_back(self._topic, seen.back))
+            self._notices.seldom("back", went_back(self._topic, seen.back))
         self.clock(timeline)
 
     def clock(self, timeline: Timeline) -> None:
         """Say once that the stamps tell no time."""
         problem = clockless(self._topic, timeline)
-        if problem and not self._told:
-            self._told = True
-            self._logger.warning(f"{problem}; {self._instead}; {REMEDY}")
+        if problem:
+            self._notices.once("clockless", f"{problem}; {self._instead}; {REMEDY}")
 
     def doubt(self, doubt: Doubt, now: float) -> None:
         """Say once why stamps are not compared with the clock, if that lasts; `now` is monotonic seconds."""
@@ -60,28 +53,21 @@ class StampReport:
             self._doubt, self._doubted, self._since = doubt, 0, now
         self._doubted += 1
         sure = self._doubted >= SURE and (doubt != "no_clock" or now - self._since > CLOCK_COMES)
-        if doubt in DOUBTS and doubt not in self._doubts and sure:
-            self._doubts.add(doubt)
-            self._logger.warning(f"{doubtful(self._topic, doubt)}; {self._instead}")
+        if doubt in DOUBTS and sure:
+            self._notices.once(("doubt", doubt), f"{doubtful(self._topic, doubt)}; {self._instead}")
 
     def boxes(self, array: Any, timeline: Timeline) -> None:
         """Say once that boxes have no stamp where the pictures here have one."""
-        if stamp_of(array) == 0 and timeline.newest is not None and not timeline.clockless and not self._told_boxes:
-            self._told_boxes = True
-            self._logger.warning(
-                f"boxes carry no stamp, the pictures on {self._topic} do: are they of another topic? {self._instead}"
+        if stamp_of(array) == 0 and timeline.newest is not None and not timeline.clockless:
+            self._notices.once(
+                "boxes",
+                f"boxes carry no stamp, the pictures on {self._topic} do: are they of another topic? {self._instead}",
             )
 
     def dropped(self, entries: list[Dropped]) -> None:
         """Log what was dropped, one for each reason where there is much."""
         for entry in entries:
-            self._say(entry.why, str(entry))
-
-    def _say(self, kind: str, text: str) -> None:
-        now = time.monotonic()
-        if now - self._said.get(kind, -QUIET) >= QUIET:
-            self._said[kind] = now
-            self._logger.warning(text)
+            self._notices.seldom(entry.why, str(entry))
 
 
 def went_back(topic: str, seconds: float) -> str:

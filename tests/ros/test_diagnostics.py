@@ -28,11 +28,11 @@ def values(status) -> dict[str, str]:
 
 @pytest.mark.parametrize(("states", "level", "word"), [
     ([], STALE, "not configured"),
-    ([READY], OK, "engine_ready"),
-    ([READY, EngineState("starting", "engine_starting", "waiting")], WARN, "engine_starting waiting"),
+    ([READY], OK, "the engine is ready"),
+    ([READY, EngineState("starting", "engine_starting", "waiting")], WARN, "the engine is starting: waiting"),
     ([EngineState("ready", "engine_degraded", "memory is short"), READY], WARN, "memory is short"),
     ([EngineState("starting", "engine_starting", ""), EngineState("failed", "engine_hung", "x\ny")], ERROR,
-     "engine_hung x"),
+     "engine_hung: x"),
 ])
 def test_the_worst_engine_counts(states, level, word):
     status = diagnostics.engine_status("grounding", "model", diagnostics.EngineView(states, 2, 10**8, 3 * 10**8))
@@ -117,7 +117,7 @@ def test_the_node_tells_how_it_is_once_a_second(tmp_path):
     robot = Robot(DOMAIN)
     try:
         listener = Listener(robot)
-        engine = listener.wait("engine", OK, "engine_ready", restarts="0")
+        engine = listener.wait("engine", OK, "the engine is ready", restarts="0")
         assert float(values(engine)["node_memory_mb"]) > 20.0
         assert float(values(engine)["engine_memory_mb"]) > 5.0
         listener.wait("input", ERROR, "no image on /image")
@@ -134,7 +134,7 @@ def test_the_node_tells_how_it_is_once_a_second(tmp_path):
             (process,) = scripted(node.pid)
             os.kill(process, signal.SIGSTOP)
             os.kill(process, signal.SIGKILL)
-            listener.wait("engine", OK, "engine_ready", restarts="1")
+            listener.wait("engine", OK, "the engine is ready", restarts="1")
             listener.wait("answers", OK, "found: the mug")
         silent = listener.wait("input", ERROR, "no image on /image")
         assert "best effort" in silent.message

@@ -226,7 +226,7 @@ def test_a_second_model_answers_the_amodal_queries(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_node_and_its_engine_in_order(model, number):
     node = start_node(OTHER_DOMAIN, model=str(model), engine_command=COMMAND)
-    wait_for("the engine", lambda: "engine_ready" in node.output)
+    wait_for("the engine", lambda: "the engine is ready" in node.output)
     family = descendants(node.pid)
     node.signal(number)
     assert node.wait() == 0, node.output

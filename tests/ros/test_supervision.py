@@ -264,7 +264,8 @@ def test_an_engine_without_memory_is_replaced_and_then_left_alone_as_degraded(mo
             time.sleep(1.5)
             assert scripted(node.pid) == [engine]
             assert "out of memory" in robot.status(outcome="error")["message"]
-        reasons = [line.split("engine_out_of_memory")[0] for line in node.lines if "engine_out_of_memory: " in line]
+        reasons = [line.split("engine_out_of_memory")[0] for line in node.lines
+                   if "[ERROR]" in line and "engine_out_of_memory: " in line]
         assert len(reasons) == 2
     finally:
         robot.close()
@@ -385,7 +386,7 @@ def test_a_clock_that_jumps_leaves_answers_for_the_time_that_it_shows(model):
 
 def test_killing_the_node_ends_an_engine_that_hangs(model):
     node = start_node(OTHER_DOMAIN, model=str(model), engine_command=COMMAND)
-    wait_for("the engine", lambda: "engine_ready" in node.output)
+    wait_for("the engine", lambda: "the engine is ready" in node.output)
     family = descendants(node.pid)
     (engine,) = scripted(node.pid)
     os.kill(engine, signal.SIGSTOP)
