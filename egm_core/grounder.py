@@ -25,7 +25,7 @@ from egm_core.domain import Domain
 from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Request, Sampling, Token, collect
 from egm_core.families import Answer, Family, Task
 from egm_core.families.parts import THINK_CLOSE
-from egm_core.families.thinking import Opening
+from egm_core.families.thinking import Opening, Thinking
 from egm_core.grounding import Grounding as Grounding
 from egm_core.model_folder import ModelInfo
 from egm_core.reading import EXPLANATIONS, label_doubt, markup_doubt, read, salvaged_as, set_apart
@@ -132,7 +132,7 @@ class Grounder:
             pictures[key] = info.fit(image, self._max_pixels)
         picture = pictures[key]
         sampling = self._sampling or Sampling(max_tokens=info.max_tokens or LONGEST)
-        thinking = info.thinking or self._engines[task].thinking() or speaker.thinking
+        thinking = self._thinking(task)
         request = Request(
             f"{task}-{uuid.uuid4().hex}",
             picture,
@@ -240,7 +240,13 @@ class Grounder:
         completion = collect(chunks)
         if completion.finish == "abort":
             return _Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
-        return _Reply(completion, read(self._infos[task].speaker, completion))
+        opening = self._thinking(task).opening(self._reasoning)
+        return _Reply(completion, read(self._infos[task].speaker, completion, opening))
+
+    def _thinking(self, task: Task) -> Thinking:
+        """Tell how the answers to a task begin: as the folder says, else the engine, else the family's own template."""
+        info = self._infos[task]
+        return info.thinking or self._engines[task].thinking() or info.speaker.thinking
 
     def _curves(self) -> Curves:
         found: dict[Task, calibration.Curve] = {}

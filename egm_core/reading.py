@@ -8,6 +8,7 @@ from dataclasses import replace
 from egm_core.engines.base import Completion
 from egm_core.families import Answer, Family
 from egm_core.families.parts import THINK_CLOSE
+from egm_core.families.thinking import Opening
 
 EXPLANATIONS = {
     "no_answer": "the model answered nothing",
@@ -30,22 +31,22 @@ _MARKUP = re.compile(r"<(?=[|/!A-Za-z])")
 _FILLER = frozenset(("a", "an", "the", "of", "in", "on", "at", "to", "with", "object", "item", "target"))
 
 
-def read(speaker: Family, completion: Completion) -> Answer:
-    """Read a completion; never raises.
+def read(speaker: Family, completion: Completion, opening: Opening | None = None) -> Answer:
+    """Read a completion; `opening` tells where the chat template left off, where that is known. Never raises.
 
     What the limit cut off is `truncated` and not searched for a box, and only that is called so: an engine that says
     that the model stopped by itself is believed.
     """
     text, cut = completion.text, completion.finish == "length"
     answer = speaker.parse(text)
-    if answer.kind != "invalid" and cut and speaker.begins_inside_reasoning and THINK_CLOSE not in text:
+    if answer.kind != "invalid" and cut and speaker.may_begin_inside(opening) and THINK_CLOSE not in text:
         # The reasoning may go on behind what looks like an answer.
         return Answer("invalid", reasoning=answer.reasoning, reason="truncated", boxes_seen=answer.boxes_seen)
     if answer.kind != "invalid":
         return answer
     if cut:
         return replace(answer, reason="truncated")
-    answer = speaker.parse(text, "salvage")
+    answer = speaker.parse(text, "salvage", opening)
     return replace(answer, reason="unfinished") if answer.reason == "truncated" else answer
 
 

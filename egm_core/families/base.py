@@ -65,7 +65,11 @@ class Family(ABC):
     @property
     def begins_inside_reasoning(self) -> bool:
         """Whether the family's template may have opened `<think>` before the answer's first word."""
-        return self.thinking.wanted == "open"
+        return self.may_begin_inside(None)
+
+    def may_begin_inside(self, opening: Opening | None) -> bool:
+        """Tell whether an answer may begin inside the reasoning; None where its template is not known."""
+        return (opening or self.thinking.wanted) == "open"
 
     def prompt(self, sent: str, task: Task) -> str:
         """Give the inference prompt of the paper's Fig. 7 for an expression, without the image."""
@@ -98,20 +102,23 @@ class Family(ABC):
         `thought` tells that a closed reasoning came before. Raises Refused.
         """
 
-    def parse(self, text: str, mode: Mode = "strict") -> Answer:
+    def parse(self, text: str, mode: Mode = "strict", opening: Opening | None = None) -> Answer:
         """Read any text: a box, the model's word that the object is absent, or a named reason.
 
         `strict` accepts the family's format only, and nothing that the reasoning mentions. `salvage` takes what
         `strict` takes, and besides an answer that broke the format but leaves no doubt, see `salvage`. `paper` is the
-        reward of the released code, `paper_eval` its evaluation script, see `paper`. Never raises, and strict and
-        salvaged boxes are sorted, finite and inside the frame.
+        reward of the released code, `paper_eval` its evaluation script, see `paper`. `opening` tells where the chat
+        template left off (None: as the family's own may). Never raises, and strict and salvaged boxes are sorted,
+        finite and inside the frame.
         """
         reasoning, start = split_reasoning(text)
         if mode == "strict":
             return self._parse_strictly(text, reasoning, start)
         if mode == "salvage":
             strict = self._parse_strictly(text, reasoning, start)
-            return strict if strict.kind != "invalid" else self._salvage(text, reasoning, start)
+            if strict.kind != "invalid":
+                return strict
+            return self._salvage(text, reasoning, start, self.may_begin_inside(opening))
         reading = read_for_reward(text) if mode == "paper" else read_for_evaluation(text)
         if isinstance(reading, Reading):
             return Answer("box", reading.box, reasoning, boxes_seen=reading.lists, span=reading.span)
@@ -134,13 +141,13 @@ class Family(ABC):
             return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
         return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=entries[0].label)
 
-    def _salvage(self, text: str, reasoning: str, start: int | None) -> Answer:
+    def _salvage(self, text: str, reasoning: str, start: int | None, begins_inside: bool) -> Answer:
         seen = 0
         try:
             if start is None:
                 raise Refused("truncated")
             end = answer_end(text, start)
-            whole = start > 0 or not self.begins_inside_reasoning
+            whole = start > 0 or not begins_inside
             found = salvage(text, start, end, whole)
             if not found.entries:
                 return Answer("absent", reasoning=reasoning, salvaged=found.mended)

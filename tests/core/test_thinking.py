@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from egm_core.boxes import to_pixels
 from egm_core.chat_template import find_template, thinking_in
+from egm_core.engines.base import Completion
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.families import FAMILIES, family
 from egm_core.families.thinking import Thinking
 from egm_core.grounder import Grounder
 from egm_core.model_folder import ModelInfo, load_info, write_info
+from egm_core.reading import read
 
 HEAD = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}{{ c.text }}{% endfor %}<|im_end|>\n"
 HEAD += "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
@@ -211,3 +213,15 @@ def test_a_server_that_lets_the_model_think_all_the_same_is_named(
     grounder.close()
     told = any("reasoning_not_forbidden" in warning for warning in found.warnings)
     assert told == ("instruct" not in folder.name)
+
+
+def test_prose_of_an_instruct_model_is_an_answer_and_of_a_thinking_one_a_thought() -> None:
+    said = "The mug is at [100, 200, 300, 400]."
+    speaker = family("qwen3_vl")
+    assert speaker.parse(said, "salvage", "plain").box == (100.0, 200.0, 300.0, 400.0)
+    assert speaker.parse(said, "salvage", "shut").box == (100.0, 200.0, 300.0, 400.0)
+    assert speaker.parse(said, "salvage", "open").kind == "invalid"
+    assert speaker.parse(said, "salvage").kind == "invalid"
+    cut = Completion('```json\n[{"bbox_2d": [1, 2, 3, 4], "label": "mug"}]\n```', (), "length")
+    assert read(speaker, cut, "open").reason == "truncated"
+    assert read(speaker, cut, "plain").kind == "box"
