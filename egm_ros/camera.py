@@ -21,9 +21,10 @@ from egm_ros import stream_interface as interface
 from egm_ros.frames import Frame, Intrinsics, SourceError
 from egm_ros.interface import Topic
 from egm_ros.node_parameters import declare, watch
+from egm_ros.notices import Notices
+from egm_ros.picture_report import PictureReport
 from egm_ros.process import run
 from egm_ros.qos import profile
-from egm_ros.shared_memory import advice
 from egm_ros.sources import open_source
 from egm_ros.stamps import CLOCK_COMES, clock_missing
 
@@ -38,8 +39,8 @@ class CameraNode(Node):
         self._source = open_source(self._values, lambda text: self.get_logger().warning(text))
         self._frames: Iterator[Frame] = self._source.frames()
         self.finished = False
-        self._large = 0
-        self._told = False
+        self._notices = Notices(self.get_logger())
+        self._pictures = PictureReport(self._notices)
         transport = self._values["transport"]
         self._image = self._open(Image, interface.CAMERA_IMAGE) if transport != "compressed" else None
         self._compressed = self._open(CompressedImage, interface.CAMERA_COMPRESSED) if transport != "raw" else None
@@ -66,7 +67,7 @@ class CameraNode(Node):
         self._info.publish(camera_info(header, width, height, intrinsics))
         if self._image is not None:
             self._image.publish(images.encode(frame.image, header))
-            self._advise(frame.image.nbytes)
+            self._pictures.size(frame.image.nbytes)
         if self._compressed is not None:
             self._compressed.publish(images.encode_compressed(frame.image, header, self._values["jpeg_quality"]))
         if self._depth is not None and frame.depth is not None:
@@ -75,9 +76,8 @@ class CameraNode(Node):
     def _on_watch(self) -> None:
         """Say why no picture comes where the clock that they go by does not run."""
         missing = clock_missing(self)
-        if missing and not self._told:
-            self._told = True
-            self.get_logger().warning(f"no picture is published: {missing}")
+        if missing:
+            self._notices.once("clock", f"no picture is published: {missing}")
 
     def _next(self) -> Frame | None:
         frame = next(self._frames, None)
@@ -85,14 +85,6 @@ class CameraNode(Node):
             self._frames = self._source.frames()
             frame = next(self._frames, None)
         return frame
-
-    def _advise(self, size: int) -> None:
-        """Say once for each larger size whether images of it will get through."""
-        if size > self._large:
-            self._large = size
-            warning = advice(size)
-            if warning:
-                self.get_logger().warning(warning)
 
 
 def camera_info(header: Header, width: int, height: int, camera: Intrinsics) -> CameraInfo:

@@ -32,7 +32,7 @@ from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.grounder import Grounding
-from egm_ros import diagnostics, images, interface, messages, one_shot
+from egm_ros import diagnostics, interface, messages, one_shot
 from egm_ros.cameras import Camera
 from egm_ros.engine_link import EngineLink, EngineState
 from egm_ros.engine_plan import EnginePlan, startable
@@ -45,10 +45,10 @@ from egm_ros.notices import Notices
 from egm_ros.orders import Orders
 from egm_ros.outcomes import Result, judge, within
 from egm_ros.parameters import GROUNDING, Settings
-from egm_ros.publishers import obstacle
+from egm_ros.picture_report import PictureReport
+from egm_ros.publishers import cause
 from egm_ros.python_log import python_log
 from egm_ros.qos import profile
-from egm_ros.shared_memory import advice
 from egm_ros.stamps import StampReport
 from egm_ros.stopping import StopRequest, busy
 from egm_ros.story import Story
@@ -71,7 +71,7 @@ class GroundingNode(LifecycleNode):
         self._orders = Orders(self.settings.default_instruction)
         self._notices = Notices(self.get_logger())
         self._story = Story(self._notices)
-        self._largest_image = 0
+        self._pictures = PictureReport(self._notices)
         self._mail: deque[Callable[[], None]] = deque()
         self._bell = self.create_guard_condition(self._open_mail)
         self._status = self._open(DiagnosticStatus, interface.STATUS, managed=False)
@@ -226,14 +226,7 @@ class GroundingNode(LifecycleNode):
     def _on_image(self, name: str, message: Image | CompressedImage) -> None:
         now, camera = time.monotonic(), self._cameras[name]
         camera.silence.restart(now)
-        if len(message.data) > self._largest_image:
-            self._largest_image = len(message.data)
-            warning = advice(self._largest_image)
-            if warning:
-                self.get_logger().warning(warning)
-        guess = images.guess(message)
-        if guess:
-            self._notices.once((camera.topic, guess), f"{camera.topic}: {guess}")
+        self._pictures.came(camera.topic, message)
         frame = camera.see(message, now, self.get_clock().now().nanoseconds)
         if self._worker is not None:
             self._worker.offer(frame)
@@ -314,7 +307,7 @@ class GroundingNode(LifecycleNode):
         view = camera.view(time.monotonic(), self._since, self.count_publishers(camera.topic), mailbox)
         if view.silent <= self.settings.image_timeout or camera.images is None:
             return view
-        return replace(view, obstacle=obstacle(self, camera.topic, self._picture, profile(interface.IMAGE)))
+        return replace(view, obstacle=cause(self, camera.topic, self._picture, camera.images.qos_profile))
 
     @property
     def _picture(self) -> type[Image] | type[CompressedImage]:

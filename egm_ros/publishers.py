@@ -7,6 +7,8 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
+from egm_ros.stamps import clock_missing
+
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 # What to do where an image of the other kind comes.
@@ -43,6 +45,11 @@ def obstacle(node: Node, topic: str, kind: Any, wanted: QoSProfile) -> str:
     if all(verdict == QoSCompatibility.ERROR for verdict, _ in verdicts):
         return f"the publisher's quality of service does not fit this node's: {verdicts[0][1].strip().rstrip(';')}"
     return ""
+
+
+def cause(node: Node, topic: str, kind: Any, wanted: QoSProfile) -> str:
+    """Say all that is known of why nothing comes on a topic: `obstacle`, and a clock that publishers may wait for."""
+    return "; ".join(filter(None, (obstacle(node, topic, kind, wanted), clock_missing(node))))
 
 
 def _topics_of(node: Node, name: str, but: str) -> list[str]:

@@ -102,3 +102,14 @@ def test_what_is_stale_says_why_and_does_not_flood(
         wait_for("more of them", lambda: len([1 for each in robot.values() if each["outcome"] == "stale"]) > 5)
     engine.script(delay=0.0)
     assert len(said(node, "[WARN]", *words)) <= 3
+
+
+def test_where_no_image_comes_the_clock_that_is_missing_is_named(engine: ScriptedEngine) -> None:
+    domain = DOMAIN + 1
+    node = start_node(domain, "-r", "image:=/front/image_raw", model="scripted-qwen", engine_url=engine.url,
+                      use_sim_time=True, default_instruction="the mug", image_timeout=1.0)
+    try:
+        words = ("no image on /front/image_raw", "nobody publishes there", "use_sim_time is set, but nothing comes on")
+        wait_for("the cause", lambda: said(node, "[ERROR]", *words))
+    finally:
+        assert node.stop() == 0, node.output
