@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from egm_core.sample import Sample, write_samples
@@ -101,17 +103,22 @@ def test_a_robot_team_fits_on_one_small_gpu(file: str) -> None:
 
 def test_data_that_is_here_is_counted_and_its_pictures_measured(tmp_path: Path) -> None:
     box = (10.0, 20.0, 60.0, 90.0)
-    both = Sample("a.png", "the mug", box, box, 1.0, 168, 224, "There.", "", "", "There.")
+    both = Sample(str(tmp_path / "a.png"), "the mug", box, box, 1.0, 168, 224, "There.", "", "", "There.")
+    cv2.imwrite(str(tmp_path / "a.png"), np.random.default_rng(0).integers(0, 256, (168, 224, 3), np.uint8))
     write_samples(tmp_path / "s.jsonl", [both, replace(both, amodal_bbox=None), replace(both, task="amodal")])
     file = tmp_path / "mine.yaml"
     file.write_text(f"model: egm_tiny\ndata: [{tmp_path}/s.jsonl]\nbatch: 2\naccumulation: 1\n")
     with pytest.raises(ConfigurationError, match=r"plan\.stage=sft"):
         (tmp_path / "any.yaml").write_text("model: egm_tiny\n")
         plan(tmp_path / "any.yaml", [])
-    text = plan(file, [])
+    # One picture thrice: a record that stands there again is said, and refused unless the user allows it.
+    allowed = ["tolerate.duplicate=1", f"output={tmp_path}/run"]
+    with pytest.raises(ConfigurationError, match="more than once"):
+        plan(file, allowed[1:])
+    text = plan(file, allowed)
     assert "mine.yaml (sft)" in text and "samples    4 from" in text and "224 x 168" in text and "steps      2," in text
 
-    small = ["prompts=2", "generations=4", "micro_batch=8", "max_steps=3"]
+    small = [*allowed, "prompts=2", "generations=4", "micro_batch=8", "max_steps=3"]
     asking = plan(tmp_path / "any.yaml", ["plan.stage=rl", f"data=[{tmp_path}/s.jsonl]", *small])
     assert "any.yaml (rl)" in asking and "samples    4 from" in asking and "steps      3," in asking
 

@@ -38,7 +38,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(6):
         cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 256, (96, 128, 3), dtype=np.uint8))
         box = (10.0 + i, 20.0, 60.0, 90.0)
-        samples.append(Sample(str(folder / f"{i}.png"), "the red mug", box, box, 1.0, 96, 128, "The red mug is there."))
+        said = "The red mug is there."
+        sample = Sample(str(folder / f"{i}.png"), "the red mug", box, box, 1.0, 96, 128, said, amodal_reasoning=said)
+        samples.append(sample)
     write_samples(folder / "samples.jsonl", samples)
     return folder / "samples.jsonl"
 
