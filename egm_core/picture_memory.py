@@ -47,15 +47,30 @@ class PictureMemory:
             self._crowded_out = next(iter(self._pictures))
             self._remove(self._crowded_out)
 
+    @property
+    def moments(self) -> tuple[Stamp, ...]:
+        """The moments of the pictures that are here, as they came."""
+        return tuple(self._pictures)
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second by their moments; 0 where that is not known yet."""
+        span = (max(self._pictures) - min(self._pictures)) / 1e9 if self._pictures else 0.0
+        return (len(self._pictures) - 1) / span if span else 0.0
+
     def at(self, moment: Stamp) -> Any | None:
         """Give the picture of a moment, if it is still here."""
         return self._pictures.get(moment)
+
+    def crowded_out(self, moment: Stamp) -> bool:
+        """Tell whether pictures of this moment had to go for want of memory."""
+        return self._crowded_out is not None and moment <= self._crowded_out
 
     def fate(self, moment: Stamp) -> str:
         """Say why the picture of a moment is not here, with the remedy."""
         if not self._pictures:
             return "no picture has come"
-        if self._crowded_out is not None and moment <= self._crowded_out:
+        if self.crowded_out(moment):
             return f"its picture is gone: {len(self._pictures)} pictures fill {self.limit / 1e6:.0f} MB; raise memory"
         age = (max(self._pictures) - moment) / 1e9
         if age > self.seconds:

@@ -81,13 +81,17 @@ def guess(message: Any) -> str:
 
 def decode_depth(message: Any) -> NDArray[np.float32]:
     """Decode a depth image to metres, shape (height, width); what was not measured (0, NaN) becomes NaN."""
+    depth = depth_samples(message).astype(np.float32) * np.float32(DEPTH[message.encoding][1])
+    depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
+    return depth
+
+
+def depth_samples(message: Any) -> NDArray[Any]:
+    """View a depth image's samples (height, width): whole millimetres, or metres as floats."""
     encoding = str(getattr(message, "encoding", "compressed"))
     if encoding not in DEPTH:
         raise ImageError("unsupported_encoding", f"depth as {encoding!r} is none of {', '.join(DEPTH)}")
-    sample, unit = DEPTH[encoding]
-    depth = _pixels(message, sample, 1).astype(np.float32) * np.float32(unit)
-    depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
-    return depth
+    return _pixels(message, DEPTH[encoding][0], 1)
 
 
 def encode(image: RGB, header: Header) -> Image:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -23,7 +24,19 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from egm_core.joining import BACK, box_of
-from egm_core.lifting import Box3D, Lifted, LiftError, Match, Matching, Missing, camera_of, lift, moved
+from egm_core.lifting import (
+    Box3D,
+    Lifted,
+    LiftError,
+    Match,
+    Matching,
+    Missing,
+    SmallDepth,
+    camera_of,
+    lift,
+    moved,
+    small_depth,
+)
 from egm_core.lifting.matching import Slot
 from egm_ros import images
 from egm_ros import lifting_interface as interface
@@ -41,6 +54,8 @@ from egm_ros.transforms import Transforms
 # Answers that wait for their transform, at most, and how often is looked (seconds).
 PENDING = 64
 PERIOD = 0.05
+# It is said anew where so much less of the depth's pixels is kept.
+THINNER = 0.8
 # Without a clock nobody knows which depth an answer is for.
 INSTEAD = "an answer is lifted with the depth that is newest when it comes"
 INFO_INSTEAD = "the newest is used for every picture"
@@ -53,6 +68,20 @@ EXPLANATIONS = {
 }
 
 
+# A visible box, the amodal one of its id, and what was lifted of them.
+Entries = list[tuple[Any, Any | None, Lifted]]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An answer that was lifted at a time (monotonic seconds), and may have to wait for its transform."""
+
+    since: float
+    boxes: Detection2DArray
+    entries: Entries
+    density: float
+
+
 class LiftingNode(Node):
     """Lifts each answer once its depth is here; the state is what waits for what."""
 
@@ -61,8 +90,10 @@ class LiftingNode(Node):
         self._values = declare(self, interface.LIFTING_PARAMETERS)
         watch(self, interface.LIFTING_PARAMETERS, lambda changed: "", self._change)
         self._transforms = Transforms(self) if self._values["target_frame"] else None
-        self._matching = Matching(self._values["buffer"], self._values["wait"])
-        self._pending: list[tuple[float, Match]] = []
+        buffer, memory = self._values["buffer"], self._values["memory"] * 10**6
+        self._matching = Matching(buffer, self._values["wait"], memory, self._thin)
+        self._density = 1.0
+        self._pending: list[Ready] = []
         self._largest = 0
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.DEPTH_IN.name), INSTEAD)
         info = self.resolve_topic_name(interface.INFO_IN.name)
@@ -80,7 +111,24 @@ class LiftingNode(Node):
 
     def _change(self, changed: dict[str, Any]) -> None:
         self._values.update(changed)
-        self._matching.seconds, self._matching.patience = self._values["buffer"], self._values["wait"]
+        self._matching.patience = self._values["wait"]
+        depths = self._matching.depths
+        depths.seconds, depths.limit = self._values["buffer"], self._values["memory"] * 10**6
+
+    def _thin(self, message: Any, budget: float) -> Any:
+        """Make depth small that may have to wait for long; what cannot be read is named once an answer needs it."""
+        try:
+            small = small_depth(message.header, images.depth_samples(message), budget)
+        except ImageError:
+            return message
+        if small.density < THINNER * self._density:
+            self._density = small.density
+            (wide, high), (rows, columns) = small.size, small.samples.shape
+            self.get_logger().info(
+                f"depth of {wide}x{high} is kept at {columns}x{rows} while it waits for answers, so that"
+                f" {self._values['buffer']:g} s of it fit in {self._values['memory']} MB; raise memory to keep more"
+            )
+        return small
 
     def _publisher(self, kind: Any, topic: Topic) -> Any:
         options = QoSOverridingOptions.with_default_policies()
@@ -104,17 +152,14 @@ class LiftingNode(Node):
             self._stamps.note(seen, self._matching.timeline)
             if seen.anew:
                 self._begin_anew()
-        if match is not None and not self._answer(match):
-            self._pending.append((time.monotonic(), match))
-            if len(self._pending) > PENDING:
-                _, oldest = self._pending.pop(0)
-                self._refuse(oldest.visible, "no_transform", f"more than {PENDING} answers wait for their transform")
+        if match is not None:
+            self._answer(match)
 
     def _begin_anew(self) -> None:
         """Give up on what is of before time went back; transforms of then would keep those of now out."""
         pending, self._pending = self._pending, []
-        for _, match in pending:
-            self._refuse(match.visible, "time_went_back", BACK)
+        for ready in pending:
+            self._refuse(ready.boxes, "time_went_back", BACK)
         if self._transforms is not None:
             self._transforms.clear()
 
@@ -122,59 +167,67 @@ class LiftingNode(Node):
         """Try again what waits for a transform, and give up on what has waited too long."""
         now = time.monotonic()
         pending, self._pending = self._pending, []
-        for since, match in pending:
-            if self._answer(match):
+        for ready in pending:
+            if self._place(ready):
                 continue
-            if now - since <= self._values["wait"]:
-                self._pending.append((since, match))
+            if now - ready.since <= self._values["wait"]:
+                self._pending.append(ready)
             elif self._transforms is not None:
-                self._refuse(match.visible, "no_transform", self._transforms.problem)
+                self._refuse(ready.boxes, "no_transform", self._transforms.problem)
         for missing in self._matching.late(now):
             self._refuse(missing.boxes, *why(missing))
         for dropped in self._matching.dropped():
             self._refuse(dropped.array, "time_went_back" if dropped.why == BACK else "no_depth", dropped.why)
 
-    def _answer(self, match: Match) -> bool:
-        """Lift an answer and publish it, or say why not; False if it has to wait for its transform."""
-        header = match.visible.header
-        if not match.visible.detections:
-            self._publish(header, [], absent=True)
-            return True
-        place = None
+    def _answer(self, match: Match) -> None:
+        """Lift an answer, and publish it once its transform is here; say why if it cannot be lifted."""
+        boxes = match.visible
+        if not boxes.detections:
+            self._publish(boxes.header, [])
+            return
+        try:
+            ready = self._lift(match)
+        except (LiftError, ImageError) as error:
+            self._refuse(boxes, error.reason, str(error).partition(": ")[2])
+            return
+        if not self._place(ready):
+            self._pending.append(ready)
+            if len(self._pending) > PENDING:
+                oldest = self._pending.pop(0)
+                self._refuse(oldest.boxes, "no_transform", f"more than {PENDING} answers wait for their transform")
+
+    def _place(self, ready: Ready) -> bool:
+        """Publish what was lifted, in its frame; False if it has to wait for its transform."""
+        header, entries = ready.boxes.header, ready.entries
         if self._transforms is not None:
             place = self._transforms.at(self._values["target_frame"], header)
             if place is None:
                 return False
-        try:
-            lifted = self._lift(match)
-        except (LiftError, ImageError) as error:
-            self._refuse(match.visible, error.reason, str(error).partition(": ")[2])
-            return True
-        if place is not None:
             header = Header(stamp=header.stamp, frame_id=self._values["target_frame"])
-            shift, turn = place
-            lifted = [(flat, whole, turned(entry, shift, turn)) for flat, whole, entry in lifted]
-        self._publish(header, lifted)
+            entries = [(flat, whole, turned(lifted, *place)) for flat, whole, lifted in entries]
+        self._publish(header, entries, ready.density)
         return True
 
-    def _lift(self, match: Match) -> list[tuple[Any, Any | None, Lifted]]:
+    def _lift(self, match: Match) -> Ready:
         """Lift every visible box with the amodal one of its id."""
         picture, frame = match.visible.header.frame_id, match.depth.header.frame_id
         if picture and frame and picture != frame:
             raise LiftError("depth_frame", f"depth is of the frame {frame!r}, but the image is of {picture!r}: let the"
                             " driver align depth to the image, or register it (depth_image_proc)")
         camera = camera_of(match.camera_info, self._values["rectified"])
-        depth = images.decode_depth(match.depth)
+        small = match.depth if isinstance(match.depth, SmallDepth) else None
+        depth = small.metres() if small is not None else images.decode_depth(match.depth)
+        density = small.density if small is not None else 1.0
         found = []
         wholes = {entry.id: entry for entry in match.amodal.detections}
         for flat in match.visible.detections:
             whole = wholes.get(flat.id)
             box = box_of(whole) if whole is not None else None
-            found.append((flat, whole, lift(box_of(flat), box, depth, camera, self._values["min_pixels"])))
-        return found
+            found.append((flat, whole, lift(box_of(flat), box, depth, camera, self._values["min_pixels"], density)))
+        return Ready(time.monotonic(), match.visible, found, density)
 
-    def _publish(self, header: Header, entries: list[tuple[Any, Any | None, Lifted]], absent: bool = False) -> None:
-        """Publish what was lifted, and the status; nothing but the status if that is nothing."""
+    def _publish(self, header: Header, entries: Entries, density: float = 1.0) -> None:
+        """Publish what was lifted, and the status: absent without entries, and nothing else if none was lifted."""
         visible, amodal = Detection3DArray(header=header), Detection3DArray(header=header)
         shown = []
         for flat, whole, lifted in entries:
@@ -185,17 +238,18 @@ class LiftingNode(Node):
                 amodal.detections.append(detection3d(header, whole, lifted.amodal))
             label = flat.results[0].hypothesis.class_id if flat.results else flat.id
             shown.append(Shown(label, lifted.range, lifted.visible, lifted.amodal))
-        if absent or shown:
+        if shown or not entries:
             self._visible.publish(visible)
             self._amodal.publish(amodal)
         self._show(header, shown)
         reasons = sorted({lifted.reason for _, _, lifted in entries if lifted.reason})
-        outcome = "absent" if absent else "found" if shown else "error"
+        outcome = "found" if shown else "error" if entries else "absent"
         self._tell(header, outcome, reasons, "; ".join(EXPLANATIONS[reason] for reason in reasons), {
             "objects": len(entries),
             "lifted": len(shown),
             "ranges": ", ".join(f"{entry.range:.3f}" for entry in shown),
             "pixels": ", ".join(str(lifted.pixels) for _, _, lifted in entries if not lifted.reason),
+            "density": density,
             "amodal": "estimated" if amodal.detections else "",
         })
 
@@ -251,11 +305,12 @@ def why(missing: Missing) -> tuple[str, str]:
                 f"the answer is of {missing.nearest:.1f} s later than the newest on {topic.name}: that comes late, or"
                 " the answer is of before time went back"
             )
-        if missing.gone:
+        if missing.full:
             return f"no_{slot}", (
-                f"the answer is older than what is kept of {topic.name}: raise buffer, or, as 256 MB are kept at most,"
-                " send smaller images, or 16UC1"
+                f"the answer is older than what fits in memory of {topic.name}: raise memory, or send smaller depth"
             )
+        if missing.gone:
+            return f"no_{slot}", f"the answer is older than what is kept of {topic.name}: raise buffer"
         return (
             f"no_{slot}",
             f"nothing on {topic.name} has the image's stamp, the nearest is {missing.nearest:.3f} s off: let the driver"

@@ -40,8 +40,11 @@ LIFTING_PARAMETERS: tuple[ParameterSpec, ...] = (
                   " is raw, and K and D hold.", live=True),
     ParameterSpec("wait", 1.0, "How long an answer waits for the depth, camera_info and transform of its stamp.",
                   range=(0.05, 60.0), live=True, unit="s"),
-    ParameterSpec("buffer", 10.0, "How long depth is kept until its answer comes (256 MB at most).",
-                  range=(0.1, 60.0), live=True, unit="s"),
+    ParameterSpec("buffer", 10.0, "How long depth is kept until its answer comes.", range=(0.1, 60.0), live=True,
+                  unit="s"),
+    ParameterSpec("memory", 256, "Memory for this depth. Where buffer seconds of it do not fit as they came, a quarter"
+                  " holds the newest so, and the rest older ones at 16 bit, with as many of their pixels as fit.", range=(16, 65536),
+                  live=True, unit="MB"),
     ParameterSpec("min_pixels", 8, "Measured pixels of an object's surface at least.", range=(1, 100_000), live=True),
     ParameterSpec("marker_lifetime", 5.0, "Markers vanish this long after their answer; 0: with the next one only.",
                   range=(0.0, 3600.0), live=True, unit="s"),
@@ -56,6 +59,7 @@ LIFTING_KEYS = {
     "lifted": "How many of them have 3D boxes.",
     "ranges": "Distance of each one's visible surface along the optical axis, in metres.",
     "pixels": "How many pixels of depth each range is from.",
+    "density": "Part of the depth's pixels that was kept until the answer came; pixels counts the others as well.",
     "amodal": "estimated where there are amodal boxes: their far side was guessed.",
     "frame": "Frame of the boxes.",
 }

@@ -36,14 +36,15 @@ class Lifted:
 
 
 def lift(
-    visible: Box, amodal: Box | None, depth: Depth, camera: Camera, min_pixels: int = MIN_PIXELS
+    visible: Box, amodal: Box | None, depth: Depth, camera: Camera, min_pixels: int = MIN_PIXELS, density: float = 1.0
 ) -> Lifted:
     """Lift an object's boxes, in pixels of the camera's picture, to 3D boxes in its optical frame.
 
     `depth` is (H, W) in metres along the optical axis, of the picture's size or of the same picture in another size;
     what is not finite, zero or negative was not measured. The range comes from the visible surface alone. The visible
     box is what can be seen, as deep as its surface. The amodal one is an estimate: it begins where the surface does,
-    and is as deep as that, but no less than its own shorter side.
+    and is as deep as that, but no less than its own shorter side. `density` says which part of its pixels the depth
+    image still has; the others are counted all the same.
 
     Raises LiftError with the reason depth_size where depth is of another shape than the picture, and depth_unit where
     it is not of floats.
@@ -55,16 +56,17 @@ def lift(
     seen = surface(depth, (shown[0] * across, shown[1] * down, shown[2] * across, shown[3] * down))
     if seen is None:
         return Lifted(reason="no_valid_depth")
-    if seen.pixels < min_pixels:
-        return Lifted(pixels=seen.pixels, reason="few_valid_pixels")
+    pixels = round(seen.pixels / density)
+    if pixels < min_pixels:
+        return Lifted(pixels=pixels, reason="few_valid_pixels")
     spread = max(seen.far - seen.near, THINNEST)
     measured = _box(camera, shown, seen.middle, (seen.near + seen.far) / 2, spread)
     if measured is None:
-        return Lifted(pixels=seen.pixels, reason="no_ray")
+        return Lifted(pixels=pixels, reason="no_ray")
     whole = None
     if amodal is not None and _sound(amodal):
         whole = _whole(camera, amodal, seen, spread)
-    return Lifted(measured, whole, seen.middle, seen.pixels)
+    return Lifted(measured, whole, seen.middle, pixels)
 
 
 def _whole(camera: Camera, amodal: Box, seen: Surface, spread: float) -> Box3D | None:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from egm_core.joining import ALONE, BACK, Dropped, Pairs, Stamp, stamp_of
+from egm_core.lifting.depth_memory import DepthMemory, Thin, as_it_came
+from egm_core.picture_memory import LIMIT
 from egm_core.timeline import JUMP, Seen, Timeline
 
 Slot = Literal["visible", "amodal", "depth", "camera_info"]
 SLOTS: tuple[Slot, ...] = ("visible", "amodal", "depth", "camera_info")
 
-# Answers that wait, and camera infos that are kept, at most.
+# Answers that wait, and camera infos that are kept, at most: a minute of a fast camera's.
 ANSWERS = 64
-INFOS = 512
-BUFFER_BYTES = 256 * 1024 * 1024
+INFOS = 4096
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Missing:
     """An answer that waited in vain: its stamp, what it lacks, and how far off (seconds) the nearest of that was.
 
     `boxes` is the visible array, or the amodal one where that came alone. `gone` says that the answer is older than
-    what is kept, so that its own may have come and been dropped; `ahead` that it is of later than all of that;
-    `clockless` that what should have its stamp has none.
+    what is kept, so that its own may have come and been dropped, `full` that this was for want of memory; `ahead`
+    that it is of later than all of that; `clockless` that what should have its stamp has none.
     """
 
     stamp: Stamp
@@ -44,6 +45,7 @@ class Missing:
     gone: bool = False
     ahead: bool = False
     clockless: bool = False
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,21 +56,19 @@ class _Waiting:
 
 
 class Matching:
-    """Keeps what has come until its answer is whole; depth is kept for `seconds`, answers wait for `patience`.
+    """Keeps what has come until its answer is whole: depth for `seconds` in `limit` bytes, answers for `patience`.
 
     The stamps of the depth images say how time goes: where it goes back, everything of before is forgotten. Without
     a clock there, an answer belongs to the newest depth; a camera info without a stamp belongs to every picture.
     """
 
-    def __init__(self, seconds: float, patience: float, limit: int = BUFFER_BYTES) -> None:
-        self.seconds, self.patience, self.limit = seconds, patience, limit
-        self.bytes = 0
+    def __init__(self, seconds: float, patience: float, limit: int = LIMIT, thin: Thin = as_it_came) -> None:
+        self.depths, self.patience = DepthMemory(seconds, limit, thin), patience
         self.timeline = Timeline()
         self.info_time = Timeline()
         self.seen: Seen | None = None
         self._pairs = Pairs(patience)
         self._answers: OrderedDict[Stamp, _Waiting] = OrderedDict()
-        self._depths: OrderedDict[Stamp, Any] = OrderedDict()
         self._infos: OrderedDict[Stamp, Any] = OrderedDict()
         self._seen_at = 0.0
         self._dropped: list[Dropped] = []
@@ -84,7 +84,7 @@ class Matching:
             if seen.anew:
                 self._go_back(seen.moment)
             self.seen, self._seen_at = seen, now
-            self._keep(seen.moment, message)
+            self.depths.keep(seen.moment, message)
         elif slot == "camera_info":
             self.info_time.see(stamp, now)
             self._infos.pop(stamp, None)
@@ -122,16 +122,17 @@ class Matching:
     def _missing(self, stamp: Stamp, boxes: Any, lacks: tuple[Slot, ...] = ()) -> Missing:
         kept: dict[Slot, Any] = {"depth": self._depth_of(stamp), "camera_info": self._info_of(stamp)}
         lacks = (*lacks, *(slot for slot, message in kept.items() if message is None))
-        others = self._infos if "depth" not in lacks else self._depths
+        others = tuple(self._infos) if "depth" not in lacks else self.depths.moments
         nearest = min((abs(other - stamp) / 1e9 for other in others), default=None)
         gone = stamp < min(others, default=0)
         ahead = bool(others) and stamp > max(others) + JUMP * 1e9
-        return Missing(stamp, boxes, lacks, nearest, gone, ahead, "depth" in lacks and bool(self.timeline.clockless))
+        clockless = "depth" in lacks and bool(self.timeline.clockless)
+        full = "depth" in lacks and self.depths.crowded_out(stamp)
+        return Missing(stamp, boxes, lacks, nearest, gone, ahead, clockless, full)
 
     def _go_back(self, moment: Stamp) -> None:
         """Forget what is of before time went back to this moment; what came since the last depth may be of after it."""
-        self._depths.clear()
-        self.bytes = 0
+        self.depths.clear()
         limit = moment + JUMP * 1e9
         for stamp, answer in list(self._answers.items()):
             if stamp > limit or answer.since < self._seen_at:
@@ -144,19 +145,9 @@ class Matching:
         answer = self._answers.pop(stamp)
         self._dropped.append(Dropped(stamp, "visible", answer.visible, why))
 
-    def _keep(self, stamp: Stamp, message: Any) -> None:
-        before = self._depths.pop(stamp, None)
-        self.bytes += len(message.data) - (len(before.data) if before is not None else 0)
-        self._depths[stamp] = message
-        newest = max(self._depths)
-        while len(self._depths) > 1 and (
-            newest - next(iter(self._depths)) > self.seconds * 1e9 or self.bytes > self.limit
-        ):
-            self.bytes -= len(self._depths.popitem(last=False)[1].data)
-
     def _depth_of(self, stamp: Stamp) -> Any | None:
         moment = self.timeline.answer(stamp)
-        return self._depths.get(stamp if moment is None else moment)
+        return self.depths.at(stamp if moment is None else moment)
 
     def _info_of(self, stamp: Stamp) -> Any | None:
         """Give the camera info of a stamp; the newest where either of them has no clock."""

@@ -77,12 +77,12 @@ def test_memory_is_bounded_in_time_bytes_and_number() -> None:
     matching = Matching(1.0, 1.0, limit=1000)
     for number in range(100):
         matching.add("depth", message(number * 0.2), 0.0)
-    assert matching.bytes == 600
+    assert matching.depths.bytes == 600
     matching.add("depth", message(20.0, size=5000), 0.0)
-    assert matching.bytes == 5000
+    assert matching.depths.bytes == 5000
     matching.add("depth", message(20.0, size=400), 0.0)
     matching.add("depth", message(20.1, size=400), 0.0)
-    assert matching.bytes == 800
+    assert matching.depths.bytes == 800
     for number in range(2 * INFOS):
         matching.add("visible", message(30 + number), 0.0)
         matching.add("amodal", message(30 + number), 0.0)
@@ -111,7 +111,7 @@ def test_where_time_goes_back_what_was_before_is_dropped_and_named() -> None:
     assert matching.add("depth", message(101.2, size=7), 9.4) is None
     assert matching.seen is not None
     assert matching.seen.back == pytest.approx(7.8)
-    assert matching.bytes == 7
+    assert matching.depths.bytes == 7
     assert matching.add("amodal", message(101.2), 9.5) is not None
     assert [answer.stamp for answer in matching.dropped()] == [101_400_000_000, 108_500_000_000]
     assert matching.late(9.6) == []
@@ -128,7 +128,7 @@ def test_depth_without_a_clock_goes_to_the_answer_that_comes_and_a_lone_camera_i
     matching.add("camera_info", message(0.0), 4.0)
     for number, depth in enumerate(depths):
         matching.add("depth", depth, 5.0 + number)
-    assert matching.bytes == 6
+    assert matching.depths.bytes == 6
     matching.add("visible", message(0.0), 8.0)
     match = matching.add("amodal", message(0.0), 8.0)
     assert match is not None

@@ -227,6 +227,48 @@ def test_depth_may_come_late_before_or_never(bench: Any) -> None:
     assert len(scene.visible) == len(scene.amodal) == 2
 
 
+def take_in_ten_seconds(scene: Scene) -> None:
+    """Hand the node depth of 1080p at 30 Hz, its boxes 12 and 9 times as large; DDS would lose some of it."""
+    depth = np.full((1080, 1920), 6.0, np.float32)
+    for (x0, y0, x1, y1), range_ in RANGES.items():
+        depth[9 * int(y0) : 9 * int(y1), 12 * int(x0) : 12 * int(x1)] = range_
+    pixels = images.encode_depth(depth, header(0))
+    for number in range(301):
+        stamped = header(number // 30 * 20)
+        stamped.stamp.nanosec = number % 30 * 10**9 // 30
+        frame = Image(header=stamped, height=1080, width=1920, encoding="32FC1", step=pixels.step, data=pixels.data)
+        scene.node._on("depth", frame)
+
+
+def test_an_answer_that_took_ten_seconds_finds_its_depth_of_1080p_at_30_hertz(bench: Any) -> None:
+    scene = Scene(bench, watched=False)
+    take_in_ten_seconds(scene)
+    info = camera_info(header(0))
+    info.width, info.height = 1920, 1080
+    info.p = [1200.0, 0.0, 960.0, 0.0, 0.0, 1200.0, 540.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    scene.info.publish(info)
+    near, far = ((12 * x0, 9 * y0, 12 * x1, 9 * y1) for x0, y0, x1, y1 in RANGES)
+    scene.answer(0, near, far)
+    told = scene.status()
+    assert (told["outcome"], told["ranges"]) == ("found", "2.000, 4.000")
+    assert 0.1 < float(told["density"]) < 0.2
+    size = scene.arrays()[0].detections[0].bbox.size
+    assert (size.x, size.y) == pytest.approx((480 / 1200 * 2.0, 450 / 1200 * 2.0), rel=0.01)
+    assert scene.node._matching.depths.bytes <= 256e6
+
+
+def test_depth_that_had_to_go_for_want_of_memory_is_told_with_the_parameter(
+    bench: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scene = Scene(bench, watched=False, memory=16)
+    take_in_ten_seconds(scene)
+    scene.answer(0, NEAR)
+    told = scene.status()
+    assert (told["reason"], told["outcome"]) == ("no_depth", "error")
+    assert "raise memory" in told["message"]
+    bench.until(lambda: "raise memory to keep more" in capfd.readouterr().err)
+
+
 def test_where_no_depth_is_valid_there_is_no_box_but_a_reason(bench: Any) -> None:
     scene = Scene(bench)
     depth = metres()
@@ -303,7 +345,7 @@ def test_time_that_goes_back_and_many_answers_leave_nothing_behind(bench: Any) -
     scene.answer(0, NEAR, base=40)
     assert scene.status()["outcome"] == "found"
     assert scene.visible[-1].header == header(0, base=40)
-    assert list(scene.node._matching._depths) == [40 * 10**9]
+    assert scene.node._matching.depths.moments == (40 * 10**9,)
     assert not scene.node._markers.get_subscription_count()
 
 
