@@ -207,6 +207,10 @@ class Feed:
         self.newest, self._fresh = Answer(moment, pair.visible, pair.amodal), True
         return self.newest
 
+    def expire(self, now: float | None = None) -> None:
+        """Drop the halves that have waited too long, where neither pictures nor boxes come to tell the time."""
+        self._pairs.expire(time.monotonic() if now is None else now)
+
     def forget(self) -> None:
         """Drop the answer: it was to another instruction."""
         self.newest = None

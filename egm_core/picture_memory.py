@@ -32,12 +32,16 @@ class PictureMemory:
     def __len__(self) -> int:
         return len(self._pictures)
 
+    def size(self, message: Any) -> int:
+        """Give the bytes that a picture takes."""
+        return len(message.data)
+
     def keep(self, moment: Stamp, message: Any) -> None:
         """Take in a picture; one of the same moment is replaced."""
         self._remove(moment)
         self._pictures[moment] = message
-        self._loose[moment] = len(message.data)
-        self.bytes += len(message.data)
+        self._loose[moment] = self.size(message)
+        self.bytes += self._loose[moment]
         while len(self._loose) > 1 and sum(self._loose.values()) > AS_THEY_CAME * self.limit:
             self._make_small(next(iter(self._loose)))
         newest = max(self._pictures)
@@ -91,10 +95,10 @@ class PictureMemory:
             del self._pictures[moment]
             return
         self._pictures[moment] = small
-        self.bytes += len(small.data)
+        self.bytes += self.size(small)
 
     def _remove(self, moment: Stamp) -> None:
         message = self._pictures.pop(moment, None)
         if message is not None:
             self._loose.pop(moment, None)
-            self.bytes -= len(message.data)
+            self.bytes -= self.size(message)

@@ -41,6 +41,7 @@ from egm_core.lifting.matching import Slot
 from egm_ros import images
 from egm_ros import lifting_interface as interface
 from egm_ros.images import ImageError
+from egm_ros.inputs import Inputs
 from egm_ros.interface import Topic
 from egm_ros.lifting_messages import Shown, detection3d, markers
 from egm_ros.messages import stamp_text, status
@@ -54,6 +55,7 @@ from egm_ros.transforms import Transforms
 # Answers that wait for their transform, at most, and how often is looked (seconds).
 PENDING = 64
 PERIOD = 0.05
+STREAMS: tuple[tuple[Slot, Topic], ...] = (("depth", interface.DEPTH_IN), ("camera_info", interface.INFO_IN))
 # It is said anew where so much less of the depth's pixels is kept.
 THINNER = 0.8
 # Without a clock nobody knows which depth an answer is for.
@@ -102,7 +104,8 @@ class LiftingNode(Node):
         self._amodal = self._publisher(Detection3DArray, interface.AMODAL)
         self._markers = self._publisher(MarkerArray, interface.MARKERS)
         self._status = self._publisher(DiagnosticStatus, interface.STATUS)
-        self._listen(Image, interface.DEPTH_IN, "depth")
+        self._inputs = Inputs(self)
+        self._listen(Image, interface.DEPTH_IN, "depth", steady=True)
         self._listen(CameraInfo, interface.INFO_IN, "camera_info")
         self._listen(Detection2DArray, interface.VISIBLE_IN, "visible")
         self._listen(Detection2DArray, interface.AMODAL_IN, "amodal")
@@ -134,11 +137,8 @@ class LiftingNode(Node):
         options = QoSOverridingOptions.with_default_policies()
         return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
 
-    def _listen(self, kind: Any, topic: Topic, slot: Slot) -> None:
-        options = QoSOverridingOptions.with_default_policies()
-        self.create_subscription(
-            kind, topic.name, lambda message: self._on(slot, message), profile(topic), qos_overriding_options=options
-        )
+    def _listen(self, kind: Any, topic: Topic, slot: Slot, steady: bool = False) -> None:
+        self._inputs.listen(kind, topic, lambda message: self._on(slot, message), steady)
 
     def _on(self, slot: Slot, message: Any) -> None:
         """Take in a message, and go on with its answer if that is whole now."""
@@ -175,9 +175,17 @@ class LiftingNode(Node):
             elif self._transforms is not None:
                 self._refuse(ready.boxes, "no_transform", self._transforms.problem)
         for missing in self._matching.late(now):
-            self._refuse(missing.boxes, *why(missing))
+            self._refuse(missing.boxes, *self._why(missing))
         for dropped in self._matching.dropped():
             self._refuse(dropped.array, "time_went_back" if dropped.why == BACK else "no_depth", dropped.why)
+
+    def _why(self, missing: Missing) -> tuple[str, str]:
+        """Give a word and a sentence for what an answer lacks; where nothing of that ever came, also why."""
+        word, text = why(missing)
+        lacks = next((topic for slot, topic in STREAMS if slot in missing.lacks), None)
+        if lacks is not None and missing.nearest is None:
+            text = self._inputs.silence(lacks.name, 0.0) or text
+        return word, text
 
     def _answer(self, match: Match) -> None:
         """Lift an answer, and publish it once its transform is here; say why if it cannot be lifted."""
@@ -293,7 +301,7 @@ def turned(lifted: Lifted, shift: Any, turn: Any) -> Lifted:
 
 def why(missing: Missing) -> tuple[str, str]:
     """Give a word and a sentence for what an answer lacks."""
-    for slot, topic in (("depth", interface.DEPTH_IN), ("camera_info", interface.INFO_IN)):
+    for slot, topic in STREAMS:
         if slot not in missing.lacks:
             continue
         if missing.nearest is None:
@@ -313,8 +321,8 @@ def why(missing: Missing) -> tuple[str, str]:
             return f"no_{slot}", f"the answer is older than what is kept of {topic.name}: raise buffer"
         return (
             f"no_{slot}",
-            f"nothing on {topic.name} has the image's stamp, the nearest is {missing.nearest:.3f} s off: let the driver"
-            " stamp them alike",
+            f"nothing on {topic.name} has the image's stamp, the nearest is {missing.nearest:.3f} s off: it got lost on"
+            " its way, or the driver does not stamp them alike",
         )
     lone, other = interface.VISIBLE_IN.name, interface.AMODAL_IN.name
     if "visible" in missing.lacks:

@@ -43,10 +43,10 @@ LIFTING_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec("buffer", 10.0, "How long depth is kept until its answer comes.", range=(0.1, 60.0), live=True,
                   unit="s"),
     ParameterSpec("memory", 256, "Memory for this depth. Where buffer seconds of it do not fit as they came, a quarter"
-                  " holds the newest so, and the rest older ones at 16 bit, with as many of their pixels as fit.", range=(16, 65536),
-                  live=True, unit="MB"),
+                  " holds the newest so, and the rest older ones at 16 bit, with as many of their pixels as fit.",
+                  range=(16, 65536), live=True, unit="MB"),
     ParameterSpec("min_pixels", 8, "Measured pixels of an object's surface at least.", range=(1, 100_000), live=True),
-    ParameterSpec("marker_lifetime", 5.0, "Markers vanish this long after their answer; 0: with the next one only.",
+    ParameterSpec("marker_lifetime", 12.0, "Markers vanish this long after their answer; 0: with the next one only.",
                   range=(0.0, 3600.0), live=True, unit="s"),
 )
 

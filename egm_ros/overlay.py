@@ -27,6 +27,7 @@ from egm_core.picture_memory import PictureMemory
 from egm_ros import images
 from egm_ros import stream_interface as interface
 from egm_ros.images import ImageError
+from egm_ros.inputs import Inputs
 from egm_ros.interface import Topic
 from egm_ros.node_parameters import declare, watch
 from egm_ros.process import run
@@ -59,7 +60,7 @@ class OverlayNode(Node):
         self._advised = False
         self._image = self._publisher(Image, interface.OVERLAY_IMAGE)
         self._compressed = self._publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
-        self._inputs: list[Any] = []
+        self._inputs = Inputs(self)
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.OVERLAY_IMAGE_IN.name), INSTEAD)
         self.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -122,20 +123,10 @@ class OverlayNode(Node):
                     (Detection2DArray, interface.OVERLAY_NOW_VISIBLE, lambda array: self._on_now(array, "visible")),
                     (Detection2DArray, interface.OVERLAY_NOW_AMODAL, lambda array: self._on_now(array, "amodal")),
                 )
-            self._inputs = [
-                self.create_subscription(
-                    kind,
-                    topic.name,
-                    callback,
-                    profile(topic),
-                    qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-                )
-                for kind, topic, callback in entries
-            ]
+            for kind, topic, callback in entries:
+                self._inputs.listen(kind, topic, callback, steady=topic is interface.OVERLAY_IMAGE_IN)
         elif not watched and self._inputs:
-            for subscription in self._inputs:
-                self.destroy_subscription(subscription)
-            self._inputs = []
+            self._inputs.leave()
             self._forget()
 
     def _on_instruction(self, message: String) -> None:

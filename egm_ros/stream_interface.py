@@ -68,7 +68,8 @@ OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
                   choices=("all", "answered", "live", "mixed"), live=True),
     ParameterSpec("scale", 1, "Enlarge pictures before drawing, so that labels in small ones can be read.",
                   range=(1, 8), live=True),
-    ParameterSpec("max_age", 5.0, "An answer older than this is no longer drawn on later pictures.",
+    ParameterSpec("max_age", 12.0, "An answer older than this is no longer drawn on later pictures; an engine that"
+                  " takes T seconds needs 2 T and a little more.",
                   range=(0.0, 3600.0), live=True, unit="s"),
     ParameterSpec("propagated", False, "Draw the propagation node's boxes as well, in blue and violet, beside the"
                   " answer's; later pictures then wait for theirs, until the next picture at most."),

@@ -87,6 +87,7 @@ def tables() -> dict[str, str]:
         "camera parameters": settings(stream_interface.CAMERA_PARAMETERS),
         "propagation topics": topics(propagation_interface.PROPAGATION_TOPICS),
         "propagation parameters": settings(propagation_interface.PROPAGATION_PARAMETERS),
+        "propagation status keys": keys(propagation_interface.PROPAGATION_KEYS),
         "lifting topics": topics(lifting_interface.LIFTING_TOPICS),
         "lifting parameters": settings(lifting_interface.LIFTING_PARAMETERS),
         "lifting status keys": keys(lifting_interface.LIFTING_KEYS),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, as_box
+from egm_core.picture_memory import PictureMemory
 
 WIDTH = 480
-BUFFER_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,26 +85,17 @@ def shrink(image: NDArray[np.uint8], stamp: int, width: int = WIDTH, size: tuple
     return SmallFrame(grey, stamp, size or (wide, high), chroma)
 
 
-class FrameBuffer:
+class FrameBuffer(PictureMemory):
     """Keeps the newest frames in the order of their stamps; one buffer is one camera without a jump in time."""
 
-    def __init__(self, seconds: float, limit: int = BUFFER_BYTES) -> None:
-        self.seconds, self._limit = seconds, limit
-        self._frames: OrderedDict[int, SmallFrame] = OrderedDict()
-        self._bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    @property
-    def bytes(self) -> int:
-        """Memory that the pictures take."""
-        return self._bytes
+    def size(self, message: Any) -> int:
+        """Give the bytes that a frame takes."""
+        return int(message.bytes)
 
     @property
     def newest(self) -> SmallFrame | None:
         """The newest frame, if there is one."""
-        return next(reversed(self._frames.values())) if self._frames else None
+        return self.at(self.moments[-1]) if len(self) else None
 
     def add(self, frame: SmallFrame) -> bool:
         """Keep a frame; False where it is no newer than the newest, and was not taken in.
@@ -117,32 +108,18 @@ class FrameBuffer:
             return False
         if newest is not None and frame.kind != newest.kind:
             self.clear()
-        self._frames[frame.stamp] = frame
-        self._bytes += frame.bytes
-        while len(self._frames) > 1 and (
-            frame.stamp - next(iter(self._frames)) > self.seconds * 1e9 or self._bytes > self._limit
-        ):
-            self._bytes -= self._frames.popitem(last=False)[1].bytes
+        self.keep(frame.stamp, frame)
         return True
-
-    def at(self, stamp: int) -> SmallFrame | None:
-        """Give the frame of exactly this stamp, if it is still here."""
-        return self._frames.get(stamp)
 
     def near(self, stamp: int, seconds: float) -> SmallFrame | None:
         """Give the frame nearest to a stamp, if one is no further away than so many seconds."""
-        closest = min(self._frames.values(), key=lambda frame: abs(frame.stamp - stamp), default=None)
-        return closest if closest is not None and abs(closest.stamp - stamp) <= seconds * 1e9 else None
+        closest = min(self.moments, key=lambda moment: abs(moment - stamp), default=None)
+        return self.at(closest) if closest is not None and abs(closest - stamp) <= seconds * 1e9 else None
 
     def after(self, stamp: int, most: int) -> list[SmallFrame]:
         """Give the frames after a stamp, the newest always among them, thinned out evenly to at most `most`."""
-        later = [frame for frame in self._frames.values() if frame.stamp > stamp]
+        later = [frame for moment in self.moments if moment > stamp and (frame := self.at(moment)) is not None]
         return list(thinned(later, most))
-
-    def clear(self) -> None:
-        """Forget all frames."""
-        self._frames.clear()
-        self._bytes = 0
 
 
 def thinned(frames: list[SmallFrame], most: int) -> Iterable[SmallFrame]:

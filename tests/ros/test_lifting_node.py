@@ -147,7 +147,7 @@ def test_several_objects_in_both_units(bench: Any, unit: str) -> None:
     assert sorted((entry.ns, entry.id) for entry in rest) == [
         (name, number) for name in ("amodal", "label", "visible") for number in (0, 1)
     ]
-    assert {entry.lifetime.sec for entry in rest} == {5}
+    assert {entry.lifetime.sec for entry in rest} == {12}
     assert len(rest[0].points) == 24
 
 

@@ -106,7 +106,7 @@ def test_the_answer_is_drawn_into_its_own_picture_and_with_its_age_into_later_on
     (later,) = scene.next()
     assert scene.headers == [header(1400)]
     np.testing.assert_array_equal(later, draw(PICTURE, VISIBLE, AMODAL, "the mug 0.87, 0.4 s ago"))
-    scene.camera.publish(picture(6001))
+    scene.camera.publish(picture(13_001))
     (too_late,) = scene.next()
     np.testing.assert_array_equal(too_late, PICTURE)
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
@@ -66,9 +68,12 @@ class Scene:
         self.visible = bench.collect(Detection2DArray, "propagation/visible")
         self.amodal = bench.collect(Detection2DArray, "propagation/amodal")
         self.lost = bench.collect(String, "propagation/lost")
+        deep = QoSProfile(depth=100, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+        self.statuses = bench.collect(DiagnosticStatus, "propagation/status", deep)
+        self.told = 0
         ends = [self.camera, self.instruction, *self.inputs]
         bench.until(lambda: all(end.get_subscription_count() for end in ends))
-        bench.until(lambda: bench.node.count_publishers("propagation/lost"))
+        bench.until(lambda: all(bench.node.count_publishers(f"propagation/{name}") for name in ("lost", "status")))
 
     def show(self, number: int, base: int = 100, image: np.ndarray | None = None) -> None:
         """Publish a picture and wait until the node has it."""
@@ -78,6 +83,20 @@ class Scene:
         make = images.encode_compressed if compressed else images.encode
         self.camera.publish(make(picture, stamp))
         self.bench.until(lambda: self.has(stamp))
+
+    def status(self) -> dict[str, str]:
+        """Wait for the next status."""
+        self.bench.until(lambda: len(self.statuses) > self.told)
+        message = self.statuses[self.told]
+        self.told += 1
+        level = str(int.from_bytes(message.level, "little"))
+        return {"level": level, "message": message.message} | {pair.key: pair.value for pair in message.values}
+
+    def begin(self, number: int = 0) -> dict[str, str]:
+        """Show a picture, answer it, and give the status."""
+        self.show(number)
+        self.answer(number)
+        return self.status()
 
     def has(self, stamp: Header) -> bool:
         newest = self.node._frames.newest
@@ -233,6 +252,107 @@ def test_a_lost_object_is_asked_for_again_and_odd_images_do_no_harm(bench: Any) 
     scene.answer(5)
     bench.until(lambda: scene.visible[-1].detections)
     assert scene.visible[-1].header == header(5)
+
+
+def test_an_answer_is_told_once_and_so_is_the_end_of_its_boxes(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.say(TEXT)
+    told = scene.begin()
+    assert (told["outcome"], told["reason"], told["level"]) == ("found", "", "0")
+    assert (told["objects"], told["carried"], told["frame"]) == ("1", "1", "eye")
+    assert told["stamp"] == "100.000000000"
+    scene.show(1)
+    scene.show(2)
+    bench.spin(0.3)
+    assert len(scene.statuses) == 1
+    scene.say("the bowl")
+    told = scene.status()
+    assert (told["outcome"], told["reason"], told["level"]) == ("ended", "new_instruction", "0")
+    assert "'the bowl'" in told["message"]
+    scene.answer(2)
+    told = scene.status()
+    assert (told["outcome"], told["reason"], told["level"]) == ("error", "other_instruction", "2")
+    assert "/grounding/instruction_active says 'the bowl'" in told["message"]
+    scene.show(3)
+    scene.answer(3, found=False)
+    told = scene.status()
+    assert (told["outcome"], told["reason"], told["objects"], told["level"]) == ("absent", "", "0", "0")
+
+
+@pytest.mark.parametrize("reason", ["too_old", "no_support", "left_picture", "another_size", "time_went_back"])
+def test_every_end_has_its_reason(bench: Any, reason: str) -> None:
+    scene = Scene(bench, coast=0.0)
+    assert scene.begin()["outcome"] == "found"
+    if reason == "too_old":
+        scene.node.set_parameters([Parameter("max_propagation", value=0.05)])
+        scene.show(1)
+        scene.show(2)
+    elif reason == "no_support":
+        scene.show(1, image=GROUND)
+    elif reason == "left_picture":
+        for number in range(1, 64):
+            scene.show(number, image=np.roll(rgb(0), 5 * number, axis=1))
+            if len(scene.statuses) > 1:
+                break
+    elif reason == "another_size":
+        scene.show(1, image=GROUND[:120])
+    else:
+        scene.show(0, base=40)
+    told = scene.status()
+    assert (told["outcome"], told["carried"], told["stamp"]) == ("ended", "0", "100.000000000")
+    assert told["reason"] == reason or (reason == "left_picture" and told["reason"] == "no_support")
+    assert told["level"] == "1"
+    assert told["message"].startswith(f"{told['reason']}: ")
+    bench.until(lambda: scene.visible and not scene.visible[-1].detections)
+    assert bool(scene.lost) == (reason != "time_went_back")
+
+
+def test_an_answer_that_comes_too_late_is_refused_with_the_parameter_to_raise(bench: Any) -> None:
+    scene = Scene(bench, max_propagation=0.3, buffer=2.0)
+    for number in range(20):
+        scene.show(number)
+    scene.show(20)
+    scene.answer(0)
+    told = scene.status()
+    assert (told["outcome"], told["reason"], told["objects"], told["carried"]) == ("error", "too_old", "1", "0")
+    assert "the answer's image is 1.0 s old, and max_propagation is 0.3 s" in told["message"]
+    for number in range(21, 60):
+        scene.show(number, image=GROUND)
+    scene.answer(10)
+    told = scene.status()
+    assert (told["outcome"], told["reason"]) == ("error", "no_picture")
+    assert "raise buffer (2 s)" in told["message"]
+    assert not scene.visible
+
+
+def test_images_that_had_to_go_for_want_of_memory_are_told_with_the_parameter(bench: Any) -> None:
+    scene = Scene(bench, memory=16, width=1920)
+    large = cv2.resize(GROUND, (1920, 1080))
+    for number in range(5):
+        scene.show(number, image=large)
+    scene.answer(0)
+    told = scene.status()
+    assert told["reason"] == "no_picture"
+    assert "fill 16 MB; raise memory" in told["message"]
+
+
+def test_an_answer_without_an_image_says_what_is_in_its_way(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.answer(0)
+    told = scene.status()
+    assert (told["outcome"], told["reason"]) == ("error", "no_picture")
+    assert "nothing comes on /image" in told["message"]
+    broken = images.encode(rgb(1), header(1))
+    broken.data = broken.data[:100]
+    scene.camera.publish(broken)
+    bench.until(lambda: scene.node._unreadable)
+    scene.answer(1)
+    told = scene.status()
+    assert (told["outcome"], told["reason"]) == ("error", "truncated")
+    scene.show(2)
+    scene.inputs[0].publish(Detection2DArray(header=header(2)))
+    told = scene.status()
+    assert (told["outcome"], told["reason"]) == ("error", "no_amodal")
 
 
 def test_compressed_images(bench: Any) -> None:

@@ -110,8 +110,9 @@ def test_simulated_time_without_a_clock_is_named_and_answers_come_nevertheless(e
         with robot.stream(5.0, partial(image_message)):
             found = robot.status(outcome="found")
             assert 0.0 <= float(found["age_ms"]) < 5000.0
-            wait_for("the log", lambda: lines(node, "nothing comes on /clock"))
+            said = partial(lines, node, "are of no use")
+            wait_for("the log", lambda: [line for line in said() if "nothing comes on /clock" in line])
     finally:
         robot.close()
         assert node.stop() == 0
-    assert len([line for line in lines(node, "nothing comes on /clock") if "are of no use" in line]) == 1
+    assert len([line for line in lines(node, "nothing comes on /clock") if "are of no use" in line]) == 1, node.output
