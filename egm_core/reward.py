@@ -111,17 +111,26 @@ def trl_reward(
     """Make a reward function as TRL's trainers call it, for answers of one family.
 
     The data set's columns are `truth`, a box in the family's frame or None; with `pixels`, `width` and `height`
-    as the released code needs them; and optionally `task`. Accuracy, IoU, and the shares of absent and malformed
-    answers go to TRL's `log_metric`.
+    as the released code needs them; and optionally `task` and `file`. Accuracy, IoU, and the shares of absent,
+    malformed and strictly read answers go to TRL's `log_metric`, what each answer says to its `log_extra`.
     """
 
     def grounding(prompts: Any, completions: Sequence[Any], completion_ids: Any, **columns: Any) -> list[float]:
         sizes = list(zip(columns["width"], columns["height"], strict=True)) if pixels else None
         truths = columns["truth"]
         scores = score(completions, truths, speaker, success_weight, sizes)
+        strict = [_strictly(speaker, completion) for completion in completions]
+        keep = columns.get("log_extra")
+        if keep is not None:
+            keep("strict", strict)
+            keep("iou", [float(value) for value in scores.iou])
+            for name in ("task", "truth", "file"):
+                if name in columns:
+                    keep(name, list(columns[name]))
         log = columns.get("log_metric")
         if log is not None:
             shares = {"accuracy": scores.correct, "absent": scores.absent, "malformed": scores.malformed}
+            shares["strict"] = np.array([kind in ("box", "absent") for kind in strict])
             for name, values in shares.items():
                 for value in values:
                     log(name, float(value))
@@ -134,6 +143,12 @@ def trl_reward(
         return [float(value) for value in scores.reward]
 
     return grounding
+
+
+def _strictly(speaker: Family, completion: Any) -> str:
+    """Say how the strict parser reads an answer: box, absent, or the reason why neither."""
+    answer = speaker.parse(answer_text(completion))
+    return answer.reason if answer.kind == "invalid" else answer.kind
 
 
 def compute_score(

@@ -70,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.max_queue,
         key,
         lambda image: info.fit(image, budget),
+        str(path.absolute()),
     )
     config = uvicorn.Config(
         app, host=options.host, port=options.port, log_level=options.log_level, timeout_graceful_shutdown=GRACE

@@ -105,11 +105,13 @@ def create_app(
     max_queue: int = 32,
     api_key: str = "",
     fit: Fit = lambda image: image,
+    root: str = "",
 ) -> FastAPI:
     """Build the application around the engine that `load` makes; `model` is the name that clients ask for.
 
     Answers end at `max_tokens`; with `max_queue` requests under way, a further one gets 429. With an `api_key`, all but
-    /health wants it as bearer token. `fit` shrinks a picture to the model's budget.
+    /health wants it as bearer token. `fit` shrinks a picture to the model's budget,
+    `root` is the folder that it was loaded from, for the list of models.
     """
     reading = Reading(fit)
     service = Service(load, model, max_tokens, max_queue)
@@ -152,6 +154,7 @@ def create_app(
     async def models(http: Request) -> dict[str, Any]:
         check_key(http)
         entry: dict[str, Any] = {"id": service.model, "object": "model", "created": born, "owned_by": OWNER}
+        entry["root"] = root
         thinking = service.engine.thinking() if service.engine is not None else None
         if thinking is not None:
             entry["thinking"] = thinking.to_json()

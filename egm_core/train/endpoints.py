@@ -52,9 +52,12 @@ class _Refused(Exception):
 class Endpoint:
     """One server: whether it answers, and since when it does not."""
 
-    def __init__(self, url: str, timeout: float, patience: float, api_key_env: str, clear_hosts: Sequence[str]) -> None:
+    def __init__(
+        self, url: str, timeout: float, patience: float, api_key_env: str, clear_hosts: Sequence[str], model: str = ""
+    ) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
         self.patience = patience
+        self.expected = model
         self.why = ""
         self.gone = False
         self.up = asyncio.Event()
@@ -104,6 +107,8 @@ class Endpoint:
                 self._model = str(first["id"]), dialect_of(str(first.get("owned_by", "")))
             except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
                 raise _Shut(f"/v1/models: {excerpt(answer.text)!r} is no list of models") from error
+            if self.expected and self._model[0] != self.expected:
+                raise _Shut(f"it has the model {self._model[0]!r}, and the scores are for {self.expected!r}")
         return self._model
 
     def rest(self, why: str) -> None:
@@ -147,7 +152,8 @@ class Endpoints:
 
     `timeout` seconds is the most that one answer may take, `patience` the seconds without any answer after which
     a server is given up. The API key is read from the environment variable `api_key_env` where that is set; the
-    hosts of `key_in_clear` may have it without TLS.
+    hosts of `key_in_clear` may have it without TLS. Servers that have another model
+    than `model` are not asked.
     """
 
     def __init__(
@@ -159,10 +165,11 @@ class Endpoints:
         patience: float = 600.0,
         api_key_env: str = "OPENAI_API_KEY",
         key_in_clear: Sequence[str] = (),
+        model: str = "",
     ) -> None:
         self.manner = manner
         self.concurrency = concurrency
-        self.endpoints = [Endpoint(url, timeout, patience, api_key_env, key_in_clear) for url in urls]
+        self.endpoints = [Endpoint(url, timeout, patience, api_key_env, key_in_clear, model) for url in urls]
         self._pictures: OrderedDict[str, asyncio.Task[str]] = OrderedDict()
         self._refusals = 0
 

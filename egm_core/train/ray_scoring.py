@@ -13,6 +13,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -22,7 +23,8 @@ from egm_core.train.configuration import ConfigurationError
 from egm_core.train.endpoints import Emit, Endpoints
 from egm_core.train.questions import Manner, Problem, Question
 from egm_core.train.score_store import Score
-from egm_core.train.scoring import about
+from egm_core.train.scoring import PATIENCE, about_served
+from egm_core.train.served_models import ServedModel, served_model
 
 BLOCK = 256
 
@@ -41,10 +43,19 @@ class RayScorer:
     address: str = "local"
     actors: int = 2
 
+    @cached_property
+    def served(self) -> ServedModel:
+        """The model that the servers have, asked once, from here."""
+        return served_model(
+            self.urls,
+            self.settings.get("patience", PATIENCE),
+            key_in_clear=self.settings.get("key_in_clear", ()),
+        )
+
     @property
     def about(self) -> dict[str, Any]:
-        """How the model is asked, as `EndpointScorer` says it: a store may go on with Ray or without."""
-        return {"model": "servers", **about(self.manner)}
+        """Which model is asked, and how, as `EndpointScorer` says it: a store may go on with Ray or without."""
+        return about_served(self.served, self.manner)
 
     def score(self, questions: Iterator[Question], emit: Emit) -> None:
         """Score questions on a cluster; EngineError where no server is left, as without Ray."""
@@ -64,7 +75,8 @@ class RayScorer:
             ray.init(self.address, log_to_driver=False, **options)
         ray.data.DataContext.get_current().enable_progress_bars = False
         try:
-            settings = {**self.settings, "concurrency": -(-self.settings.get("concurrency", 32) // self.actors)}
+            each = -(-self.settings.get("concurrency", 32) // self.actors)
+            settings = {**self.settings, "model": self.served.name, "concurrency": each}
             scored = ray.data.from_arrow(blocks).map_batches(
                 Client,
                 fn_constructor_args=(self.urls, self.manner, settings),

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
 from egm_core.train.data_check import Checking, check_data, kept
 from egm_core.train.group import PATIENCE, by_first, join_group
+from egm_core.train.held_out import check_held_out, held_out_arguments, held_out_files
 from egm_core.train.processes import run_processes
 from egm_core.train.run import KEPT, RunConfig, callbacks, is_finished, is_first, model_of, open_run
 from egm_core.train.sft import SCHEDULERS, freeze_vision, lora, train_to_end
@@ -46,6 +48,8 @@ class RLConfig(RunConfig):
     in a forward pass. `steps_per_generation` micro-batches are rolled out at a time (0: all of an update's); fewer
     hold fewer pictures in memory and stay on-policy. `warmup` counts updates, or is a share of them below 1.
     `rollout` says who answers: transformers, vLLM in the training process (colocate), or a vLLM server.
+    `answers` of each step are kept, with their pictures at each logged step. `held_out` files are asked every
+    `eval_steps` (0: every `save_steps`), once a question; the checkpoint with the highest reward there is kept.
     `official_pixels` rounds boxes to pixels in the reward as the released code does. `share_prompts` lets answers
     share the work for their prompt: on a CPU, unless told otherwise.
     """
@@ -82,6 +86,9 @@ class RLConfig(RunConfig):
     vllm_tensor_parallel: int = setting(1, low=1)
     vllm_sleep: bool = setting(True, changeable=True)
     vllm_url: str = setting("http://127.0.0.1:8000", changeable=True)
+    answers: int = setting(8, low=0, changeable=True)
+    held_out: list[str] = field(default_factory=list)
+    eval_steps: int = setting(0, low=0, changeable=True)
     processes: int = setting(1, low=1)
     engine: str = setting("trl", choices=("trl", "verl"))
     objective: str = setting("grpo", choices=("grpo", "gspo"))
@@ -113,6 +120,7 @@ def questions(
             yield {
                 "prompt": [{"role": "user", "content": (ask or speaker.prompt)(sample.sent, task)}],
                 "image": sample.image,
+                "file": sample.image,
                 "truth": None if box is None else list(box),
                 "width": sample.width,
                 "height": sample.height,
@@ -203,7 +211,15 @@ def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool 
         save_total_limit=KEPT,
         logging_steps=config.logging_steps,
         report_to=list(config.report_to),
+        # Every logged step's answers as a table, and with their pictures, once a prompt, for Weights & Biases.
+        log_completions=config.answers > 0,
+        num_completions_to_print=0,
+        log_multimodal="wandb" in config.report_to,
+        log_unique_prompts="wandb" in config.report_to,
         seed=config.seed,
+        per_device_eval_batch_size=config.micro_batch,
+        num_generations_eval=1,
+        **held_out_arguments(config, "eval_reward"),
     )
 
 
@@ -225,9 +241,12 @@ def _files(config: RLConfig) -> tuple[Path, ...]:
     return tuple(Path(file) for file in config.data)
 
 
+def _asked(config: RLConfig, info: ModelInfo, samples: Iterable[Sample]) -> list[dict[str, Any]]:
+    return list(questions(samples, info.speaker, config.tasks, config.official_pixels, info.prompt))
+
+
 def _rows(config: RLConfig, info: ModelInfo, left_out: Collection[str]) -> list[dict[str, Any]]:
-    good = kept(_files(config), left_out)
-    rows = list(questions(good, info.speaker, config.tasks, config.official_pixels, info.prompt))
+    rows = _asked(config, info, kept(_files(config), left_out))
     if len(rows) < config.prompts:
         raise ConfigurationError(
             f"{', '.join(config.data)} hold {len(rows)} questions for {' and '.join(config.tasks)}, and an update "
@@ -242,7 +261,9 @@ def build_trainer(config: RLConfig, output: Path, left_out: Collection[str] = ()
     from datasets import Dataset
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    from egm_core.train.answers import AnswerLog
     from egm_core.train.grpo import EGMGRPOTrainer, image_tokens
+    from egm_core.train.watch import Best
 
     on_cpu = not torch.cuda.is_available()
     path = resolve(config.model, offline=config.offline)
@@ -253,17 +274,23 @@ def build_trainer(config: RLConfig, output: Path, left_out: Collection[str] = ()
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
     if config.freeze_vision:
         freeze_vision(model)
-    return EGMGRPOTrainer(
+    held_out = _asked(config, info, kept(held_out_files(config), left_out))
+    trainer = EGMGRPOTrainer(
         model=model,
         args=grpo_arguments(config, image_tokens(model.config), on_cpu),
         reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
         # The trainer reads the pictures, see `grpo.read_pictures`.
         train_dataset=Dataset.from_list(_rows(config, info, left_out)),
+        eval_dataset=Dataset.from_list(held_out) if held_out else None,
         processing_class=processor,
         peft_config=lora(config),
         callbacks=callbacks(output, config.kl_limit, config.minutes),
         shared=_shares(config, on_cpu),
     )
+    trainer.add_callback(AnswerLog(trainer, output, config.answers, info.speaker))
+    if held_out:
+        trainer.add_callback(Best(output))
+    return trainer
 
 
 def _run(rank: int, config: RLConfig, folder: Path, left_out: Collection[str]) -> None:
@@ -306,11 +333,19 @@ def rl(config: RLConfig) -> Path:
         return folder / "final"
     accumulation(config)
     refuse_lost_reference(config)
+    if config.rollout != "transformers" and util.find_spec("vllm") is None:
+        raise ConfigurationError(
+            f"rollout is {config.rollout!r}, and vLLM is not installed; pip install vllm (training/README.md names the "
+            "version), or say rollout=transformers, which is slower",
+            "rollout",
+        )
     if not config.data:
         raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
     path, info = model_of(config)
-    found = by_first(check_data, folder, checking(config, info, path))
+    about = checking(config, info, path)
+    found = by_first(check_data, folder, about)
+    left_out = {**found.left_out, **by_first(check_held_out, folder, config, about)}
     if is_first():
         print(found.text, file=sys.stderr)
-    run_processes(_run, config.processes, config, folder, frozenset(found.left_out))
+    run_processes(_run, config.processes, config, folder, frozenset(left_out))
     return folder / "final"

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from hashlib import file_digest
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,15 +25,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tqdm import tqdm
 
 from egm_core.engines.base import EngineError, Request
-from egm_core.model_folder import WEIGHTS
+from egm_core.families import TASKS
 from egm_core.train.endpoints import Emit, Endpoints
 from egm_core.train.questions import Manner, Problem, Question
 from egm_core.train.score_store import Score, ScoreStore
+from egm_core.train.served_models import ServedModel, served_model, weights_of
 
 if TYPE_CHECKING:
     from egm_core.engines.local import TransformersEngine
 
 BATCHES_AT_ONCE = 8
+PATIENCE = 600.0
 
 
 class Scorer(Protocol):
@@ -55,7 +57,8 @@ def score_all(
     Raises EngineError where the model is gone; what was scored until then is kept.
     """
     problems: list[Problem] = []
-    known = len(store)
+    questions = list(questions)
+    known = sum(question.key in store for question in questions)
     missing = (question for question in questions if question.key not in store)
     with tqdm(total=total, initial=min(known, total), desc=title, unit=" questions", disable=None) as bar:
 
@@ -68,6 +71,9 @@ def score_all(
 
         if known < total:
             scorer.score(missing, emit)
+    unanswered = total - sum(question.key in store for question in questions) - len(problems)
+    if unanswered:
+        raise EngineError("engine_failed", f"{unanswered} of {total} questions came back without a score or a reason")
     return problems
 
 
@@ -86,11 +92,7 @@ class FolderScorer:
     @property
     def about(self) -> dict[str, Any]:
         """The model's name, a digest of its weights, and how it is asked."""
-        digests = []
-        for file in sorted(self.folder.glob(WEIGHTS)):
-            with file.open("rb") as data:
-                digests.append(file_digest(data, "blake2b").hexdigest()[:16])
-        return {"model": self.manner.info.name, "weights": digests, **about(self.manner)}
+        return {"model": self.manner.info.name, "weights": list(weights_of(self.folder)), **about(self.manner)}
 
     def score(self, questions: Iterator[Question], emit: Emit) -> None:
         """Score questions some batches at a time."""
@@ -137,16 +139,25 @@ class EndpointScorer:
     manner: Manner
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def served(self) -> ServedModel:
+        """The model that the servers have, asked once."""
+        return served_model(
+            self.urls,
+            self.settings.get("patience", PATIENCE),
+            key_in_clear=self.settings.get("key_in_clear", ()),
+        )
+
     @property
     def about(self) -> dict[str, Any]:
-        """How the model is asked; which servers it is behind may change."""
-        return {"model": "servers", **about(self.manner)}
+        """Which model the servers have, and how it is asked; which servers they are may change."""
+        return about_served(self.served, self.manner)
 
     def score(self, questions: Iterator[Question], emit: Emit) -> None:
         """Score questions side by side."""
 
         async def run() -> None:
-            endpoints = Endpoints(self.urls, self.manner, **self.settings)
+            endpoints = Endpoints(self.urls, self.manner, model=self.served.name, **self.settings)
             try:
                 await endpoints.score(questions, emit)
             finally:
@@ -160,10 +171,17 @@ def about(manner: Manner) -> dict[str, Any]:
     info = manner.info
     return {
         "family": info.family,
+        "prompts": {task: info.prompt("{sent}", task) for task in TASKS},
         "max_pixels": info.max_pixels,
-        "max_tokens": manner.sampling.max_tokens,
+        "factor": info.factor,
+        "sampling": asdict(manner.sampling),
         "pixels": manner.pixels,
     }
+
+
+def about_served(model: ServedModel, manner: Manner) -> dict[str, Any]:
+    """Say which scores belong together where servers answer: those of one model, asked in one manner."""
+    return {"model": model.name, "root": model.root, "weights": list(model.weights), **about(manner)}
 
 
 def answered(

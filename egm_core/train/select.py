@@ -185,7 +185,14 @@ def _scores(
     if not questions:
         return {}
     scorer = _scorer(config, role, source)
-    with ScoreStore(output / role, scorer.about) as store:
+    about = scorer.about
+    if not about["weights"]:
+        print(
+            f"the {role}'s servers don't say which weights {about['model']!r} has: when it is trained anew under the "
+            f"same name, delete {output / role} or name another output",
+            file=sys.stderr,
+        )
+    with ScoreStore(output / role, about) as store:
         problems = score_all(questions, len(questions), scorer, store, role)
         scores = store.scores
     left_out += problems

@@ -34,6 +34,8 @@ from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting
 from egm_core.train.data_check import Checking, check_data, kept
 from egm_core.train.group import PATIENCE, by_first, join_group
+from egm_core.train.held_out import FOLDER as HELD_OUT
+from egm_core.train.held_out import check_held_out, held_out_arguments, held_out_files
 from egm_core.train.processes import INTERRUPTED, run_processes
 from egm_core.train.run import (
     KEPT,
@@ -62,7 +64,8 @@ class SFTStageConfig(RunConfig):
     `batch` is of each process (GPU), and `accumulation` batches make an update. `warmup` is a share of the steps
     below 1, and their number from 1. `matrix_rate` is Muon's. `group_lengths` saves padding by updates of near
     lengths. `lora_rank` 0 trains the weights themselves. `processes` are local ones, on a CPU. Without `reasoning` the
-    model learns to answer directly, whatever the data have, and its `egm.json` says so.
+    model learns to answer directly, whatever the data have, and its `egm.json` says so. The loss of `held_out` files is
+    taken every `eval_steps` (0: every `save_steps`), and the checkpoint with the lowest is kept.
     """
 
     data: list[str] = field(default_factory=list)
@@ -88,6 +91,8 @@ class SFTStageConfig(RunConfig):
     attention_weight: float = setting(0.0, low=0)
     attention_layer: int = setting(2, low=0)
     attention_heads: int = setting(2, low=1)
+    held_out: list[str] = field(default_factory=list)
+    eval_steps: int = setting(0, low=0, changeable=True)
     processes: int = setting(1, low=1, high=1024)
     workers: int = setting(0, low=0, high=256, changeable=True)
 
@@ -140,14 +145,18 @@ def prepare(config: SFTStageConfig, folder: Path) -> int:
     processor = AutoProcessor.from_pretrained(path)
     found = check_data(folder, checking(config, info, path))
     print(found.text, file=sys.stderr)
-    good = kept(_files(config), found.left_out)
-    end = processor.tokenizer.eos_token
-    made = rows(good, info.speaker, config.tasks, chat_start(processor), end, info.prompt, config.reasoning)
+    start, end = chat_start(processor), processor.tokenizer.eos_token
+
+    def made(samples: Iterable[Sample]) -> Iterator[dict[str, str]]:
+        return rows(samples, info.speaker, config.tasks, start, end, info.prompt, config.reasoning)
 
     def lengths(texts: list[str]) -> list[int]:
         return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
-    count = write_table(folder, made, lengths)
+    count = write_table(folder, made(kept(_files(config), found.left_out)), lengths)
+    if config.held_out:
+        left_out = check_held_out(folder, config, checking(config, info, path))
+        write_table(folder / HELD_OUT, made(kept(held_out_files(config), left_out)), lengths)
     if not count:
         raise ConfigurationError(f"{', '.join(config.data)} hold no sample for {' or '.join(config.tasks)}")
     return count
@@ -207,6 +216,8 @@ def sft_arguments(config: SFTStageConfig, on_cpu: bool | None = None) -> Any:
         report_to=list(config.report_to),
         seed=config.seed,
         remove_unused_columns=False,
+        per_device_eval_batch_size=config.batch,
+        **held_out_arguments(config, "eval_loss"),
     )
 
 
@@ -216,6 +227,7 @@ def make_trainer(config: SFTStageConfig, folder: Path) -> Any:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     from egm_core.train.sft_trainer import EGMSFTTrainer
+    from egm_core.train.watch import Best
 
     path = resolve(config.model, offline=config.offline)
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
@@ -226,9 +238,10 @@ def make_trainer(config: SFTStageConfig, folder: Path) -> Any:
         model=model,
         args=sft_arguments(config),
         train_dataset=read_table(folder),
+        eval_dataset=read_table(folder / HELD_OUT) if config.held_out else None,
         processing_class=AutoProcessor.from_pretrained(path),
         peft_config=lora(config),
-        callbacks=callbacks(folder, minutes=config.minutes),
+        callbacks=[*callbacks(folder, minutes=config.minutes), *([Best(folder)] if config.held_out else [])],
     )
 
 

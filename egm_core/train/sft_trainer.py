@@ -117,7 +117,7 @@ class SupervisedTrainer(SFTTrainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Give TRL's loss, or the supervised one: both a mean over the answers' tokens of the whole update."""
-        if not self.supervised:
+        if not self.supervised or not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs["labels"]
         soft = torch.zeros_like(labels, dtype=torch.bool)

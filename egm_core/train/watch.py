@@ -28,6 +28,7 @@ from egm_core.train.curves import draw  # noqa: E402
 from egm_core.train.run import PREFIX, drop_torn, is_first, mark_whole, whole_checkpoint  # noqa: E402
 
 METRICS = "metrics.jsonl"
+BEST = "best.json"
 # Half-precision arithmetic alone leaves less than a thousandth.
 FIRST_KL = 0.01
 
@@ -165,6 +166,24 @@ class CheckpointMarks(TrainerCallback):
             distributed.barrier()
         if is_first():
             mark_whole(self.folder / f"{PREFIX}{state.global_step}")
+
+
+class Best(TrainerCallback):
+    """Saves a checkpoint with each evaluation, and writes down which of them is the best so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Have the evaluated weights saved: the best can only be kept if it was."""
+        control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Name the best."""
+        if is_first() and state.best_global_step:
+            checkpoint = str(self.folder / f"{PREFIX}{state.best_global_step}")
+            about = {"step": state.best_global_step, args.metric_for_best_model: state.best_metric}
+            (self.folder / BEST).write_text(json.dumps({**about, "checkpoint": checkpoint}, indent=1) + "\n")
 
 
 class Stop(TrainerCallback):

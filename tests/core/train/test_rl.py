@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,11 +15,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas
 import pytest
 import torch
 import yaml
 from transformers import AutoModelForImageTextToText
 
+import egm_core.train.rl as rl_module
 from egm_core.families import family
 from egm_core.model_folder import load_info
 from egm_core.sample import Sample, write_samples
@@ -344,3 +347,46 @@ def test_two_processes_learn_together(random_qwen: Path, data: Path, tmp_path: P
     assert any("language_model" in name for name in changed(random_qwen, tmp_path / "run" / "final"))
     log = logged(tmp_path / "run")
     assert [row["step"] for row in log] == [1, 2] and all(np.isfinite(row["loss"]) for row in log)
+
+
+def test_the_answers_of_every_step_are_kept(uninterrupted: Path) -> None:
+    kept = [json.loads(line) for line in (uninterrupted / "answers.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in kept] == [step for step in range(1, STEPS + 1) for _ in range(8)]
+    assert len({row["prompt"] for row in kept}) > 2 and {row["task"] for row in kept} == {"visible", "amodal"}
+    speaker = family("qwen3_vl")
+    for row in kept:
+        read = speaker.parse(row["answer"])
+        assert row["strict"] == (read.reason if read.kind == "invalid" else read.kind)
+        assert Path(row["file"]).is_file() and 0 <= row["reward"] <= 1 and 0 <= row["iou"] <= 1
+        assert row["truth"] is None or len(row["truth"]) == 4
+    assert all(0 <= row["strict"] <= 1 for row in logged(uninterrupted))
+    sheets = sorted((uninterrupted / "answers").iterdir())
+    assert [sheet.name for sheet in sheets] == [f"step-{step:06d}.png" for step in range(1, STEPS + 1)]
+    assert cv2.imread(str(sheets[0])).shape[1] > 4 * 200
+    whole = pandas.read_parquet(uninterrupted / "completions/completions_00001.parquet")
+    assert len(whole) == 16 and {"prompt", "completion", "advantage", "strict", "truth", "file"} <= set(whole.columns)
+
+
+def test_a_held_out_file_is_asked_and_the_best_checkpoint_kept(random_qwen: Path, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data.parent, tmp_path / "other")
+    held_out = [str(tmp_path / "other/samples.jsonl")]
+    config = settings(random_qwen, data, tmp_path / "run", held_out=held_out, eval_steps=1, max_steps=3)
+    final = rl(config)
+    rows = [json.loads(line) for line in (final.parent / "metrics.jsonl").read_text().splitlines()]
+    rewards = {row["step"]: row["eval_reward"] for row in rows if "eval_reward" in row}
+    assert sorted(rewards) == [1, 2, 3]
+    assert all({"eval_accuracy", "eval_strict", "eval_malformed"} <= row.keys() for row in rows if "eval_reward" in row)
+    best = json.loads((final.parent / "best.json").read_text())
+    assert rewards[best["step"]] == max(rewards.values()) == pytest.approx(best["eval_reward"])
+    assert whole_checkpoint(final.parent) == final.parent / "checkpoint-3"
+    assert (final.parent / f"checkpoint-{best['step']}").is_dir()
+
+
+def test_a_missing_vllm_is_said_before_anything_is_loaded(
+    random_qwen: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = rl_module.util.find_spec
+    monkeypatch.setattr(rl_module.util, "find_spec", lambda name: None if name == "vllm" else found(name))
+    for rollout in ("colocate", "server"):
+        with pytest.raises(ConfigurationError, match=r"vLLM is not installed.*rollout=transformers"):
+            rl(settings(random_qwen, data, tmp_path / rollout, rollout=rollout))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from threading import Thread
@@ -26,6 +28,7 @@ from egm_core.model_folder import ModelInfo
 from egm_core.sample import Sample, write_samples
 from egm_core.train.__main__ import main
 from egm_core.train.configuration import ConfigurationError
+from egm_core.train.endpoints import Endpoints
 from egm_core.train.questions import Manner, Problem, read_questions
 from egm_core.train.score_store import Score, ScoreStore, read_scores
 from egm_core.train.scoring import EndpointScorer
@@ -292,3 +295,60 @@ def alive(process: str) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
     except OSError:
         return False
+
+
+def test_scores_of_another_model_are_never_taken_for_this_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_data(tmp_path, 10)
+    with servers(2) as urls:
+        config = str(write_config(tmp_path, urls))
+        for url in urls:
+            tell(url, model="first")
+        assert main(["select", "--config", config]) == 0
+        assert "don't say which weights 'first' has" in capsys.readouterr().err
+        before = sum(map(asked, urls))
+        assert main(["select", "--config", config]) == 0
+        assert sum(map(asked, urls)) == before, "the same model is not asked again"
+        for url in urls:
+            tell(url, model="second")
+        assert main(["select", "--config", config]) == 2
+        assert "holds scores for model 'first', and now it is 'second'" in capsys.readouterr().err
+        # A server that has another model than the rest is named, whether it answers now or later.
+        tell(urls[0], model="first")
+        assert main(["select", "--config", config]) == 2
+        assert "a role's servers must have one model" in capsys.readouterr().err
+        scores, problems = answers(tmp_path, urls[:1])
+        assert len(scores) == 10 and not problems
+        endpoints = Endpoints(urls[1:], MANNER, model="first")
+        with pytest.raises(EngineError, match="has the model 'second', and the scores are for 'first'"):
+            asyncio.run(endpoints.score(read_questions([tmp_path / "data.jsonl"], ["visible"]), list[object]().append))
+
+
+def test_weights_prompt_and_sampling_are_part_of_what_scores_are_for(
+    tmp_path: Path, served_qwen: str, memorising_qwen: Path
+) -> None:
+    scorer = EndpointScorer((served_qwen,), MANNER, {"patience": 60.0})
+    told = scorer.about
+    assert (told["model"], told["root"]) == ("memorising_qwen", str(memorising_qwen)) and len(told["weights"]) == 1
+    own = replace(MANNER.info, prompts={"visible": "Where is {sent}?"})
+    for manner in (replace(MANNER, info=own), replace(MANNER, info=replace(MANNER.info, max_tokens=7))):
+        other = EndpointScorer((served_qwen,), manner, {"patience": 60.0}).about
+        with ScoreStore(tmp_path, told):
+            pass
+        with pytest.raises(ConfigurationError, match=r"holds scores for (prompts|sampling)"):
+            ScoreStore(tmp_path, other)
+
+
+def test_scores_that_other_data_left_do_not_pass_for_these(tmp_path: Path) -> None:
+    write_data(tmp_path, 20)
+    with servers(1) as urls:
+        config = str(write_config(tmp_path, urls))
+        assert main(["select", "--config", config]) == 0
+        text = (tmp_path / "data.jsonl").read_text()
+        (tmp_path / "data.jsonl").write_text(text.replace("thing 1", "thing 2001"))
+        before = asked(urls[0])
+        assert main(["select", "--config", config]) == 0
+        assert asked(urls[0]) == before + 11
+    found = json.loads((tmp_path / "run/report.json").read_text())["tasks"]["visible"]
+    assert found["scored"] == found["questions"] == 20

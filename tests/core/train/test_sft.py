@@ -305,3 +305,21 @@ def test_a_model_that_answers_directly_says_so(base: Path, data: Path, tmp_path:
     assert load_info(sft(config)).reasoning is False
     answers = [row["completion"] for row in read_table(tmp_path / "run")]
     assert answers and not any("Leftmost" in answer for answer in answers)
+
+
+def test_a_held_out_file_chooses_the_checkpoint_that_is_kept(base: Path, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data.parent, tmp_path / "other")
+    held_out = str(tmp_path / "other/samples.jsonl")
+    config = settings(base, data, tmp_path / "run", held_out=[held_out], eval_steps=1, max_steps=5, save_steps=5)
+    final = sft(replace(config, learning_rate=0.5, warmup=0.0))
+    rows = [json.loads(line) for line in (final.parent / "metrics.jsonl").read_text().splitlines()]
+    losses = {row["step"]: row["eval_loss"] for row in rows if "eval_loss" in row}
+    assert sorted(losses) == [1, 2, 3, 4, 5]
+    best = json.loads((final.parent / "best.json").read_text())
+    assert best["eval_loss"] == pytest.approx(min(losses.values())) and losses[best["step"]] == min(losses.values())
+    assert best["step"] < 5, "a rate of 0.5 must do harm for this test to tell"
+    kept = sorted(path.name for path in final.parent.glob("checkpoint-*"))
+    assert kept == sorted({f"checkpoint-{best['step']}", "checkpoint-5"})
+    AutoModelForImageTextToText.from_pretrained(best["checkpoint"])
+    with pytest.raises(ConfigurationError, match=r"held-out records show pictures of the training data \(.*jsonl:1"):
+        sft(replace(config, output=str(tmp_path / "second"), held_out=[str(data)]))
