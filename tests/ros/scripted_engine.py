@@ -44,9 +44,9 @@ class Script:
     """What the server does now, and what it did."""
 
     def __init__(self, model: str, start_delay: float, mode: str = "found") -> None:
-        self.model = model
         self.ready_at = time.monotonic() + start_delay
         self.settings = {"mode": mode, "delay": 0.0, "logprob": math.log(0.9), "fits": 0, "serial": False}
+        self.settings["model"] = model
         self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
         self.last: dict[str, object] = {}
         self.lock = threading.Lock()
@@ -98,7 +98,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/health":
             self.reply({"status": "ok"}, 200 if time.monotonic() >= self.script.ready_at else 503)
         elif self.path == "/v1/models":
-            self.reply({"object": "list", "data": [{"id": self.script.model, "object": "model"}]})
+            name = self.script.settings["model"]
+            self.reply({"object": "list", "data": [{"id": name, "object": "model"}]})
         elif self.path == "/stats":
             self.reply(self.script.stats | self.script.last)
         else:
@@ -162,7 +163,8 @@ class Handler(BaseHTTPRequestHandler):
         prompt = content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
         text = self.script.answer(prompt)
         tokens = re.findall(r"\d|\D+", text)
-        common = {"id": "scripted", "object": "chat.completion.chunk", "created": 0, "model": self.script.model}
+        name = self.script.settings["model"]
+        common = {"id": "scripted", "object": "chat.completion.chunk", "created": 0, "model": name}
         if not body.get("stream"):
             message = {"role": "assistant", "content": text}
             choice = {"index": 0, "message": message, "logprobs": self.logprobs(tokens), "finish_reason": "stop"}
