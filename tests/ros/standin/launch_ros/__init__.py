@@ -1,0 +1,1 @@
+"""Stand-in of ROS 2 launch_ros; see the README beside it."""
