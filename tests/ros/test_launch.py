@@ -356,7 +356,7 @@ def test_nodes_and_engine_end_with_a_launch_that_is_killed(
     bench: Any, start: Start, mark: str, model: Path, number: signal.Signals
 ) -> None:
     launched = start("grounding", f"model:={model}", f"engine_command:={robot.COMMAND}", "propagate:=true")
-    bench.until(lambda: "engine_ready" in launched.output, 60)
+    bench.until(lambda: "the engine is ready" in launched.output, 60)
     bench.until(lambda: {"/grounding", "/overlay", "/propagation"} <= names(bench), 60)
     os.kill(launched.process.pid, number)
     launched.ended(10)
@@ -365,7 +365,7 @@ def test_nodes_and_engine_end_with_a_launch_that_is_killed(
 
 def test_an_interrupt_of_the_launch_alone_ends_it_at_once(bench: Any, start: Start, model: Path) -> None:
     launched = start("grounding", f"model:={model}", f"engine_command:={robot.COMMAND}")
-    bench.until(lambda: "engine_ready" in launched.output, 60)
+    bench.until(lambda: "the engine is ready" in launched.output, 60)
     began = time.monotonic()
     os.kill(launched.process.pid, signal.SIGINT)
     assert launched.ended(30) == 0, launched.output
