@@ -297,6 +297,24 @@ class Robot:
         except AssertionError as error:
             raise AssertionError(f"{error}; there were {self.values()[-10:]}") from None
 
+    def ready(self, timeout: float = PATIENCE) -> None:
+        """Wait until the engine is ready; who joins late hears the newest status alone, which may be another's."""
+        self.status(timeout, engine="ready")
+
+    def boxes(self, count: int = 1) -> tuple[list[Any], list[Any]]:
+        """Wait for so many arrays on both topics and give them, visible and amodal; a status says nothing of them.
+
+        Each topic keeps its order: once a later answer's arrays are here, those of earlier ones are too.
+        """
+        wait_for(f"{count} arrays each", lambda: min(len(self.visible), len(self.amodal)) >= count)
+        return [array for _, array in self.visible], [array for _, array in self.amodal]
+
+    def only_answer(self, message: Any) -> tuple[Any, Any]:
+        """Wait for the arrays of an image that was shown; fail if any others were published before them."""
+        visible, amodal = self.boxes()
+        assert [array.header for array in visible + amodal] == [message.header] * 2
+        return visible[0], amodal[0]
+
     def call(self, kind: Any, name: str, request: Any, timeout: float = PATIENCE) -> Any:
         """Call a service of the grounding node and return the response."""
         if name not in self._clients:

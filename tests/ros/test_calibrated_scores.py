@@ -27,7 +27,7 @@ def test_scores_become_probabilities_with_a_calibration_and_the_log_says_where_t
     node = start_node(domain, model=str(folder), engine_url=engine.url, max_rate=0.0, default_instruction="the mug")
     robot = Robot(domain)
     try:
-        robot.status(60.0, reason="engine_ready")
+        robot.ready(60.0)
         robot.show(image_message())
         status = robot.status(60.0, outcome="found")
         assert [float(status[name]) for name in ("score", "raw_score")] == pytest.approx([RAW, RAW], abs=1e-3)

@@ -33,7 +33,7 @@ def test_a_trained_folder_grounds_through_a_named_camera_in_a_namespace(memorisi
                       default_instruction=FOUND, query_timeout=60.0, max_result_age=60.0)
     robot = Robot(DOMAIN, "/robot", "front")
     try:
-        robot.status(90.0, reason="engine_ready")
+        robot.ready(90.0)
         image = robot.show(image_message(128, 96))
         status = robot.status(outcome="found")
         wait_for("both boxes", lambda: robot.visible and robot.amodal)
@@ -60,7 +60,7 @@ def test_the_other_family_answers_compressed_images(random_internvl):
                       default_instruction=FOUND, query_timeout=60.0, max_result_age=60.0)
     robot = Robot(DOMAIN, kind=CompressedImage)
     try:
-        robot.status(90.0, reason="engine_ready")
+        robot.ready(90.0)
         raw = image_message(128, 96)
         robot.show(images.encode_compressed(images.decode(raw), raw.header))
         status = robot.status(60.0, stamp=f"{raw.header.stamp.sec}.{raw.header.stamp.nanosec:09d}")

@@ -39,7 +39,7 @@ def node(engine):
 @pytest.fixture(scope="module")
 def running_robot(node):
     robot = Robot(DOMAIN)
-    robot.status(reason="engine_ready")
+    robot.ready()
     yield robot
     robot.close()
 

@@ -61,8 +61,7 @@ def node(model):
 @pytest.fixture(scope="module")
 def running_robot(node):
     robot = Robot(DOMAIN)
-    # Who joins late may find the next status in the place of engine_ready: that there is no image yet.
-    robot.status(engine="ready")
+    robot.ready()
     yield robot
     robot.close()
 
@@ -210,7 +209,8 @@ def test_an_answer_that_comes_twice_counts_once(robot, node):
     robot.show()
     robot.status(outcome="found")
     time.sleep(0.5)
-    assert len(robot.visible) == len(robot.amodal) == len(robot.values()) == 1
+    visible, amodal = robot.boxes()
+    assert len(visible) == len(amodal) == len(robot.values()) == 1
 
 
 def test_an_answer_that_comes_late_is_never_published(robot, node):
@@ -219,12 +219,9 @@ def test_an_answer_that_comes_late_is_never_published(robot, node):
     robot.show()
     assert robot.status(outcome="stale")["reason"] == "query_timeout"
     time.sleep(1.2)
-    assert not robot.visible
     script(node, mode="found", delay=0.0)
     assert robot.set(query_timeout=5.0).successful
-    robot.show()
-    robot.status(outcome="found")
-    assert len(robot.visible) == 1
+    robot.only_answer(robot.show())
 
 
 def test_where_memory_runs_out_a_smaller_picture_is_sent_and_answered(robot, node):

@@ -39,7 +39,7 @@ def test_what_sft_leaves_grounds_through_the_node(memorising_qwen: Path, tmp_pat
                       max_result_age=60.0)  # fmt: skip
     robot = Robot(DOMAIN)
     try:
-        robot.status(90.0, reason="engine_ready")
+        robot.ready(90.0)
         robot.show(image_message(128, 96))
         assert robot.status(60.0, outcome="found")["reason"] != "engine_failed"
         wait_for("both boxes", lambda: robot.visible and robot.amodal)
