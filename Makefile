@@ -1,9 +1,10 @@
 # Every target sets up what it needs in .venv first; see tools/setup.sh for the variables it heeds.
+# docs/targets.md says what each needs, takes and last gave.
 RUN := tools/env.sh
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo record test test-long soak lint docs test-vllm test-verl test-ray clean
+.PHONY: setup demo test test-busy test-long soak lint docs test-vllm test-verl test-ray clean
 
 setup:
 	@tools/setup.sh
@@ -16,6 +17,10 @@ demo: setup
 test: setup
 	@$(RUN) python -m pytest --ignore tests/ros -n auto --maxprocesses 4 --dist loadfile $(PYTEST)$(NONE_IS_FINE)
 	@$(RUN) python -m pytest tests/ros $(PYTEST)$(NONE_IS_FINE)
+
+# The ROS tests RUNS times (5) beside a process that burns one core; the counts of each run.
+test-busy: setup
+	@tools/beside_busy_core.sh $(or $(RUNS),5) $(PYTEST)
 
 # What takes more than a minute.
 test-long: setup

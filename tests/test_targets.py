@@ -1,4 +1,4 @@
-"""The environments of make test-verl and make test-ray have what their tests begin with."""
+"""The Makefile's targets: each is documented, and the environments of two have what their tests begin with."""
 
 from __future__ import annotations
 
@@ -40,3 +40,10 @@ def test_an_environment_of_its_own_has_what_its_tests_import(script: str, folder
     tests = [ROOT / "tests" / "conftest.py", *(ROOT / "tests" / folder).glob("*.py")]
     needed = set().union(*(imported(path) for path in tests))
     assert not needed - listed - BROUGHT[folder], f"tools/{script} installs none of these"
+
+
+def test_every_target_of_the_makefile_is_in_its_table():
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    listed = set(re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "targets.md").read_text(), re.MULTILINE))
+    assert targets
+    assert set(targets[1].split()) == listed
