@@ -4,7 +4,7 @@ RUN := tools/env.sh
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo test test-busy test-long soak lint docs test-vllm test-verl test-ray clean
+.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-verl test-ray clean
 
 setup:
 	@tools/setup.sh
@@ -12,6 +12,10 @@ setup:
 # Camera, engine, grounding node and overlay as processes of their own; LIVE=1 renders its scenes now.
 demo: setup
 	@$(RUN) python -m egm_ros.demo --out out $(if $(LIVE),--live)
+
+# What the demonstration's nodes publish, as an MCAP file of each world; LIVE=1 renders its scenes now, with depth.
+record: setup
+	@$(RUN) python -m egm_ros.demo.record --out out/record $(if $(LIVE),--live)
 
 # The core's tests on every core, up to four; those of ROS one after the other, for they watch the clock.
 test: setup

@@ -42,8 +42,22 @@ def test_an_environment_of_its_own_has_what_its_tests_import(script: str, folder
     assert not needed - listed - BROUGHT[folder], f"tools/{script} installs none of these"
 
 
-def test_every_target_of_the_makefile_is_in_its_table():
-    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    listed = set(re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "targets.md").read_text(), re.MULTILINE))
-    assert targets
-    assert set(targets[1].split()) == listed
+def rules() -> set[str]:
+    """Name the Makefile's targets that have a rule."""
+    return set(re.findall(r"^([a-z-]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_every_target_of_the_makefile_is_in_its_table_and_has_a_rule():
+    """Make calls a phony target without a rule done, and ends with 0."""
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    listed = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs" / "targets.md").read_text(), re.MULTILINE)
+    assert phony
+    assert set(phony[1].split()) == rules() == set(listed)
+
+
+def test_every_target_that_is_named_to_users_has_a_rule():
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "training").glob("*.md")]
+    named = {target for page in pages for target in re.findall(
+        r"(?:`|^)(?:[A-Z]+=\S+ )*make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)}
+    assert "demo" in named
+    assert named <= rules()
