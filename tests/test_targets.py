@@ -56,7 +56,8 @@ def test_every_target_of_the_makefile_is_in_its_table_and_has_a_rule():
 
 
 def test_every_target_that_is_named_to_users_has_a_rule():
-    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "training").glob("*.md")]
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    pages += [*(ROOT / "docs").glob("*.md"), *(ROOT / "training").glob("*.md")]
     named = {target for page in pages for target in re.findall(
         r"(?:`|^)(?:[A-Z]+=\S+ )*make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)}
     assert "demo" in named
