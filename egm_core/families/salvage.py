@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from egm_core.families.absence import denies, is_closed, says_absent
+from egm_core.families.doubt import doubted
 from egm_core.families.objects import key_of
 from egm_core.families.parts import Entry, Refused
 from egm_core.families.survey import LABELS, ORNAMENT, Found, Surveyor
@@ -45,6 +46,8 @@ def salvage(text: str, start: int, end: int, whole: bool) -> Salvaged:
         # What stands before the last </think> may be a thought, and nothing came after it.
         raise Refused("ambiguous")
     if not whole and not all(_is_answer(text, start, place) for place in places):
+        raise Refused("ambiguous")
+    if any(entry.box is not None for place in places for entry in place.entries) and doubted(text[start:end], prose):
         raise Refused("ambiguous")
     groups = _joined(text, places)
     if len({tuple(map(key_of, group[0].box or ())) for group in groups}) > 1:

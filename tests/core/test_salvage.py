@@ -259,3 +259,28 @@ def test_what_training_teaches_is_read(name, sent):
     text = speaker.target(sent, BOX, "It is there.", "visible")
     assert speaker.parse(text, "salvage").box == BOX
     assert speaker.parse(text.replace(json.dumps(sent), f'"{sent}"'), "salvage").box == BOX
+
+
+REFUTED = (
+    "The bounding box in [ymin, xmin, ymax, xmax] format is [200, 100, 400, 300].",
+    "Box (top, left, bottom, right): [200, 100, 400, 300]",
+    "The bounding box in xywh format: [100, 200, 300, 400]",
+    "The bounding box is [300, 400, 100, 200] (center x, center y, width, height).",
+    '{"bbox_2d": [100, 200, 300, 400], "format": "xywh"}',
+    '{"bbox": [100, 200, 50, 60], "bbox_mode": "XYWH_ABS"}',
+    '{"rect": [100, 200, 50, 60]}',
+    '{"found": false, "bbox_2d": [0, 0, 1000, 1000]}',
+    '{"status": "absent", "bbox_2d": [1, 2, 300, 400]}',
+    '{"draft": {"bbox_2d": [100, 200, 300, 400]}, "final": {"bbox_2d": [500, 600, 700, 800]}}',
+    "The box is [100, 200, 300, 400], but that is the blue one. The kettle is not visible.",
+    "The bounding box [100, 200, 300, 400] does not contain the kettle.",
+    '{"bbox_2d": [100, 200, 300, 400]} is wrong.',
+    "The bounding box is [100, 200, 300, 400] pixels in a 1920x1080 image.",
+    "The bounding box would be [100, 200, 300, 400] if the kettle were there.",
+)
+
+
+@pytest.mark.parametrize("text", REFUTED)
+def test_a_box_that_its_own_answer_refutes_or_shifts_is_not_published(text: str) -> None:
+    answer = family("qwen3_vl").parse(text, "salvage")
+    assert (answer.kind, answer.box) == ("invalid", None), text
