@@ -24,6 +24,7 @@ from egm_core.scenes import Generator, store
 from egm_core.scenes.truth import WORLDS
 from egm_core.scenes.vocabulary import VOCABULARY
 from egm_core.torchvision_shim import install_schemas
+from egm_core.train.average import averaged
 
 PICTURES = 1500
 CAMERA = (640, 480)
@@ -54,14 +55,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     options = parser.parse_args()
     install_schemas()
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoProcessor
 
     info = load_info(options.model)
-    model = AutoModelForImageTextToText.from_pretrained(options.model, dtype=torch.float16)
-    if options.average:
-        folders = (options.model, options.average)
-        whole = [AutoModelForImageTextToText.from_pretrained(f, dtype=torch.float32).state_dict() for f in folders]
-        model.load_state_dict({name: (value + whole[1][name]) / 2 for name, value in whole[0].items()})
+    model = averaged(options.model, options.average, torch.float16)
     options.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(options.out)
     AutoProcessor.from_pretrained(options.model).save_pretrained(options.out)

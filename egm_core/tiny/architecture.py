@@ -138,13 +138,18 @@ def build_model(
     """
     torch.manual_seed(seed)
     model = Qwen3VLForConditionalGeneration(build_config(tokenizer, shape))
-    model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    model.generation_config.pad_token_id = tokenizer.convert_tokens_to_ids("<|endoftext|>")
-    model.generation_config.do_sample = False
+    set_generation(model, tokenizer)
     with torch.no_grad():
         _start_vision(model, shape, torch.from_numpy(patches).double())
         _start_decoder(model, torch.tensor(numeral_ids(tokenizer)))
     return model
+
+
+def set_generation(model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Set how the model answers when it is told nothing else: greedily, to the end of its turn."""
+    model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    model.generation_config.pad_token_id = tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    model.generation_config.do_sample = False
 
 
 def _start_vision(model: Qwen3VLForConditionalGeneration, shape: Architecture, patches: torch.Tensor) -> None:

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from egm_core.scenes.truth import COLORS
 from egm_core.scenes.vocabulary import VOCABULARY
-from egm_core.tiny.architecture import build_model, build_processor
+from egm_core.tiny.architecture import Architecture, build_config, build_model, build_processor, set_generation
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train import checkpoint
 from egm_core.train.configuration import ConfigurationError
@@ -142,7 +142,7 @@ class Trainer:
                     raise ended_early(self.step, getattr(self.config, name).steps, self.folder)
         self.save()
         if self.rank == 0:
-            self.export(self.folder / "final")
+            export(self.config.architecture, self.model.state_dict(), self.folder / "final")
 
     def _run_stage(self, stage: Stage) -> None:
         if self._progress(stage) >= 1:
@@ -295,16 +295,20 @@ class Trainer:
         extra = self.config.attention_weight * attention + self.config.probe_weight * probe
         return losses.mean() + extra, metrics
 
-    def export(self, folder: Path) -> None:
-        """Write the model as a folder that the Auto classes load."""
-        from egm_core.model_folder import ModelInfo, write_info
 
-        self.model.set_attn_implementation("sdpa")
-        self.model.save_pretrained(folder)
-        build_processor(self.tokenizer, self.config.architecture).save_pretrained(folder)
-        write_info(
-            folder, ModelInfo.for_training("egm_tiny", "qwen3_vl", max_pixels=self.config.architecture.max_pixels)
-        )
+def export(shape: Architecture, weights: dict[str, Any], folder: Path) -> None:
+    """Write the model of an architecture with these weights as a folder that the Auto classes load."""
+    from transformers import Qwen3VLForConditionalGeneration
+
+    from egm_core.model_folder import ModelInfo, write_info
+
+    tokenizer = build_tokenizer(VOCABULARY)
+    model = Qwen3VLForConditionalGeneration(build_config(tokenizer, shape))
+    model.load_state_dict(weights)
+    set_generation(model, tokenizer)
+    model.save_pretrained(folder)
+    build_processor(tokenizer, shape).save_pretrained(folder)
+    write_info(folder, ModelInfo.for_training("egm_tiny", "qwen3_vl", max_pixels=shape.max_pixels))
 
 
 def _take_over(model: Any, tokenizer: Any, start: str) -> None:

@@ -1,0 +1,136 @@
+"""The kit for a lent GPU, tried on the CPU: what it runs, what it brings back, and that it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+KIT = ROOT / "tools/gpu"
+LARGEST = 16 * 2**20
+
+
+def call(
+    script: Path, *arguments: str, out: Path, minutes: float = 5.0, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(script), *arguments],
+        env={**os.environ, "OUT": str(out), "OMP_NUM_THREADS": "1", **variables},
+        capture_output=True,
+        text=True,
+        timeout=60 * minutes,
+        check=False,
+    )
+
+
+def job(folder: Path) -> Path:
+    """A job of three short stages, the second of which fails until a file is there."""
+    script = folder / "job.sh"
+    script.write_text(
+        f"""#!/usr/bin/env bash
+# Counts.
+#
+NAME=try
+SELF={script}
+source {KIT}/job.sh
+stages() {{
+  stage one bash -c 'echo one >> {folder}/made'
+  stage two test -e {folder}/mended
+  stage three bash -c 'echo three $(minutes 0.5) >> {folder}/made; sleep 300'
+}}
+export -f minutes left
+export MINUTES WORK PYTHON
+bring() {{ cp {folder}/made "$OUT/"; }}
+main "$@"
+"""
+    )
+    script.chmod(0o755)
+    return script
+
+
+def wait_for(path: Path, words: str) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if path.exists() and words in path.read_text():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{path} has no {words!r}: {path.read_text() if path.exists() else 'no file'}")
+
+
+def test_a_job_runs_on_after_its_call_names_what_failed_and_goes_on(tmp_path: Path) -> None:
+    script, out = job(tmp_path), tmp_path / "out"
+    known = {"WORK": str(tmp_path / "work"), "MINUTES": "10"}
+    assert "started" in call(script, "start", out=out, **known).stdout
+    said = call(script, "status", out=out, WAIT="30", **known).stdout
+    assert "stopped at: two" in said and "FAILED: two" in said
+    assert (out / "made").read_text() == "one\n" and "FAILED" in (out / "log.txt").read_text()
+    (tmp_path / "mended").touch()
+    call(script, "start", out=out, **known)
+    wait_for(tmp_path / "made", "three")
+    assert (tmp_path / "made").read_text().splitlines()[:1] == ["one"], "a stage that was done was done again"
+    assert 4.5 < float((tmp_path / "made").read_text().split()[-1]) <= 5.0
+    assert "at work already" in call(script, "start", out=out, **known).stdout
+    begun = time.monotonic()
+    assert "at work: three" in call(script, "status", out=out, WAIT="1", **known).stdout
+    assert time.monotonic() - begun < 20
+    pid = int((tmp_path / "work/pid").read_text())
+    assert os.getsid(pid) == pid != os.getsid(0), "it would end with the call that started it"
+    call(script, "stop", out=out, **known)
+    said = call(script, "status", out=out, WAIT="10", **known).stdout
+    assert "stopped at: three" in said
+
+
+def test_latency_is_measured_against_the_floor(tmp_path: Path) -> None:
+    done = call(KIT / "latency.sh", "--dry-run", out=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads((tmp_path / "latency.json").read_text())["models"]
+    assert found["tokens_agree"], "the static cache gives other tokens than the growing one"
+    assert found["floor"] > 0 and min(found["eager"], found["static"], found["prefill"]) > 0
+    assert found["graph"] is None and "no CUDA" in found["graph_says"]
+    assert "| small | 64 |" in (tmp_path / "latency.md").read_text()
+
+
+def test_models_fit_what_comes_back() -> None:
+    from egm_core.scenes.vocabulary import VOCABULARY
+    from egm_core.tiny.architecture import build_config
+    from egm_core.tiny.tokenizer import build_tokenizer
+    from egm_core.train.architectures import on_meta
+    from egm_core.train.configuration import load
+    from egm_core.train.pretrain_settings import PretrainConfig
+
+    shape = load(PretrainConfig, ROOT / "training/egm_small/pretrain.yaml").architecture
+    model = on_meta(build_config(build_tokenizer(VOCABULARY), shape))
+    assert 2 * sum(p.numel() for p in model.parameters()) < 12e6
+
+
+@pytest.mark.long
+def test_everything_runs_on_a_cpu_and_comes_back_small(tmp_path: Path) -> None:
+    out, train = tmp_path / "out", tmp_path / "train"
+    known = {"WORK": str(train), "CORES": "2"}
+    assert "started" in call(KIT / "train.sh", "start", "--dry-run", out=out, **known).stdout
+    done = call(KIT / "train.sh", "status", out=out, minutes=30, WAIT="1700", **known)
+    assert "done: everything" in done.stdout, (out / "log.txt").read_text()[-3000:]
+    names = {path.name for path in out.iterdir()}
+    assert names == {"pretrain.tar", "mean_sft.tar", "mean_rl.tar", "figures.tar.xz", "machine.json", "log.txt"}
+    assert all(path.stat().st_size < LARGEST for path in out.iterdir())
+    with tarfile.open(out / "figures.tar.xz") as figures:
+        assert {"./base.json", "./sft.json", "./rl.json"} <= set(figures.getnames())
+    for name in ("pretrain", "mean_sft", "mean_rl"):
+        with tarfile.open(out / f"{name}.tar") as model:
+            assert {"./egm.json", "./model.safetensors", "./tokenizer.json"} <= set(model.getnames())
+            assert not any("optimizer" in member or "state.pt" in member for member in model.getnames())
+
+    known = {"WORK": str(tmp_path / "ablations"), "TRAINED": str(train), "CORES": "2"}
+    call(KIT / "ablations.sh", "start", "--dry-run", out=tmp_path / "tables", **known)
+    done = call(KIT / "ablations.sh", "status", out=tmp_path / "tables", minutes=30, WAIT="1700", **known)
+    assert "done: everything" in done.stdout, (tmp_path / "tables/log.txt").read_text()[-3000:]
+    tables = (tmp_path / "tables/tables.md").read_text()
+    for words in ("Table 9", "Table 10", "Table 11", "**Ablations**", "learnable-4", "success-1-4"):
+        assert words in tables
+    assert len(list((tmp_path / "tables").iterdir())) <= 8
