@@ -86,6 +86,7 @@ def test_a_job_runs_on_after_its_call_names_what_failed_and_goes_on(tmp_path: Pa
     assert "stopped at: three" in said
 
 
+@pytest.mark.long
 def test_latency_is_measured_against_the_floor(tmp_path: Path) -> None:
     done = call(KIT / "latency.sh", "--dry-run", out=tmp_path)
     assert done.returncode == 0, done.stderr
