@@ -231,7 +231,7 @@ def _read_lines(path: Path) -> Iterator[tuple[str, Any]]:
             place = f"{path}:{number}"
             try:
                 yield place, json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            except (ValueError, RecursionError) as error:
                 raise SampleError(f"{place}: not JSON ({error}); write one object a line") from error
 
 

@@ -86,11 +86,11 @@ def check_data(folder: Path, checking: Checking) -> DataCheck:
     lines, refused = tally.words(allowed)
     found = [{"kind": f.kind, "place": f.place, "what": f.what} for f in tally.findings]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in found)
-    (folder / FINDINGS).write_text(text, encoding="utf-8")
+    (folder / FINDINGS).write_text(text, encoding="utf-8", errors="backslashreplace")
     if write_sheet(folder / SHEET, tally.shown):
         lines.append(f"  look at {folder / SHEET}: {len(tally.shown)} samples with their boxes")
     report = "\n".join(lines)
-    (folder / REPORT).write_text(report + "\n", encoding="utf-8")
+    (folder / REPORT).write_text(report + "\n", encoding="utf-8", errors="backslashreplace")
     if refused:
         raise ConfigurationError(f"the data can't be trained on: {'; '.join(refused)}. All is in {folder / FINDINGS}")
     return DataCheck({f.place: f.what for f in tally.findings if KINDS[f.kind].left_out}, report)

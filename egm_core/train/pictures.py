@@ -107,7 +107,7 @@ def bad_images(folder: Path, images: Iterable[str] | Claims, missing_share: floa
     pictures = look_at_all(folder, list(claims))
     bad = {path: why for path, sizes in claims.items() if (why := _why(pictures[path], sizes))}
     lines = [json.dumps({"image": path, "reason": reason}, ensure_ascii=False) + "\n" for path, reason in bad.items()]
-    (folder / BAD).write_text("".join(lines), encoding="utf-8")
+    (folder / BAD).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
     if len(bad) > missing_share * len(claims):
         first = "; ".join(
             f"{_at(claims[path])}{path} ({reason})" for path, reason in islice(bad.items(), 3)
@@ -142,8 +142,8 @@ def _stamp(paths: Sequence[str]) -> str:
         try:
             status = os.stat(path)
             digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-        except OSError:
-            digest.update(f"{path}\0missing\n".encode())
+        except (OSError, ValueError):  # not there, or a name that no file can have
+            digest.update(f"{path!r}\0missing\n".encode("utf-8", "replace"))
     return digest.hexdigest()
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from egm_core.families import family
 from egm_core.pixels import read_image
-from egm_core.sample import SampleError
+from egm_core.sample import SampleError, read_samples
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.data_check import Checking, DataCheck, check_data, kept
 from egm_core.train.pictures import bad_images, reason_against
@@ -223,3 +223,15 @@ def test_plan_and_stages_refuse_by_file_and_line(folder: Path, capsys: pytest.Ca
     said = capsys.readouterr().out
     assert "data check: 12 records" in said and "data_sheet.png" in said
     assert (folder / "run/data_sheet.png").is_file()
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '{"image": ' + "9" * 5000 + "}", "{", "\\"])
+def test_a_line_that_is_no_json_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "s.jsonl").write_text(line + "\n")
+    with pytest.raises(SampleError, match=r"s\.jsonl:1: not JSON"):
+        list(read_samples(tmp_path / "s.jsonl"))
+
+
+@pytest.mark.parametrize("name", ["2.png\u0000", "\ud800.png"])
+def test_a_name_that_no_file_can_have_is_a_bad_image(tmp_path: Path, name: str) -> None:
+    assert name in bad_images(tmp_path, [name], 1.0)
