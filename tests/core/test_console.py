@@ -50,7 +50,9 @@ def test_errors_into_a_closed_pipe_end_the_command() -> None:
 
 
 def test_ctrl_c_is_said_in_a_word() -> None:
-    program = "import time; from egm_core.console import finish\n"
+    # A test run in the background has SIGINT ignored, and its children with it.
+    program = "import signal, time; from egm_core.console import finish\n"
+    program += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     program += "def main():\n    print('up', flush=True)\n    time.sleep(30)\nraise SystemExit(finish(main))"
     process = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
