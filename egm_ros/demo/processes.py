@@ -34,7 +34,8 @@ class Processes:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,
+                # A group of its own, for the end by force, in this session: so a node ends with the demonstration.
+                preexec_fn=os.setpgrp,
             )
 
     def check(self) -> None:

@@ -25,6 +25,16 @@ print(child.pid, flush=True)
 child.wait()
 """
 
+DEMONSTRATION = """
+import sys, time
+from pathlib import Path
+from egm_ros.demo.processes import Processes
+processes = Processes(Path(sys.argv[1]))
+processes.start("overlay", "egm_ros.overlay")
+print(processes._running["overlay"].pid, flush=True)
+time.sleep(100)
+"""
+
 
 def running(pid: int) -> bool:
     """Say whether a process runs: neither gone nor waiting to be collected."""
@@ -53,6 +63,14 @@ def test_a_node_ends_with_its_parent(bench: Any, number: signal.Signals) -> None
     parent, node = started(sys.executable, "-c", STARTER)
     bench.until(lambda: "overlay" in bench.node.get_node_names())
     parent.send_signal(number)
+    parent.wait()
+    assert wait(lambda: not running(node), 10.0)
+
+
+def test_a_node_ends_with_the_demonstration_that_is_killed(bench: Any) -> None:
+    parent, node = started(sys.executable, "-c", DEMONSTRATION, str(bench.folder))
+    bench.until(lambda: "overlay" in bench.node.get_node_names())
+    parent.kill()
     parent.wait()
     assert wait(lambda: not running(node), 10.0)
 
