@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,9 @@ from egm_ros.interface import Topic
 from egm_ros.lifting_messages import Shown, detection3d, markers
 from egm_ros.messages import stamp_text, status
 from egm_ros.node_parameters import declare, watch
+from egm_ros.notices import Notices
 from egm_ros.process import run
 from egm_ros.qos import profile
-from egm_ros.shared_memory import advice
 from egm_ros.stamps import REMEDY, StampReport
 from egm_ros.transforms import Transforms
 
@@ -96,7 +96,7 @@ class LiftingNode(Node):
         self._matching = Matching(buffer, self._values["wait"], memory, self._thin)
         self._density = 1.0
         self._pending: list[Ready] = []
-        self._largest = 0
+        self._notices = Notices(self.get_logger())
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.DEPTH_IN.name), INSTEAD)
         info = self.resolve_topic_name(interface.INFO_IN.name)
         self._info_stamps = StampReport(self.get_logger(), info, INFO_INSTEAD)
@@ -104,9 +104,9 @@ class LiftingNode(Node):
         self._amodal = self._publisher(Detection3DArray, interface.AMODAL)
         self._markers = self._publisher(MarkerArray, interface.MARKERS)
         self._status = self._publisher(DiagnosticStatus, interface.STATUS)
-        self._inputs = Inputs(self)
+        self._inputs = Inputs(self, self._notices)
         self._listen(Image, interface.DEPTH_IN, "depth", steady=True)
-        self._listen(CameraInfo, interface.INFO_IN, "camera_info")
+        self._listen(CameraInfo, interface.INFO_IN, "camera_info", kept=True)
         self._listen(Detection2DArray, interface.VISIBLE_IN, "visible")
         self._listen(Detection2DArray, interface.AMODAL_IN, "amodal")
         # A clock of ROS stands still while nothing comes on /clock, and answers would wait for ever.
@@ -137,13 +137,11 @@ class LiftingNode(Node):
         options = QoSOverridingOptions.with_default_policies()
         return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
 
-    def _listen(self, kind: Any, topic: Topic, slot: Slot, steady: bool = False) -> None:
-        self._inputs.listen(kind, topic, lambda message: self._on(slot, message), steady)
+    def _listen(self, kind: Any, topic: Topic, slot: Slot, steady: bool = False, kept: bool = False) -> None:
+        self._inputs.listen(kind, topic, lambda message: self._on(slot, message), steady, kept)
 
     def _on(self, slot: Slot, message: Any) -> None:
         """Take in a message, and go on with its answer if that is whole now."""
-        if slot == "depth":
-            self._advise(len(message.data))
         match = self._matching.add(slot, message, time.monotonic())
         if slot == "camera_info":
             self._info_stamps.clock(self._matching.info_time)
@@ -181,7 +179,7 @@ class LiftingNode(Node):
 
     def _why(self, missing: Missing) -> tuple[str, str]:
         """Give a word and a sentence for what an answer lacks; where nothing of that ever came, also why."""
-        word, text = why(missing)
+        word, text = why(missing, self._inputs.name)
         lacks = next((topic for slot, topic in STREAMS if slot in missing.lacks), None)
         if lacks is not None and missing.nearest is None:
             text = self._inputs.silence(lacks.name, 0.0) or text
@@ -279,16 +277,9 @@ class LiftingNode(Node):
         message = f"{words}: {detail}" if reasons else outcome
         told = {"stamp": stamp_text(header), "outcome": outcome, "reason": words, **values, "frame": header.frame_id}
         self._status.publish(status(self.get_fully_qualified_name(), "", level, message, told))
+        self.get_logger().debug(f"{message} {dict(values)}")
         if reasons:
-            self.get_logger().warning(message, throttle_duration_sec=5.0)
-
-    def _advise(self, size: int) -> None:
-        """Say once for each larger size whether depth of it will get through."""
-        if size > self._largest:
-            self._largest = size
-            warning = advice(size)
-            if warning:
-                self.get_logger().warning(warning)
+            self._notices.seldom(words, message)
 
 
 def turned(lifted: Lifted, shift: Any, turn: Any) -> Lifted:
@@ -299,32 +290,32 @@ def turned(lifted: Lifted, shift: Any, turn: Any) -> Lifted:
     return Lifted(there(lifted.visible), there(lifted.amodal), lifted.range, lifted.pixels, lifted.reason)
 
 
-def why(missing: Missing) -> tuple[str, str]:
-    """Give a word and a sentence for what an answer lacks."""
+def why(missing: Missing, name: Callable[[Topic], str]) -> tuple[str, str]:
+    """Give a word and a sentence for what an answer lacks; `name` gives a topic's name after remapping."""
     for slot, topic in STREAMS:
         if slot not in missing.lacks:
             continue
         if missing.nearest is None:
-            return f"no_{slot}", f"nothing comes on {topic.name}: is it published and remapped?"
+            return f"no_{slot}", f"nothing comes on {name(topic)}: is it published and remapped?"
         if missing.clockless:
-            return f"no_{slot}", f"the answer has a stamp, but the messages on {topic.name} have none: {REMEDY}"
+            return f"no_{slot}", f"the answer has a stamp, but the messages on {name(topic)} have none: {REMEDY}"
         if missing.ahead:
             return f"no_{slot}", (
-                f"the answer is of {missing.nearest:.1f} s later than the newest on {topic.name}: that comes late, or"
+                f"the answer is of {missing.nearest:.1f} s later than the newest on {name(topic)}: that comes late, or"
                 " the answer is of before time went back"
             )
         if missing.full:
             return f"no_{slot}", (
-                f"the answer is older than what fits in memory of {topic.name}: raise memory, or send smaller depth"
+                f"the answer is older than what fits in memory of {name(topic)}: raise memory, or send smaller depth"
             )
         if missing.gone:
-            return f"no_{slot}", f"the answer is older than what is kept of {topic.name}: raise buffer"
+            return f"no_{slot}", f"the answer is older than what is kept of {name(topic)}: raise buffer"
         return (
             f"no_{slot}",
-            f"nothing on {topic.name} has the image's stamp, the nearest is {missing.nearest:.3f} s off: it got lost on"
-            " its way, or the driver does not stamp them alike",
+            f"nothing on {name(topic)} has the image's stamp, the nearest is {missing.nearest:.3f} s off: it got lost"
+            " on its way, or the driver does not stamp them alike",
         )
-    lone, other = interface.VISIBLE_IN.name, interface.AMODAL_IN.name
+    lone, other = name(interface.VISIBLE_IN), name(interface.AMODAL_IN)
     if "visible" in missing.lacks:
         return "no_visible", f"no array on {lone} has the stamp of the one on {other}: do both come from one node?"
     return "no_amodal", f"no array on {other} has the stamp of the one on {lone}: do both come from one node?"

@@ -11,6 +11,8 @@ from collections.abc import Callable, Hashable
 from typing import Any, Literal
 
 Level = Literal["debug", "info", "warning", "error", "fatal"]
+# The ROS logger that stands for every node of this package.
+LOGGER = "egm"
 # Seconds between two texts of one kind.
 QUIET = 5.0
 # So many changes of one thing within so many seconds are told.

@@ -30,9 +30,10 @@ from egm_ros.images import ImageError
 from egm_ros.inputs import Inputs
 from egm_ros.interface import Topic
 from egm_ros.node_parameters import declare, watch
+from egm_ros.notices import Notices
+from egm_ros.picture_report import PictureReport
 from egm_ros.process import run
 from egm_ros.qos import profile
-from egm_ros.shared_memory import advice
 from egm_ros.stamps import StampReport
 
 LOOK_PERIOD = 0.2
@@ -57,10 +58,11 @@ class OverlayNode(Node):
         watch(self, interface.OVERLAY_PARAMETERS, lambda changed: "", self._change)
         self._forget()
         self._instruction: str | None = None
-        self._advised = False
+        self._notices = Notices(self.get_logger())
+        self._drawn = PictureReport(self._notices)
         self._image = self._publisher(Image, interface.OVERLAY_IMAGE)
         self._compressed = self._publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
-        self._inputs = Inputs(self)
+        self._inputs = Inputs(self, self._notices)
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.OVERLAY_IMAGE_IN.name), INSTEAD)
         self.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -90,7 +92,8 @@ class OverlayNode(Node):
             return None
 
     def _refuse(self, error: ImageError) -> None:
-        self.get_logger().warning(f"cannot draw: {error}", throttle_duration_sec=5.0)
+        topic = self._inputs.name(interface.OVERLAY_IMAGE_IN)
+        self._notices.seldom(error.reason, f"cannot draw what comes on {topic}: {error}")
 
     def _forget(self) -> None:
         """Begin from nothing."""
@@ -125,8 +128,10 @@ class OverlayNode(Node):
                 )
             for kind, topic, callback in entries:
                 self._inputs.listen(kind, topic, callback, steady=topic is interface.OVERLAY_IMAGE_IN)
+            self.get_logger().debug("someone looks at the pictures: listens and draws")
         elif not watched and self._inputs:
             self._inputs.leave()
+            self.get_logger().debug("nobody looks at the pictures: rests")
             self._forget()
 
     def _on_instruction(self, message: String) -> None:
@@ -147,7 +152,7 @@ class OverlayNode(Node):
         message = self._join.pictures.at(answer.stamp)
         if message is None and self._kept:
             fate = self._join.pictures.fate(answer.stamp)
-            self.get_logger().warning(f"an answer is not drawn: {fate}", throttle_duration_sec=5.0)
+            self._notices.seldom("gone", f"an answer is not drawn: {fate}")
         elif message is not None:
             picture = Picture(answer.stamp, message)
             if self._waiting is not None and self._waiting.moment == answer.stamp:
@@ -215,9 +220,7 @@ class OverlayNode(Node):
             image = drawn(image, answer, age, self._instruction or "", scale)
         if self._image.get_subscription_count():
             self._image.publish(images.encode(image, header))
-            if not self._advised and advice(image.nbytes):
-                self._advised = True
-                self.get_logger().warning(advice(image.nbytes))
+            self._drawn.size(image.nbytes)
         if self._compressed.get_subscription_count():
             quality = self._values["jpeg_quality"]
             self._compressed.publish(images.encode_compressed(image, header, quality))

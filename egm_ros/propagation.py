@@ -29,10 +29,10 @@ from egm_ros.inputs import Inputs
 from egm_ros.interface import Topic
 from egm_ros.messages import detection
 from egm_ros.node_parameters import declare, watch
+from egm_ros.notices import Notices
 from egm_ros.process import run
 from egm_ros.propagation_status import Outcome, Verdict, dropped, losses, status_of
 from egm_ros.qos import profile
-from egm_ros.shared_memory import advice
 from egm_ros.small_frames import small_frame
 from egm_ros.stamps import StampReport
 
@@ -81,13 +81,13 @@ class PropagationNode(Node):
         self._unreadable: dict[str, str] = {}
         self._instruction: str | None = None
         self._told = 0
+        self._notices = Notices(self.get_logger())
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE_IN.name), INSTEAD)
-        self._largest = 0
         self._visible = self._publisher(Detection2DArray, interface.VISIBLE)
         self._amodal = self._publisher(Detection2DArray, interface.AMODAL)
         self._lost = self._publisher(String, interface.LOST)
         self._status = self._publisher(DiagnosticStatus, interface.STATUS)
-        self._inputs = Inputs(self, self._on_silence)
+        self._inputs = Inputs(self, self._notices, self._on_silence)
         picture = CompressedImage if self._values["transport"] == "compressed" else Image
         listen = self._inputs.listen
         listen(picture, interface.IMAGE_IN, self._on_image, steady=True)
@@ -122,7 +122,6 @@ class PropagationNode(Node):
 
     def _on_image(self, message: Any) -> None:
         """Take one step with every box, and publish where they are in this very image."""
-        self._advise(len(message.data))
         before = self._feed.newest
         seen = self._feed.see(message)
         self._stamps.note(seen, self._feed.timeline)
@@ -136,14 +135,15 @@ class PropagationNode(Node):
             frame = small_frame(message, self._values["width"])
         except ImageError as error:
             self._unreadable = {error.reason: f"images cannot be read: {error}"}
-            self.get_logger().warning(f"cannot follow anything: {error}", throttle_duration_sec=5.0)
+            topic = self._inputs.name(interface.IMAGE_IN)
+            self._notices.seldom(error.reason, f"cannot follow anything on {topic}: {error}")
             return
         self._unreadable = {}
         frame = replace(frame, stamp=seen.moment)
         if not self._frames.add(frame):
-            self.get_logger().warning(
-                "an image is left out, for it is no newer than the one before: are there two cameras on"
-                f" {self.resolve_topic_name(interface.IMAGE_IN.name)}?", throttle_duration_sec=30.0)
+            self._notices.seldom(
+                "older", "an image is left out, for it is no newer than the one before: are there two cameras on"
+                f" {self._inputs.name(interface.IMAGE_IN)}?", seconds=30.0)
             return
         self._headers = {stamp: header for stamp, header in self._headers.items() if self._frames.at(stamp)}
         self._headers[frame.stamp] = message.header
@@ -288,8 +288,10 @@ class PropagationNode(Node):
 
     def _tell(self, header: Header, verdict: Verdict) -> None:
         self._status.publish(status_of(self.get_fully_qualified_name(), header, verdict))
+        self.get_logger().debug(f"{verdict.outcome}: {verdict.message}; {verdict.carried} of {verdict.objects} boxes"
+                                f" are carried on, {verdict.age:.2f} s after the answer's image")
         if verdict.level != DiagnosticStatus.OK:
-            self.get_logger().warning(verdict.message, throttle_duration_sec=5.0)
+            self._notices.seldom(tuple(verdict.reasons), verdict.message)
 
     def _forget(self, header: Header) -> None:
         """Begin from nothing: what was before has nothing to do with what comes."""
@@ -305,14 +307,6 @@ class PropagationNode(Node):
     def _newest_header(self) -> Header | None:
         newest = self._frames.newest
         return self._headers.get(newest.stamp) if newest is not None else None
-
-    def _advise(self, size: int) -> None:
-        """Say once for each larger size whether images of it will get through."""
-        if size > self._largest:
-            self._largest = size
-            warning = advice(size)
-            if warning:
-                self.get_logger().warning(warning)
 
 
 def label_of(entry: Any) -> str:

@@ -13,9 +13,8 @@ from typing import Any
 
 from rclpy.logging import LoggingSeverity, get_logger, get_logger_effective_level
 
-from egm_ros.notices import Level, write
+from egm_ros.notices import LOGGER, Level, write
 
-LOGGER = "egm"
 # Whose every word may be wanted; of others' libraries, warnings and worse.
 OWN = ("egm", "egm_core", "egm_ros")
 LEVELS: tuple[tuple[int, LoggingSeverity, Level], ...] = (

@@ -16,6 +16,7 @@ from egm_ros.launching.arguments import BOOLEAN, Argument, listed, namespace_nam
 from egm_ros.launching.parameter_file import ParameterFile
 from egm_ros.launching.topics import Topics
 from egm_ros.launching.viewer import viewer
+from egm_ros.notices import LOGGER
 from egm_ros.parameters import GROUNDING
 
 SHARE = FindPackageShare("egm_ros")
@@ -29,7 +30,7 @@ COMMON = (
     Argument("params_file", "Parameter file of all the nodes, for what no argument is given.",
              PathJoinSubstitution([SHARE, "config", "grounding.yaml"])),
     Argument("use_sim_time", "Use /clock. Not given: as in params_file, else false.", choices=("", *BOOLEAN)),
-    Argument("log_level", "Least severe message that is logged.", "info",
+    Argument("log_level", "Least severe message that is logged; debug: of these nodes, without rcl's own.", "info",
              choices=("debug", "info", "warn", "error", "fatal")),
     Argument("overlay", "Start the overlay, too.", "true", BOOLEAN),
     Argument("propagate", "Start the propagation node, too: boxes carried to the newest image.", "false", BOOLEAN),
@@ -138,12 +139,17 @@ class Robot:
             namespace="/".join(filter(None, (self.texts["namespace"], camera))),
             parameters=[*files, self.file.path, *([values] if values else [])],
             remappings=[*remappings.items()],
-            arguments=["--ros-args", "--log-level", self.texts["log_level"]],
+            arguments=["--ros-args", "--log-level", logged(self.texts["log_level"])],
             output="screen",
             respawn=self.true("respawn"),
             respawn_delay=RESPAWN_DELAY,
             **options,
         )
+
+
+def logged(level: str) -> str:
+    """Give the option for a level: of debug, what nodes and core say; rcl's own would be hundreds of lines a second."""
+    return f"{LOGGER}:={level}" if level == "debug" else level
 
 
 def nodes(robot: Robot) -> list[LaunchDescriptionEntity]:

@@ -123,6 +123,15 @@ def test_compressed_pictures_go_through_the_demo_launch(bench: Any, start: Start
     assert not ends(bench, "publishers", "/image") and not ends(bench, "subscriptions", "/image")
 
 
+def test_debug_is_what_the_nodes_say_and_not_rcl(bench: Any, start: Start) -> None:
+    bench.collect(CompressedImage, "/robot/overlay/image/compressed")
+    launched = start("grounding", NOWHERE, "namespace:=robot", "log_level:=debug")
+    wait_until(lambda: "someone looks at the pictures" in launched.output, 60)
+    told = [line for line in launched.output.splitlines() if "[DEBUG]" in line]
+    assert any("[robot.overlay]" in line for line in told), launched.output
+    assert not [line for line in told if "[robot." not in line]
+
+
 FILE = """
 /**/grounding:
   ros__parameters: {max_rate: 7.5, engine_url: 'http://127.0.0.1:9', transport: compressed, cameras: [front, left]}

@@ -382,7 +382,7 @@ def test_depth_without_a_stamp_is_named_once_and_its_newest_is_used(
     scene.answer(0, NEAR)
     told = scene.status()
     assert told["reason"] == "no_depth"
-    assert "the messages on depth have none" in told["message"]
+    assert "the messages on /depth have none" in told["message"]
 
 
 def test_what_is_missing_is_told_under_simulated_time_without_a_clock(bench: Any) -> None:
