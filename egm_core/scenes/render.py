@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,9 @@ TEXTURES = 24
 BACKGROUND = 0
 _TEXTURE_SIDE = 128
 _MAX_PRIMITIVES = 900
+# What renderers that nobody closed left behind, by thread. Names of OpenGL objects are per context: MuJoCo would free
+# them in whichever context is current, and so destroy another renderer's.
+_LEFT: dict[int, list[tuple[Any, Any]]] = {}
 
 
 class RenderError(RuntimeError):
@@ -122,11 +126,27 @@ def _model_xml(width: int, height: int, shadow_size: int, samples: int) -> str:
     )
 
 
+def _leave(thread: int, context: Any, gl: Any) -> None:
+    _LEFT.setdefault(thread, []).append((context, gl))
+
+
+def _free(context: Any, gl: Any) -> None:
+    context.make_current()
+    gl.free()
+    context.free()
+
+
+def _free_what_was_left(thread: int) -> None:
+    for context, gl in _LEFT.pop(thread, []):
+        _free(context, gl)
+
+
 class Renderer:
     """An OpenGL context with an offscreen buffer of at most `max_size` (width, height), for the thread that makes it.
 
     Keep one for a process's whole life: contexts that come and go leak memory, and a process forked after one
-    exists hangs, so start worker processes before it (or by spawning).
+    exists hangs, so start worker processes before it (or by spawning). What isn't closed is freed with the thread's
+    next renderer or scene.
     """
 
     def __init__(self, max_size: tuple[int, int], shadow_size: int = 1024, samples: int = 4) -> None:
@@ -134,6 +154,7 @@ class Renderer:
         self._mj = mj = _import_mujoco()
         self.max_size = max_size
         self._thread = threading.get_ident()
+        _free_what_was_left(self._thread)
         try:
             self._context = mj.GLContext(*max_size)
             self._context.make_current()
@@ -149,13 +170,13 @@ class Renderer:
         self._geoms = self._scene.geoms
         self._frames = {name: self._mesh_frame(i) for i, name in enumerate(MESHES)}
         self._rectangle = mj.MjrRect(0, 0, *max_size)
+        self._leave = weakref.finalize(self, _leave, self._thread, self._context, self._gl)
+        self._leave.atexit = False
 
     def close(self) -> None:
         """Free the context; nothing can be rendered with this renderer afterwards."""
-        # Names of OpenGL objects are per context: freed in another one, they would be that one's.
-        self._context.make_current()
-        self._gl.free()
-        self._context.free()
+        self._leave.detach()
+        _free(self._context, self._gl)
 
     def _mesh_frame(self, index: int) -> tuple[int, Matrix, Vector]:
         """Return a mesh's data id and the pose that undoes MuJoCo's recentring to inertial axes."""
@@ -172,6 +193,7 @@ class Renderer:
             )
         if threading.get_ident() != self._thread:
             raise RenderError("a renderer draws only in the thread that made it: make the Generator in this thread")
+        _free_what_was_left(self._thread)
         # Another renderer of this process may have been used since.
         self._context.make_current()
         self._rectangle = self._mj.MjrRect(0, 0, view.width, view.height)

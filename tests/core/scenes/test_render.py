@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -110,3 +111,35 @@ def test_the_package_imports_without_mujoco() -> None:
     code = "import sys; sys.modules['mujoco'] = None; import egm_core.scenes, egm_core.scenes.store"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_renderer_that_nobody_closed_takes_nothing_from_another() -> None:
+    """Freed in another context, its names of buffers were the other's: every later picture of that one was empty."""
+    kept, dropped = Renderer((200, 160)), Renderer((200, 160))
+    view = camera((0.0, -2.0, 0.0))
+    ball = [Solid(9, (sphere(0.4, (0, 0, 0), (1, 0, 0)),))]
+    dropped.load(view, ball, [LIGHT])
+    kept.load(view, ball, [LIGHT])
+    before, _ = kept.labels()
+    del dropped
+    gc.collect()
+    assert (kept.labels()[0] == before).all(), "the collector may run between two calls"
+    kept.load(view, ball, [LIGHT])
+    assert (before == 9).sum() > 1000 and (kept.labels()[0] == before).all()
+    kept.close()
+
+
+def test_a_renderer_dropped_by_another_thread_takes_nothing_from_this_one() -> None:
+    kept = Renderer((200, 160))
+    view, ball = camera((0.0, -2.0, 0.0)), [Solid(9, (sphere(0.4, (0, 0, 0), (1, 0, 0)),))]
+
+    def make_and_drop() -> None:
+        Renderer((200, 160)).load(view, ball, [LIGHT])
+        gc.collect()
+
+    other = threading.Thread(target=make_and_drop)
+    other.start()
+    other.join()
+    kept.load(view, ball, [LIGHT])
+    assert (kept.labels()[0] == 9).sum() > 1000
+    kept.close()
