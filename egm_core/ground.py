@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -18,24 +19,32 @@ from pathlib import Path
 
 import cv2
 
+from egm_core.arguments import Parser, changed, device, number, whole
 from egm_core.console import finish
 from egm_core.draw import check_writable, draw
 from egm_core.engines import Engine, EngineError
+from egm_core.engines.devices import DTYPES
 from egm_core.engines.dialects import DIALECTS
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.engines.pictures import FORMATS
 from egm_core.engines.served_models import Wanted
 from egm_core.families import FAMILIES
-from egm_core.families.known import check_served, family_of_name
+from egm_core.families.known import check_served, check_told, family_of_name
 from egm_core.grounder import Grounder, Grounding
 from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.pixels import read_image
 
+_AMODAL = ("force_amodal", "amodal_model")
+_LOCAL = ("device", "dtype", "threads")
+_SERVER = ("engine_model", "dialect", "api_key_env", "key_in_clear", "image_format", "ca_bundle", "insecure")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Ground once; gives the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     try:
+        _refuse_contradictions(parser, options)
         if options.draw:
             check_writable(Path(options.draw))
         image = read_image(Path(options.image))
@@ -90,6 +99,8 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
                 check_served(options.engine_model or remote.health().model, info.family)
         else:
             served = options.engine_model or remote.health().model
+            if options.family:
+                check_told(served, options.family)
             info = ModelInfo(served or "remote", options.family or _family_of(served))
         return remote, info
     from egm_core.engines.local import TransformersEngine
@@ -101,6 +112,25 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
     stack.enter_context(local)
     local.wait_ready()
     return local, info
+
+
+def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Raise ValueError where options cannot hold together; say which do nothing where that changes no answer."""
+    idle = changed(parser, options, _AMODAL) if options.visible_only else ""
+    if idle:
+        raise ValueError(f"{idle} is about amodal boxes, and --visible-only asks for none; leave one of them away")
+    if options.no_reasoning and options.constrain == "off":
+        raise ValueError("--no-reasoning holds by the grammar, and --constrain off sends none; leave one of them away")
+    if options.insecure and options.ca_bundle:
+        raise ValueError("--insecure verifies nothing, and --ca-bundle says with what to; leave one of them away")
+    idle = changed(parser, options, _SERVER)
+    if idle and not options.engine_url:
+        raise ValueError(f"{idle} is about a server, and there is none; name it with --engine-url, or leave that away")
+    if options.api_key_env != parser.get_default("api_key_env") and not os.environ.get(options.api_key_env):
+        raise ValueError(f"--api-key-env: {options.api_key_env} is empty; put the key into that environment variable")
+    idle = changed(parser, options, _LOCAL) if options.engine_url else ""
+    if idle:
+        print(f"egm_core.ground: {idle} does nothing: the server at --engine-url runs the model", file=sys.stderr)
 
 
 def _family_of(served: str) -> str:
@@ -126,7 +156,7 @@ def _label(instruction: str, grounding: Grounding) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m egm_core.ground", description="Ground an instruction in a picture")
+    parser = Parser(prog="python -m egm_core.ground", description="Ground an instruction in a picture")
     parser.add_argument("image", help="picture file")
     parser.add_argument("instruction", help="what to find, such as 'the red mug'")
     parser.add_argument("--model", help=f"model folder; default: the embedded {EMBEDDED}")
@@ -144,14 +174,14 @@ def _parser() -> argparse.ArgumentParser:
         default="warn",
         help="what becomes of answers about words or pictures unlike the model's training, where its folder tells them",
     )
-    parser.add_argument("--min-score", type=float, default=0.0, help="lower scores: absent, reason low_score")
-    parser.add_argument("--max-pixels", type=int, help="pixel budget; default: the model's own")
-    parser.add_argument("--timeout", type=float, help="seconds to wait for the answers")
+    parser.add_argument("--min-score", type=number(0, 1), default=0.0, help="lower scores: absent, reason low_score")
+    parser.add_argument("--max-pixels", type=whole(1), help="pixel budget; default: the model's own")
+    parser.add_argument("--timeout", type=number(above=0), help="seconds to wait for the answers")
     parser.add_argument("--online", action="store_true", help="allow a hub name as model, and download it")
     local = parser.add_argument_group("model in this process")
-    local.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    local.add_argument("--dtype", default="auto", help="auto (float32 on a CPU), float32, bfloat16 or float16")
-    local.add_argument("--threads", type=int, help="torch's threads")
+    local.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
+    local.add_argument("--dtype", choices=DTYPES, default="auto", help="auto: float32 on a CPU")
+    local.add_argument("--threads", type=whole(1), help="torch's threads")
     server = parser.add_argument_group("model behind a server")
     server.add_argument("--engine-url", metavar="URL", help="an OpenAI-compatible server")
     server.add_argument("--engine-model", help="the model's name there; default: the folder's, or its only one")

@@ -132,8 +132,12 @@ def load_info(path: Path, tasks: Iterable[Task] | None = None, family: str | Non
     if file.is_file():
         info = replace(_from_json(_read_object(file), file), path=path)
     else:
-        info = ModelInfo(name=path.name, family=family or _family_of(path), path=path)
-    info = replace(info, family=family) if family else info
+        info = ModelInfo(name=path.name, family=_family_of(path, family), path=path)
+    if family and family != info.family:
+        raise ValueError(
+            f"{file if file.is_file() else path / 'config.json'}: the model speaks {info.family}, and would be asked "
+            f"as {family}; leave family away, or say so in {FILE} if it was trained to answer as that family does"
+        )
     if info.thinking is None:
         info = replace(info, thinking=thinking_in(path))
     info = replace(info, factor=_factor(path) if info.family == "qwen3_vl" else None)
@@ -252,12 +256,12 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _family_of(path: Path) -> str:
+def _family_of(path: Path, told: str | None) -> str:
     file = path / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{path} is no model folder: it has neither {FILE} nor config.json")
     config = _read_object(file)
-    found = family_of_config(config)
+    found = family_of_config(config) or told or ""
     if not found:
         raise ValueError(
             f"{file}: model_type {config.get('model_type')!r} belongs to no family that is spoken here "

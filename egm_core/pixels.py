@@ -25,7 +25,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     The EXIF mark turns it, grey becomes three channels, and of 16 bits a channel the upper 8 are kept.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there; name a picture file")
+        what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "is not there"
+        raise FileNotFoundError(f"{path} {what}; name a picture file")
     data = np.fromfile(path, np.uint8)
     if cut_short(data.data):
         raise ValueError(f"{path} is cut short: its bytes end before its picture does; copy it anew")

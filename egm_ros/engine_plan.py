@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from egm_core.engines.pictures import PictureFormat
 from egm_core.engines.served_models import Wanted
-from egm_core.families.known import family_of_name
+from egm_core.families.known import check_told, family_of_name
 from egm_core.model_folder import ModelInfo, load_info, resolve
 from egm_ros.engine_interpreter import missing
 from egm_ros.parameters import Settings
@@ -113,6 +113,8 @@ def locate(plan: EnginePlan, offline: bool) -> EnginePlan:
 def _remote_info(model: str, family: str) -> ModelInfo:
     """Describe a model that only its server has; it declares no amodal training."""
     try:
+        if family != "auto":
+            check_told(model, family)
         spoken = family_of_name(model) if family == "auto" else family
     except ValueError as error:
         raise SetupError(str(error)) from error

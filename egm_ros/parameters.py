@@ -13,8 +13,8 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
-from urllib.parse import urlsplit
 
+from egm_core.engines.address import checked
 from egm_core.engines.dialects import DIALECTS
 from egm_core.engines.pictures import FORMATS
 from egm_core.families import FAMILIES
@@ -213,8 +213,10 @@ class Settings:
         """Say which parameters do not go together, or are not what their name promises; empty if all is well."""
         for name in ("engine_url", "amodal_engine_url"):
             url = getattr(self, name)
-            if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
-                return f"{name}: {url!r} is not a URL such as http://localhost:8000"
+            try:
+                checked(url or "http://localhost")
+            except ValueError as error:
+                return f"{name}: {error}"
         if self.engine_url and self.engine_command:
             return "engine_url and engine_command: give one of them, a server to connect to or one to start"
         if self.amodal_engine_url and not self.engine_url:

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from egm_core.arguments import whole
 from egm_core.torchvision_shim import install_schemas
 
 install_schemas()
@@ -27,11 +28,11 @@ from egm_core.train.grpo import read_pictures  # noqa: E402
 def main() -> None:
     """Print seconds and reads of both ways, from one run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--width", type=int, default=640, help="pixels of each JPEG")
-    parser.add_argument("--height", type=int, default=480, help="pixels of each JPEG")
-    parser.add_argument("--prompts", type=int, default=16, help="questions of an update, each about its own picture")
-    parser.add_argument("--generations", type=int, default=16, help="answers to each")
-    parser.add_argument("--micro-batch", type=int, default=32, help="answers in a forward pass")
+    parser.add_argument("--width", type=whole(1), default=640, help="pixels of each JPEG")
+    parser.add_argument("--height", type=whole(1), default=480, help="pixels of each JPEG")
+    parser.add_argument("--prompts", type=whole(1), default=16, help="questions of an update, a picture each")
+    parser.add_argument("--generations", type=whole(1), default=16, help="answers to each")
+    parser.add_argument("--micro-batch", type=whole(1), default=32, help="answers in a forward pass")
     options = parser.parse_args()
     answers = options.prompts * options.generations
     steps = answers // options.micro_batch
@@ -45,12 +46,12 @@ def main() -> None:
         # The order in which TRL's loader draws the rows of one update.
         drawn = list(RepeatSampler(rows, options.generations, options.prompts, repeat_count=steps, shuffle=False))
         read = 0
-        whole = table.read_image
+        image_of = table.read_image
 
         def counted(path: Path) -> np.ndarray:
             nonlocal read
             read += 1
-            return whole(path)
+            return image_of(path)
 
         table.read_image = counted
         began = time.perf_counter()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from egm_core.arguments import number
 from egm_core.boxes import iou
 from egm_core.sample import Sample, read_samples, write_samples
 
@@ -24,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=Path, required=True, help="sample records")
     parser.add_argument("--out", type=Path, required=True, help="sample records to write, beside the former")
-    parser.add_argument("--overlap", type=float, default=0.85, help="IoU below which an object counts")
+    parser.add_argument("--overlap", type=number(0, 1), default=0.85, help="IoU below which an object counts")
     options = parser.parse_args()
     hidden: list[Sample] = []
     absent: list[Sample] = []

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from egm_core.engines.base import EngineError
+from egm_core.engines.devices import refusal
 from egm_core.families.thinking import Thinking, thinking_of
 from egm_core.torchvision_shim import install_schemas
 
@@ -50,6 +51,9 @@ class Checkpoint:
     def __init__(self, path: Path, device: str = "auto", dtype: str = "auto", max_pixels: int | None = None) -> None:
         if not (path / "config.json").is_file():
             raise EngineError("engine_failed", f"{path} is not a model folder: it has no config.json")
+        problem = refusal(device, dtype, torch.cuda.device_count())
+        if problem:
+            raise EngineError("engine_failed", problem)
         install_schemas()
         transformers.logging.disable_progress_bar()
         from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, GenerationConfig

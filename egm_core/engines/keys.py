@@ -53,5 +53,12 @@ def authorization(url: str, api_key_env: str, clear_hosts: Iterable[str] = ()) -
 
 
 def tls_context(verify: bool | str) -> ssl.SSLContext:
-    """Read the certificates once, not for each request; a path names those to trust."""
-    return ssl.create_default_context(cafile=verify) if isinstance(verify, str) else httpx.create_ssl_context(verify)
+    """Read the certificates once, not for each request; a path names those to trust, ValueError where it has none."""
+    if not isinstance(verify, str):
+        return httpx.create_ssl_context(verify)
+    try:
+        return ssl.create_default_context(cafile=verify)
+    except OSError as error:
+        raise ValueError(
+            f"{verify} holds no certificates to verify a server with ({error.strerror or error}); name a PEM file"
+        ) from error

@@ -274,7 +274,8 @@ class TransformersEngine(Engine):
         except Exception as error:  # the thread's edge: whatever failed becomes the engine's state
             with self._changed:
                 if self._state != "closed":
-                    self._state, self._detail = "failed", f"{type(error).__name__}: {error}"
+                    told = error.detail if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
+                    self._state, self._detail = "failed", told
             return
         while jobs := self._gather():
             self._answer(jobs)

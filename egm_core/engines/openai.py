@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
+from egm_core.engines.address import checked
 from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
 from egm_core.engines.chat_body import Unsendable, chat_body
 from egm_core.engines.dialects import DIALECTS, Dialect, dialect_of
@@ -76,9 +76,7 @@ class OpenAIEngine(Engine):
         image_format: PictureFormat = "png",
         clear_hosts: Iterable[str] = (),
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is not a server's address; write http://host:port or https://host:port")
+        parts = checked(url)
         if dialect != "auto" and dialect not in DIALECTS:
             raise ValueError(f"unknown dialect {dialect!r}; there are auto, {', '.join(DIALECTS)}")
         if image_format not in FORMATS:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from egm_core.arguments import Parser, address, changed, device, whole
 from egm_core.calibration import Measured, save, weights_digest
 from egm_core.console import finish
 from egm_core.engines import EngineError
@@ -43,27 +44,29 @@ _STAGES = {
     "sft": ("+ SFT", "the model after SFT"),
     "rl": ("+ RL", "the model after RL"),
 }
+_ASKED = ("queries_per_scene", "engine_url", "key_in_clear", "device", "threads", "batch", "processes", "workers",
+          "first_seed", "scenes")
 _DIRECT = {"sft-direct": ("sft", "the model after SFT"), "rl-direct": ("rl", "the model after RL")}
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m egm_core.evaluate", description="Evaluate grounding models.")
+def _parser() -> Parser:
+    parser = Parser(prog="python -m egm_core.evaluate", description="Evaluate grounding models.")
     commands = parser.add_subparsers(dest="command", required=True)
-    asked = argparse.ArgumentParser(add_help=False)
-    asked.add_argument("--queries-per-scene", type=int, default=3, help="expressions per scene, each asked twice")
+    asked = Parser(add_help=False)
+    asked.add_argument("--queries-per-scene", type=whole(1), default=3, help="expressions per scene, each asked twice")
     asked.add_argument("--model", default=EMBEDDED, help="model folder, or the embedded model's name")
-    asked.add_argument("--engine-url", help="ask an OpenAI-compatible server instead; --model still says how to ask")
+    asked.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server; --model says how to ask")
     asked.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
-    asked.add_argument("--device", default="auto", help="torch device of the in-process engine")
-    asked.add_argument("--threads", type=int, help="torch threads of the in-process engine")
-    asked.add_argument("--batch", type=int, default=32, help="queries answered together; a tiny model gains up to 96")
-    asked.add_argument("--processes", type=int, default=1, help="processes that render and answer, a core each")
-    asked.add_argument("--workers", type=int, default=1, help="processes that only render, for a single answering one")
+    asked.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
+    asked.add_argument("--threads", type=whole(1), help="torch threads of the in-process engine")
+    asked.add_argument("--batch", type=whole(1), default=32, help="queries answered together; up to 96 for egm_tiny")
+    asked.add_argument("--processes", type=whole(1), default=1, help="processes that render and answer, a core each")
+    asked.add_argument("--workers", type=whole(1), default=1, help="processes that only render for one that answers")
     scenes = commands.add_parser("scenes", parents=[asked], help="ask a model about generated scenes")
-    scenes.add_argument("--first-seed", type=int, default=EVALUATION_FIRST_SEED, help="seed of the first scene")
-    scenes.add_argument("--scenes", type=int, default=1000, help="number of scenes")
+    scenes.add_argument("--first-seed", type=whole(0), default=EVALUATION_FIRST_SEED, help="seed of the first scene")
+    scenes.add_argument("--scenes", type=whole(1), default=1000, help="number of scenes")
     scenes.add_argument("--mode", choices=("strict", "paper", "paper_eval"), default="paper", help="rules for boxes")
     scenes.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
     scenes.add_argument("--threshold-strict", action="store_true", help="success needs IoU > 0.5, as in the paper")
@@ -79,13 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     tables.add_argument("--ablation", action="append", default=[], metavar="NAME=FILE", help="a run to hold against")
     tables.add_argument("--png", type=Path, help="draw accuracy against reasoning tokens here")
     mix = commands.add_parser("mix", help="print the mix of expressions, wanted and measured")
-    mix.add_argument("--first-seed", type=int, default=0)
-    mix.add_argument("--scenes", type=int, default=200)
+    mix.add_argument("--first-seed", type=whole(0), default=0)
+    mix.add_argument("--scenes", type=whole(1), default=200)
     fit = commands.add_parser("calibrate", parents=[asked], help="turn scores into probabilities, beside the weights")
-    fit.add_argument("--first-seed", type=int, default=CALIBRATION_FIRST_SEED, help="seed of the first scene")
-    fit.add_argument("--scenes", type=int, default=300, help="number of scenes")
+    fit.add_argument("--first-seed", type=whole(0), default=CALIBRATION_FIRST_SEED, help="seed of the first scene")
+    fit.add_argument("--scenes", type=whole(1), default=300, help="number of scenes")
     fit.add_argument("--result", type=Path, help="use this stored result of `scenes --json` instead of asking")
-    fit.set_defaults(mode="strict", no_reasoning=False, json=None)
+    fit.set_defaults(mode="strict", no_reasoning=False, json=None, own=fit)
+    scenes.set_defaults(own=scenes)
     worth = commands.add_parser("reliability", help="say what raw and calibrated scores are worth on a stored result")
     worth.add_argument("result", type=Path, help="result of `scenes --json` on evaluation seeds")
     worth.add_argument("--model", default=EMBEDDED, help="model folder that was evaluated")
@@ -208,9 +212,21 @@ def _reliability(arguments: argparse.Namespace) -> None:
         draw_reliability(judged, curves, arguments.png)
 
 
+def _refuse_idle(own: Parser, arguments: argparse.Namespace) -> None:
+    """End the command where options would do nothing, or its work could not be kept; say what changes no answer."""
+    if arguments.json and not arguments.json.parent.is_dir():
+        own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
+    if arguments.command == "calibrate" and arguments.result and (idle := changed(own, arguments, _ASKED)):
+        own.error(f"{idle} is about asking, and --result takes answers that are there; leave one of them away")
+    if arguments.engine_url and (idle := changed(own, arguments, ("device", "threads"))):
+        print(f"egm_core.evaluate: {idle} does nothing: the server at --engine-url runs the model", file=sys.stderr)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
     arguments = _parser().parse_args(argv)
+    if arguments.command in ("scenes", "calibrate"):
+        _refuse_idle(arguments.own, arguments)
     try:
         if arguments.command == "scenes":
             _scenes(arguments)

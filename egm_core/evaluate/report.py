@@ -223,9 +223,19 @@ def record(row: Row, strict: bool = False) -> dict[str, Any]:
     }
 
 
+def _rows_of(path: Path) -> dict[Any, dict[str, Any]]:
+    try:
+        return {_key(row): row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no result of `python -m egm_core.evaluate scenes --json` ({type(error).__name__}: {error}): "
+            "evaluate the model again"
+        ) from error
+
+
 def compare(first: Path, second: Path) -> dict[str, Comparison]:
     """Compare two JSON results query by query: differences in accuracy (second minus first) by task and kind."""
-    results = [{_key(r): r for r in json.loads(p.read_text())["rows"]} for p in (first, second)]
+    results = [_rows_of(path) for path in (first, second)]
     common = [key for key in results[0] if key in results[1]]
     if not common:
         raise ValueError(f"{first} and {second} have no query in common: evaluate both on the same seeds")

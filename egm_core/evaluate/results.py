@@ -123,7 +123,7 @@ def read(name: str, path: Path) -> Result:
         answers = tuple(answered(row) for row in data["rows"])
         about = {key: data[key] for key in (*SAME_FOR_ALL, "reasoning", "model", "version")}
         about |= {key: data.get(key) for key in ("engine", "weights_sha256")}
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is no result of `python -m egm_core.evaluate scenes --json` ({type(error).__name__}: {error}): "
             "evaluate the model again"

@@ -68,6 +68,19 @@ def check_served(served: str, family: str) -> None:
         )
 
 
+def check_told(model: str, family: str) -> None:
+    """Refuse a family that a user gave for a model whose known name says another one; ValueError names both.
+
+    A model of a foreign family may have been trained to answer so.
+    """
+    known, _ = _look_up(model)
+    if known not in ("", family):
+        raise ValueError(
+            f"family: {model!r} speaks {known}, and would be asked as {family}; leave family away, or serve the model "
+            "under a name of your own if it was trained to answer so"
+        )
+
+
 def _look_up(model: str) -> tuple[str, str]:
     """Give the family of a known name, and why a foreign one speaks none."""
     name = model.strip().rstrip("/").rsplit("/", 1)[-1].lower()

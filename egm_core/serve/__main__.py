@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from egm_core.arguments import Parser, device, whole
 from egm_core.console import finish
+from egm_core.engines.devices import DTYPES
 from egm_core.engines.keys import is_loopback
 from egm_core.model_folder import load_info, resolve
 from egm_core.serve.app import create_app
@@ -125,19 +127,19 @@ def _open_door(options: argparse.Namespace, key: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m egm_core.serve", description="A model behind the OpenAI chat API")
+    parser = Parser(prog="python -m egm_core.serve", description="A model behind the OpenAI chat API")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded one")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--api-key-env", default="", help="environment variable with the key that clients must send")
     parser.add_argument("--without-key", action="store_true", help="listen beyond this machine without a key")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 picks a free one")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--dtype", default="auto", help="auto (float32 on a CPU), float32, bfloat16 or float16")
-    parser.add_argument("--max-pixels", type=int, help="pixel budget of an image; default: the model's own")
-    parser.add_argument("--max-tokens", type=int, default=4096, help="longest answer")
-    parser.add_argument("--max-queue", type=int, default=32, help="requests under way beyond which 429 is answered")
-    parser.add_argument("--max-batch", type=int, default=8, help="requests answered together")
-    parser.add_argument("--threads", type=int, help="torch's threads; default: torch decides")
+    parser.add_argument("--port", type=whole(0, 65535), default=8000, help="port to listen on; 0 picks a free one")
+    parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--dtype", choices=DTYPES, default="auto", help="auto: float32 on a CPU")
+    parser.add_argument("--max-pixels", type=whole(1), help="pixel budget of an image; default: the model's own")
+    parser.add_argument("--max-tokens", type=whole(1), default=4096, help="longest answer")
+    parser.add_argument("--max-queue", type=whole(1), default=32, help="requests under way; those beyond get 429")
+    parser.add_argument("--max-batch", type=whole(1), default=8, help="requests answered together")
+    parser.add_argument("--threads", type=whole(1), help="torch's threads; default: torch decides")
     parser.add_argument("--served-model-name", help="name that clients ask for; default: the model's own")
     parser.add_argument("--online", action="store_true", help="allow a hub name, and download it")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process is gone")

@@ -12,12 +12,13 @@ Training stages resume from their output folder's last whole checkpoint and end 
 
 from __future__ import annotations
 
-import argparse
 import sys
+from argparse import RawDescriptionHelpFormatter
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from egm_core.arguments import Parser
 from egm_core.console import finish
 from egm_core.sample import SampleError
 from egm_core.train.configuration import ConfigurationError, load, located
@@ -33,8 +34,8 @@ STAGES = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, run the stage, and return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m egm_core.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = Parser(
+        prog="python -m egm_core.train", description=__doc__, formatter_class=RawDescriptionHelpFormatter
     )
     parser.add_argument("stage", choices=(*STAGES, "plan"), help="what to run")
     parser.add_argument("--config", type=Path, required=True, help="the stage's YAML file")

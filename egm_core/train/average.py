@@ -8,14 +8,15 @@ that is not over: its last whole checkpoint is taken.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from egm_core.arguments import Parser
 from egm_core.model_folder import FILE, load_info, write_info
 from egm_core.torchvision_shim import install_schemas
 
@@ -60,7 +61,7 @@ def _of_checkpoint(run: Path, out: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line and write the folder; gives the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="model folder, or a pretraining run's")
     parser.add_argument("--other", type=Path, help="model folder to take the mean with")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")

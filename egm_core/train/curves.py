@@ -8,12 +8,13 @@ and norms below; can be called while the run goes on.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
+from egm_core.arguments import Parser
 from egm_core.console import finish
 
 FILE = "curves.png"
@@ -105,10 +106,10 @@ def _smooth(values: list[float]) -> list[float] | None:
 
 def main() -> None:
     """Draw the curves of the folder on the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m egm_core.train.curves",
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="a run's folder, with metrics.jsonl")
     options = parser.parse_args()

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from egm_core.engines.address import checked
 from egm_core.engines.base import EngineError, Request
 from egm_core.engines.dialects import Dialect, dialect_of
 from egm_core.engines.keys import authorization, is_loopback
@@ -55,6 +56,7 @@ class Endpoint:
     def __init__(
         self, url: str, timeout: float, patience: float, api_key_env: str, clear_hosts: Sequence[str], model: str = ""
     ) -> None:
+        checked(url)
         self.url = url.rstrip("/").removesuffix("/v1")
         self.patience = patience
         self.expected = model

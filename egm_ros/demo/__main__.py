@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from egm_core.arguments import whole
 from egm_core.boxes import Box
 from egm_core.console import finish
 from egm_core.joining import Stamp
@@ -174,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--live", action="store_true", help="render the scenes now (needs EGL)")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to show")
-    parser.add_argument("--instructions", type=int, default=100, help="how many to ask at most in each world")
+    parser.add_argument("--instructions", type=whole(1), default=100, help="how many to ask at most in each world")
     options = parser.parse_args(arguments)
 
     def act() -> None:

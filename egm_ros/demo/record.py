@@ -20,6 +20,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 
+from egm_core.arguments import number, whole
 from egm_core.console import finish
 from egm_ros.demo import cast, stage
 from egm_ros.demo.__main__ import START_SECONDS, WORLDS
@@ -113,10 +114,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m egm_ros.demo.record", description="Records the demonstration.")
     parser.add_argument("--out", type=Path, default=Path("out/record"), help="folder for <world>.mcap and logs")
     parser.add_argument("--live", action="store_true", help="render the scenes now, with depth (needs EGL)")
-    parser.add_argument("--seconds", type=float, default=6.0, help="length of each recording, without first answers")
+    parser.add_argument("--seconds", type=number(above=0), default=6.0, help="length of each, without first answers")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to record")
-    parser.add_argument("--instructions", type=int, default=3, help="how many to ask at most in each world")
+    parser.add_argument("--instructions", type=whole(1), default=3, help="how many to ask at most in each world")
     options = parser.parse_args(arguments)
 
     def act() -> None:
