@@ -6,6 +6,8 @@
 Renders 20 moving clips of each world from evaluation seeds (once; they are kept in --clips), begins with true boxes
 and with the embedded model's, and publishes 0.3, 0.7 and 1.5 s later. A lost box counts as IoU 0. Intervals are 95 %
 bootstraps over clips, differences are paired. OpenCV's MIL tracker, which needs no weights either, stands beside it.
+With --slow it is 5 and 10 s later, when the answer of a slow engine comes and when its next one does, at 10 Hz,
+over the first 5 s by 20 frames as the node catches up.
 """
 
 from __future__ import annotations
@@ -29,23 +31,41 @@ from egm_core.evaluate.statistics import Comparison, mean, paired_difference
 from egm_core.grounder import Grounder
 from egm_core.model_folder import load_info, resolve
 from egm_core.propagation import SmallFrame, Track, begin, propagate, shrink
+from egm_core.propagation.frames import thinned
 from egm_core.scenes import Generator
 from egm_core.scenes.clips import instructions, write
 from egm_core.scenes.truth import WORLDS, World
 
 # The settings were chosen on the clips from 500,002,000 on, and so are measured on others.
 FIRST_SEED = 500_003_000
-SIZE, RATE, FRAMES = (640, 480), 20.0, 67
-LATENCIES = (0.3, 0.7, 1.5)
-STARTS = (12, 20, 28, 36)
+SIZE = (640, 480)
 NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
 COLORS = {"truth": (40, 220, 90), "stale": (235, 70, 60), "propagated": (70, 130, 255)}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long clips are (frames, at a rate in Hz), when answers begin (frames), and how late they are looked at (s).
+
+    `catch_up` is the number of frames by which an answer reaches the first of these; 0: all.
+    """
+
+    rate: float
+    frames: int
+    starts: tuple[int, ...]
+    latencies: tuple[float, ...]
+    catch_up: int = 0
+
+
+USUAL = Course(20.0, 67, (12, 20, 28, 36), (0.3, 0.7, 1.5))
+SLOW = Course(10.0, 111, (0, 5, 10), (5.0, 10.0), 20)
 
 
 @dataclass(frozen=True)
 class Clip:
     """A clip's small frames, their files, the boxes of each (index -> visible, amodal), and what can be asked."""
 
+    course: Course
     name: str
     world: str
     files: list[Path]
@@ -76,40 +96,41 @@ class Row:
     boxes: tuple[Box, Box, Box]
 
 
-def render(folder: Path, count: int) -> None:
+def render(folder: Path, count: int, course: Course) -> None:
     """Render the clips that are not there yet."""
     generator = None
     for world in WORLDS:
         for seed in range(FIRST_SEED, FIRST_SEED + count):
             if not (folder / f"{world}_{seed}" / "clip.json").is_file():
                 generator = generator or Generator(max_size=SIZE)
-                write_clip(generator, folder / f"{world}_{seed}", world, seed)
+                write_clip(generator, folder / f"{world}_{seed}", world, seed, course)
     if generator is not None:
         generator.close()
 
 
-def write_clip(generator: Generator, folder: Path, world: World, seed: int) -> None:
+def write_clip(generator: Generator, folder: Path, world: World, seed: int, course: Course) -> None:
     """Render one clip and keep it."""
     scenes = [
-        replace(scene, depth=None) for scene in generator.clip(seed, FRAMES, RATE, world=world, size=SIZE)
+        replace(scene, depth=None)
+        for scene in generator.clip(seed, course.frames, course.rate, world=world, size=SIZE)
     ]
-    write(folder, scenes, RATE, instructions(scenes, 5), quality=95)
+    write(folder, scenes, course.rate, instructions(scenes, 5), quality=95)
 
 
-def clips(folder: Path, count: int) -> Iterator[Clip]:
+def clips(folder: Path, count: int, course: Course) -> Iterator[Clip]:
     """Read the clips."""
     for world in WORLDS:
         for seed in range(FIRST_SEED, FIRST_SEED + count):
             path = folder / f"{world}_{seed}"
             kept = json.loads((path / "clip.json").read_text())
             files = [path / frame["file"] for frame in kept["frames"]]
-            frames = [shrink(read(file), round(number * 1e9 / RATE)) for number, file in enumerate(files)]
+            frames = [shrink(read(file), round(number * 1e9 / course.rate)) for number, file in enumerate(files)]
             truth = [
                 {entry["index"]: (tuple(entry["visible"]), tuple(entry["amodal"])) for entry in frame["objects"]}
                 for frame in kept["frames"]
             ]
             asked = {entry["text"]: entry["target"] for entry in kept["instructions"] if entry["target"] is not None}
-            yield Clip(path.name, world, files, frames, truth, asked)
+            yield Clip(course, path.name, world, files, frames, truth, asked)
 
 
 def read(path: Path) -> Any:
@@ -120,10 +141,13 @@ def read(path: Path) -> Any:
 def follow(clip: Clip, start: int, index: int, pair: tuple[Box, Box | None]) -> Iterator[Row]:
     """Carry an answer for frame `start`, and compare with the truth of `index` at each latency."""
     before = clip.truth[start][index]
+    course = clip.course
     track, done = begin(clip.frames[start], pair[0], pair[1], 1.0), start
-    for latency in LATENCIES:
-        end = start + round(latency * RATE)
-        track, done = propagate(track, clip.frames[done + 1 : end + 1]), end
+    for latency in course.latencies:
+        end = start + round(latency * course.rate)
+        later = clip.frames[done + 1 : end + 1]
+        catching_up = course.catch_up if done == start else 0
+        track, done = propagate(track, thinned(later, catching_up) if catching_up else later), end
         now = clip.truth[end].get(index, (NOWHERE, NOWHERE))
         if area(now[0]) > 0:
             yield compared(clip, start, index, latency, pair, track, before, now)
@@ -154,7 +178,7 @@ def middle(box: Box) -> Any:
 
 def from_truth(clip: Clip) -> Iterator[Row]:
     """Begin with every object's true boxes."""
-    for start in STARTS:
+    for start in clip.course.starts:
         for index, pair in clip.truth[start].items():
             if area(pair[0]) > 0:
                 yield from follow(clip, start, index, pair)
@@ -162,7 +186,7 @@ def from_truth(clip: Clip) -> Iterator[Row]:
 
 def from_model(clip: Clip, grounder: Grounder) -> Iterator[Row]:
     """Begin with what a model answers; frames in which it finds nothing are left out, for nothing is published."""
-    for start in STARTS[::2]:
+    for start in clip.course.starts[::2]:
         image = read(clip.files[start])
         for text, index in clip.asked.items():
             answer = grounder.ground(image, text)
@@ -172,7 +196,7 @@ def from_model(clip: Clip, grounder: Grounder) -> Iterator[Row]:
 
 def mil(clip: Clip) -> dict[tuple[int, int, float], float]:
     """Track one object of a clip with OpenCV's MIL; IoU of the visible box by (start, index, latency)."""
-    start = STARTS[1]
+    start = clip.course.starts[1]
     seen = [index for index, pair in clip.truth[start].items() if area(pair[0]) > 0]
     if not seen:
         return {}
@@ -182,12 +206,12 @@ def mil(clip: Clip) -> dict[tuple[int, int, float], float]:
     tracker = cv2.TrackerMIL.create()
     tracker.init(cv2.cvtColor(small.grey, cv2.COLOR_GRAY2BGR), (x0, y0, max(2, x1 - x0), max(2, y1 - y0)))
     found = {}
-    for number in range(start + 1, start + round(LATENCIES[-1] * RATE) + 1):
+    for number in range(start + 1, start + round(USUAL.latencies[-1] * USUAL.rate) + 1):
         frame = clip.frames[number]
         good, (x, y, width, height) = tracker.update(cv2.cvtColor(frame.grey, cv2.COLOR_GRAY2BGR))
         box = frame.outwards((x, y, x + width, y + height)) if good else NOWHERE
-        for latency in LATENCIES:
-            if number == start + round(latency * RATE):
+        for latency in USUAL.latencies:
+            if number == start + round(latency * USUAL.rate):
                 found[start, index, latency] = iou(box, clip.truth[number][index][0])
     return found
 
@@ -197,7 +221,7 @@ def summary(rows: Sequence[Row], title: str) -> list[dict[str, Any]]:
     print(f"\n{title}\n{'world':10}{'late s':>7}{'n':>6}{'lost':>6}   box      stale   propagated   difference (95 %)")
     figures = []
     for world in (*WORLDS, "both"):
-        for latency in LATENCIES:
+        for latency in sorted({row.latency for row in rows}):
             some = [row for row in rows if row.latency == latency and world in (row.world, "both")]
             for box, name in enumerate(("visible", "amodal")):
                 if not some:
@@ -268,7 +292,7 @@ def milliseconds(every: Sequence[Clip]) -> dict[str, float]:
 
 def failures(every: Sequence[Clip], rows: Sequence[Row], path: Path) -> None:
     """Draw the worst cases: something passes in front, and small far objects."""
-    late = [row for row in rows if row.latency == LATENCIES[1]]
+    late = [row for row in rows if row.latency == USUAL.latencies[1]]
     kinds = {
         "something passes": [row for row in late if row.shown < 0.7],
         "small and far": [row for row in late if row.width < 36 and row.shown > 0.9],
@@ -281,7 +305,7 @@ def failures(every: Sequence[Clip], rows: Sequence[Row], path: Path) -> None:
             worst.setdefault(row.clip, row)
         for row in list(worst.values())[:3]:
             clip = next(clip for clip in every if clip.name == row.clip)
-            image = read(clip.files[row.start + round(row.latency * RATE)])
+            image = read(clip.files[row.start + round(row.latency * USUAL.rate)])
             for color, box in zip(COLORS.values(), row.boxes, strict=True):
                 x0, y0, x1, y1 = (round(edge) for edge in box)
                 cv2.rectangle(image, (x0, y0), (x1, y1), color, 2)
@@ -300,12 +324,19 @@ def main() -> None:
     parser.add_argument("--model", default="egm_tiny", help="model that answers; empty: true boxes only")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--picture", type=Path, help="file for a picture of the worst cases")
+    parser.add_argument("--slow", action="store_true", help="measure 5 and 10 s later; needs a folder of its own")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    render(options.clips, options.count)
-    every = list(clips(options.clips, options.count))
+    course = SLOW if options.slow else USUAL
+    render(options.clips, options.count, course)
+    every = list(clips(options.clips, options.count, course))
     rows = [row for clip in every for row in from_truth(clip)]
     result: dict[str, Any] = {"true boxes": summary(rows, "From true boxes")}
+    if options.slow:
+        result["still"] = summary([row for row in rows if row.speed < 0.02], "Objects that are still in the picture")
+        if options.json:
+            options.json.write_text(json.dumps(result, indent=1) + "\n")
+        return
     moving = [row for row in rows if 0.35 <= row.speed <= 0.75]
     groups = {
         "Objects that move by 0.35 to 0.75 of their width a second": moving,
@@ -343,7 +374,7 @@ def compare_mil(every: Sequence[Clip], rows: Sequence[Row], result: dict[str, An
     spent = time.process_time() - began
     own = {(row.clip, row.start, row.index, row.latency): row for row in rows}
     print("\nOpenCV's MIL against propagated, visible boxes of one object a clip")
-    for latency in LATENCIES:
+    for latency in USUAL.latencies:
         keys = [key for key in tracked if key in own and key[3] == latency]
         names = sorted({key[0] for key in keys})
         clusters = [names.index(key[0]) for key in keys]
@@ -356,7 +387,7 @@ def compare_mil(every: Sequence[Clip], rows: Sequence[Row], result: dict[str, An
         )
         means = {"stale": stale, "mil": float(np.mean(theirs)), "propagated": float(np.mean(ours))}
         result[f"MIL at {latency}"] = means | {"difference": asdict(difference)}
-    updates = round(LATENCIES[-1] * RATE) * len(every)
+    updates = round(USUAL.latencies[-1] * USUAL.rate) * len(every)
     result["MIL ms"] = 1000 * spent / updates
     print(f"MIL takes {result['MIL ms']:.1f} ms of CPU a frame")
 

@@ -50,7 +50,7 @@ class Limits:
     went before while fewer points than the part `least_support` of those of its beginning can be seen.
     """
 
-    max_age: float = 2.0
+    max_age: float = 12.0
     half_life: float = 2.0
     least_support: float = 0.15
     coast: float = 1.5
