@@ -259,7 +259,7 @@ class EngineLink:
             if health.state == "ready":
                 self._heard = self._ready_at = time.monotonic()
                 self._doomed = None
-                self._model = health.model
+                self._note_name(health.model)
                 self._set(self._able(health))
                 self._tell_of_scores(engine)
                 return
@@ -287,13 +287,18 @@ class EngineLink:
         reason = "engine_degraded" if self.record.smaller else "engine_ready"
         return EngineState("ready", reason, f"{health.model or self.plan.model}: {health.detail}")
 
+    def _note_name(self, name: str) -> bool:
+        """Keep what the server calls its model; say so, and give True, where it had another one before."""
+        other = self._model not in ("", name)
+        if other:
+            self._log(f"the server that had {self._model} has {name} now; is it the same model?")
+        self._model = name
+        return other
+
     def _recognise(self, health: Health) -> None:
         """Say so where a server that was away, or could not serve, is back, and where its model has another name."""
-        if health.model != self._model:
-            self._log(f"the server that had {self._model} has {health.model} now; is it the same model?")
-        elif self.state.state == "ready":
+        if not self._note_name(health.model) and self.state.state == "ready":
             return
-        self._model = health.model
         with self._judging:
             self._set(self._able(health))
 

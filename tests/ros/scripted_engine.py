@@ -5,6 +5,7 @@
 POST /script with {"mode": "absent", "delay": 0.5, ...} changes what it does from then on, GET /stats tells what it
 did.  The box that it answers follows from the instruction alone (`box_of`), so a test can tell whose box it got.
 Where `serial` is set, one request is worked at a time, as by an engine without batches.
+Where `models` lists names, it has these models, refuses to be asked of others, and notes what each was asked.
 In the modes oom and oom_die only pictures of up to `fits` pixels are answered.
 """
 
@@ -47,6 +48,8 @@ class Script:
         self.ready_at = time.monotonic() + start_delay
         self.settings = {"mode": mode, "delay": 0.0, "logprob": math.log(0.9), "fits": 0, "serial": False}
         self.settings["model"] = model
+        self.settings["models"] = []
+        self.asked_of: dict[str, list[str]] = {}
         self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
         self.last: dict[str, object] = {}
         self.lock = threading.Lock()
@@ -98,10 +101,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/health":
             self.reply({"status": "ok"}, 200 if time.monotonic() >= self.script.ready_at else 503)
         elif self.path == "/v1/models":
-            name = self.script.settings["model"]
-            self.reply({"object": "list", "data": [{"id": name, "object": "model"}]})
+            names = self.script.settings["models"] or [self.script.settings["model"]]
+            self.reply({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
         elif self.path == "/stats":
-            self.reply(self.script.stats | self.script.last)
+            self.reply(self.script.stats | self.script.last | {"asked_of": self.script.asked_of})
         else:
             self.reply({"error": {"message": f"no such page: {self.path}"}}, 404)
 
@@ -139,7 +142,12 @@ class Handler(BaseHTTPRequestHandler):
         settings = self.script.settings
         if settings["mode"] == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if settings["models"] and body["model"] not in settings["models"]:
+            self.reply({"error": {"message": f"The model `{body['model']}` does not exist."}}, 404)
+            return
         self.script.last = seen(body)
+        with self.script.lock:
+            self.script.asked_of.setdefault(body["model"], []).append(str(self.script.last["prompt"]))
         size = self.script.last["width"] * self.script.last["height"]
         if settings["mode"].startswith("oom") and size > settings["fits"]:
             if settings["mode"] == "oom_die":
