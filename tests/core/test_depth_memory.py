@@ -69,6 +69,22 @@ def test_what_is_left_out_is_left_out_evenly_and_nothing_is_mixed() -> None:
     assert max(least.samples.shape) == LEAST_SIDE
 
 
+def test_what_is_kept_lies_about_the_middle_of_what_it_stands_for() -> None:
+    """Kept from one end of each step, all that is measured in it would be shifted by half a step."""
+    columns, rows = np.meshgrid(np.arange(1, 961), np.arange(1, 541))
+    for ramp, middle in ((columns, 480.5), (rows, 270.5)):
+        kept = small_depth(None, ramp.astype(np.uint16), 2 * 960 * 540 / 9).samples
+        assert kept.mean() == pytest.approx(middle, abs=0.6)
+
+
+def test_a_camera_for_whose_pictures_there_is_just_room_keeps_them_as_they_came() -> None:
+    frame = message(np.full((40, 50), 2000, np.uint16))
+    memory = DepthMemory(10.0, 12 * 40 * 50 * 2, thin)
+    for number in range(6):
+        memory.keep(5 * number * SECOND, frame)
+    assert [memory.at(5 * number * SECOND) for number in (3, 4, 5)] == [frame] * 3
+
+
 def test_boxes_from_depth_that_waited_are_where_they_were() -> None:
     """The places of 40 boxes of 30 to 300 pixels before a wall, in a picture of 1080p."""
     camera = Camera(1920, 1080, 1400.0, 1400.0, 960.0, 540.0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from egm_core.joining import HALVES, Feed, Join, Pairs
+from egm_core.joining import AHEAD, ALONE, BACK, FOREIGN, HALVES, Feed, Join, Pairs
 
 
 def message(stamp: float, data: bytes = b"") -> Any:
@@ -38,8 +38,17 @@ def test_a_half_that_stays_alone_is_dropped_and_told() -> None:
     assert pairs.amodal(message(5.8), 1.6) is None
     assert pairs.dropped() == []
     for number in range(HALVES + 3):
-        pairs.amodal(message(10.0 + number), 1.7)
-    assert len(pairs.dropped()) == 5
+        pairs.amodal(message(10.0 + number), 1.7 + number / 1000)
+    assert [dropped.stamp // 10**8 for dropped in pairs.dropped()] == [60, 58, 100, 110, 120]
+
+
+def test_a_lap_s_first_boxes_on_one_topic_take_none_of_the_other_topic_s() -> None:
+    """The amodal topic may be in the next lap already."""
+    pairs = Pairs()
+    pairs.visible(message(109.0), 0.0)
+    for number in range(3):
+        pairs.amodal(message(100.0 + number), 0.1)
+    assert all(pairs.visible(message(100.0 + number), 0.2) is not None for number in range(3))
 
 
 def test_halves_of_two_laps_never_pair() -> None:
@@ -121,6 +130,45 @@ def test_an_answer_may_be_well_ahead_of_its_picture_where_the_camera_is_slow() -
     assert join.newest is not None
     assert join.newest.stamp == 106 * 10**9
     assert join.dropped() == []
+
+
+def test_an_answer_whose_picture_never_comes_is_told_why() -> None:
+    feed = Feed()
+    feed.see(message(100.0), 0.0)
+    assert not answer(feed, 103.0, 0.1)
+    assert not answer(feed, 104.0, 0.2)
+    (first,) = feed.dropped()
+    assert (first.stamp, first.why) == (103 * 10**9, AHEAD)
+    feed.see(message(60.0), 0.3)
+    (second,) = feed.dropped()
+    assert (second.stamp, second.why) == (104 * 10**9, BACK)
+
+
+def test_a_half_that_stays_alone_is_told_while_only_pictures_come() -> None:
+    feed = Feed()
+    feed.add("visible", message(100.0), 0.0)
+    feed.see(message(100.0), 0.1)
+    assert feed.dropped() == []
+    feed.see(message(103.0), 3.0)
+    (dropped,) = feed.dropped()
+    assert dropped.why == ALONE
+
+
+def test_boxes_with_a_stamp_are_of_no_picture_without_a_clock_and_that_is_told() -> None:
+    feed = Feed()
+    feed.see(message(0.0), 50.0)
+    assert not answer(feed, 100.0, 50.1)
+    assert feed.newest is None
+    (dropped,) = feed.dropped()
+    assert dropped.why == FOREIGN
+
+
+def test_no_picture_of_before_time_went_back_is_kept() -> None:
+    join = Join(5.0)
+    for number in range(4):
+        join.picture(message(100.0 + number), number)
+    join.picture(message(100.0), 5.0)
+    assert join.pictures.moments == (100 * 10**9,)
 
 
 def test_an_answer_may_overtake_the_picture_with_which_time_goes_back() -> None:

@@ -51,3 +51,32 @@ def test_one_of_the_same_moment_replaces_and_useless_ones_are_left_out() -> None
     memory.clear()
     assert memory.bytes == len(memory) == 0
     assert memory.fate(5) == "no picture has come"
+    for number in range(6):
+        memory.keep(number, picture(100))
+    assert (len(memory), memory.bytes) == (2, 200)
+
+
+def test_the_newest_stays_as_it_came_however_large_it_is() -> None:
+    memory = PictureMemory(10.0, 1000, lambda message: picture(1))
+    memory.keep(1, picture(900))
+    assert len(memory.at(1).data) == 900
+    memory.keep(2, picture(900))
+    assert [len(memory.at(moment).data) for moment in (1, 2)] == [1, 900]
+
+
+def test_want_of_memory_is_no_reason_for_what_a_new_era_lacks() -> None:
+    memory = PictureMemory(10.0, 300)
+    for number in range(9):
+        memory.keep(number * SECOND, picture(100))
+    assert memory.crowded_out(5 * SECOND)
+    memory.clear()
+    memory.keep(SECOND, picture(100))
+    assert "never came" in memory.fate(SECOND - 1)
+
+
+def test_the_rate_is_pictures_a_second() -> None:
+    memory = PictureMemory(10.0)
+    assert memory.rate == 0.0
+    for number in range(5):
+        memory.keep(number * SECOND // 2, picture())
+    assert memory.rate == 2.0

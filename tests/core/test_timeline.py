@@ -30,6 +30,18 @@ def test_a_bag_that_loops_begins_anew_once_a_lap_however_short_it_is(length: flo
     assert timeline.see(round(99.0 * SECOND), 90.0).back > 0.5
 
 
+def test_time_goes_back_at_once_only_where_it_is_more_than_disorder() -> None:
+    assert feed(Timeline(), [100.0, 99.6]) == [False, False]
+    assert feed(Timeline(), [100.0, 99.4]) == [False, True]
+
+
+def test_disorder_after_a_jump_is_no_second_one() -> None:
+    timeline = Timeline()
+    older = [100.4 - 0.02 * number for number in range(OLDER)]
+    assert feed(timeline, [100.5, *older])[-1]
+    assert not timeline.see(round((older[-1] - 0.01) * SECOND), 51.0).anew
+
+
 def test_what_an_answer_is_for() -> None:
     timeline = Timeline()
     assert timeline.answer(7 * SECOND) == 7 * SECOND
@@ -48,6 +60,8 @@ def test_stamps_of_zero_are_moments_of_arrival() -> None:
     assert not timeline.standing
     assert timeline.answer(0) == 53 * SECOND
     assert timeline.answer(5 * SECOND) is None
+    # Such an answer waits for no picture: no stamp of any will reach it.
+    assert not timeline.ahead(100 * SECOND)
 
 
 def test_a_clock_that_comes_and_goes_begins_anew_and_time_back_across_that_is_noticed() -> None:
@@ -59,6 +73,8 @@ def test_a_clock_that_comes_and_goes_begins_anew_and_time_back_across_that_is_no
     other.see(100 * SECOND, 50.0)
     assert other.see(0, 50.1).back == 0.0
     assert other.see(3 * SECOND, 50.2).back == pytest.approx(97.0)
+    other.see(0, 50.3)
+    assert other.see(9 * SECOND, 50.4).back == 0.0
 
 
 def test_a_clock_that_stands_still_is_none() -> None:
@@ -71,6 +87,14 @@ def test_a_clock_that_stands_still_is_none() -> None:
     repeated = Timeline()
     assert not any(feed(repeated, [100.0 + number // 4 for number in range(60)]))
     assert OLDER > 2
+
+
+def test_a_burst_or_a_few_slow_pictures_with_one_stamp_are_no_clock_that_stands() -> None:
+    for number, step in ((STILL + 3, 0.1), (STILL - 1, 2.0)):
+        timeline = Timeline()
+        feed(timeline, [7.0] * number, step=step)
+        assert timeline.newest == 7 * SECOND
+        assert not timeline.standing
 
 
 NOW = 1_790_000_000 * SECOND
