@@ -169,7 +169,9 @@ class Grounder:
         requests = self.queries(image, instruction)
         doubts = {task: domain.warnings(image, instruction) for task, domain in self._domains.items()}
         sent = time.perf_counter()
-        replies, interruption = self._ask(requests, cancel, None if timeout is None else timeout - (sent - began))
+        replies, interruption = self._ask(
+            requests, instruction, cancel, None if timeout is None else timeout - (sent - began)
+        )
         answered = time.perf_counter()
         height, width = image.shape[:2]
         if interruption:
@@ -199,12 +201,16 @@ class Grounder:
         )
 
     def _ask(
-        self, requests: dict[Task, Request], cancel: threading.Event | None, timeout: float | None
+        self,
+        requests: dict[Task, Request],
+        instruction: str,
+        cancel: threading.Event | None,
+        timeout: float | None,
     ) -> tuple[dict[Task, _Reply], str]:
         """Send all requests at once; gives the replies, and why they were given up, if they were."""
         stop = threading.Event()
         futures: dict[Future[_Reply], Task] = {
-            self._pool.submit(self._reply, task, request, stop): task for task, request in requests.items()
+            self._pool.submit(self._reply, task, request, instruction, stop): task for task, request in requests.items()
         }
         deadline = None if timeout is None else time.monotonic() + timeout
         pending = set(futures)
@@ -227,7 +233,7 @@ class Grounder:
             return {}, interruption
         return {task: future.result() for future, task in futures.items() if future not in pending}, ""
 
-    def _reply(self, task: Task, request: Request, stop: threading.Event) -> _Reply:
+    def _reply(self, task: Task, request: Request, instruction: str, stop: threading.Event) -> _Reply:
         chunks: list[Chunk] = []
         try:
             for chunk in self._engines[task].generate(request):
@@ -241,7 +247,7 @@ class Grounder:
         if completion.finish == "abort":
             return _Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
         opening = self._thinking(task).opening(self._reasoning)
-        return _Reply(completion, read(self._infos[task].speaker, completion, opening))
+        return _Reply(completion, read(self._infos[task].speaker, completion, opening, instruction))
 
     def _thinking(self, task: Task) -> Thinking:
         """Tell how the answers to a task begin: as the folder says, else the engine, else the family's own template."""

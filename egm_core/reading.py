@@ -22,7 +22,7 @@ EXPLANATIONS = {
     "not_finite": "the box has a number that is not finite",
     "out_of_range": "the box lies outside 0..1000; a model that answers in pixels, as Qwen2.5-VL does, is of no family"
     " that is spoken here",
-    "fractions": "the box is written in shares of the picture (0 to 1), which no family that is spoken here does",
+    "fractions": "the box is written in shares of the picture (0 to 1, or per cent), which no family spoken here does",
     "degenerate": "the box has no area",
 }
 
@@ -31,14 +31,14 @@ _MARKUP = re.compile(r"<(?=[|/!A-Za-z])")
 _FILLER = frozenset(("a", "an", "the", "of", "in", "on", "at", "to", "with", "object", "item", "target"))
 
 
-def read(speaker: Family, completion: Completion, opening: Opening | None = None) -> Answer:
-    """Read a completion; `opening` tells where the chat template left off, where that is known. Never raises.
+def read(speaker: Family, completion: Completion, opening: Opening | None = None, sent: str = "") -> Answer:
+    """Read a completion; `opening` tells where the chat template left off, `sent` what was asked. Never raises.
 
     What the limit cut off is `truncated` and not searched for a box, and only that is called so: an engine that says
     that the model stopped by itself is believed.
     """
     text, cut = completion.text, completion.finish == "length"
-    answer = speaker.parse(text)
+    answer = speaker.parse(text, sent=sent)
     if answer.kind != "invalid" and cut and speaker.may_begin_inside(opening) and THINK_CLOSE not in text:
         # The reasoning may go on behind what looks like an answer.
         return Answer("invalid", reasoning=answer.reasoning, reason="truncated", boxes_seen=answer.boxes_seen)
@@ -46,7 +46,7 @@ def read(speaker: Family, completion: Completion, opening: Opening | None = None
         return answer
     if cut:
         return replace(answer, reason="truncated")
-    answer = speaker.parse(text, "salvage", opening)
+    answer = speaker.parse(text, "salvage", opening, sent)
     return replace(answer, reason="unfinished") if answer.reason == "truncated" else answer
 
 

@@ -120,6 +120,6 @@ def _asked(
     for query, completion in zip(asked, completions, strict=True):
         tokens = tuple(token.text for token in completion.tokens) or None
         row = score(query, speaker, completion.text, mode, tokens)
-        probability, known = token_score(completion, speaker.parse(completion.text))
+        probability, known = token_score(completion, speaker.parse(completion.text, sent=query.text))
         rows.append(replace(row, score=probability if known else None))
     return Asked(rows, seconds, len(scenes))

@@ -48,8 +48,8 @@ def score(query: Query, speaker: Family, text: str, mode: Mode = "paper", tokens
     Absence is what the strict parser calls absence, for the paper's rules know none; a box is read in `mode`.
     A box outside the image counts as malformed.
     """
-    strict = speaker.parse(text)
-    answer = strict if mode == "strict" or strict.kind == "absent" else speaker.parse(text, mode)
+    strict = speaker.parse(text, sent=query.text)
+    answer = strict if mode == "strict" or strict.kind == "absent" else speaker.parse(text, mode, sent=query.text)
     box: Box | None = None
     outcome: Outcome = "absent" if answer.kind == "absent" else "malformed"
     reason: str = answer.reason

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, get_args
 
 from egm_core.boxes import FRAME, Box, sort_corners
+from egm_core.families.labels import names_nothing
 from egm_core.families.paper import Reading, read_for_evaluation, read_for_reward
 from egm_core.families.parts import THINK_CLOSE as THINK_CLOSE
 from egm_core.families.parts import THINK_OPEN, Entry, Number, Reason, Refused
@@ -23,7 +24,7 @@ from egm_core.families.thinking import Opening, Thinking
 Task: TypeAlias = Literal["visible", "amodal"]
 Mode: TypeAlias = Literal["strict", "salvage", "paper", "paper_eval"]
 TASKS: tuple[Task, ...] = get_args(Task)
-LARGEST_FRACTION = 1.5
+LARGEST_SHARE = 100.0
 EDGE = 1.0
 
 END_TOKENS = ("<|im_end|>", "<|endoftext|>", "</s>")
@@ -96,35 +97,36 @@ class Family(ABC):
         """Give the JSON schema of the answer's JSON part."""
 
     @abstractmethod
-    def _entries(self, text: str, start: int, end: int, thought: bool) -> list[Entry]:
+    def _entries(self, text: str, start: int, end: int, thought: bool, sent: str) -> list[Entry]:
         """Find the answer's objects in text[start:end] strictly; none means absent.
 
-        `thought` tells that a closed reasoning came before. Raises Refused.
+        `thought` tells that a closed reasoning came before, `sent` what was asked. Raises Refused.
         """
 
-    def parse(self, text: str, mode: Mode = "strict", opening: Opening | None = None) -> Answer:
+    def parse(self, text: str, mode: Mode = "strict", opening: Opening | None = None, sent: str = "") -> Answer:
         """Read any text: a box, the model's word that the object is absent, or a named reason.
 
         `strict` accepts the family's format only, and nothing that the reasoning mentions. `salvage` takes what
         `strict` takes, and besides an answer that broke the format but leaves no doubt, see `salvage`. `paper` is the
         reward of the released code, `paper_eval` its evaluation script, see `paper`. `opening` tells where the chat
-        template left off (None: as the family's own may). Never raises, and strict and salvaged boxes are sorted,
-        finite and inside the frame.
+        template left off (None: as the family's own may), and `sent` what was asked: it tells what an answer speaks of,
+        and chooses nothing among equals. Never raises, and strict and salvaged boxes are sorted, finite and inside the
+        frame.
         """
         reasoning, start = split_reasoning(text)
         if mode == "strict":
-            return self._parse_strictly(text, reasoning, start)
+            return self._parse_strictly(text, reasoning, start, sent)
         if mode == "salvage":
-            strict = self._parse_strictly(text, reasoning, start)
+            strict = self._parse_strictly(text, reasoning, start, sent)
             if strict.kind != "invalid":
                 return strict
-            return self._salvage(text, reasoning, start, self.may_begin_inside(opening))
+            return self._salvage(text, reasoning, start, self.may_begin_inside(opening), sent)
         reading = read_for_reward(text) if mode == "paper" else read_for_evaluation(text)
         if isinstance(reading, Reading):
             return Answer("box", reading.box, reasoning, boxes_seen=reading.lists, span=reading.span)
         return Answer("invalid", reasoning=reasoning, reason=reading if text.strip() else "no_answer")
 
-    def _parse_strictly(self, text: str, reasoning: str, start: int | None) -> Answer:
+    def _parse_strictly(self, text: str, reasoning: str, start: int | None, sent: str) -> Answer:
         seen = 0
         try:
             if start is None:
@@ -132,23 +134,25 @@ class Family(ABC):
             end = answer_end(text, start)
             if not text[start:end].strip():
                 raise Refused("no_answer")
-            entries = self._entries(text, start, end, thought=start > 0)
+            entries = self._entries(text, start, end, start > 0, sent)
             if not entries:
                 return Answer("absent", reasoning=reasoning)
             seen = len(entries)
+            if any(entry.box is not None and names_nothing(entry.label, sent) for entry in entries):
+                raise Refused("ambiguous")
             box, span = self._box(entries[0].box)
         except Refused as refused:
             return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
         return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=entries[0].label)
 
-    def _salvage(self, text: str, reasoning: str, start: int | None, begins_inside: bool) -> Answer:
+    def _salvage(self, text: str, reasoning: str, start: int | None, begins_inside: bool, sent: str) -> Answer:
         seen = 0
         try:
             if start is None:
                 raise Refused("truncated")
             end = answer_end(text, start)
             whole = start > 0 or not begins_inside
-            found = salvage(text, start, end, whole)
+            found = salvage(text, start, end, whole, sent)
             if not found.entries:
                 return Answer("absent", reasoning=reasoning, salvaged=found.mended)
             seen = len(found.entries)
@@ -169,12 +173,16 @@ class Family(ABC):
             raise Refused("not_finite")
         if not all(0 <= n.value <= self.frame for n in item):
             raise Refused("out_of_range")
-        # No object is so small: these are shares of the picture, which would be a silent wrong box in its corner.
-        if max(n.value for n in item) <= LARGEST_FRACTION and not all(n.whole for n in item):
+        # Thousandths are whole: what has decimals may be shares of the picture or per cent, a silent wrong box in its
+        # corner.
+        largest = max(n.value for n in item)
+        if largest <= LARGEST_SHARE and not all(n.whole for n in item):
             raise Refused("fractions")
         x0, y0, x1, y1 = (abs(n.value) for n in item)
         if x0 == x1 or y0 == y1:
             raise Refused("degenerate")
+        if largest <= 1:
+            raise Refused("fractions")
         return sort_corners((x0, y0, x1, y1)), (min(n.start for n in item), max(n.end for n in item))
 
     def _coordinates(self, box: Box) -> str:

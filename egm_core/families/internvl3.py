@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from egm_core.boxes import Box
 from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
+from egm_core.families.doubt import doubted
 from egm_core.families.grammar import BOX, text_without
 from egm_core.families.parts import THINK_OPEN, Entry, Number, Refused
 from egm_core.families.thinking import Opening, Thinking
@@ -68,10 +69,10 @@ class InternVL3(Family):
             ]
         }
 
-    def _entries(self, text: str, start: int, end: int, thought: bool) -> list[Entry]:
+    def _entries(self, text: str, start: int, end: int, thought: bool, sent: str) -> list[Entry]:
         start, end = _unwrap(text, start, end)
         tagged = BOX_OPEN in text[start:end]
-        places = _tagged(text, start, end) if tagged else _bare(text, start, end, thought)
+        places = _tagged(text, start, end) if tagged else _bare(text, start, end, thought, sent)
         lists = [[Entry(box, label) for box in _boxes_of(read_json(text, *place))] for label, place in places]
         if len(lists) > 1 and [] in lists:
             raise Refused("ambiguous")
@@ -103,9 +104,10 @@ def _tagged(text: str, start: int, end: int) -> list[tuple[str, tuple[int, int]]
     return places
 
 
-def _bare(text: str, start: int, end: int, thought: bool) -> list[tuple[str, tuple[int, int]]]:
-    """Find the lists of an answer without tags, each with the label before it.
+def _bare(text: str, start: int, end: int, thought: bool, sent: str) -> list[tuple[str, tuple[int, int]]]:
+    """Find the lists of an answer without tags, each with the label before it, which touches it.
 
+    A label is one line and names an object: prose before a box is none, for it may say what the box is not.
     Brackets with fewer than three commas belong to a label, but for empty ones and those that end the answer.
     Without a closed reasoning before, several lists can't be told from those of a reasoning.
     """
@@ -130,7 +132,14 @@ def _bare(text: str, start: int, end: int, thought: bool) -> list[tuple[str, tup
     if touching or (len(boxes) > 1 and not thought):
         raise Refused("ambiguous")
     starts = [start, *(group[1] for group in boxes)]
-    return [(text[begin : box[0]].strip(" \n,;"), box) for begin, box in zip(starts, boxes, strict=False)]
+    places = [(text[begin : box[0]].lstrip(" \n,;"), box) for begin, box in zip(starts, boxes, strict=False)]
+    if not all(not label or label == sent or _is_label(label) for label, _ in places):
+        raise Refused("malformed")
+    return places
+
+
+def _is_label(text: str) -> bool:
+    return "\n" not in text and not text[-1].isspace() and text[-1] not in ":=," and not doubted(text, text)
 
 
 def _boxes_of(value: Any) -> list[Any]:

@@ -48,7 +48,11 @@ class Number:
 
 @dataclass(frozen=True)
 class Entry:
-    """An object that an answer names: its box as it was written, None where it is absent, and its label."""
+    """An object that an answer names: its box as it was written, None where it is absent, and its label.
+
+    `own` tells that the box stands where the format has it, under the family's key or in its tags.
+    """
 
     box: Any
     label: str = ""
+    own: bool = False

@@ -7,7 +7,9 @@ import re
 from typing import Any, ClassVar
 
 from egm_core.boxes import Box
+from egm_core.families.absence import denies
 from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
+from egm_core.families.doubt import doubted
 from egm_core.families.grammar import BOX, STRING, text_without
 from egm_core.families.parts import THINK_OPEN, Entry, Refused
 from egm_core.families.thinking import Opening, Thinking
@@ -63,7 +65,7 @@ class Qwen3VL(Family):
         }
         return {"type": "array", "items": entry, "maxItems": 1}
 
-    def _entries(self, text: str, start: int, end: int, thought: bool) -> list[Entry]:
+    def _entries(self, text: str, start: int, end: int, thought: bool, sent: str) -> list[Entry]:
         first, last = self._list(text, start, end, thought)
         value = read_json(text, first, last)
         if not isinstance(value, list):
@@ -87,6 +89,9 @@ class Qwen3VL(Family):
             return start, end
         if before.strip() and (thought or before.rpartition("\n")[2].strip()):
             raise Refused("malformed")
+        introduced = before.rstrip().rpartition("\n")[2]
+        if doubted(introduced, introduced) or denies(introduced):
+            raise Refused("ambiguous")
         inside = fence + len(FENCE)
         closed = text.rfind(FENCE, inside, end)
         if closed < 0:
@@ -105,4 +110,7 @@ def _entry(item: Any) -> Entry:
     if len(boxes) > 1:
         raise Refused("ambiguous")
     label = item.get("label", "")
-    return Entry(boxes[0] if boxes else None, label if isinstance(label, str) else "")
+    # Another key may change what the box means: another layout, an object that was not found.
+    if not boxes or not isinstance(label, str) or len(item) > 1 + ("label" in item):
+        raise Refused("malformed")
+    return Entry(boxes[0], label, own=True)

@@ -1,19 +1,22 @@
 """Reads an answer that broke its family's format, where a careful reader would not doubt its box, or its absence.
 
-The text is searched for boxes that stand inside something closed: a JSON value, a pair of tags, brackets. Numbers are
-never completed or changed, and all that is found must agree: a draft and a final answer that differ are no answer.
-Only a list of objects may hold several boxes; of them the first counts, as in the strict reading.
+The text, which must be whole, is searched for boxes that stand inside something closed (a JSON value, a pair of tags,
+brackets) or under the names of their sides. Numbers are never completed or changed, and all that is found must agree:
+a draft and a final answer that differ are no answer. Only a list of objects may hold several boxes; of them the first
+counts, as in the strict reading. An object with a box under each of several names is no list: the names say which is
+which, and only what was asked chooses among them.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from egm_core.families.absence import denies, is_closed, says_absent
 from egm_core.families.doubt import doubted
-from egm_core.families.objects import key_of
-from egm_core.families.parts import Entry, Refused
+from egm_core.families.labels import names_nothing
+from egm_core.families.objects import is_nowhere, key_of
+from egm_core.families.parts import Entry, Number, Refused
 from egm_core.families.survey import LABELS, ORNAMENT, Found, Surveyor
 
 _BOX_WORD = re.compile(r"\b(?:bounding|bbox|box|coordinates?|corners?|extent)\b|边界框|坐标", re.IGNORECASE)
@@ -28,18 +31,18 @@ class Salvaged:
     mended: tuple[str, ...]
 
 
-def salvage(text: str, start: int, end: int, whole: bool) -> Salvaged:
+def salvage(text: str, start: int, end: int, whole: bool, sent: str = "") -> Salvaged:
     """Find the objects of the answer text[start:end]; raises Refused.
 
     `whole` tells that the text is the answer for sure; otherwise it may be a reasoning that was never closed, whose
-    passing mentions are no answer.
+    passing mentions are no answer. `sent` is what was asked, where that is known.
     """
-    survey = Surveyor(text, start, end).survey()
+    survey = Surveyor(text, start, end, sent).survey()
     places = survey.places
     prose = " ".join(text[slice(*span)] for span in survey.prose)
     spoken = bool(ORNAMENT.sub("", prose))
     if not places:
-        if spoken and says_absent(prose) and (whole or is_closed(prose)):
+        if spoken and says_absent(prose, sent) and (whole or is_closed(prose)):
             return Salvaged([], ("words",))
         raise Refused("no_box" if spoken else "no_answer")
     if places[-1].start < survey.last_thought:
@@ -47,17 +50,41 @@ def salvage(text: str, start: int, end: int, whole: bool) -> Salvaged:
         raise Refused("ambiguous")
     if not whole and not all(_is_answer(text, start, place) for place in places):
         raise Refused("ambiguous")
-    if any(entry.box is not None for place in places for entry in place.entries) and doubted(text[start:end], prose):
+    denied = denies(prose)
+    places = [replace(place, entries=_squared(place.entries, denied, sent)) for place in places]
+    boxed = any(entry.box is not None for place in places for entry in place.entries)
+    # What was asked for may stand in a label, whatever its words.
+    if boxed and doubted(*(said.replace(sent, " ") if sent else said for said in (text[start:end], prose))):
         raise Refused("ambiguous")
     groups = _joined(text, places)
     if len({tuple(map(key_of, group[0].box or ())) for group in groups}) > 1:
         raise Refused("ambiguous")
     entries = groups[0]
     absent = [entry for entry in entries if entry.box is None]
-    if 0 < len(absent) < len(entries) or (not absent and denies(prose)):
+    if 0 < len(absent) < len(entries) or (not absent and (denied or _may_be_sides(entries[0]))):
         raise Refused("ambiguous")
     mended = survey.mended | ({"prose"} if spoken else set())
     return Salvaged([] if absent else entries, tuple(sorted(mended)) or ("format",))
+
+
+def _squared(entries: list[Entry], denied: bool, sent: str) -> list[Entry]:
+    """Take placeholders, such as four zeros, for absence where words say so; raises Refused where a label denies."""
+    denying = [denied or names_nothing(entry.label, sent) for entry in entries]
+    entries = [
+        replace(entry, box=None) if no and is_nowhere(entry.box) else entry
+        for entry, no in zip(entries, denying, strict=True)
+    ]
+    if any(entry.box is not None and names_nothing(entry.label, sent) for entry in entries):
+        raise Refused("ambiguous")
+    return entries
+
+
+def _may_be_sides(entry: Entry) -> bool:
+    """Tell whether numbers that broke the format may be x, y, width and height: corners that were swapped."""
+    box = entry.box
+    if entry.own or not isinstance(box, list) or len(box) != 4 or not all(isinstance(n, Number) for n in box):
+        return False
+    return bool(box[2].value < box[0].value or box[3].value < box[1].value)
 
 
 def _is_answer(text: str, start: int, place: Found) -> bool:

@@ -6,16 +6,20 @@ import re
 from dataclasses import dataclass, field, replace
 
 from egm_core.families.loose import NUMERAL, LooseReader
-from egm_core.families.objects import NUMBERS, POINT, POINTS, ObjectReader, holds_fields
+from egm_core.families.objects import NAMED_SIDES, NUMBERS, POINT, POINTS, SPAN, ObjectReader, holds_fields
 from egm_core.families.parts import THINK_CLOSE, THINK_OPEN, Entry, Refused
 
 MOST_PLACES = 64
+NEAR = 200
 LABELS = {"<ref>": "</ref>", "<|object_ref_start|>": "<|object_ref_end|>"}
 ORNAMENT = re.compile(r"[\s*`_\"'.,:;。，：\-]+|\b(?:json|python)\b", re.IGNORECASE)
 
 _TAGS = {"<box>": "</box>", "<bbox>": "</bbox>", "<|box_start|>": "<|box_end|>"}
 _CORNER = r"(top|upper|bottom|lower)[\s-]*(left|right)\b"
-_MARK = re.compile(rf"```\w*|<\|?/?[a-z_]+\|?>|{_CORNER}|[\[{{(\]}}]", re.IGNORECASE)
+_BOXED = "\\boxed{"
+_MARK = re.compile(
+    rf"```\w*|<\|?/?[a-z_]+\|?>|{_CORNER}|\\boxed\{{|\\[\[\]()]|{NAMED_SIDES.pattern}|[\[{{(\]}}]", re.IGNORECASE
+)
 _FENCE_END = re.compile(r"\n\s*```")
 _SIMPLE = re.compile(r"\[([^\[\]{}()]*)\]")
 _ROUND = re.compile(r"\(([^\[\]{}()]*)\)")
@@ -23,6 +27,16 @@ _NAMED = re.compile(rf"\s*(?:[a-z]\w*\s*[:=]\s*{NUMERAL.pattern}\s*,?\s*){{4}}",
 _FAR = r"[^()\[\]{}]{0,40}?"
 _CORNERS = re.compile(rf"{_CORNER}{_FAR}({POINT}){_FAR}{_CORNER}{_FAR}({POINT})", re.IGNORECASE)
 _BOX_WORD = re.compile(r"\b(?:bounding|bbox|box|coordinates?|corners?)\b|边界框|坐标", re.IGNORECASE)
+_EXTENT = re.compile(
+    r"\b(?:spans?|spanning|extends?|extending|extent|covers?|covering|occup(?:ies|ying)|stretch(?:es|ing)?|rectangle|region"
+    r"|area|located)\b|^\W*from\W*$|范围|区域|从",
+    re.IGNORECASE,
+)
+# Two points that are no corners: a way, a gesture, the middles of two things.
+_WAY = re.compile(
+    r"\b(?:mov|runs?\b|goes\b|walk|drag|swip|path|line|arrow|travel|lead|point|cent(?:er|re)|keypoint|polyg)\w*",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -55,10 +69,10 @@ class Survey:
 class Surveyor:
     """Surveys text[start:end] from mark to mark."""
 
-    def __init__(self, text: str, start: int, end: int) -> None:
+    def __init__(self, text: str, start: int, end: int, sent: str = "") -> None:
         self._text, self._start, self._end = text, start, end
         self._found = Survey(last_thought=start)
-        self._objects = ObjectReader(text, self._found.mended)
+        self._objects = ObjectReader(text, self._found.mended, sent)
         self._limit = end
         self._divided = False
         self._label = ""
@@ -100,10 +114,18 @@ class Surveyor:
             closing = self._closing(_TAGS[said], end)
             self._found.mended.add("tags")
             entries = self._objects.inside(end, closing - len(_TAGS[said]))
-            named = [replace(entry, label=entry.label or self._label) for entry in entries]
+            named = [replace(entry, label=entry.label or self._label, own=True) for entry in entries]
             return self._add(named, mark.start(), closing, "tag", alone=True)
+        if said == _BOXED:
+            closing = self._closing("}", end)
+            self._found.mended.add("tags")
+            return self._add(self._objects.inside(end, closing - 1), mark.start(), closing, "tag", alone=True)
         if said in ("]", "}"):
             raise Refused("malformed")
+        if said[0] == "\\":
+            return self._prose(mark.start(), end)
+        if NAMED_SIDES.fullmatch(mark.group()):
+            return self._named(mark.start(), end)
         return self._structure(mark) if said[0] != "<" else end
 
     def _structure(self, mark: re.Match[str]) -> int:
@@ -138,12 +160,26 @@ class Surveyor:
             return self._json(start)
         return self._prose(start, stop)
 
+    def _named(self, start: int, end: int) -> int:
+        """Read the sides of a box that stand there by their names, without brackets."""
+        if self._text[self._start : start].rstrip().endswith("(") and ")" not in self._text[end : self._end]:
+            raise Refused("truncated")
+        try:
+            numbers = self._objects.named(start, end)
+        except Refused as refused:
+            if refused.reason == "malformed":
+                return self._prose(start, end)
+            raise
+        return self._add([Entry(numbers)], start, end, "points", self._begins_line(start))
+
     def _round(self, start: int) -> int:
-        points = POINTS.match(self._text, start, self._end)
+        points = SPAN.match(self._text, start, self._end) or POINTS.match(self._text, start, self._end)
         if points:
             numbers = self._objects.numbers(*points.span())
             alone = self._begins_line(start)
-            if len(numbers) == 4 and (alone or self._is_labelled(start) or self._speaks_of_box(start)):
+            joined = SPAN.fullmatch(points.group()) is not None
+            told = self._speaks_of_box(start) or (not joined and (alone or self._is_labelled(start)))
+            if len(numbers) == 4 and told and not _WAY.search(self._before(start)):
                 self._found.mended.add("points")
                 return self._add([Entry(numbers)], start, points.end(), "points", alone)
             return self._prose(*points.span())
@@ -202,12 +238,17 @@ class Surveyor:
     def _line(self, at: int) -> int:
         return max(self._text.rfind("\n", self._start, at) + 1, self._found.last_thought)
 
+    def _before(self, at: int) -> str:
+        """Give what stands before on its line, or the last of it."""
+        return self._text[max(self._line(at), at - NEAR) : at]
+
     def _begins_line(self, at: int) -> bool:
-        return not ORNAMENT.sub("", _MARK.sub("", self._text[self._line(at) : at]))
+        return at - self._line(at) < NEAR and not ORNAMENT.sub("", _MARK.sub("", self._before(at)))
 
     def _is_labelled(self, at: int) -> bool:
-        before = self._text[self._line(at) : at]
+        before = self._before(at)
         return bool(before) and (before[-1].isalnum() or before[-1] in "!?%)\"'") and not self._begins_line(at)
 
     def _speaks_of_box(self, at: int) -> bool:
-        return _BOX_WORD.search(self._text, self._line(at), at) is not None
+        before = self._before(at)
+        return _BOX_WORD.search(before) is not None or _EXTENT.search(before) is not None

@@ -226,7 +226,7 @@ def test_labels_are_read():
 def test_of_several_objects_the_first_counts():
     for name, text, seen in (
         ("qwen3_vl", block(f"{ENTRY},\n{OTHER}"), 2),
-        ("qwen3_vl", block(f'{{"a": [{ENTRY}, {OTHER}], "b": {OTHER}}}'), 3),
+        ("qwen3_vl", block(f'{{"objects": [{ENTRY}, {OTHER}, {OTHER}]}}'), 3),
         ("qwen3_vl", '{"name": "a", "bbox": [120, 240, 360, 480], "name": "b", "bbox": [1, 2, 3, 4]}', 2),
         ("internvl3", "a[[120, 240, 360, 480], [1, 2, 3, 4]]\nb[[5, 6, 7, 8]]", 3),
     ):
