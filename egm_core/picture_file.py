@@ -13,11 +13,11 @@ JPEG = b"\xff\xd8"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 # Any number of fill bytes may come before a marker.
-_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 _EDGE = re.compile(rb"\xff[\xd8\xd9]")
 _SCAN, _END = 0xDA, 0xD9
 # Start of frame: C0 to CF, but for tables (C4, CC) and the reserved C8.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def cut_short(data: bytes | memoryview) -> bool:
@@ -33,7 +33,7 @@ def cut_short(data: bytes | memoryview) -> bool:
 def jpeg_end(data: bytes) -> int | None:
     """Give where a JPEG's picture ends (after its end marker), or None where the data stops before that."""
     at = len(JPEG)
-    while (found := _MARKER.match(data, at)) is not None and at + 4 <= len(data):
+    while (found := MARKER.match(data, at)) is not None and at + 4 <= len(data):
         kind, at = found[1][0], found.end()
         if kind == _END:
             return at
@@ -60,9 +60,9 @@ def jpeg_size(data: bytes | memoryview) -> tuple[int, int] | None:
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     at = len(JPEG)
-    while (found := _MARKER.match(data, at)) is not None:
+    while (found := MARKER.match(data, at)) is not None:
         kind, at = found[1][0], found.end()
-        if kind in _FRAMES:
+        if kind in FRAMES:
             if at + 7 > len(data):
                 return None
             height, width = struct.unpack_from(">HH", data, at + 3)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core.jpeg_damage import damage
 from egm_core.picture_file import cut_short
 
 FACTOR = 32
@@ -22,8 +23,23 @@ FACTOR = 32
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read a picture file as (H, W, 3) RGB, as it is shown; FileNotFoundError or ValueError says what is wrong.
 
-    The EXIF mark turns it, grey becomes three channels, and of 16 bits a channel the upper 8 are kept.
+    The EXIF mark turns it, grey becomes three channels, and of 16 bits a channel the upper 8 are kept. A JPEG is
+    decoded three times, to find damage in its middle.
     """
+    image, data = _read(path)
+    harm = damage(data.tobytes(), cv2.IMREAD_COLOR, image)
+    if harm:
+        raise ValueError(f"{path} is damaged: {harm}; copy it anew")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_checked(path: Path) -> NDArray[np.uint8]:
+    """Read a picture file that a data check has found whole, as `read_image` does and in a third of its time."""
+    return np.asarray(cv2.cvtColor(_read(path)[0], cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Give a file's picture in OpenCV's order of channels, and its bytes."""
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "is not there"
         raise FileNotFoundError(f"{path} {what}; name a picture file")
@@ -35,8 +51,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     except cv2.error as error:
         raise ValueError(f"{path} cannot be decoded ({error.err}); give a smaller PNG or JPEG") from error
     if image is None:
-        raise ValueError(f"{path} is not a picture that OpenCV can read; give PNG or JPEG")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        raise ValueError(f"{path} is not a picture that OpenCV can read, or is cut short; give a whole PNG or JPEG")
+    return np.asarray(image, np.uint8), data
 
 
 def smart_size(width: int, height: int, max_pixels: int, factor: int = FACTOR) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from egm_core.jpeg_damage import damage
 from egm_core.picture_file import cut_short, deep_grey
 from egm_ros.encodings import COLOUR, DEPTH, PACKED, PLANAR, Packed, Planar, guessed
 
@@ -27,6 +28,8 @@ RGB = NDArray[np.uint8]
 
 # What cv_bridge refuses, or names in another way.
 _NOT_BRIDGED = {"8UC1", "8UC3", "8UC4", "16UC3", "16UC4", "uyvy", "yuyv"}
+_DRIVER = "have the driver fill width, height and step with the picture's own"
+_EVEN = "have the driver send even sides, or rgb8"
 _VIDEO = ("h264", "h265", "hevc", "av1", "vp8", "vp9")
 
 _BRIDGE_PROBE = """
@@ -46,14 +49,15 @@ class ImageError(ValueError):
         self.reason = reason
 
 
-def decode(message: Any) -> RGB:
+def decode(message: Any, quick: bool = False) -> RGB:
     """Decode a colour or grey image to RGB, shape (height, width, 3), 8 bits; 16-bit values are scaled down.
 
+    A JPEG is decoded three times to find damage in its middle, unless `quick`: for what only shows or follows.
     Raises ImageError with the reason empty_image, bad_step, truncated, size_mismatch, unsupported_encoding,
-    odd_size, not_colour or undecodable.
+    odd_size, not_colour, damaged or undecodable.
     """
     if not hasattr(message, "encoding"):
-        return _decode_compressed(message)
+        return _decode_compressed(message, quick)
     encoding = str(message.encoding)
     if encoding in PLANAR:
         return _decode_planar(message, PLANAR[encoding])
@@ -65,7 +69,7 @@ def decode(message: Any) -> RGB:
     pixels = _pixels(message, packed.sample, packed.channels)
     height, width = pixels.shape[:2]
     if packed.channels == 2 and width % 2:
-        raise ImageError("odd_size", f"{encoding} shares colours between two pixels, but the width is {width}")
+        raise ImageError("odd_size", f"{encoding} shares colours between two pixels, but the width is {width}; {_EVEN}")
     if encoding.startswith("bayer") and (width < 2 or height < 2):
         raise ImageError("odd_size", f"{encoding} needs 2x2 pixels, but the image is {width}x{height}")
     bridge = _cv_bridge()
@@ -132,11 +136,11 @@ def _pixels(message: Any, sample: type[np.generic], channels: int) -> NDArray[An
     if width <= 0 or height <= 0:
         raise ImageError("empty_image", f"the image is {width}x{height}")
     if step < row:
-        raise ImageError("bad_step", f"a row of {width} pixels takes {row} bytes, but step is {step}")
+        raise ImageError("bad_step", f"a row of {width} pixels takes {row} bytes, but step is {step}; {_DRIVER}")
     data = np.frombuffer(message.data, np.uint8)
     if data.size != step * height:
         reason = "truncated" if data.size < step * height else "size_mismatch"
-        raise ImageError(reason, f"{height} rows of {step} bytes make {step * height}, but {data.size} came")
+        raise ImageError(reason, f"{height} rows of {step} bytes make {step * height}, but {data.size} came; {_DRIVER}")
     rows = data.reshape(height, step)[:, :row]
     pixels = np.ascontiguousarray(rows).view(dtype)
     if not dtype.isnative:
@@ -150,15 +154,19 @@ def _decode_planar(message: Any, planar: Planar) -> RGB:
     if width <= 0 or height <= 0:
         raise ImageError("empty_image", f"the image is {width}x{height}")
     if width % planar.share or height % planar.share:
-        raise ImageError("odd_size", f"{encoding} shares colours between 2x2 pixels, but the image is {width}x{height}")
+        what = f"shares colours between {planar.share}x{planar.share} pixels"
+        raise ImageError("odd_size", f"{encoding} {what}, but the image is {width}x{height}; {_EVEN}")
     data = np.frombuffer(message.data, np.uint8)
     # Drivers disagree on what `step` counts here: bytes of a row of luma, or of all planes. The buffer decides.
     colours = 2 * height // planar.share**2
     row, left = divmod(data.size, height + colours)
     if row < width or left:
-        whole = width * (height + colours)
-        reason = "truncated" if data.size < whole else "size_mismatch"
-        raise ImageError(reason, f"{encoding} of {width}x{height} takes {whole} bytes or more, but {data.size} came")
+        reason = "truncated" if data.size < width * (height + colours) else "size_mismatch"
+        raise ImageError(
+            reason,
+            f"{encoding} of {width}x{height} takes {width * (height + colours)} bytes, or {height + colours} long rows "
+            f"of one length (luma and colours), but {data.size} came; {_DRIVER}, with both planes whole, or as rgb8",
+        )
     luma = data[: height * row].reshape(height, row)[:, :width]
     pairs = data[height * row :].reshape(height // planar.share, 2 * row // planar.share)
     pairs = pairs[:, : 2 * width // planar.share].reshape(height // planar.share, width // planar.share, 2)
@@ -216,10 +224,14 @@ def opened(message: Any) -> Compressed:
     return Compressed(data, declared, inner, "compressed rgb8" in declared)
 
 
-def _decode_compressed(message: Any) -> RGB:
+def _decode_compressed(message: Any, quick: bool) -> RGB:
     picture = opened(message)
-    flags = cv2.IMREAD_UNCHANGED if picture.mosaic else cv2.IMREAD_COLOR
-    image = imdecode(picture, flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    flags = (cv2.IMREAD_UNCHANGED if picture.mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    image = imdecode(picture, flags)
+    harm = "" if quick else damage(picture.data.tobytes(), flags, image)
+    if harm:
+        size = f"{picture.declared!r}, {picture.data.size} bytes"
+        raise ImageError("damaged", f"the picture ({size}) lost some of its middle: {harm}; see its way here")
     if picture.mosaic and image.ndim == 2 and picture.inner in PACKED and min(image.shape) >= 2:
         return _to_rgb(image, PACKED[picture.inner])
     if image.dtype == np.uint16:

@@ -86,7 +86,8 @@ class OverlayNode(Node):
         if not hasattr(message, "encoding"):
             return message
         try:
-            return images.encode_compressed(images.decode(message), message.header, self._values["jpeg_quality"])
+            image = images.decode(message, quick=True)
+            return images.encode_compressed(image, message.header, self._values["jpeg_quality"])
         except ImageError as error:
             self._refuse(error)
             return None
@@ -205,7 +206,7 @@ class OverlayNode(Node):
         self._shown = picture.moment
         header = picture.message.header
         try:
-            image = images.decode(picture.message)
+            image = images.decode(picture.message, quick=True)
         except ImageError as error:
             self._refuse(error)
             return

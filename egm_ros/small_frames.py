@@ -26,12 +26,12 @@ def small_frame(message: Any, width: int) -> SmallFrame:
     `images.decode` does.
     """
     if hasattr(message, "encoding"):
-        return shrink(images.decode(message), stamp_of(message), width)
+        return shrink(images.decode(message, quick=True), stamp_of(message), width)
     picture = images.opened(message)
     # A mosaic's pixels are no colours until they are put together.
     size = None if picture.mosaic else jpeg_size(picture.data.data)
     factor = next((factor for factor in _REDUCED if size is not None and size[0] >= factor * width), 0)
     if size is None or not factor:
-        return shrink(images.decode(message), stamp_of(message), width)
+        return shrink(images.decode(message, quick=True), stamp_of(message), width)
     image = images.imdecode(picture, _REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION)
     return shrink(images.in_rgb(picture, image), stamp_of(message), width, size)

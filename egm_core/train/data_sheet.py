@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from egm_core.boxes import Box
 from egm_core.draw import draw, mounted
-from egm_core.pixels import read_image
+from egm_core.pixels import read_checked
 from egm_core.sample import Sample
 
 SHEET = "data_sheet.png"
@@ -30,7 +30,7 @@ def write_sheet(file: Path, samples: Sequence[tuple[str, Sample]]) -> bool:
 
 
 def _tile(place: str, sample: Sample) -> NDArray[np.uint8]:
-    image = read_image(Path(sample.image))
+    image = read_checked(Path(sample.image))
     scale = TILE / max(image.shape[:2])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC

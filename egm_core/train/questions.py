@@ -21,7 +21,7 @@ from egm_core.boxes import Box, to_relative
 from egm_core.engines.base import Sampling
 from egm_core.families import TASKS, Task
 from egm_core.model_folder import ModelInfo
-from egm_core.pixels import read_image
+from egm_core.pixels import read_checked
 from egm_core.reward import score as reward_of
 from egm_core.sample import Sample
 from egm_core.train.data_check import kept
@@ -75,7 +75,7 @@ class Manner:
 
     def picture(self, file: str) -> NDArray[np.uint8]:
         """Read a picture (H, W, 3) within the model's budget; FileNotFoundError or ValueError says what is wrong."""
-        return self.info.fit(read_image(Path(file)))
+        return self.info.fit(read_checked(Path(file)))
 
     def png(self, file: str) -> bytes:
         """Read a picture within the model's budget as the bytes of a PNG file."""

@@ -365,6 +365,34 @@ def test_a_picture_cut_anywhere_is_refused_whatever_follows(kept: float, tail: b
         images.decode(SimpleNamespace(format="", data=data[: int(kept * len(data))] + tail))
 
 
+def test_a_jpeg_with_a_hole_is_refused_but_where_only_shown() -> None:
+    data = compressed(".jpg", cv2.resize(RGB, (640, 480)))
+    middle = len(data) // 2
+    message = SimpleNamespace(format="jpeg", data=data[:middle] + data[middle + 400 :])
+    with pytest.raises(ImageError, match=r"damaged: .*lost some of its middle: its coded data end before"):
+        images.decode(message)
+    assert images.decode(message, quick=True).shape == (480, 640, 3)
+
+
+@pytest.mark.parametrize(("encoding", "whole"), [("nv12", 4608), ("nv21", 4608), ("nv24", 9216)])
+@pytest.mark.parametrize("came", [-100, 1])
+def test_two_planes_of_a_wrong_size_are_told_with_both_sizes_and_the_remedy(
+    encoding: str, whole: int, came: int
+) -> None:
+    message = SimpleNamespace(
+        encoding=encoding, width=64, height=48, step=64, is_bigendian=0, data=array.array("B", bytes(whole + came))
+    )
+    with pytest.raises(ImageError, match=rf"{encoding} of 64x48 takes {whole} bytes.* {whole + came} came; have the d"):
+        images.decode(message)
+
+
+@pytest.mark.parametrize("kind", [{"encoding": "rgb8", "step": 30}, {"encoding": "rgb8", "step": 192}])
+def test_a_raw_image_of_a_wrong_size_names_the_remedy(kind: dict[str, object]) -> None:
+    message = SimpleNamespace(width=64, height=48, is_bigendian=0, data=array.array("B", bytes(99)), **kind)
+    with pytest.raises(ImageError, match="have the driver fill width, height and step"):
+        images.decode(message)
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 @pytest.mark.parametrize("kind", [".png", ".jpg"])
