@@ -24,6 +24,7 @@ def test_what_was_cut_is_not_searched_for_a_box() -> None:
     prose = "x\n</think>\n\nThe mug is at [100, 200, 300, 400]."
     assert read(QWEN, Completion(prose, (), "stop")).salvaged == ("prose",)
     assert read(QWEN, Completion(prose, (), "length")).reason == "truncated"
+    assert read(QWEN, Completion("x\n</think>\n\n[[1, 2, 3", (), "stop")).reason == "unfinished"
 
 
 def test_salvage_knows_where_the_template_left_off() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import cv2
 import numpy as np
@@ -17,10 +18,14 @@ from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box, iou
 from egm_core.joining import box_of, stamp_of
+from egm_core.propagation import Limits, begin
+from egm_core.propagation.track import Loss
 from egm_ros import images
 from egm_ros.images import ImageError
 from egm_ros.messages import detection
 from egm_ros.propagation import PropagationNode
+from egm_ros.propagation_interface import PROPAGATION_KEYS
+from egm_ros.propagation_status import losses
 from egm_ros.small_frames import jpeg_size, small_frame
 
 pytestmark = pytest.mark.ros
@@ -50,8 +55,8 @@ def header(number: int, base: int = 100) -> Header:
 
 def rgb(number: int) -> np.ndarray:
     image = GROUND.copy()
-    left = int(place(number)[0])
-    image[80:140, left : left + 60] = THING
+    left = min(int(place(number)[0]), 320)
+    image[80:140, left : left + 60] = THING[:, : 320 - left]
     return image
 
 
@@ -281,7 +286,7 @@ def test_an_answer_is_told_once_and_so_is_the_end_of_its_boxes(bench: Any) -> No
 
 @pytest.mark.parametrize("reason", ["too_old", "no_support", "left_picture", "another_size", "time_went_back"])
 def test_every_end_has_its_reason(bench: Any, reason: str) -> None:
-    scene = Scene(bench, coast=0.0)
+    scene = Scene(bench, coast=1.5 if reason == "left_picture" else 0.0)
     assert scene.begin()["outcome"] == "found"
     if reason == "too_old":
         scene.node.set_parameters([Parameter("max_propagation", value=0.05)])
@@ -290,21 +295,33 @@ def test_every_end_has_its_reason(bench: Any, reason: str) -> None:
     elif reason == "no_support":
         scene.show(1, image=GROUND)
     elif reason == "left_picture":
-        for number in range(1, 64):
-            scene.show(number, image=np.roll(rgb(0), 5 * number, axis=1))
-            if len(scene.statuses) > 1:
-                break
+        for number in range(1, 80):
+            scene.show(number)
     elif reason == "another_size":
         scene.show(1, image=GROUND[:120])
     else:
         scene.show(0, base=40)
     told = scene.status()
     assert (told["outcome"], told["carried"], told["stamp"]) == ("ended", "0", "100.000000000")
-    assert told["reason"] == reason or (reason == "left_picture" and told["reason"] == "no_support")
+    assert told["reason"] == reason
     assert told["level"] == "1"
     assert told["message"].startswith(f"{told['reason']}: ")
     bench.until(lambda: scene.visible and not scene.visible[-1].detections)
     assert bool(scene.lost) == (reason != "time_went_back")
+
+
+def test_the_node_s_defaults_are_the_core_s(bench: Any) -> None:
+    assert bench.add(PropagationNode)._limits == Limits()
+
+
+@pytest.mark.parametrize("loss", [loss for loss in get_args(Loss) if loss])
+def test_every_way_to_lose_a_track_has_a_sentence(loss: Any) -> None:
+    track = begin(small_frame(images.encode(rgb(0), header(0)), 160), place(0), None, 1.0)
+    assert not track.lost
+    ((word, sentence),) = losses([replace(track, lost=loss)], 3.0, 2.0).items()
+    assert word == loss
+    assert len(sentence) > 20
+    assert word in PROPAGATION_KEYS["reason"]
 
 
 def test_an_answer_that_comes_too_late_is_refused_with_the_parameter_to_raise(bench: Any) -> None:
