@@ -33,8 +33,9 @@ PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec("max_propagation", 12.0, "Boxes end this long after the image that the answer was for; an engine that"
                   " takes T seconds needs 2 T and a little more, for so old they are when its next answer comes.",
                   range=(0.05, 60.0), live=True, unit="s"),
-    ParameterSpec("half_life", 2.0, "Age of an answer at which its score has halved.", range=(0.05, 60.0), live=True,
-                  unit="s"),
+    ParameterSpec("half_life", 12.0, "Age of an answer at which its score has halved; set it with max_propagation, for"
+                  " a much shorter one has bounds on scores drop boxes that are carried still.", range=(0.05, 60.0),
+                  live=True, unit="s"),
     ParameterSpec("coast", 1.5, "How long boxes go on as they went before while nothing of the object can be"
                   " followed; 0: end at once.", range=(0.0, 10.0), live=True, unit="s"),
     ParameterSpec("min_support", 0.15, "Part of the first points that has to be followed still.", range=(0.0, 1.0),

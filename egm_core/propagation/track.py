@@ -44,14 +44,14 @@ LEAST_AROUND, LEAST_OWN = 6, 0.4
 
 @dataclass(frozen=True)
 class Limits:
-    """When a track ends, and how its score falls.
+    """When a track ends, and how its score falls; by default age takes half of it until the end, and no more.
 
     `max_age` and `half_life` are seconds since the answer's picture; `coast` is how many seconds a track goes on as it
     went before while fewer points than the part `least_support` of those of its beginning can be seen.
     """
 
     max_age: float = 12.0
-    half_life: float = 2.0
+    half_life: float = 12.0
     least_support: float = 0.15
     coast: float = 1.5
 

@@ -77,6 +77,17 @@ def test_the_score_falls_with_age_and_support() -> None:
     assert track.amodal is None
 
 
+def test_the_defaults_leave_a_box_that_is_seen_a_score_to_go_by_until_it_ends() -> None:
+    """After an engine of 5 s boxes are 5 to 10 s old; a bound on scores must not drop them all."""
+    start, *later = (scene(Similarity(), 10 * number) for number in range(26))
+    track = propagate(begin(start, BOX, None, 0.8), later[:24])
+    assert track.age == 12.0
+    assert not track.lost
+    assert track.support > 0.9
+    assert track.score > 0.37
+    assert propagate(track, later[24:]).lost == "too_old"
+
+
 def test_what_passes_in_front_does_not_take_the_box_along() -> None:
     motions = sliding(24, 1.0)
     frames = [scene(motion, i, 20.0 + 9.0 * i) for i, motion in enumerate(motions)]
