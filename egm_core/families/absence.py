@@ -31,7 +31,7 @@ _FITS = r"(?:match(?:es|ing)?|fits|fitting|corresponds|looks like|resembl(?:es|i
 # A statement of the first kind denies that there is such an object, and so contradicts a box beside it; one of the
 # second kind may speak of a part of it.
 _DENIALS = (
-    rf"\bthere {_BE} (?:no|not an?y?) {_THING}(?: {_WHERE}| {_SEEN}|$)",
+    rf"\bthere {_BE} (?:no|not an?y?) {_THING}(?: {_WHERE}| {_SEEN}|$|(?=,))",
     rf"\bthere does not (?:seem|appear) to be {_THING}(?: {_WHERE}| {_SEEN}|$)",
     rf"\bno (?:such )?{_THING} (?:{_BE}|can be|could be) {_SEEN}",
     rf"\bno (?:such )?{_THING} {_WHERE}",
@@ -48,6 +48,7 @@ _DENIALS = (
     rf"\bnothing(?: {_WHERE})? (?:that )?{_FITS}",
     rf"^(?:there {_BE} )?nothing {_WHERE}$",
     rf"\b(?:absent|missing) (?:from|in) (?:this|the) {_PICTURE}",
+    r"\b(?:bbox|box)\w*\s*[:=]\s*(?:null|none|n/a)(?![a-z])",
     r"^no (?:(?:matching|such) )?(?:object|match|result|detection)s?(?: (?:is|was|were))?(?: found| detected)?$",
     r"(?:图片?|画面?|照片|图像|景)(?:之?[中里内上])?(?:[并都也]|[^，。,的]{0,2})没有(?!问题|异常|其他)"
     r"|(?:未|没有|没|无法)(?:找到|检测到|发现)(?!问题|异常|其他)|不存在|找不到",
@@ -89,6 +90,13 @@ _SHARE = re.compile(r"\b(?:part|portion|half|side|rest|most|edge|corner|top|bott
 _SMALL = re.compile(
     r"the|an?|this|that|these|those|such|and|or|of|on|in|at|to|with|by|for|is|are|it|its|any|no|not|one"
 )
+_TALK = re.compile(
+    rf"{_SEEN}|see|find|detect|locate|identify|spot|image|picture|photo|photograph|scene|frame|view|provided|given|can|could"
+    r"|did|do|doe|wa|were|be|been|able|unable|failed|am|none|nothing|exist|appear|seem|contain|show|include|have|ha"
+    r"|depict|sorry|apologize|but|unfortunately|however|absent|missing|like|looking|carefully|after|based|answer|bbox\w*|box"
+    r"|null|so|therefore|thu|which|who|from|within|match|fit|correspond"
+)
+_ITSELF = re.compile(r"\b(?:it|them|they|none|nothing)\b")
 _GENERIC = re.compile(
     r"object|item|thing|target|requested|described|mentioned|specified|asked|region|subject|expression|description|phrase"
     r"|question|query|referred|entity|match|they|them"
@@ -138,18 +146,26 @@ def _states(sentence: str, sent: str) -> bool:
         if not set(head) & set(_words(asked)):
             return False
     if _DENIED.search(sentence):
-        return True
+        named = [word for word in _words(re.sub(_WHERE, "", sentence)) if not _TALK.fullmatch(word)]
+        return _ITSELF.search(sentence) is not None or _fits(named, asked)
     before = sentence[: said.start()]
-    subject = _words(before)
     if any(word.group() not in asked for word in _SHARE.finditer(before)):
         return False
-    known = {*_words(asked)}
-    return not (asked and subject) or any(word in known or _GENERIC.fullmatch(word) for word in subject)
+    return _fits(_words(before), asked)
+
+
+def _fits(named: list[str], asked: str) -> bool:
+    """Tell whether words name what was asked, or nothing of their own; another language's can't be compared."""
+    known = set(_words(asked))
+    named = [word for word in named if word.isascii()]
+    if not known or not named or not asked.isascii():
+        return True
+    return any(word in known or _GENERIC.fullmatch(word) for word in named)
 
 
 def _words(text: str) -> list[str]:
-    found = (word.removesuffix("s") for word in re.findall(r"\w{2,}", text))
-    return [word for word in found if not _SMALL.fullmatch(word)]
+    found = (word for word in re.findall(r"\w{2,}", text) if not _SMALL.fullmatch(word))
+    return [word.removesuffix("s") for word in found]
 
 
 def _sentences(text: str) -> list[str]:

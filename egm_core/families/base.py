@@ -140,6 +140,8 @@ class Family(ABC):
             seen = len(entries)
             if any(entry.box is not None and names_nothing(entry.label, sent) for entry in entries):
                 raise Refused("ambiguous")
+            if seen > 1 and any(entry.box is None or entry.box == [] for entry in entries):
+                raise Refused("ambiguous")
             box, span = self._box(entries[0].box)
         except Refused as refused:
             return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import re
 
+# What says that the numbers are laid out as ours are.
+LEGEND = re.compile(
+    r"[\[(]?\b(?:x_?[01]|x_?min|left)\s*,\s*(?:y_?[01]|y_?min|top)\s*,\s*(?:x_?[12]|x_?max|right)\s*,\s*(?:and )?"
+    r"(?:y_?[12]|y_?max|bottom)\b[\])]?",
+    re.IGNORECASE,
+)
 _LAYOUT = re.compile(
     r"\b(?:t?l[tb]?wh|tlbr|tlwh|ltrb_?norm|lrtb|xxyy|yyxx|yxhw)\b|\by_?[12]\b(?!\"?\s*[:=])[,\s]+x_?[12]\b"
     r"|\bx_?[012]\b(?!\"?\s*[:=])[,\s]+x_?[12]\b|\bleft[,\s]+right\b|\btop[,\s]+bottom\b"
@@ -33,6 +39,12 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 _FIELDS = re.compile(r"[\"'](?:rect|roi|crop|quaternion|rotation|angle|previous)[\"']\s*:", re.IGNORECASE)
+# Fields whose braces were forgotten.
+_SPOKEN_FIELD = re.compile(
+    r"\b(?:found|visible|exists?|present|match(?:es)?|detected)[\"']?\s*[:=]\s*[\"']?(?:false|no|none|0)\b"
+    r"|\b(?:status|answer|result|reason|label)[\"']?\s*[:=]\s*[\"']?(?:none|null|n/a|absent|not)(?![a-z])",
+    re.IGNORECASE,
+)
 _ROLES = re.compile(r"[\"'](?:draft|final|target|distractors?)[\"']\s*:", re.IGNORECASE)
 
 # A tool's arguments are what the model wants looked at, unless the tool's name says that it takes the answer.
@@ -43,6 +55,7 @@ _TAKES_ANSWER = re.compile(r"locat|ground|detect|bbox|bounding|answer|report|sub
 
 def doubted(answer: str, prose: str) -> bool:
     """Tell whether an answer (its whole text, and what of it stands outside of boxes) speaks against its own box."""
+    answer = LEGEND.sub(" ", answer)
     return any((
         _LAYOUT.search(answer),
         _PIXELS.search(answer),
@@ -50,4 +63,5 @@ def doubted(answer: str, prose: str) -> bool:
         len(_ROLES.findall(answer)) > 1,
         _CALL.search(answer) and not all(map(_TAKES_ANSWER.search, _CALLED.findall(answer) or [""])),
         _DENIAL.search(prose.strip()),
+        _SPOKEN_FIELD.search(prose),
     ))  # fmt: skip

@@ -26,9 +26,17 @@ def names_nothing(label: str, sent: str = "") -> bool:
         return True
     if asked and re.fullmatch(rf"(?:no|not|not the|no such|without) (?:an? |the )?{re.escape(_bare(asked))}", said):
         return True
+    if re.match(r"not (?:an?|the) ", said):
+        return True
     if _RELATIVE.search(said):
         return False
     return _EMPTY.fullmatch(said) is not None or says_absent(label, sent)
+
+
+def without(text: str, sent: str) -> str:
+    """Blank what was asked in a text: its words say nothing about a box, whatever they are."""
+    asked = _bare(sent.strip().lower())
+    return re.sub(re.escape(asked), " ", text, flags=re.IGNORECASE) if asked else text
 
 
 def _bare(words: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from egm_core.families.absence import EMPTY_WORDS, says_absent
+from egm_core.families.absence import EMPTY_WORDS, denies, says_absent
 from egm_core.families.keys import (
     BOX_KEYS,
     LABEL_KEYS,
@@ -25,6 +25,7 @@ from egm_core.families.loose import NUMERAL, Fields, LooseReader, Text, Value
 from egm_core.families.parts import Entry, Number, Refused
 
 POINT = rf"\(\s*{NUMERAL.pattern}\s*,\s*{NUMERAL.pattern}\s*\)"
+SQUARE_POINT = rf"\[\s*{NUMERAL.pattern}\s*,\s*{NUMERAL.pattern}\s*\]"
 POINTS = re.compile(rf"{POINT}(?:\s*,?\s*{POINT})+")
 SPAN = re.compile(rf"{POINT}\s*(?:to|and|through|[-\u2013\u2014\u2192]>?|到|至|和)\s*{POINT}", re.IGNORECASE)
 NUMBERS = re.compile(rf"\s*{NUMERAL.pattern}(?:\s*,\s*{NUMERAL.pattern}|\s+{NUMERAL.pattern})*\s*,?\s*")
@@ -35,6 +36,7 @@ NAMED_SIDES = re.compile(
     re.IGNORECASE,
 )
 
+_SQUARE_POINTS = re.compile(rf"{SQUARE_POINT}\s*,?\s*{SQUARE_POINT}")
 _NAMED_NUMBER = re.compile(rf"([a-z]\w*?)[*_]*\s*[:=]\s*[*_]*\s*({NUMERAL.pattern})", re.IGNORECASE)
 
 
@@ -71,7 +73,7 @@ class ObjectReader:
         written = self._text[start:end].strip()
         if written.strip("[](){} .").lower() in ("", *EMPTY_WORDS) or says_absent(written, self._sent):
             return [Entry(None)]
-        if POINTS.fullmatch(written) or NUMBERS.fullmatch(written):
+        if any(writing.fullmatch(written) for writing in (POINTS, NUMBERS, _SQUARE_POINTS)):
             return [Entry(self.numbers(start, end))]
         reader = LooseReader(self._text, end)
         try:
@@ -122,11 +124,14 @@ class ObjectReader:
     def _squared(self, entries: list[Entry], pairs: list[tuple[str, Value]]) -> list[Entry]:
         """Square boxes with what else their object says of them; raises Refused where it denies them."""
         there = flag(pairs)
+        nowhere = all(is_nowhere(entry.box) for entry in entries)
         if there is False or self._denied(pairs):
             self._mended.add("words")
-            if not all(is_nowhere(entry.box) for entry in entries):
+            if not nowhere:
                 raise Refused("ambiguous")
             return [Entry(None)]
+        if not nowhere and any(isinstance(v, Text) and denies(v.value) for key, v in pairs if key not in LABEL_KEYS):
+            raise Refused("ambiguous")
         if there and all(entry.box is None for entry in entries):
             raise Refused("ambiguous")
         return entries

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from egm_core.families.absence import denies, is_closed, says_absent
 from egm_core.families.doubt import doubted
-from egm_core.families.labels import names_nothing
+from egm_core.families.labels import names_nothing, without
 from egm_core.families.objects import is_nowhere, key_of
 from egm_core.families.parts import Entry, Number, Refused
 from egm_core.families.survey import LABELS, ORNAMENT, Found, Surveyor
@@ -53,8 +53,7 @@ def salvage(text: str, start: int, end: int, whole: bool, sent: str = "") -> Sal
     denied = denies(prose)
     places = [replace(place, entries=_squared(place.entries, denied, sent)) for place in places]
     boxed = any(entry.box is not None for place in places for entry in place.entries)
-    # What was asked for may stand in a label, whatever its words.
-    if boxed and doubted(*(said.replace(sent, " ") if sent else said for said in (text[start:end], prose))):
+    if boxed and doubted(without(text[start:end], sent), without(prose, sent)):
         raise Refused("ambiguous")
     groups = _joined(text, places)
     if len({tuple(map(key_of, group[0].box or ())) for group in groups}) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from egm_core.families.doubt import LEGEND
 from egm_core.families.loose import NUMERAL, LooseReader
 from egm_core.families.objects import NAMED_SIDES, NUMBERS, POINT, POINTS, SPAN, ObjectReader, holds_fields
 from egm_core.families.parts import THINK_CLOSE, THINK_OPEN, Entry, Refused
@@ -18,7 +19,8 @@ _TAGS = {"<box>": "</box>", "<bbox>": "</bbox>", "<|box_start|>": "<|box_end|>"}
 _CORNER = r"(top|upper|bottom|lower)[\s-]*(left|right)\b"
 _BOXED = "\\boxed{"
 _MARK = re.compile(
-    rf"```\w*|<\|?/?[a-z_]+\|?>|{_CORNER}|\\boxed\{{|\\[\[\]()]|{NAMED_SIDES.pattern}|[\[{{(\]}}]", re.IGNORECASE
+    rf"```\w*|<\|?/?[a-z_]+\|?>|{_CORNER}|{LEGEND.pattern}|\\boxed\{{|\\[\[\]()]|{NAMED_SIDES.pattern}|[\[{{(\]}}]",
+    re.IGNORECASE,
 )
 _FENCE_END = re.compile(r"\n\s*```")
 _SIMPLE = re.compile(r"\[([^\[\]{}()]*)\]")
@@ -122,7 +124,7 @@ class Surveyor:
             return self._add(self._objects.inside(end, closing - 1), mark.start(), closing, "tag", alone=True)
         if said in ("]", "}"):
             raise Refused("malformed")
-        if said[0] == "\\":
+        if said[0] == "\\" or LEGEND.fullmatch(said):
             return self._prose(mark.start(), end)
         if NAMED_SIDES.fullmatch(mark.group()):
             return self._named(mark.start(), end)

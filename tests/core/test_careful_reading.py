@@ -116,6 +116,21 @@ class TestKeys:
     def test_none_that_was_asked_is_none(self) -> None:
         refused("internvl3", self.TWO, "the green jug")
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f'[{{"bbox_2d": {NUMBERS}, "label": "cup"}}, {{"bbox_2d": null, "label": "mug"}}]',
+            f'[{{"bbox_2d": {NUMBERS}, "label": "cup"}}, {{"bbox_2d": [], "label": "mug"}}]',
+            f'[{{"bbox_2d": {NUMBERS}, "label": "not a mug"}}]',
+            f'{{"bbox_2d": {NUMBERS}, "note": "there is no red mug, this is the blue one"}}',
+            f'"bbox_2d": {NUMBERS}, "found": false',
+            f'"bbox_2d": {NUMBERS}, "label": "not found"',
+            f"label: none\nbbox_2d: {NUMBERS}",
+        ],
+    )
+    def test_what_an_answer_says_beside_its_box_counts_wherever_it_stands(self, text: str) -> None:
+        refused("qwen3_vl", THOUGHT + text)
+
     def test_numbered_names_are_a_list(self) -> None:
         text = f'{{"object_1": {{"bbox_2d": {NUMBERS}}}, "object_2": {{"bbox_2d": [1, 2, 30, 40]}}}}'
         salvaged("qwen3_vl", text)
@@ -269,6 +284,9 @@ class TestAbsence:
             ("The handle is not visible.", "the handle", "the red mug"),
             ("The man's hat is not visible.", "the man's hat", "the man"),
             ("Its lid is not visible.", "its lid", "the mug"),
+            ("There is no visible handle.", "the handle", "the red mug"),
+            ("There is no giraffe in the image.", "the tall giraffe", "the zebra"),
+            ("The image does not contain any red mugs.", "red mug", "the kettle"),
         ],
     )
     def test_what_was_asked_tells_an_object_from_a_part(self, text: str, about: str, not_about: str) -> None:
@@ -276,12 +294,35 @@ class TestAbsence:
         assert speaker.parse(THOUGHT + text, "salvage", sent=about).kind == "absent"
         refused("qwen3_vl", THOUGHT + text, not_about)
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "It is not there.",
+            "None found.",
+            "I could not find it.",
+            "No such object is visible.",
+            "图中没有斑马。",
+            "bbox_2d: null",
+        ],
+    )
+    def test_what_names_nothing_of_its_own_is_about_what_was_asked(self, text: str) -> None:
+        for sent in ("the zebra", "斑马"):
+            assert family("qwen3_vl").parse(THOUGHT + text, "salvage", sent=sent).kind == "absent"
+
+    def test_words_of_what_was_asked_are_no_doubt(self) -> None:
+        text = f'{{"bbox_2d": {NUMBERS}, "label": "Google Pixel phone"}}'
+        salvaged("qwen3_vl", text, "the google pixel phone")
+
 
 class TestOtherWritings:
     @pytest.mark.parametrize("name", FAMILIES)
     @pytest.mark.parametrize(
         "text",
         [
+            "The box is [120, 240, 360, 480], in the format [x1, y1, x2, y2].",
+            "[x_min, y_min, x_max, y_max] = [120, 240, 360, 480]",
+            "The box (left, top, right, bottom) is [120, 240, 360, 480].",
+            "<box>[120, 240], [360, 480]</box>",
             "x1=120, y1=240, x2=360, y2=480",
             "x1 = 120\ny1 = 240\nx2 = 360\ny2 = 480",
             "- **x1**: 120\n- **y1**: 240\n- **x2**: 360\n- **y2**: 480",
