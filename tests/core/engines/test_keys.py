@@ -34,6 +34,7 @@ def test_goes_nowhere_else_and_that_is_said(url: str, caplog: pytest.LogCaptureF
 
 def test_goes_where_the_host_is_named() -> None:
     assert authorization("http://Robot:8000", "EGM_TEST_KEY", ["robot"])
+    assert authorization("http://robot:8000", "EGM_TEST_KEY", ["other", " Robot "])
     assert not authorization("http://robot2:8000", "EGM_TEST_KEY", ["robot"])
 
 

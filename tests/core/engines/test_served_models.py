@@ -10,7 +10,7 @@ import pytest
 
 from egm_core.engines import EngineError, Request, collect
 from egm_core.engines.openai import OpenAIEngine, Timeouts
-from egm_core.engines.served_models import Listed, Wanted, choose, unknown_model
+from egm_core.engines.served_models import Listed, Wanted, choose, read_list, unknown_model
 
 QUICK = Timeouts(connect=2.0, read=2.0, total=4.0)
 IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -53,7 +53,23 @@ def test_between_two_models_nothing_is_guessed(wanted: Wanted) -> None:
     assert caught.value.reason == "engine_wrong_model"
 
 
+@pytest.mark.parametrize(("names", "wanted"), [
+    (["/a/seen", "/b/seen"], Wanted(known_as=("seen",))), (["/models/seen", "other"], Wanted("seen")),
+    (["base"], Wanted("seen"))])
+def test_a_name_that_fits_two_or_not_to_the_letter_is_no_name(names: list[str], wanted: Wanted) -> None:
+    with pytest.raises(EngineError, match="none is called 'seen'"):
+        chosen(names, wanted)
+
+
+@pytest.mark.parametrize("text", ["<html>", "{}", "[]", '{"data": [7]}', '{"data": null}', '{"data": []}'])
+def test_what_is_no_list_of_models_is_told(text: str) -> None:
+    with pytest.raises(EngineError, match="/v1/models of http://gpu") as caught:
+        read_list(text, "http://gpu")
+    assert caught.value.reason == "engine_garbage"
+
+
 @pytest.mark.parametrize(("status", "text", "expected"), [
+    (404, "", True), (400, "picture not found", False),
     (404, "The model `x` does not exist.", True), (400, "Model not found: x", True),
     (400, "'max_tokens' is too large: the model has 1024", False), (500, "model not found", False)])
 def test_the_refusal_of_an_unknown_model_is_known(status: int, text: str, expected: bool) -> None:
