@@ -39,6 +39,12 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 _FIELDS = re.compile(r"[\"'](?:rect|roi|crop|quaternion|rotation|angle|previous)[\"']\s*:", re.IGNORECASE)
+_HEDGE = re.compile(
+    r"\b(?:not|un)[ -]?(?:sure|certain)\b|\b(?:possibly|perhaps|maybe|might be|may be|not able to)\b"
+    r"|\b(?:typical(?:ly)?|sample)\b|\bfor instance\b|^\W*example\b|\bexample (?:output|answer|format|box|response)",
+    re.IGNORECASE,
+)
+_STAND_IN = re.compile(r"\b(?:closest|nearest|best) (?:match|guess|candidate|thing|alternative)\b", re.IGNORECASE)
 # Fields whose braces were forgotten.
 _SPOKEN_FIELD = re.compile(
     r"\b(?:found|visible|exists?|present|match(?:es)?|detected)[\"']?\s*[:=]\s*[\"']?(?:false|no|none|0)\b"
@@ -63,5 +69,7 @@ def doubted(answer: str, prose: str) -> bool:
         len(_ROLES.findall(answer)) > 1,
         _CALL.search(answer) and not all(map(_TAKES_ANSWER.search, _CALLED.findall(answer) or [""])),
         _DENIAL.search(prose.strip()),
+        _HEDGE.search(prose),
+        _STAND_IN.search(answer),
         _SPOKEN_FIELD.search(prose),
     ))  # fmt: skip

@@ -52,7 +52,10 @@ _OTHER_SHAPE = re.compile(
     r"|distance|matrix|intrin|image|error|warning|^notes?$|reason|thought|think|^steps?$|exclu|ignore|distract|negative"
     r"|wrong|reject|candidate|^others?"
 )
-_FLAG = re.compile(r"(?:is|object|target)?(?:found|present|visible|exists?|detected|match(?:e[sd])?|inimage)")
+_FLAG = re.compile(
+    r"(?:is|object|target)?(?:found|present|visible|exists?|detected|match(?:e[sd])?|inimage)"
+    r"|(?:object|match|detection)?count"
+)
 _STATUS = re.compile(r"status|answer|results?|reason|message|response|found|note|comment|explanation|error")
 _NO = ("no", "false", "none", "0")
 
@@ -96,6 +99,12 @@ def flag(pairs: list[tuple[str, Value]]) -> bool | None:
     """Give what an object says of its being there: False where any word says no, None where it says nothing."""
     said = [_truth(value) for key, value in pairs if _FLAG.fullmatch(key)]
     return None if not said else False not in said
+
+
+def is_worthless(pairs: list[tuple[str, Value]]) -> bool:
+    """Tell whether an object's own score is nought."""
+    scores = [v for key, v in pairs if is_score(key) and key not in ("index", "id") and isinstance(v, Number)]
+    return any(score.value == 0 for score in scores)
 
 
 def _truth(value: Value) -> bool:

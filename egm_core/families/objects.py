@@ -17,6 +17,7 @@ from egm_core.families.keys import (
     is_other,
     is_score,
     is_status,
+    is_worthless,
     plain,
     sides,
 )
@@ -125,7 +126,7 @@ class ObjectReader:
         """Square boxes with what else their object says of them; raises Refused where it denies them."""
         there = flag(pairs)
         nowhere = all(is_nowhere(entry.box) for entry in entries)
-        if there is False or self._denied(pairs):
+        if there is False or is_worthless(pairs) or self._denied(pairs):
             self._mended.add("words")
             if not nowhere:
                 raise Refused("ambiguous")

@@ -376,6 +376,18 @@ def test_an_answer_beside_the_format_is_salvaged_and_says_so(
     assert (gone.outcome, gone.repairs) == ("absent", ("salvaged: words",))
 
 
+def test_what_was_asked_chooses_among_named_boxes(server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
+    named = '{"cup": [5, 6, 70, 80], "the mug": [100, 200, 300, 400]}'
+    found = ground(server, f"says:Thought.\n</think>\n\n{named}", picture, tasks=("visible",))
+    assert (found.outcome, found.visible, found.repairs) == (
+        "found",
+        pytest.approx((20, 20, 60, 40)),
+        ("salvaged: nested",),
+    )
+    other = named.replace("the mug", "jug")
+    assert ground(server, f"says:Thought.\n</think>\n\n{other}", picture, tasks=("visible",)).reason == "ambiguous"
+
+
 def test_salvaged_scores_are_raw_for_none_was_measured(
     server: misbehaving.Server, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
