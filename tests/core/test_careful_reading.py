@@ -366,6 +366,8 @@ class TestOtherWritings:
             "Drag from (120, 240) to (360, 480).",
             "The kettles are at (120, 240) and (360, 480).",
             "It spans from (360, 480) to (120, 240).",
+            "The arrow in this region runs from (120, 240) to (360, 480).",
+            "The centers of the box are (120, 240) and (360, 480).",
             "The middles of both boxes, their centers, are (120, 240) and (360, 480).",
             "[[360, 480], [120, 240]]",
             "[[120, 240], [360, 480], [1, 2]]",
