@@ -52,7 +52,8 @@ def told(event: Event, count: int, detail: str) -> str:
     """Say what was wrong with so many queries in a row."""
     if event in ("mute", "no_memory"):
         return detail
-    what = {"unreadable": "answers in a row that cannot be read", "late": "answers in a row later than query_timeout"}
+    what = {"unreadable": "answers in a row that cannot be read", "late": "answers in a row later than query_timeout",
+            "partial": "amodal queries in a row that failed, while visible ones succeed"}
     return f"{count} {what.get(event, 'failures in a row')}, the last one: {detail}"
 
 
@@ -128,7 +129,7 @@ class EngineLink:
         with self._judging:
             if engine is None or engine is not self.engine or self._doomed or self.state.state != "ready":
                 return
-            if event in ("usable", "fitted", "unreadable"):
+            if event in ("usable", "fitted", "partial", "unreadable"):
                 self._heard = time.monotonic()
             # A server at a URL has no process here that could be replaced.
             allowed = not self.plan.url and self._replaced.wait(time.monotonic(), self.care) <= 0.0
@@ -138,7 +139,8 @@ class EngineLink:
                 reason = "engine_out_of_memory" if event == "no_memory" else "engine_unusable"
                 self._doomed = EngineError(reason, told(event, before.broken + 1, detail))
             elif self.record.trouble not in ("", before.trouble):
-                counts = {"unreadable": self.record.unreadable, "late": self.record.late}
+                counts = {"unreadable": self.record.unreadable, "late": self.record.late,
+                          "partial": self.record.partial}
                 text = told(event, counts.get(event, self.record.broken), detail)
                 self._set(EngineState("ready", "engine_degraded", f"{text}; {self._remedy(event)}"))
             elif self.record.smaller and not before.smaller:
@@ -151,6 +153,9 @@ class EngineLink:
         if event == "unreadable":
             return ("the engine is healthy and stays: see whether `family` fits the model, and what it says"
                     " (raw_visible of ~/ground_once)")
+        if event == "partial":
+            return ("the engine stays, and amodal boxes are missing: see its own log for this prompt, or name another"
+                    " model for them (amodal_model)")
         if event == "late":
             longest = self.engine.longest if self.engine is not None else 0.0
             known = f" (an answer took {longest:.1f} s)" if longest > self.care.query_timeout else ""

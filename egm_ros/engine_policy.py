@@ -23,8 +23,8 @@ NO_MEMORY = re.compile(
     re.IGNORECASE,
 )
 
-Event = Literal["usable", "fitted", "unreadable", "late", "broken", "mute", "no_memory"]
-Trouble = Literal["", "unreadable", "late", "broken", "mute", "no_memory"]
+Event = Literal["usable", "fitted", "partial", "unreadable", "late", "broken", "mute", "no_memory"]
+Trouble = Literal["", "partial", "unreadable", "late", "broken", "mute", "no_memory"]
 
 
 def out_of_memory(text: str) -> bool:
@@ -69,14 +69,15 @@ class Care:
 class Record:
     """What became of an engine's queries.
 
-    `broken`, `unreadable` and `late` count such in a row, each in a row of its own: a server's failures say nothing of
-    the model's words, and neither says how long it takes.  `shortages` counts those whose picture had to be made
-    smaller.  `smaller`: send smaller pictures from now on.  `trouble` says in what way the engine is degraded.
+    `broken`, `partial`, `unreadable` and `late` count such in a row, each in a row of its own: a server's failures say
+    nothing of the model's words, and neither says how long it takes.  `shortages` counts those whose picture had to be
+    made smaller.  `smaller`: send smaller pictures from now on.  `trouble` says in what way the engine is degraded.
     """
 
     broken: int = 0
     unreadable: int = 0
     late: int = 0
+    partial: int = 0
     shortages: int = 0
     smaller: bool = False
     trouble: Trouble = ""
@@ -110,7 +111,8 @@ class Restarts:
 def after(record: Record, event: Event, care: Care, allowed: bool) -> tuple[Record, bool]:
     """Give the record after a query, and whether the engine's process is to be replaced, where that is `allowed`.
 
-    An event is what a query came to: usable; fitted (usable, but only with a smaller picture); unreadable (the model's
+    An event is what a query came to: usable; fitted (usable, but only with a smaller picture); partial (the same engine
+    gives visible boxes and fails at amodal ones, which a new process seldom cures); unreadable (the model's
     words hold no box) and late (nothing whole in time), which no new process cures; broken (the engine failed); mute
     (not a piece of any answer for long); no_memory (not even with the smaller picture).
     """
@@ -120,6 +122,9 @@ def after(record: Record, event: Event, care: Care, allowed: bool) -> tuple[Reco
         shortages = record.shortages + 1
         return Record(shortages=shortages, smaller=record.smaller or shortages >= SHORTAGES), False
     limit = care.failure_limit
+    if event == "partial":
+        record = Record(partial=record.partial + 1, smaller=record.smaller)
+        return _troubled(record, event, limit > 0 and record.partial >= limit), False
     if event == "unreadable":
         record = replace(record, unreadable=record.unreadable + 1, broken=0, late=0)
         return _troubled(record, event, limit > 0 and record.unreadable >= limit), False

@@ -52,6 +52,8 @@ def ask(
         grounding = replace(grounding, warnings=(*grounding.warnings, note))
     for link, engine, amodal in zip(links, engines, (False, True), strict=False):
         event = event_of(grounding, amodal, repeated)
+        if len(links) == 1 and event == "usable" and half_failed(grounding):
+            event = "partial"
         if event is not None:
             link.observe(engine, event, trouble(grounding))
     return grounding
@@ -69,6 +71,12 @@ def trouble(grounding: Grounding) -> str:
     if grounding.outcome == "error":
         return f"{grounding.reason}: {grounding.detail}"
     return "; ".join(warning for warning in grounding.warnings if warning.startswith(AMODAL_FAILED))
+
+
+def half_failed(grounding: Grounding) -> bool:
+    """Tell whether an engine that gave the visible answer failed at the amodal one, or refused it."""
+    reason = trouble(grounding).removeprefix(AMODAL_FAILED).partition(":")[0] if grounding.outcome != "error" else ""
+    return reason.startswith("engine_") and reason not in BLAMELESS
 
 
 def event_of(grounding: Grounding, amodal: bool, repeated: bool) -> Event | None:

@@ -106,6 +106,8 @@ class GroundingNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Check the model, start the engine, and return; the engine reports on ~/status when it is ready."""
         planned = startable(self.settings)
+        for told in self.settings.idle():
+            self._notices.once(told, told)
         for name in self.settings.cameras:
             self._cameras[name] = Camera(
                 name, self.settings.transport, self._open(Detection2DArray, interface.VISIBLE, name),

@@ -209,6 +209,17 @@ class Settings:
             raise ValueError(problem)
         return settings
 
+    def idle(self) -> list[str]:
+        """Say of each parameter that was set and does nothing beside the others so, with the remedy."""
+        told = []
+        if self.engine_url and self.engine_python:
+            told.append("engine_python does nothing beside engine_url, whose server runs already; leave one away")
+        if self.amodal_engine_url and self.amodal_model in ("", self.model):
+            told.append("amodal_engine_url does nothing without an own amodal_model; name that, or leave it away")
+        if any(self.engine_key_in_clear) and not self.engine_url:
+            told.append("engine_key_in_clear does nothing without engine_url: the node's own server is on this machine")
+        return told
+
     def contradiction(self) -> str:
         """Say which parameters do not go together, or are not what their name promises; empty if all is well."""
         for name in ("engine_url", "amodal_engine_url"):

@@ -93,10 +93,19 @@ def check(config: Any, prefix: str = "") -> None:
         value, allowed = getattr(config, entry.name), entry.metadata.get("range")
         if dataclasses.is_dataclass(value):
             check(value, f"{prefix}{entry.name}.")
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(allowed, Range) and not allowed.holds(one):
-                key = f"{prefix}{entry.name}"
-                raise ConfigurationError(f"{key} is {one!r}; it must be {allowed}", key)
+        key = f"{prefix}{entry.name}"
+        named = value.items() if isinstance(value, dict) else ()
+        for name, one in [(key, value), *((f"{key}.{part}", one) for part, one in named)]:
+            for each in one if isinstance(one, list) else [one]:
+                if isinstance(each, float) and not math.isfinite(each) and each not in getattr(allowed, "allow", ()):
+                    raise ConfigurationError(f"{name} is {each!r}; it must be {_finite(allowed)}", key)
+                if isinstance(allowed, Range) and not isinstance(value, dict) and not allowed.holds(each):
+                    raise ConfigurationError(f"{name} is {each!r}; it must be {allowed}", key)
+
+
+def _finite(allowed: Any) -> str:
+    words = str(allowed) if isinstance(allowed, Range) else ""
+    return words if words.removeprefix("a number ") else "a finite number"
 
 
 def load(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:

@@ -83,6 +83,10 @@ def check_data(folder: Path, checking: Checking) -> DataCheck:
     for place, sample in placed(checking.files):
         tally.take(place, sample)
     tally.close()
+    empty = [str(file) for file in checking.files if str(file) not in tally.files]
+    if empty:
+        hold = "holds" if len(empty) == 1 else "hold"
+        raise ConfigurationError(f"{', '.join(empty)} {hold} no record; export the samples anew, or leave it out")
     lines, refused = tally.words(allowed)
     found = [{"kind": f.kind, "place": f.place, "what": f.what} for f in tally.findings]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in found)
@@ -142,6 +146,11 @@ class _Tally:
         self._first.setdefault(_file(place), place)
         if "image" not in found:
             self._show(place, sample)
+
+    @property
+    def files(self) -> Collection[str]:
+        """The files that records came from."""
+        return self._first.keys()
 
     def close(self) -> None:
         """Judge what only a whole file tells."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.data_check import Checking, check_data, placed
+from egm_core.train.same_pictures import shared_pictures
 
 FOLDER = "held_out"
 SHOWN = 3
@@ -38,14 +39,17 @@ def held_out_arguments(config: Any, metric: str) -> dict[str, Any]:
 def check_held_out(folder: Path, config: Any, checking: Checking) -> dict[str, str]:
     """Check the held-out data as the training's; gives the places that are left out.
 
-    Raises ConfigurationError where pictures of the training are among them: what was seen says nothing.
+    Raises ConfigurationError where pictures of the training are among them, whatever their files are called: what was
+    seen says nothing. A picture that was written anew, with other bytes, is not recognised.
     """
     files: Sequence[Path] = held_out_files(config)
     if not files:
         return {}
     found = check_data(folder / FOLDER, replace(checking, files=tuple(files)))
     learnt = {sample.image for _, sample in placed(checking.files)}
-    seen = [place for place, sample in placed(files) if sample.image in learnt]
+    asked = {sample.image for _, sample in placed(files)}
+    same = shared_pictures(asked, learnt)
+    seen = [place for place, sample in placed(files) if sample.image in same]
     if seen:
         raise ConfigurationError(
             f"{len(seen)} held-out records show pictures of the training data ({', '.join(seen[:SHOWN])}); take them "

@@ -42,6 +42,7 @@ from egm_core.train.memory import (
 PREFIX = "plan."
 # The words of the prompt and of the chat template, by far outweighed by the picture.
 TEXT_TOKENS = 60
+_NAME_DATA = "name sample files, such as data=[runs/samples/samples.jsonl], or plan with a number: plan.samples=N"
 LARGE = 500_000_000
 
 
@@ -89,6 +90,7 @@ def plan(config: Path, overrides: list[str]) -> str:
     rest = [word for word in overrides if not word.startswith(PREFIX)]
     machine = load(Machine, None, own)
     stage, settings = _stage(config, rest, machine)
+    _refuse_without_data(settings, machine, rest)
     text = [f"{config} ({stage})", "", yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False)]
     if stage == "pretrain":
         text.append(f"steps      {settings.dense.steps:,} dense, {settings.joint.steps:,} joint")
@@ -154,8 +156,9 @@ def _checked(stage: str, settings: Any, speaker: str) -> list[str]:
     """Check the data where they are here, as the stage itself would: ConfigurationError where it would refuse them."""
     from egm_core.train.data_check import check_data
 
-    if not settings.data or not all(Path(file).is_file() for file in settings.data):
-        return ["", "data check: the files are not here, so nothing was checked"]
+    missing = _missing(settings)
+    if missing or not settings.data:
+        return ["", f"data check: {', '.join(missing) or 'no file'} not here, so nothing was checked"]
     if stage == "select":
         from egm_core.train.select import checking
 
@@ -168,6 +171,27 @@ def _checked(stage: str, settings: Any, speaker: str) -> list[str]:
         model = None
     info = load_info(model) if model else ModelInfo(settings.model, speaker)
     return ["", check_data(Path(settings.output), own.checking(settings, info, model)).text]
+
+
+def _missing(settings: Any) -> list[str]:
+    """Give the data files, and held-out ones, that are not on this machine."""
+    return [file for file in (*settings.data, *getattr(settings, "held_out", ())) if not Path(file).is_file()]
+
+
+def _refuse_without_data(settings: Any, machine: Machine, overrides: list[str]) -> None:
+    """Refuse what no stage could start with, unless `plan.samples` says that data are to come.
+
+    Files of the configuration's own may be on another machine; those that a user names for this plan should be here.
+    """
+    if machine.samples or not hasattr(settings, "data"):
+        return
+    if not settings.data:
+        raise ConfigurationError(f"data is empty; {_NAME_DATA}", "data")
+    for key in ("data", "held_out"):
+        named = any(word.split("=", 1)[0].strip() == key for word in overrides)
+        missing = [file for file in getattr(settings, key, ()) if not Path(file).is_file()] if named else []
+        if missing:
+            raise ConfigurationError(f"{key}: there is no file {', '.join(missing)}; {_NAME_DATA}", key)
 
 
 def _base(config: Path, model: str) -> str:
@@ -205,9 +229,9 @@ def _counted(settings: Any, machine: Machine, stage: str, speaker: str) -> tuple
     """Count what the stage makes of the data files; 0 where it isn't known. Gives the number and its words."""
     if machine.samples:
         return machine.samples, f"{machine.samples:,} (plan.samples)"
-    missing = [file for file in settings.data if not Path(file).is_file()]
+    missing = _missing(settings)
     if missing or not settings.data:
-        which = f"no {missing[0]} here" if missing else "data is empty"
+        which = f"no {', '.join(missing)} here" if missing else "data is empty"
         return 0, f"unknown: {which}; plan.samples=N plans with N"
     if stage == "sft":
         from egm_core.train.sft import rows

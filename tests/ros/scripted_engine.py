@@ -29,8 +29,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from PIL import Image
 
-MODES = ("found", "absent", "garbage", "degenerate", "disagrees", "small_amodal", "error500", "cut", "silent", "die",
-         "empty", "late", "twice", "oom", "oom_die")
+MODES = ("found", "absent", "garbage", "degenerate", "disagrees", "small_amodal", "error500", "amodal500", "cut",
+         "silent", "die", "empty", "late", "twice", "oom", "oom_die")
 NO_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0; 1.99 GiB free)"
 
 
@@ -164,7 +164,8 @@ class Handler(BaseHTTPRequestHandler):
             self.work(settings["delay"])
         if settings["mode"] == "silent":
             self.work(3600.0)
-        if settings["mode"] == "error500":
+        amodal = " amodally" in str(self.script.last["prompt"])
+        if settings["mode"] == "error500" or (settings["mode"] == "amodal500" and amodal):
             self.reply({"error": {"message": "scripted failure"}}, 500)
             return
         content = body["messages"][-1]["content"]

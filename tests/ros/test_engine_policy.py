@@ -6,7 +6,7 @@ import pytest
 
 from egm_core.grounder import Grounding
 from egm_ros.engine_policy import LONGEST_PAUSE, Care, Record, Restarts, after, after_death, out_of_memory, pause_before
-from egm_ros.engine_query import event_of
+from egm_ros.engine_query import event_of, half_failed
 
 CARE = Care(failure_limit=3, restart_limit=2)
 
@@ -52,6 +52,23 @@ def test_words_lateness_and_failures_do_not_add_up():
 
 def test_a_mute_engine_is_replaced_at_once():
     assert follow(Record(late=2), "mute") == (Record(), [True])
+
+
+def test_amodal_queries_that_always_fail_degrade_and_never_replace():
+    record = Record()
+    for number in range(1, 3 * Care().failure_limit):
+        record, replaced = after(record, "partial", Care(), allowed=True)
+        assert (replaced, record.degraded) == (False, number >= Care().failure_limit)
+    assert not after(record, "usable", Care(), allowed=True)[0].degraded
+
+
+@pytest.mark.parametrize(("warning", "failed"), [
+    ("amodal_failed: engine_http_500: x", True), ("amodal_failed: engine_http_400: x", True),
+    ("amodal_failed: engine_cut_stream: x", True), ("amodal_failed: engine_unreachable: x", False),
+    ("amodal_failed: engine_aborted: x", False), ("amodal_forced: x", False)])
+def test_a_half_failed_query_is_told_from_a_lost_one(warning, failed):
+    assert half_failed(Grounding("found", warnings=(warning,))) == failed
+    assert not half_failed(Grounding("error", "engine_http_500", warnings=(warning,)))
 
 
 def test_a_usable_answer_between_failures_starts_the_count_again():

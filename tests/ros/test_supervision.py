@@ -155,6 +155,19 @@ def test_a_healthy_engine_that_is_late_or_not_understood_is_degraded_and_stays(r
     assert scripted(node.pid) == [engine]
 
 
+def test_an_engine_that_always_fails_at_amodal_boxes_is_degraded_and_stays(robot, node):
+    (engine,) = scripted(node.pid)
+    script(node, mode="amodal500")
+    with robot.stream(10.0):
+        status = robot.status(reason="engine_degraded")
+        assert status["level"] == 1
+        assert "amodal queries in a row that failed" in status["message"] and "amodal_model" in status["message"]
+        assert robot.status(outcome="found")["engine"] == "ready"
+        script(node, mode="found")
+        robot.status(reason="engine_ready")
+    assert scripted(node.pid) == [engine]
+
+
 def test_answers_between_failures_do_not_lift_the_bound_on_restarts(robot, node):
     assert robot.set(restart_limit=2, restart_window=300.0).successful
     seen = set(scripted(node.pid))

@@ -6,10 +6,10 @@ import copy
 import dataclasses
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -367,9 +367,10 @@ def test_the_answers_of_every_step_are_kept(uninterrupted: Path) -> None:
     assert len(whole) == 16 and {"prompt", "completion", "advantage", "strict", "truth", "file"} <= set(whole.columns)
 
 
-def test_a_held_out_file_is_asked_and_the_best_checkpoint_kept(random_qwen: Path, data: Path, tmp_path: Path) -> None:
-    shutil.copytree(data.parent, tmp_path / "other")
-    held_out = [str(tmp_path / "other/samples.jsonl")]
+def test_a_held_out_file_is_asked_and_the_best_checkpoint_kept(
+    random_qwen: Path, data: Path, tmp_path: Path, brighter: Callable[[Path], Path]
+) -> None:
+    held_out = [str(brighter(data))]
     config = settings(random_qwen, data, tmp_path / "run", held_out=held_out, eval_steps=1, max_steps=3)
     final = rl(config)
     rows = [json.loads(line) for line in (final.parent / "metrics.jsonl").read_text().splitlines()]

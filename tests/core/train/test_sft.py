@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -307,9 +308,10 @@ def test_a_model_that_answers_directly_says_so(base: Path, data: Path, tmp_path:
     assert answers and not any("Leftmost" in answer for answer in answers)
 
 
-def test_a_held_out_file_chooses_the_checkpoint_that_is_kept(base: Path, data: Path, tmp_path: Path) -> None:
-    shutil.copytree(data.parent, tmp_path / "other")
-    held_out = str(tmp_path / "other/samples.jsonl")
+def test_a_held_out_file_chooses_the_checkpoint_that_is_kept(
+    base: Path, data: Path, tmp_path: Path, brighter: Callable[[Path], Path]
+) -> None:
+    held_out = str(brighter(data))
     config = settings(base, data, tmp_path / "run", held_out=[held_out], eval_steps=1, max_steps=5, save_steps=5)
     final = sft(replace(config, learning_rate=0.5, warmup=0.0))
     rows = [json.loads(line) for line in (final.parent / "metrics.jsonl").read_text().splitlines()]
