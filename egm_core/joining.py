@@ -18,6 +18,10 @@ Kind = Literal["visible", "amodal"]
 
 # Both arrays of an answer are published together; one that is alone for so long (seconds) stays alone.
 PATIENCE = 2.0
+# Where stamps tell no time, halves that came within so long (seconds) may always be of one answer,
+CLOSE = 0.02
+# and so are the first two where the second took no more than half of this.
+FIRST = 0.5
 # So many halves may wait; of what was dropped so many entries are kept until somebody asks.
 HALVES, TOLD = 64, 64
 
@@ -60,22 +64,34 @@ class Dropped:
 
 @dataclass(frozen=True, eq=False)
 class _Half:
+    """An array that waits since a time; `before` is how long nothing had come when it came."""
+
     kind: Kind
     array: Any
     since: float
+    before: float
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of its boxes; those of both halves are the same, but a box may have no amodal one."""
+        return frozenset(getattr(entry, "id", "") for entry in getattr(self.array, "detections", ()))
 
 
 class Pairs:
     """Pairs the visible and the amodal array of each answer by their stamp, whichever comes first.
 
-    Where time goes back, halves of before pair with nothing that comes after it. `now` is seconds of a clock that
-    never jumps, the machine's monotonic one if left out.
+    Where stamps tell no time (0, or always the same), ids say which belong together, and where they do not either
+    (no boxes, or those of one object under way), a half goes with the next of the other kind, if that takes no more
+    than half as long as nothing had come before. Where time goes back, halves of before pair with nothing that comes
+    after it. `now` is seconds of a clock that never jumps, the machine's monotonic one if left out.
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
         self._halves: dict[Stamp, deque[_Half]] = {}
         self._newest: dict[Kind, Stamp] = {}
+        self._came: tuple[Stamp, float] | None = None
+        self._paired: tuple[Stamp, frozenset[str]] | None = None
         self._dropped: deque[Dropped] = deque(maxlen=TOLD)
 
     def visible(self, array: Any, now: float | None = None) -> Answer | None:
@@ -92,17 +108,34 @@ class Pairs:
         stamp = stamp_of(array)
         self._forget_before(kind, stamp)
         self.expire(now)
-        # Pictures without a clock share one stamp: the first to come belong together.
-        waiting = self._halves.setdefault(stamp, deque())
-        if not waiting or waiting[0].kind == kind:
-            waiting.append(_Half(kind, array, now))
+        before = now - self._came[1] if self._came is not None and self._came[0] == stamp else FIRST
+        self._came = (stamp, now)
+        half = _Half(kind, array, now, before)
+        waiting = self._halves.get(stamp, deque())
+        other = self._other(stamp, half, waiting)
+        if other is None:
+            self._halves.setdefault(stamp, deque()).append(half)
             self._bound()
             return None
-        other = waiting.popleft()
-        if not waiting:
-            del self._halves[stamp]
-        both = {kind: array, other.kind: other.array}
-        return Answer(stamp, both["visible"], both["amodal"])
+        # Each topic keeps its order: the others of what came earlier are lost.
+        early = [one for one in waiting if one.kind == kind or one.since < other.since]
+        waiting.remove(other)
+        self._drop(lambda stamp, one: one in early, ALONE)
+        both = {kind: half, other.kind: other}
+        self._paired = (stamp, both["visible"].ids)
+        return Answer(stamp, both["visible"].array, both["amodal"].array)
+
+    def _other(self, stamp: Stamp, half: _Half, waiting: deque[_Half]) -> _Half | None:
+        """Give the half that belongs to this one, if it waits; of several that may, the newest."""
+        others = [one for one in reversed(waiting) if one.kind != half.kind]
+        timeless = stamp == 0 or len(waiting) > 1 or (self._paired is not None and self._paired[0] == stamp)
+        if not timeless:
+            return others[0] if others else None
+        last = self._paired[1] if self._paired is not None else frozenset()
+        for one in others:
+            if (one.ids & half.ids) - last:
+                return one
+        return next((one for one in others if _may_be_of_one(one, half)), None)
 
     def expire(self, now: float) -> None:
         """Drop the halves that have waited too long."""
@@ -142,6 +175,13 @@ class Pairs:
                 self._halves[stamp] = left
             else:
                 del self._halves[stamp]
+
+
+def _may_be_of_one(one: _Half, half: _Half) -> bool:
+    """Tell whether two halves may be of one answer, by their ids and by when they came."""
+    visible, amodal = (one, half) if one.kind == "visible" else (half, one)
+    near = half.since - one.since <= max(CLOSE, one.before / 2.0)
+    return near and amodal.ids <= visible.ids
 
 
 class Feed:

@@ -181,6 +181,7 @@ class OverlayNode(Node):
     def _on_now(self, array: Detection2DArray, kind: Kind) -> None:
         """Show the picture that waits for these very boxes."""
         now = self._carried.add(kind, array)
+        self._stamps.dropped(self._carried.dropped())
         if now is not None:
             self._now = now
         if self._waiting is not None and self._now_of(self._waiting) is not None:

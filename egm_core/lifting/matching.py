@@ -94,6 +94,8 @@ class Matching:
         else:
             pair = self._pairs.add(slot, message, now)
             if pair is not None:
+                if stamp in self._answers:
+                    self._drop(stamp, "another answer with the same stamp came before its depth or its camera info")
                 self._answers[stamp] = _Waiting(now, pair.visible, pair.amodal)
                 if len(self._answers) > ANSWERS:
                     self._drop(next(iter(self._answers)), f"more than {ANSWERS} answers wait for their depth")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -69,13 +70,121 @@ def test_halves_of_two_laps_never_pair() -> None:
     assert {dropped.stamp for dropped in pairs.dropped()} == {108 * 10**9, 109 * 10**9}
 
 
-def test_halves_without_a_stamp_pair_in_the_order_in_which_they_come() -> None:
+def array_of(number: int, kind: str, found: str, stamp: float = 0.0) -> Any:
+    """An array as the nodes publish it: ids are of one answer, or of one object under way, or there are no boxes."""
+    identity = {"answer": f"{number}:0", "object": "3:0", "absent": "", "visible only": f"{number}:0"}[found]
+    empty = found == "absent" or (found, kind) == ("visible only", "amodal")
+    made = message(stamp)
+    made.kind, made.number = kind, number
+    made.detections = [] if empty else [SimpleNamespace(id=identity)]
+    return made
+
+
+FOUND = ("answer", "object", "absent", "visible only")
+STAMPS = pytest.mark.parametrize("stamp", [0.0, 77.5], ids=["no clock", "a clock that stands"])
+
+
+def joined(pairs: Pairs, arrays: list[Any], period: float = 0.5, gap: float = 0.001) -> list[tuple[int, int]]:
+    """Take in arrays as they come, those of an answer a gap apart, and give the numbers of those that were paired."""
+    found, places = [], Counter[int]()
+    for array in arrays:
+        found.append(pairs.add(array.kind, array, array.number * period + gap * places[array.number]))
+        places[array.number] += 1
+    return [(one.visible.number, one.amodal.number) for one in found if one is not None]
+
+
+def told_of(pairs: Pairs) -> list[tuple[int, str]]:
+    dropped = pairs.dropped()
+    assert all(entry.why == ALONE for entry in dropped)
+    return [(entry.array.number, entry.kind) for entry in dropped]
+
+
+ORDERS = pytest.mark.parametrize("order", [("visible", "amodal"), ("amodal", "visible")], ids=["in order", "swapped"])
+
+
+# That a clock stands, and that ids are of one object under way, shows only once a stamp or an id has come again.
+@pytest.mark.parametrize(("stamp", "which", "found"), [
+    *((stamp, 3, found) for stamp in (0.0, 77.5) for found in FOUND),
+    *((0.0, 0, found) for found in FOUND if found != "object"),
+])
+@ORDERS
+@pytest.mark.parametrize("lost", ["visible", "amodal"])
+def test_a_lost_half_without_a_clock_costs_its_own_answer_alone(
+    stamp: float, which: int, found: str, order: tuple[str, str], lost: str
+) -> None:
+    arrays = [array_of(number, kind, found, stamp) for number in range(7) for kind in order]
     pairs = Pairs()
-    visible, amodal = [message(0.0) for _ in range(3)], [message(0.0) for _ in range(3)]
-    assert [pairs.visible(array, 0.0) for array in visible[:2]] == [None, None]
-    found = [pairs.amodal(array, 0.0) for array in amodal[:2]]
-    found += [pairs.amodal(amodal[2], 0.0), pairs.visible(visible[2], 0.0)]
-    assert [(one.visible, one.amodal) for one in found if one] == list(zip(visible, amodal, strict=True))
+    whole = joined(pairs, [array for array in arrays if (array.number, array.kind) != (which, lost)])
+    assert whole == [(number, number) for number in range(7) if number != which]
+    assert told_of(pairs) == [(which, "amodal" if lost == "visible" else "visible")]
+
+
+@STAMPS
+@ORDERS
+@pytest.mark.parametrize("found", FOUND)
+@pytest.mark.parametrize("twice", ["visible", "amodal"])
+def test_a_half_that_comes_twice_is_dropped_once(stamp: float, order: tuple[str, str], found: str, twice: str) -> None:
+    arrays = [array_of(number, kind, found, stamp) for number in range(5) for kind in order]
+    place = next(place for place, array in enumerate(arrays) if (array.number, array.kind) == (2, twice))
+    pairs = Pairs()
+    assert joined(pairs, [*arrays[:place], arrays[place], *arrays[place:]]) == [(number, number) for number in range(5)]
+    assert told_of(pairs) == [(2, twice)]
+
+
+@pytest.mark.parametrize("found", FOUND)
+def test_the_order_of_the_topics_may_change_with_every_answer(found: str) -> None:
+    arrays = [array_of(number, kind, found) for number in range(6)
+              for kind in sorted(("visible", "amodal"), reverse=number % 2 == 0)]
+    pairs = Pairs()
+    assert joined(pairs, arrays) == [(number, number) for number in range(6)]
+    assert told_of(pairs) == []
+
+
+@pytest.mark.parametrize("lost", ["visible", "amodal"])
+def test_where_answers_come_faster_than_their_halves_can_be_told_apart_ids_still_do(lost: str) -> None:
+    arrays = [array_of(number, kind, "answer") for number in range(5) for kind in ("visible", "amodal")]
+    pairs = Pairs()
+    whole = joined(pairs, [array for array in arrays if (array.number, array.kind) != (2, lost)], period=0.002)
+    assert whole == [(0, 0), (1, 1), (3, 3), (4, 4)]
+    assert told_of(pairs) == [(2, "amodal" if lost == "visible" else "visible")]
+
+
+def test_of_several_halves_that_came_at_once_the_newest_counts() -> None:
+    arrays = [array_of(number, kind, "object") for number in range(5) for kind in ("visible", "amodal")]
+    pairs = Pairs()
+    whole = joined(pairs, [array for array in arrays if (array.number, array.kind) != (2, "amodal")], period=0.01)
+    assert whole == [(0, 0), (1, 1), (3, 3), (4, 4)]
+    assert told_of(pairs) == [(2, "visible")]
+
+
+@pytest.mark.parametrize(("found", "period", "gap"), [
+    ("absent", 0.002, 0.001), ("absent", 0.5, 0.15), ("object", 0.5, 0.15), ("answer", 0.5, 0.4),
+], ids=["many at once", "a slow machine", "a slow machine, one object", "a slow machine, ids"])
+def test_a_burst_and_a_slow_machine_cost_nothing(found: str, period: float, gap: float) -> None:
+    pairs = Pairs()
+    pairs.visible(message(5.0), -0.001)
+    pairs.amodal(message(5.0), -0.001)
+    arrays = [array_of(number, kind, found) for number in range(5) for kind in ("visible", "amodal")]
+    assert joined(pairs, arrays, period, gap) == [(number, number) for number in range(5)]
+    assert told_of(pairs) == []
+
+
+def test_what_came_before_its_answer_s_halves_on_either_topic_is_lost() -> None:
+    pairs = Pairs()
+    arrays = [array_of(1, "visible", "answer"), array_of(0, "amodal", "answer"), array_of(1, "amodal", "answer")]
+    assert joined(pairs, arrays, period=0.0) == [(1, 1)]
+    assert told_of(pairs) == [(0, "amodal")]
+
+
+@STAMPS
+def test_ids_tell_which_halves_belong_together_however_far_the_topics_are_apart(stamp: float) -> None:
+    pairs = Pairs()
+    visible, amodal = (
+        [array_of(number, kind, "answer", stamp) for number in range(4)] for kind in ("visible", "amodal")
+    )
+    found = joined(pairs, [*visible[:2], *amodal[:2], *amodal[2:], *visible[2:]], period=0.0)
+    assert found == [(number, number) for number in range(4)]
+    assert told_of(pairs) == []
 
 
 def answer(feed: Feed, stamp: float, now: float) -> bool:

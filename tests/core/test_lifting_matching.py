@@ -71,6 +71,22 @@ def test_two_answers_to_one_picture_and_several_that_wait() -> None:
         assert match is not None
     matching.add("visible", message(1.1), 0.0)
     assert matching.add("amodal", message(1.1), 0.0) is not None
+    assert matching.dropped() == []
+
+
+def test_an_answer_that_waits_is_told_when_another_of_its_stamp_takes_its_place() -> None:
+    matching = Matching(10.0, 1.0)
+    first, second = message(1.0), message(1.0)
+    for array in (first, second):
+        matching.add("visible", array, 0.0)
+        matching.add("amodal", message(1.0), 0.0)
+    (dropped,) = matching.dropped()
+    assert dropped.array is first
+    assert "the same stamp" in dropped.why
+    matching.add("camera_info", message(1.0), 0.1)
+    match = matching.add("depth", message(1.0), 0.1)
+    assert match is not None
+    assert match.visible is second
 
 
 def test_memory_is_bounded_in_time_bytes_and_number() -> None:

@@ -87,8 +87,16 @@ class Bench:
         return messages
 
     def spin(self, seconds: float) -> None:
-        """Spin for a while."""
+        """Spin for a while, to keep a pace; see `until` and `holds` for what is to be asserted."""
         self.until(lambda: False, seconds, fail=False)
+
+    def holds(self, condition: Callable[[], Any], seconds: float = 0.3) -> None:
+        """Spin for a while, and fail once the condition does not hold: for what must not come.
+
+        It proves nothing unless something else has shown before that what must not come had its time to come.
+        """
+        if self.until(lambda: not condition(), seconds, fail=False):
+            pytest.fail(f"did not hold for {seconds} s; the processes said:\n{self.output()}")
 
     def until(self, condition: Callable[[], Any], timeout: float = 20.0, fail: bool = True) -> bool:
         """Spin until the condition holds; fail the test, showing the processes' output, where it never does."""
