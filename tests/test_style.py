@@ -1,6 +1,7 @@
 """The code's own rules, run as tests: ruff, mypy strict on egm_core, short files, nothing left undone."""
 
 import ast
+import itertools
 import re
 import subprocess
 import sys
@@ -53,6 +54,61 @@ def test_nothing_is_left_undone():
 def test_modules_say_what_they_are():
     silent = [p for p in SOURCES if is_product(p) and not re.match(r'(#!.*\n)?r?"""', p.read_text(encoding="utf-8"))]
     assert not [name(p) for p in silent if p.stat().st_size], "begin with a docstring"
+
+
+BOXES = ("visible", "amodal", "active", "statuses")
+WAITS = ("wait_for", "until")
+
+
+def read_without_waiting(tree: ast.AST) -> list[int]:
+    """Give the lines that read what a robot has heard on a topic, outside the condition of a wait."""
+    waited = {id(inner) for call in ast.walk(tree) if isinstance(call, ast.Call)
+              and getattr(call.func, "attr", getattr(call.func, "id", "")) in WAITS
+              for argument in call.args for inner in ast.walk(argument)}
+    return [node.lineno for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and node.attr in BOXES and id(node) not in waited
+            and not (isinstance(node.value, ast.Name) and node.value.id == "self")]
+
+
+def test_what_came_on_a_topic_is_read_by_those_who_wait_for_it():
+    """Topics have no order among each other: that one has spoken says nothing of another."""
+    tests = [p for p in SOURCES if p.match("tests/ros/test_*.py") and "Robot(" in p.read_text(encoding="utf-8")]
+    assert tests
+    found = [f"{name(p)}:{line}" for p in tests for line in read_without_waiting(ast.parse(p.read_text("utf-8")))]
+    assert not found, f"{found}: ask for boxes(image), only_answer(image), status(image=...), serves(text), published()"
+
+
+def test_reading_without_waiting_is_found():
+    right = 'wait_for("both", lambda: robot.visible and robot.amodal)\nbench.until(lambda: len(left.visible) > 3)'
+    wrong = 'assert robot.visible[0]\nassert not robots[0].amodal\nlen(robot.active)\nfor _, a in robot.statuses: pass'
+    assert not read_without_waiting(ast.parse(right))
+    assert len(read_without_waiting(ast.parse(wrong))) == 4
+
+
+def asserted_after_a_while(tree: ast.AST) -> list[int]:
+    """Give the lines that assert what ought to have come while a fixed time passed."""
+    found = []
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        for before, after in itertools.pairwise(body if isinstance(body, list) else []):
+            call = before.value if isinstance(before, ast.Expr) else None
+            passes = isinstance(call, ast.Call) and getattr(call.func, "attr", "") in ("sleep", "spin")
+            found += [after.lineno] if passes and isinstance(after, ast.Assert) else []
+    return found
+
+
+def test_nothing_is_asserted_because_a_fixed_time_has_passed():
+    """A busy machine takes longer: wait for what is meant, and hold what must not come to be for a while."""
+    found = [f"{name(p)}:{line}" for p in SOURCES if p.match("tests/ros/*.py")
+             for line in asserted_after_a_while(ast.parse(p.read_text("utf-8")))]
+    assert not found, f"{found}: use wait_for or until, and hold or holds for what must not come"
+
+
+def test_asserting_after_a_fixed_time_is_found():
+    wrong = "bench.spin(0.3)\nassert seen\nfor x in y:\n    time.sleep(1)\n    assert x"
+    right = "time.sleep(1)\nbegin()\nassert seen\nbench.holds(lambda: not seen)\nassert seen"
+    assert asserted_after_a_while(ast.parse(wrong)) == [2, 5]
+    assert not asserted_after_a_while(ast.parse(right))
 
 
 def is_broad(handler: ast.ExceptHandler) -> bool:

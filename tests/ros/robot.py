@@ -48,6 +48,17 @@ def wait_for(what: str, condition: Callable[[], Any], timeout: float = PATIENCE)
     raise AssertionError(f"{what}: not within {timeout:g} s")
 
 
+def hold(what: str, condition: Callable[[], Any], seconds: float) -> None:
+    """See that a condition holds for a while, and fail by name once it does not: for what must not come.
+
+    It proves nothing unless something else has shown before that what must not come had its time to come.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert condition(), f"{what}: did not hold for {seconds:g} s"
+        time.sleep(0.02)
+
+
 def alive(pid: int) -> bool:
     """Whether a process exists and is more than a zombie."""
     try:
@@ -85,6 +96,12 @@ def scripted(pid: int) -> list[int]:
 
     commands = {child: command(child) for child in descendants(pid)}
     return [child for child, words in commands.items() if ENGINE.name in words and "engine_guard" not in words]
+
+
+def url_of(engine: int) -> str:
+    """Give the URL at which a scripted engine listens."""
+    words = Path(f"/proc/{engine}/cmdline").read_text().split("\0")
+    return f"http://127.0.0.1:{words[words.index('--port') + 1]}"
 
 
 def counts(pid: int) -> tuple[int, int]:
@@ -195,9 +212,18 @@ def textured_message(width: int = 320, height: int = 240, frame: str = "camera")
     return message
 
 
+def stamp_text(message: Any) -> str:
+    """Write a message's stamp as ~/status does."""
+    stamp = message.header.stamp
+    return f"{stamp.sec}.{stamp.nanosec:09d}"
+
+
 class Robot:
     """An ordinary node: publishes images and instructions, keeps all that the grounding node says, calls it.
 
+    What comes on one topic says nothing about what has come on another, so tests ask for what they mean: `boxes` and
+    `only_answer` of an image, `status` of an image, `serves`, `answers`, `published`. The lists themselves are read in
+    conditions of `wait_for` alone.
     `camera` is the name of a camera among the node's `cameras`, and `kind` the type of its images.
     """
 
@@ -249,6 +275,10 @@ class Robot:
         for notes in (self.statuses, self.visible, self.amodal, self.active):
             notes.clear()
 
+    def keep_statuses(self, newest: int) -> None:
+        """Forget all but so many of the newest statuses."""
+        del self.statuses[:-newest]
+
     def instruct(self, text: str) -> None:
         wait_for("a listener of the instruction", self.instructions.get_subscription_count)
         self.instructions.publish(String(data=text))
@@ -286,8 +316,65 @@ class Robot:
         return [{"level": status.level[0], "message": status.message} | {pair.key: pair.value for pair in status.values}
                 for _, status in list(self.statuses)]
 
-    def status(self, timeout: float = PATIENCE, **expected: str) -> dict[str, str]:
-        """Wait for a status that has these values and return the first."""
+    def boxes(self, image: Any) -> tuple[Detection2DArray, Detection2DArray]:
+        """Wait for the visible and the amodal boxes of an image and return both arrays."""
+        def of(notes: list[tuple[int, Detection2DArray]]) -> list[Detection2DArray]:
+            return [array for _, array in list(notes) if array.header == image.header]
+
+        wait_for(f"both arrays of {stamp_text(image)}", lambda: of(self.visible) and of(self.amodal))
+        (visible,), (amodal,) = of(self.visible), of(self.amodal)
+        return visible, amodal
+
+    def only_answer(self, image: Any) -> tuple[Detection2DArray, Detection2DArray]:
+        """The same, where no array of another image came before it.
+
+        Each topic keeps its order, so that this shows that nothing was published for earlier images.
+        """
+        boxes = self.boxes(image)
+        others = [stamp_text(array) for array in self.arrays() if array.header != image.header]
+        assert not others, f"boxes of {others} beside those of {stamp_text(image)}"
+        return boxes
+
+    def arrays(self) -> list[Detection2DArray]:
+        """List the arrays of both topics so far, for a claim about every one of them."""
+        return [array for _, array in (*list(self.visible), *list(self.amodal))]
+
+    def timed_arrays(self) -> list[list[tuple[int, Detection2DArray]]]:
+        """List the visible and the amodal arrays so far, each with the time (ns) when it was published."""
+        return [list(self.visible), list(self.amodal)]
+
+    def answers(self, count: int = 1, timeout: float = PATIENCE) -> list[Detection2DArray]:
+        """Wait for so many arrays of visible boxes and return all that there are."""
+        wait_for(f"{count} answers", lambda: len(self.visible) >= count, timeout)
+        return [array for _, array in list(self.visible)]
+
+    def another_answer(self, timeout: float = PATIENCE) -> Detection2DArray:
+        """Wait for visible boxes that are published from now on and return the first array."""
+        now = time.time_ns()
+        return wait_for("another answer", lambda: next(
+            (array for stamp, array in list(self.visible) if stamp > now), None), timeout)
+
+    def published(self, begun: int, ended: int) -> int:
+        """Count the visible arrays published between two times (ns), once one that was published later has come."""
+        wait_for("a later answer", lambda: self.visible and self.visible[-1][0] > ended)
+        return sum(begun < stamp <= ended for stamp, _ in list(self.visible))
+
+    def serves(self, text: str, timeout: float = PATIENCE) -> list[tuple[int, str]]:
+        """Wait until this instruction is the active one; list all that were, with the times (ns) when they began."""
+        wait_for(f"the instruction {text!r}", lambda: self.active and self.active[-1][1] == text, timeout)
+        return list(self.active)
+
+    def meet(self) -> None:
+        """Show pictures until one is answered: DDS may lose those of a publisher that the node does not know yet."""
+        with self.stream(5.0) as sent:
+            wait_for("an answer to any picture", lambda: {stamp_text(image) for image in list(sent)} & {
+                values["stamp"] for values in self.values() if values["outcome"]}, 60.0)
+
+    def status(self, timeout: float = PATIENCE, image: Any = None, **expected: str) -> dict[str, str]:
+        """Wait for a status that has these values, of this image where one is given, and return the first."""
+        if image is not None:
+            expected["stamp"] = stamp_text(image)
+
         def find() -> dict[str, str] | None:
             return next((values for values in self.values()
                          if all(values.get(key) == value for key, value in expected.items())), None)
@@ -300,20 +387,6 @@ class Robot:
     def ready(self, timeout: float = PATIENCE) -> None:
         """Wait until the engine is ready; who joins late hears the newest status alone, which may be another's."""
         self.status(timeout, engine="ready")
-
-    def boxes(self, count: int = 1) -> tuple[list[Any], list[Any]]:
-        """Wait for so many arrays on both topics and give them, visible and amodal; a status says nothing of them.
-
-        Each topic keeps its order: once a later answer's arrays are here, those of earlier ones are too.
-        """
-        wait_for(f"{count} arrays each", lambda: min(len(self.visible), len(self.amodal)) >= count)
-        return [array for _, array in self.visible], [array for _, array in self.amodal]
-
-    def only_answer(self, message: Any) -> tuple[Any, Any]:
-        """Wait for the arrays of an image that was shown; fail if any others were published before them."""
-        visible, amodal = self.boxes()
-        assert [array.header for array in visible + amodal] == [message.header] * 2
-        return visible[0], amodal[0]
 
     def call(self, kind: Any, name: str, request: Any, timeout: float = PATIENCE) -> Any:
         """Call a service of the grounding node and return the response."""

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
-from robot import Robot, ScriptedEngine, folder_of, image_message, start_node, wait_for
+from robot import Robot, ScriptedEngine, folder_of, start_node, wait_for
 
 from egm_core.calibration import Curve, Measured, save
 
@@ -28,7 +28,7 @@ def test_scores_become_probabilities_with_a_calibration_and_the_log_says_where_t
     robot = Robot(domain)
     try:
         robot.ready(60.0)
-        robot.show(image_message())
+        robot.meet()
         status = robot.status(60.0, outcome="found")
         assert [float(status[name]) for name in ("score", "raw_score")] == pytest.approx([RAW, RAW], abs=1e-3)
         assert status["calibrated"] == ""
@@ -36,21 +36,16 @@ def test_scores_become_probabilities_with_a_calibration_and_the_log_says_where_t
         assert f"{folder / 'calibration.json'} is not there" in node.output
 
         save(folder, "openai", Measured({"visible": Curve((0.0, 1.0), (0.0, 0.5))}, 400_000_000, 1))
-        robot.forget()
-        robot.show(image_message())
-        status = robot.status(60.0, outcome="found", calibrated="visible")
+        status = robot.status(60.0, image := robot.show(), outcome="found", calibrated="visible")
         assert float(status["score"]) == pytest.approx(RAW / 2, abs=1e-3)
         unchanged = [float(status[name]) for name in ("amodal_score", "raw_amodal_score")]
         assert unchanged == pytest.approx([RAW, RAW], abs=1e-3)
-        (_, visible), (_, amodal) = wait_for("boxes", lambda: robot.visible and robot.amodal and [
-            robot.visible[-1], robot.amodal[-1]])
+        visible, amodal = robot.boxes(image)
         assert visible.detections[0].results[0].hypothesis.score == pytest.approx(RAW / 2, abs=1e-6)
         assert amodal.detections[0].results[0].hypothesis.score == pytest.approx(RAW, abs=1e-6)
 
         assert robot.set(min_score=0.6).successful
-        robot.forget()
-        robot.show(image_message())
-        status = robot.status(60.0, outcome="absent", reason="low_score")
+        status = robot.status(60.0, robot.show(), outcome="absent", reason="low_score")
         assert (status["level"], "raw" in status["message"]) == (0, False)
         assert "0.452" in status["message"]
         assert node.output.count("scores are the engine's own") == 1

@@ -110,9 +110,8 @@ def test_compressed_pictures_and_a_source_that_ends(bench: Any, pictures: Path) 
     received = bench.collect(CompressedImage, "image/compressed", qos_profile_sensor_data)
     parameters = {"source": "folder", "path": str(pictures), "rate": 4.0, "loop": False, "transport": "compressed"}
     camera = bench.add(CameraNode, parameters)
+    bench.until(lambda: received and abs(int(images.decode(received[-1])[30, 40, 0]) - SHADES[-1]) <= 3)
     bench.until(lambda: camera.finished)
-    assert received
-    assert abs(int(images.decode(received[-1])[30, 40, 0]) - SHADES[-1]) <= 3
     assert not bench.node.get_publishers_info_by_topic("/image")
 
 

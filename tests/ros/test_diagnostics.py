@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from robot import COMMAND, Robot, alive, folder_of, image_message, request, scripted, start_node, wait_for
+from robot import COMMAND, Robot, alive, folder_of, image_message, request, scripted, start_node, url_of, wait_for
 
 from egm_ros import diagnostics
 from egm_ros.engine_link import EngineState
@@ -128,10 +128,9 @@ def test_the_node_tells_how_it_is_once_a_second(tmp_path):
             listener.wait("answers", OK, "found: the mug")
             wait_for("a settled rate", lambda: 10.0 < float(listener.value("input", "rate_hz")) < 25.0)
             assert 0.0 <= float(values(seen)["age_ms"]) < 5000.0
-            url = robot.status(reason="engine_ready")["message"].split()[-1]
-            request(f"{url}/script", {"mode": "small_amodal"})
-            wait_for("counted repairs", lambda: int(listener.value("answers", "amodal_union")) > 0)
             (process,) = scripted(node.pid)
+            request(f"{url_of(process)}/script", {"mode": "small_amodal"})
+            wait_for("counted repairs", lambda: int(listener.value("answers", "amodal_union")) > 0)
             os.kill(process, signal.SIGSTOP)
             os.kill(process, signal.SIGKILL)
             listener.wait("engine", OK, "the engine is ready", restarts="1")

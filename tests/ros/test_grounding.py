@@ -13,8 +13,9 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import qos_profile_sensor_data
-from robot import Process, Robot, ScriptedEngine, image_message, start_node, until_stopped, wait_for
+from robot import Process, Robot, ScriptedEngine, hold, image_message, start_node, until_stopped, wait_for
 from scripted_engine import box_of
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -85,9 +86,8 @@ def expected(instruction: str, width: int, height: int, amodal: bool = False) ->
 def test_found_publishes_both_boxes_of_the_source_image(robot):
     robot.instruct("the Red mug")
     image = robot.show(image_message(200, 100, frame="front_optical"))
-    status = robot.status(outcome="found")
-    wait_for("both boxes", lambda: robot.visible and robot.amodal)
-    (_, visible), (_, amodal) = robot.visible[0], robot.amodal[0]
+    status = robot.status(image=image, outcome="found")
+    visible, amodal = robot.only_answer(image)
     assert corners(visible) == pytest.approx(expected("the Red mug", 200, 100), abs=0.01)
     assert corners(amodal) == pytest.approx(expected("the Red mug", 200, 100, True), abs=0.01)
     for array in (visible, amodal):
@@ -102,46 +102,44 @@ def test_found_publishes_both_boxes_of_the_source_image(robot):
     assert status["stamp"] == f"{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}"
     assert 0.0 < float(status["engine_ms"]) <= float(status["total_ms"]) < 10_000.0
     assert status["reasoning"] == "It is there."
-    assert robot.active[-1][1] == "the Red mug"
+    assert robot.serves("the Red mug")
 
 
 def test_absent_publishes_empty_arrays(robot, engine):
     engine.script(mode="absent")
     robot.instruct("the mug")
     image = robot.show()
-    assert robot.status(outcome="absent")["level"] == 0
-    wait_for("both arrays", lambda: robot.visible and robot.amodal)
-    for (_, array), *rest in (robot.visible, robot.amodal):
-        assert (array.header, list(array.detections), rest) == (image.header, [], [])
+    assert robot.status(image=image, outcome="absent")["level"] == 0
+    for array in robot.only_answer(image):
+        assert (array.header, list(array.detections)) == (image.header, [])
 
 
 @pytest.mark.parametrize("mode", ["garbage", "degenerate", "error500", "cut"])
 def test_an_error_is_told_on_the_status_alone(robot, engine, mode):
     engine.script(mode=mode)
     robot.instruct("the mug")
-    robot.show()
-    status = robot.status(outcome="error")
+    status = robot.status(image=robot.show(), outcome="error")
     assert status["level"] == 2
     assert status["reason"]
     engine.script(mode="found")
-    robot.only_answer(robot.show())
+    for array in robot.only_answer(robot.show()):
+        assert len(array.detections) == 1
 
 
 def test_the_visible_answer_decides_and_a_missing_amodal_one_is_told(robot, engine):
     engine.script(mode="disagrees")
     robot.instruct("the mug")
-    robot.show()
-    assert "amodal_disagrees" in robot.status(outcome="found")["repairs"]
-    (visible, *_), (amodal, *_) = robot.boxes()
-    assert (len(visible.detections), len(amodal.detections)) == (1, 0)
+    image = robot.show()
+    assert "amodal_disagrees" in robot.status(image=image, outcome="found")["repairs"]
+    assert [len(array.detections) for array in robot.only_answer(image)] == [1, 0]
 
 
 def test_an_amodal_box_is_never_smaller_than_the_visible_one(robot, engine):
     engine.script(mode="small_amodal")
     robot.instruct("the mug")
-    robot.show(image_message(200, 100))
-    assert "amodal_union" in robot.status(outcome="found")["repairs"]
-    (visible, *_), (amodal, *_) = robot.boxes()
+    image = robot.show(image_message(200, 100))
+    assert "amodal_union" in robot.status(image=image, outcome="found")["repairs"]
+    visible, amodal = robot.only_answer(image)
     assert corners(amodal)[0] == pytest.approx(corners(visible)[0])
 
 
@@ -149,9 +147,9 @@ def test_scores_that_the_engine_does_not_give_are_marked_and_exempt(robot, engin
     engine.script(logprob=None)
     robot.set(min_score=0.9)
     robot.instruct("the mug")
-    robot.show()
-    assert robot.status(outcome="found")["score"] == "unavailable"
-    (visible, *_), _ = robot.boxes()
+    image = robot.show()
+    assert robot.status(image=image, outcome="found")["score"] == "unavailable"
+    visible, _ = robot.only_answer(image)
     assert visible.detections[0].results[0].hypothesis.score == 0.0
 
 
@@ -159,13 +157,12 @@ def test_low_scores_are_held_back(robot, engine):
     engine.script(logprob=-2.0)
     robot.set(min_score=0.5)
     robot.instruct("the mug")
-    robot.show()
-    status = robot.status(outcome="absent", reason="low_score")
+    image = robot.show()
+    status = robot.status(image=image, outcome="absent", reason="low_score")
     assert status["level"] == 1
     assert "raw scores" in status["message"]
-    (visible, *_), (amodal, *_) = robot.boxes()
-    assert not visible.detections
-    assert not amodal.detections
+    for array in robot.only_answer(image):
+        assert not array.detections
 
 
 def test_an_answer_after_the_timeout_is_stale_and_aborted(robot, engine):
@@ -200,31 +197,34 @@ def test_an_image_that_ages_during_the_query_is_stale(robot, engine):
     robot.instruct("the mug")
     robot.show()
     assert robot.status(outcome="stale")["reason"] == "max_result_age"
-    assert engine.stats()["running"] == 0
+    wait_for("a rest of the engine", lambda: engine.stats()["running"] == 0)
     engine.script(delay=0.0)
     robot.set(max_result_age=10.0)
     robot.only_answer(robot.show())
 
 
 def test_a_fast_camera_before_a_slow_engine_has_its_newest_image_answered(robot, engine):
+    def found():
+        return [values for values in robot.values() if values["outcome"] == "found"]
+
     engine.script(delay=0.4)
     robot.instruct("the mug")
-    with robot.stream(60.0) as sent:
-        wait_for("five answers", lambda: len(robot.visible) >= 5)
-    wait_for("a rest of the engine", lambda: engine.stats()["running"] == 0)
-    robot.show()
-    wait_for("the last answer", lambda: robot.values()[-1]["stamp"].startswith(str(sent[-1].header.stamp.sec)))
-    answered = [values for values in robot.values() if values["outcome"] == "found"]
+    with robot.stream(60.0):
+        while_it_ran = wait_for("five answers", lambda: len(found()) >= 5 and found())
+    robot.status(image=robot.show(), outcome="found")
+    answered = found()
     stamps = [float(values["stamp"]) for values in answered]
     assert stamps == sorted(set(stamps))
-    # The queue is as long as one image takes to come; an answer is a query old, not a backlog (0.4 s) old.
-    for values in answered[1:]:
+    # The queue is as long as one image takes to come; an answer is a query old, not a backlog (0.4 s) old. The last
+    # image of the stream is not among these: nothing newer takes its place while it waits.
+    for values in while_it_ran[1:]:
         assert float(values["total_ms"]) < float(values["engine_ms"]) + 350.0
     first, last = answered[0], answered[-1]
     received = int(last["received"]) - int(first["received"])
     dropped = int(last["dropped"]) - int(first["dropped"])
     assert dropped > 60
-    assert received - dropped == pytest.approx(len(answered) - 1, abs=1)
+    # When the first answer came, one image may have been with the engine already, and one waiting.
+    assert received - dropped == pytest.approx(len(answered) - 1, abs=2)
 
 
 def test_a_thousand_changes_never_yield_the_old_one_s_boxes(robot, engine):
@@ -233,18 +233,20 @@ def test_a_thousand_changes_never_yield_the_old_one_s_boxes(robot, engine):
     with robot.stream(100.0):
         for text in (f"thing {number}" for number in range(1000)):
             robot.instruct(text)
-            wait_for("the change", lambda text=text: robot.active and robot.active[-1][1] == text, 10.0)
+            robot.serves(text, 10.0)
             time.sleep(float(random.choice([0.0, 0.002, 0.01])))
-        wait_for("the last answer", lambda: robot.visible and
-                 robot.visible[-1][1].detections[0].results[0].hypothesis.class_id == "thing 999")
-    instructions = [text for _, text in robot.active]
+        wait_for("the last answer", lambda: all(
+            notes and notes[-1][1].detections[0].results[0].hypothesis.class_id == "thing 999"
+            for notes in robot.timed_arrays()))
+    changes = robot.serves("thing 999")
+    instructions = [text for _, text in changes]
     assert instructions == [f"thing {number}" for number in range(1000)]
-    begun = dict(zip(instructions, (stamp for stamp, _ in robot.active), strict=True))
-    for notes, amodal in ((robot.visible, False), (robot.amodal, True)):
+    begun = dict(zip(instructions, (stamp for stamp, _ in changes), strict=True))
+    for amodal, notes in enumerate(robot.timed_arrays()):
         for stamp, array in notes:
             instruction = array.detections[0].results[0].hypothesis.class_id
             number = int(instruction.split()[-1])
-            assert corners(array) == pytest.approx(expected(instruction, 64, 48, amodal), abs=0.01)
+            assert corners(array) == pytest.approx(expected(instruction, 64, 48, bool(amodal)), abs=0.01)
             assert begun[instruction] <= stamp
             assert stamp <= begun.get(f"thing {number + 1}", stamp)
     reasons = [values["reason"] for values in robot.values() if values["outcome"] == "stale"]
@@ -276,7 +278,8 @@ def test_the_same_instruction_again_disturbs_nothing(robot, engine):
     wait_for("both queries", lambda: engine.stats()["running"] == 2)
     robot.instruct("the mug")
     robot.status(outcome="found")
-    assert [text for _, text in robot.active] == ["the mug"]
+    robot.instruct("the box")
+    assert [text for _, text in robot.serves("the box")] == ["the mug", "the box"]
 
 
 def test_an_empty_instruction_stops(robot, engine):
@@ -286,10 +289,10 @@ def test_an_empty_instruction_stops(robot, engine):
         wait_for("both queries", lambda: engine.stats()["running"] == 2)
         robot.instruct("")
         robot.status(outcome="stale", reason="instruction_changed")
-        wait_for("the stop", lambda: engine.stats()["running"] == 0 and robot.active[-1][1] == "")
+        wait_for("the stop", lambda: engine.stats()["running"] == 0)
+        robot.serves("")
         asked = engine.stats()["asked"]
-        time.sleep(0.3)
-        assert engine.stats()["asked"] == asked
+        hold("a rest", lambda: engine.stats()["asked"] == asked, 0.3)
 
 
 def test_disabling_answers_at_once_while_a_query_hangs(robot, engine):
@@ -319,14 +322,14 @@ def test_an_instruction_without_a_word_is_refused(robot, engine):
 
 def test_reset_goes_back_to_the_default_instruction(robot):
     robot.set(default_instruction="the default")
-    wait_for("the default", lambda: robot.active and robot.active[-1][1] == "the default")
+    robot.serves("the default")
     robot.instruct("the mug")
-    wait_for("the mug", lambda: robot.active[-1][1] == "the mug")
+    robot.serves("the mug")
     robot.set(default_instruction="another default")
     robot.show()
     assert robot.status(outcome="found")["instruction"] == "the mug"
     assert "another default" in robot.reset().message
-    wait_for("the default", lambda: robot.active[-1][1] == "another default")
+    robot.serves("another default")
 
 
 @pytest.mark.parametrize(
@@ -364,12 +367,11 @@ def test_the_rate_changes_while_the_node_runs(robot):
     robot.set(max_rate=1)  # a whole number will do
     with robot.stream(60.0):
         robot.status(outcome="found")
-        robot.forget()
-        time.sleep(1.5)
-        assert 1 <= len(robot.visible) <= 3
+        begun = time.time_ns()
+        assert 1 <= robot.published(begun, begun + 1_500_000_000) <= 3
         robot.set(max_rate=0.0)
         robot.forget()
-        wait_for("many answers", lambda: len(robot.visible) >= 10, 10.0)
+        robot.answers(10, 10.0)
 
 
 def test_pixels_reasoning_and_amodal_change_while_the_node_runs(robot, engine):
@@ -442,11 +444,14 @@ def test_a_garbage_image_is_refused_and_the_node_lives_on(robot, engine, message
 
 
 def test_images_of_the_other_type_are_named_where_none_come(robot, node):
-    # DDS may take a while to tell the node of the driver.
-    robot.set(image_timeout=3.0)
+    robot.set(image_timeout=0.5)
     driver = Robot(DOMAIN, kind=CompressedImage)
     robot.node.destroy_publisher(robot.images)
     try:
+        # It says so once for each silence, so the node must know the driver before one begins.
+        rows = []
+        robot.node.create_subscription(DiagnosticArray, "/diagnostics", lambda array: rows.extend(array.status), 10)
+        wait_for("discovery", lambda: any("sensor_msgs/msg/CompressedImage" in row.message for row in list(rows)))
         robot.instruct("the mug")
         status = robot.status(reason="no_image")
         assert "sensor_msgs/msg/CompressedImage" in status["message"]
@@ -473,7 +478,7 @@ def test_a_killed_camera_is_reported_and_the_next_one_is_served(robot, node):
     camera = Process([sys.executable, "-c", code], DOMAIN)
     try:
         robot.instruct("the mug")
-        wait_for("an answer", lambda: any(array.header.frame_id == "killed" for _, array in robot.visible))
+        wait_for("an answer", lambda: any(array.header.frame_id == "killed" for array in robot.arrays()))
     finally:
         camera.signal(signal.SIGKILL)
         camera.wait()

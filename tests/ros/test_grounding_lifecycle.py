@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from lifecycle_msgs.msg import Transition
+from rclpy.duration import Duration
 from robot import (
     COMMAND,
     Robot,
@@ -22,6 +23,7 @@ from robot import (
     request,
     scripted,
     start_node,
+    url_of,
     wait_for,
 )
 
@@ -75,9 +77,9 @@ def test_configure_returns_at_once_and_readiness_follows_on_the_status(robot, no
     assert len(scripted(node.pid)) == 1
     assert robot.images.get_subscription_count() == 0
     assert robot.transition(ACTIVATE)
-    robot.show()
-    assert robot.status(outcome="found")["instruction"] == "the mug"
-    wait_for("both boxes", lambda: robot.visible and robot.amodal and robot.amodal[-1][1].detections)
+    image = robot.show()
+    assert robot.status(image=image, outcome="found")["instruction"] == "the mug"
+    assert all(array.detections for array in robot.boxes(image))
 
 
 def test_the_node_s_process_has_no_torch(robot, node):
@@ -98,7 +100,7 @@ def test_deactivation_keeps_the_engine_and_stops_the_rest(robot, node):
     (engine,) = scripted(node.pid)
     assert robot.transition(DEACTIVATE)
     wait_for("no listener of the image", lambda: robot.images.get_subscription_count() == 0)
-    wait_for("no instruction", lambda: robot.active[-1][1] == "")
+    robot.serves("")
     assert scripted(node.pid) == [engine]
     assert robot.transition(ACTIVATE)
     robot.forget()
@@ -110,8 +112,9 @@ def test_deactivation_keeps_the_engine_and_stops_the_rest(robot, node):
 def test_an_instruction_that_comes_while_inactive_is_served_later(robot):
     robot.transition(CONFIGURE)
     robot.instruct("the box")
-    time.sleep(0.2)
+    assert robot.instructions.wait_for_all_acked(Duration(seconds=30))
     robot.transition(ACTIVATE)
+    robot.serves("the box")
     robot.show()
     assert robot.status(outcome="found")["instruction"] == "the box"
     robot.reset()
@@ -172,8 +175,8 @@ def test_a_killed_engine_is_reported_and_replaced(robot, node):
 def test_an_engine_that_dies_in_a_query_is_told_as_such(robot, node):
     robot.transition(CONFIGURE)
     robot.transition(ACTIVATE)
-    url = robot.status(reason="engine_ready")["message"].split()[-1]
-    request(f"{url}/script", {"mode": "die"})
+    robot.status(reason="engine_ready")
+    request(f"{url_of(*scripted(node.pid))}/script", {"mode": "die"})
     sent = robot.show()
     stamp = f"{sent.header.stamp.sec}.{sent.header.stamp.nanosec:09d}"
     assert robot.status(stamp=stamp)["reason"] == "engine_died"
@@ -210,11 +213,10 @@ def test_a_second_model_answers_the_amodal_queries(tmp_path):
     try:
         with robot.stream(10.0):
             assert robot.status(outcome="found")["warnings"] == ""
-            wait_for("both boxes", lambda: robot.visible and robot.amodal and robot.amodal[0][1].detections)
+            wait_for("both boxes", lambda: robot.visible and robot.amodal)
+        assert all(array.detections for array in robot.arrays())
         engines = scripted(node.pid)
-        words = [Path(f"/proc/{engine}/cmdline").read_text().split("\0") for engine in engines]
-        ports = [command[command.index("--port") + 1] for command in words]
-        asked = [request(f"http://127.0.0.1:{port}/stats")["asked"] for port in ports]
+        asked = [request(f"{url_of(engine)}/stats")["asked"] for engine in engines]
         assert len(asked) == 2
         assert all(asked)
     finally:

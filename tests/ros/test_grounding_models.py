@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from checkpoints import ABSENT, AMODAL_BOX, FOUND, VISIBLE_BOX
-from robot import Robot, image_message, start_node, wait_for
+from robot import Robot, image_message, start_node
 from sensor_msgs.msg import CompressedImage
 
 from egm_ros import images
@@ -35,9 +35,8 @@ def test_a_trained_folder_grounds_through_a_named_camera_in_a_namespace(memorisi
     try:
         robot.ready(90.0)
         image = robot.show(image_message(128, 96))
-        status = robot.status(outcome="found")
-        wait_for("both boxes", lambda: robot.visible and robot.amodal)
-        (_, visible), (_, amodal) = robot.visible[0], robot.amodal[0]
+        status = robot.status(image=image, outcome="found")
+        visible, amodal = robot.boxes(image)
         scale = np.array([128, 96, 128, 96]) / 1000.0
         assert edges(visible) == pytest.approx(np.array(VISIBLE_BOX) * scale, abs=0.6)
         assert edges(amodal) == pytest.approx(np.array(AMODAL_BOX) * scale, abs=0.6)
@@ -45,10 +44,10 @@ def test_a_trained_folder_grounds_through_a_named_camera_in_a_namespace(memorisi
         assert 0.5 < float(status["score"]) <= 1.0
         assert "(300,450)" in status["reasoning"]
         robot.instruct(ABSENT)
-        wait_for("the change", lambda: robot.active[-1][1] == ABSENT)
-        robot.show(image_message(128, 96))
-        robot.status(outcome="absent")
-        wait_for("the empty array", lambda: not robot.visible[-1][1].detections)
+        robot.serves(ABSENT)
+        image = robot.show(image_message(128, 96))
+        robot.status(image=image, outcome="absent")
+        assert not any(array.detections for array in robot.boxes(image))
     finally:
         robot.close()
         assert node.stop() == 0, node.output

@@ -325,8 +325,7 @@ def test_a_launch_that_ignores_the_end_goes_on(bench: Any, start: Start, mark: s
     bench.until(lambda: {"/grounding", "/overlay"} <= names(bench), 60)
     os.kill(pid_of(mark, "grounding"), signal.SIGKILL)
     assert wait_until(lambda: "process has died" in launched.output, 20)
-    bench.spin(1.0)
-    assert launched.process.poll() is None
+    bench.holds(lambda: launched.process.poll() is None, 1.0)
     os.kill(pid_of(mark, "overlay"), 0)
 
 

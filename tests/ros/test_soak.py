@@ -59,8 +59,7 @@ def test_memory_stays_flat_and_answers_young(width, height, slowest_ms, tmp_path
             assert robot.enable(True).success
             calls.append(1000.0 * (time.monotonic() - asked))
             memory.append(resident(node.pid) / 1e6)
-            if len(robot.statuses) > 4000:
-                del robot.statuses[:-2000]
+            robot.keep_statuses(2000)
             time.sleep(max(0.0, asked + PERIOD - time.monotonic()))
         lasted = time.monotonic() - begun
         found = [values for values in robot.values() if values["outcome"] == "found"]
@@ -96,4 +95,4 @@ def _counts(robot: Robot) -> int:
 def _wait(robot: Robot, seconds: float) -> None:
     """Let the time pass, and forget what was said meanwhile but for the last of it."""
     time.sleep(seconds)
-    del robot.statuses[:-1]
+    robot.keep_statuses(1)

@@ -22,11 +22,13 @@ from robot import (
     counts,
     descendants,
     folder_of,
+    hold,
     image_message,
     request,
     scripted,
     start_node,
     until_stopped,
+    url_of,
     wait_for,
 )
 from rosgraph_msgs.msg import Clock
@@ -83,8 +85,7 @@ def robot(running_robot, node):
 def script(node, **settings) -> dict:
     """Tell the engine below the node what to do from now on."""
     (engine,) = scripted(node.pid)
-    words = Path(f"/proc/{engine}/cmdline").read_text().split("\0")
-    return request(f"http://127.0.0.1:{words[words.index('--port') + 1]}/script", settings)
+    return request(f"{url_of(engine)}/script", settings)
 
 
 def found_since(robot: Robot, begun: float, timeout: float) -> float:
@@ -183,8 +184,7 @@ def test_answers_between_failures_do_not_lift_the_bound_on_restarts(robot, node)
         script(node, mode="error500")
         status = robot.status(reason="engine_degraded")
         assert "restart_limit 2 within 300 s is reached" in status["message"]
-        time.sleep(1.0)
-        assert scripted(node.pid) == [engine]
+        hold("the engine", lambda: scripted(node.pid) == [engine], 1.0)
         script(node, mode="found")
         robot.status(reason="engine_ready")
 
@@ -201,8 +201,7 @@ def test_an_engine_that_dies_too_often_waits_for_its_window_or_a_higher_limit(ro
                    for values in robot.values())
 
     wait_for("a report", held_back)
-    time.sleep(1.0)
-    assert not scripted(node.pid)
+    hold("no engine", lambda: not scripted(node.pid), 1.0)
     assert robot.set(restart_limit=2).successful
     robot.status(reason="engine_ready")
 
@@ -221,9 +220,11 @@ def test_an_answer_that_comes_twice_counts_once(robot, node):
     script(node, mode="twice")
     robot.show()
     robot.status(outcome="found")
-    time.sleep(0.5)
-    visible, amodal = robot.boxes()
-    assert len(visible) == len(amodal) == len(robot.values()) == 1
+    script(node, mode="found")
+    image = robot.show()
+    robot.boxes(image)
+    robot.status(image=image)
+    assert (len(robot.arrays()), len(robot.values())) == (4, 2)
 
 
 def test_an_answer_that_comes_late_is_never_published(robot, node):
@@ -271,8 +272,7 @@ def test_an_engine_without_memory_is_replaced_and_then_left_alone_as_degraded(mo
             assert (status["level"], status["restarts"]) == (1, "2")
             (engine,) = scripted(node.pid)
             robot.forget()
-            time.sleep(1.5)
-            assert scripted(node.pid) == [engine]
+            hold("the engine", lambda: scripted(node.pid) == [engine], 1.5)
             assert "out of memory" in robot.status(outcome="error")["message"]
         reasons = [line.split("engine_out_of_memory")[0] for line in node.lines
                    if "[ERROR]" in line and "engine_out_of_memory: " in line]
@@ -313,7 +313,7 @@ def test_a_hundred_instructions_in_ten_seconds_leave_the_last_one_answered(robot
             robot.instruct(f"thing {number}")
             time.sleep(max(0.0, begun + 0.1 * (number + 1) - time.monotonic()))
         assert robot.status(outcome="found", instruction="thing 99")
-    for _, array in robot.visible:
+    for array in robot.arrays():
         assert array.detections[0].results[0].hypothesis.class_id.startswith("thing ")
     outcomes = {(values["outcome"], values["reason"]) for values in robot.values()}
     assert outcomes <= {("stale", "instruction_changed"), ("found", "")}
@@ -410,7 +410,7 @@ def test_a_blank_image_is_absent_to_the_embedded_model():
     node = start_node(OTHER_DOMAIN, max_rate=0.0, query_timeout=60.0, max_result_age=60.0)
     robot = Robot(OTHER_DOMAIN)
     try:
-        robot.status(90.0, reason="engine_ready")
+        robot.ready(90.0)
         robot.instruct("the red mug")
         for shade in (0, 128, 255):
             image = image_message(320, 240)

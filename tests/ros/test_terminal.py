@@ -78,7 +78,8 @@ def test_each_instruction_outcome_and_switch_has_one_line(
     assert all("/front/image_raw" in line for line in said(node, "[INFO]", "found: "))
     assert said(node, "[DEBUG]", "found: the mug", "seq 1, waited", "engine")
     assert not [line for line in said(node, "[DEBUG]") if "[grounding" not in line]
-    wait_for("/rosout", lambda: [log for log in rosout if log.msg.startswith("instruction 1: 'the mug'")])
+    for words in ("instruction 1: 'the mug'", "found: the mug"):
+        wait_for("/rosout", lambda words=words: [log for log in list(rosout) if words in log.msg])
     assert {log.name for log in rosout if "found: the mug" in log.msg} == {"grounding"}
 
 

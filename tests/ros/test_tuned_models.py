@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from checkpoints import AMODAL_BOX, FOUND, TRACES, VISIBLE_BOX
-from robot import Robot, image_message, start_node, wait_for
+from robot import Robot, image_message, start_node
 
 from egm_core.sample import Sample, write_samples
 from egm_core.train.sft import SFTStageConfig, sft
@@ -40,10 +40,9 @@ def test_what_sft_leaves_grounds_through_the_node(memorising_qwen: Path, tmp_pat
     robot = Robot(DOMAIN)
     try:
         robot.ready(90.0)
-        robot.show(image_message(128, 96))
-        assert robot.status(60.0, outcome="found")["reason"] != "engine_failed"
-        wait_for("both boxes", lambda: robot.visible and robot.amodal)
-        (detection,) = robot.visible[0][1].detections
+        image = robot.show(image_message(128, 96))
+        assert robot.status(60.0, image, outcome="found")["reason"] != "engine_failed"
+        (detection,) = robot.boxes(image)[0].detections
         centre = detection.bbox.center.position
         assert [centre.x, centre.y] == pytest.approx([300 * 0.128, 450 * 0.096], abs=0.6)
     finally:
