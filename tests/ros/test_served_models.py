@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from checkpoints import FOUND
-from robot import Process, Robot, ScriptedEngine, folder_of, image_message, start_node, wait_for
+from robot import Process, Robot, ScriptedEngine, folder_of, hold, image_message, start_node, wait_for
 
 from egm_ros.engine_process import free_port
 
@@ -131,8 +131,8 @@ def test_two_folders_on_a_server_with_one_model_of_another_name_are_refused_by_n
         assert "--served-model-name" in refused[0]["message"] and refused[0]["level"] == 2
         robot.show(image_message(128, 96))
         robot.show(image_message(128, 96))
+        hold("no box", lambda: not any(array.detections for array in robot.arrays()), 1.0)
         assert not any(entry.get("outcome") == "found" for entry in robot.values())
-        assert not [array for _, array in robot.visible if array.detections]
     finally:
         server.stop()
         assert node.stop() == 0, node.output
