@@ -3,7 +3,10 @@
 import os
 import sys
 
-from egm_ros import early, parent  # noqa: F401  parent notes whose child this process is
+from egm_ros.common import (
+    early,
+    parent,  # noqa: F401  parent notes whose child this process is
+)
 
 # Python's word for the program while it looks for the module of `python -m`: one of this package is about to run.
 if sys.argv[:1] == ["-m"]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from egm_ros.early import end_quietly
+from egm_ros.common.early import end_quietly
 
 
 def _run(name: str) -> int:
     end_quietly()
-    return int(import_module(f"egm_ros.{name}").main())
+    return int(import_module(f"egm_ros.{name}.node").main())
 
 
 def grounding() -> int:

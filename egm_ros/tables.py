@@ -15,9 +15,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from egm_core.console import finish
-from egm_ros import interface, lifting_interface, parameters, propagation_interface, stream_interface
-from egm_ros.interface import Service, Topic
-from egm_ros.parameters import ParameterSpec
+from egm_ros.interface import camera as camera_interface
+from egm_ros.interface import grounding as interface
+from egm_ros.interface import lifting as lifting_interface
+from egm_ros.interface import overlay as overlay_interface
+from egm_ros.interface import propagation as propagation_interface
+from egm_ros.interface import settings as parameters
+from egm_ros.interface.parameter import ParameterSpec, Value
+from egm_ros.interface.topic import Service, Topic
 
 
 def topics(table: Iterable[Topic]) -> str:
@@ -61,7 +66,7 @@ def keys(table: dict[str, str]) -> str:
     return markdown(("Key", "Meaning"), [(f"`{name}`", meaning) for name, meaning in table.items()])
 
 
-def literal(value: parameters.Value) -> str:
+def literal(value: Value) -> str:
     """Write a default as a parameter file would."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -83,16 +88,16 @@ def tables() -> dict[str, str]:
         "grounding services": services(interface.SERVICES),
         "grounding parameters": settings(parameters.GROUNDING),
         "status keys": keys(interface.STATUS_KEYS),
-        "camera topics": topics(stream_interface.CAMERA_TOPICS),
-        "camera parameters": settings(stream_interface.CAMERA_PARAMETERS),
+        "camera topics": topics(camera_interface.CAMERA_TOPICS),
+        "camera parameters": settings(camera_interface.CAMERA_PARAMETERS),
         "propagation topics": topics(propagation_interface.PROPAGATION_TOPICS),
         "propagation parameters": settings(propagation_interface.PROPAGATION_PARAMETERS),
         "propagation status keys": keys(propagation_interface.PROPAGATION_KEYS),
         "lifting topics": topics(lifting_interface.LIFTING_TOPICS),
         "lifting parameters": settings(lifting_interface.LIFTING_PARAMETERS),
         "lifting status keys": keys(lifting_interface.LIFTING_KEYS),
-        "overlay topics": topics(stream_interface.OVERLAY_TOPICS),
-        "overlay parameters": settings(stream_interface.OVERLAY_PARAMETERS),
+        "overlay topics": topics(overlay_interface.OVERLAY_TOPICS),
+        "overlay parameters": settings(overlay_interface.OVERLAY_PARAMETERS),
     }
 
 

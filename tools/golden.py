@@ -25,7 +25,7 @@ from egm_core.engines.local import TransformersEngine
 from egm_core.grounder import Grounder, Grounding
 from egm_core.model_folder import EMBEDDED, load_info, resolve
 from egm_core.scenes.truth import WORLDS
-from egm_ros.sources import CLIPS
+from egm_ros.camera.sources import CLIPS
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "golden"
 COMMAND = "tools/env.sh python tools/golden.py --write"

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from egm_ros.images import RGB
+from egm_ros.common.pictures.images import RGB
 
 TILE = (480, 360)
 CAPTION_LINES = 4

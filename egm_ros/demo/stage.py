@@ -11,9 +11,9 @@ import cv2
 
 from egm_core.boxes import Box, iou
 from egm_core.joining import Stamp
+from egm_ros.camera.sources import CLIPS
+from egm_ros.common.pictures.images import RGB
 from egm_ros.demo.robot import Row
-from egm_ros.images import RGB
-from egm_ros.sources import CLIPS
 
 LIVE_SEEDS = {"tabletop": 500_000_101, "street": 500_000_102}
 LIVE_FRAMES, LIVE_RATE, LIVE_INSTRUCTIONS = 40, 8.0, 4

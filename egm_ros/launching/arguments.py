@@ -13,9 +13,9 @@ from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 
-from egm_ros.parameter_tables import owners
-from egm_ros.parameters import ParameterSpec, meant
-from egm_ros.usage import written
+from egm_ros.common.usage import written
+from egm_ros.interface.parameter import ParameterSpec, meant
+from egm_ros.interface.tables import owners
 
 BOOLEAN = ("true", "false", "True", "False")
 # Arguments of `ros2 launch` itself, which it hands on beside the file's.

@@ -7,10 +7,10 @@ from typing import Any
 from launch import LaunchDescriptionEntity
 from launch.substitutions import PathJoinSubstitution
 
+from egm_ros.interface.camera import CAMERA_PARAMETERS
 from egm_ros.launching import endings
 from egm_ros.launching.arguments import Argument, parameter, typed
 from egm_ros.launching.grounding import COMMON, PARAMETERS, SHARE, Robot
-from egm_ros.stream_interface import CAMERA_PARAMETERS
 
 CAMERA = {spec.name: spec for spec in CAMERA_PARAMETERS}
 # The demonstration has one camera and one phrase; the words of `transport` are those that all nodes know.

@@ -11,13 +11,13 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from egm_ros.common.notices import LOGGER
+from egm_ros.interface.settings import GROUNDING
 from egm_ros.launching import endings
 from egm_ros.launching.arguments import BOOLEAN, Argument, listed, namespace_name, parameter, truth, typed
 from egm_ros.launching.parameter_file import ParameterFile
 from egm_ros.launching.topics import Topics
 from egm_ros.launching.viewer import viewer
-from egm_ros.notices import LOGGER
-from egm_ros.parameters import GROUNDING
 
 SHARE = FindPackageShare("egm_ros")
 # Seconds; the node waits that long for its engine's end, a large model's memory takes its time to be freed.

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from egm_ros.parameter_tables import EVERY, TABLES
-from egm_ros.parameters import unknown
+from egm_ros.interface.parameter import unknown
+from egm_ros.interface.tables import EVERY, TABLES
 
 PARAMETERS = "ros__parameters"
 # Of a node's name in a section: one token, any number of them.

@@ -62,6 +62,7 @@ LAYERS = {
     "grounder": 6,
     "ground": 7,
     "serve": 7,
+    "supervise": 7,
     "propagation": 7,
     "lifting": 7,
     "scenes": 7,

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-collect_ignore_glob = ["test_*.py"] if importlib.util.find_spec("rclpy") is None else []
+collect_ignore_glob = ["*test_*.py"] if importlib.util.find_spec("rclpy") is None else []
 
 
 def _claim_domain() -> tuple[int, Any]:

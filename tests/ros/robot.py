@@ -20,6 +20,7 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState, GetState
+from processes import PATIENCE, descendants, wait_for
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -34,18 +35,6 @@ from egm_core.model_folder import ModelInfo, write_info
 ENGINE = Path(__file__).with_name("scripted_engine.py")
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = f"{sys.executable} {ENGINE} --port {{port}} --model {{model}}"
-PATIENCE = 30.0
-
-
-def wait_for(what: str, condition: Callable[[], Any], timeout: float = PATIENCE) -> Any:
-    """Wait until a condition gives something true and return that; fail by name after the timeout."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.002)
-    raise AssertionError(f"{what}: not within {timeout:g} s")
 
 
 def hold(what: str, condition: Callable[[], Any], seconds: float) -> None:
@@ -57,24 +46,6 @@ def hold(what: str, condition: Callable[[], Any], seconds: float) -> None:
     while time.monotonic() < deadline:
         assert condition(), f"{what}: did not hold for {seconds:g} s"
         time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process exists and is more than a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def descendants(pid: int) -> list[int]:
-    """List the processes below a process, children first."""
-    try:
-        found = [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-                 for child in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return found + [below for child in found for below in descendants(child)]
 
 
 def folder_of(folder: Path, *tasks: Any) -> Path:
@@ -95,7 +66,7 @@ def scripted(pid: int) -> list[int]:
             return ""
 
     commands = {child: command(child) for child in descendants(pid)}
-    return [child for child, words in commands.items() if ENGINE.name in words and "engine_guard" not in words]
+    return [child for child, words in commands.items() if ENGINE.name in words and "supervise/guard" not in words]
 
 
 def url_of(engine: int) -> str:

@@ -1,0 +1,1 @@
+"""Supervision of engine processes: started, watched, and replaced when they die or hang."""

@@ -1,0 +1,1 @@
+"""The camera: clips, folders, videos, bags, webcams and rendered scenes as image topics."""

@@ -1,0 +1,1 @@
+"""What every node needs: parameters, quality of service, publishers, messages, logging, and its end."""

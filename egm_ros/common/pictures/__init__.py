@@ -1,0 +1,1 @@
+"""Image messages: their encodings, decoding, and advice on what they cost."""

@@ -1,0 +1,57 @@
+"""Runs a node as a process: starts it, spins it, and ends quietly when it is told to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from egm_ros.common.python_log import python_log
+from egm_ros.common.stopping import StopRequest, busy
+from egm_ros.common.usage import answered
+from egm_ros.interface.parameter import ParameterSpec
+
+
+def run(
+    make: type[Node],
+    arguments: list[str] | None,
+    parameters: Sequence[ParameterSpec],
+    failures: tuple[type[Exception], ...] = (ValueError,),
+    done: Callable[[Any], bool] = lambda node: False,
+) -> int:
+    """Spin a node until it is `done` or told to stop; a failure it names itself is printed, and the result is 2.
+
+    `--help` prints the docstring of the node's module and its parameters, and starts nothing.
+    """
+    status = answered(sys.modules[make.__module__].__doc__ or "", parameters, arguments)
+    if status is not None:
+        return status
+    stop = StopRequest()
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    with python_log() as log:
+        try:
+            node = make()
+        except failures as error:
+            print(f"{make.__name__}: {error}", file=sys.stderr)
+            rclpy.shutdown()
+            return 2
+        log.belong_to(node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        try:
+            with stop.waking(busy(executor)):
+                while not stop and not done(node):
+                    executor.spin_once()
+            return 0
+        except failures as error:
+            print(f"{node.get_name()}: {error}", file=sys.stderr)
+            return 2
+        finally:
+            executor.shutdown()
+            node.destroy_node()
+            rclpy.shutdown()

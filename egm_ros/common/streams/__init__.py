@@ -1,0 +1,1 @@
+"""Input topics: their stamps, their silence, and one way to follow several."""

@@ -1,0 +1,1 @@
+"""The grounding node: an instruction and camera images in, visible and amodal boxes out."""

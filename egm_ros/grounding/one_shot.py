@@ -1,0 +1,78 @@
+"""What ~/ground_once returns: the answer for each camera as the JSON of `python -m egm_core.ground`, and more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from egm_core.grounder import Grounding
+from egm_core.supervise.link import EngineState
+from egm_ros.common.messages import stamp_text
+from egm_ros.grounding.orders import Order
+from egm_ros.grounding.outcomes import Result, judge, remedied, within
+from egm_ros.interface.settings import Settings
+
+Entry = dict[str, Any]
+
+
+def obstacle(node: str, active: bool, instruction: str, states: Sequence[EngineState]) -> Grounding | None:
+    """Say why nothing can be asked at all now, and what to do about it; None where it can."""
+    if not active:
+        return failure("not_active", f"the node is not active; activate it: ros2 lifecycle set {node} activate")
+    if not instruction:
+        return failure("no_instruction", "there is no instruction; publish one, or set default_instruction")
+    state = next((state for state in states if state.state != "ready"), None)
+    if state is not None:
+        return failure("engine_not_ready", f"{state.words}; wait until ~/status says engine_ready")
+    return None
+
+
+def failure(reason: str, detail: str) -> Grounding:
+    """Make an answer that is none; `detail` names the remedy."""
+    return Grounding("error", reason, detail)
+
+
+def conclude(result: Result, elapsed: float, age: float, settings: Settings) -> Grounding:
+    """Decide what a result is worth, as for the topics; without boxes where it is worth nothing.
+
+    `elapsed` counts seconds since the query started, `age` since the image's stamp.
+    """
+    result = within(result, settings)
+    verdict = judge(result, result.order.epoch, "", elapsed, age, settings)
+    grounding = result.grounding or Grounding("error")
+    if verdict.outcome in ("found", "absent"):
+        return grounding
+    return replace(grounding, outcome="error", reason=verdict.reason, detail=remedied(verdict), visible=None,
+                   amodal=None)
+
+
+def entry(
+    camera: str, topic: str, model: str, order: Order, grounding: Grounding, result: Result | None = None,
+    age: float = 0.0,
+) -> Entry:
+    """Lay out the answer for a camera; without a `result` no image was asked about. `age` is the image's in seconds."""
+    header = result.frame.message.header if result is not None else None
+    width, height = result.size if result is not None else (0, 0)
+    return {
+        "instruction": order.instruction,
+        "camera": camera,
+        "image": topic,
+        "stamp": stamp_text(header),
+        "frame_id": header.frame_id if header is not None else "",
+        "age_ms": 1000.0 * age,
+        "width": width,
+        "height": height,
+        "model": model,
+        **asdict(grounding),
+    }
+
+
+def written(entries: Sequence[Entry]) -> tuple[bool, str]:
+    """Write the entries for the service's response: whether every one was answered, and the JSON.
+
+    The one camera without a name gives its entry itself, named ones give a list.
+    """
+    content = entries[0] if len(entries) == 1 and not entries[0]["camera"] else list(entries)
+    return all(each["outcome"] != "error" for each in entries), json.dumps(content, ensure_ascii=False)

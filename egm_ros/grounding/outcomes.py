@@ -1,0 +1,113 @@
+"""What becomes of an answer: found, absent, stale or error, decided at the moment of publishing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from egm_core.grounder import Grounding
+from egm_core.score_bound import LOW_SCORE, bounded, held_against_raw
+from egm_ros.grounding.orders import Order
+from egm_ros.grounding.queries.mailbox import Frame
+from egm_ros.interface.settings import Settings
+
+Outcome = Literal["found", "absent", "stale", "error", ""]
+
+EXPLANATIONS = {
+    "instruction_changed": "the instruction changed while the engine worked",
+    "disabled": "querying was disabled while the engine worked",
+    "deactivated": "the node was deactivated while the engine worked",
+    "reset": "the instruction was reset while the engine worked",
+    "query_timeout": "the answer took longer than query_timeout",
+    "max_result_age": "the image is older than max_result_age",
+    "time_went_back": "time went back on the camera's topic while the engine worked",
+}
+REMEDIES = {
+    "query_timeout": "raise query_timeout or lower max_pixels",
+    "max_result_age": "see why images come late, or raise max_result_age",
+    "cancelled": "the node was deactivated meanwhile; activate it and call again",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One query as the worker hands it back: an answer, or the reason why there is none.
+
+    Times are milliseconds; `started` is monotonic seconds.  `size` is the decoded image's width and height in pixels.
+    """
+
+    order: Order
+    frame: Frame
+    started: float
+    queue_ms: float
+    grounding: Grounding | None = None
+    reason: str = ""
+    detail: str = ""
+    size: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An outcome and its reason, with a sentence for a person; `doubtful`: it works, but look at it.
+
+    `kind` is what it is counted as: a box that was taken back is not one that the model called absent.
+    """
+
+    outcome: Outcome
+    reason: str
+    message: str
+    doubtful: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The outcome, or why an answer was taken back."""
+        return self.reason if self.outcome == "absent" and self.reason else self.outcome
+
+
+def remedied(verdict: Verdict) -> str:
+    """Say what was wrong and what helps."""
+    remedy = REMEDIES.get(verdict.reason, "")
+    return f"{verdict.message}; {remedy}" if remedy and remedy not in verdict.message else verdict.message
+
+
+def within(result: Result, settings: Settings) -> Result:
+    """Take a found box back whose score is below `min_score`; call it before an answer is judged and published."""
+    if result.grounding is None:
+        return result
+    return replace(result, grounding=bounded(result.grounding, settings.min_score))
+
+
+def judge(
+    result: Result, epoch: int, void: str, elapsed: float, age: float, settings: Settings
+) -> Verdict:
+    """Decide what a result is worth now.
+
+    `epoch` is the order in force and `void` the reason for the last change of it; `elapsed` counts seconds since the
+    query started, `age` since the image's stamp.
+    """
+
+    def stale(reason: str) -> Verdict:
+        return Verdict("stale", reason, EXPLANATIONS.get(reason, reason))
+
+    if result.order.epoch != epoch:
+        return stale(void)
+    if result.reason == "time_went_back":
+        return stale(result.reason)
+    grounding = result.grounding
+    reason = result.reason or (grounding.reason if grounding and grounding.outcome == "error" else "")
+    if reason == "timeout" or (not result.reason and elapsed > settings.query_timeout):
+        limit = f" ({elapsed:.3g} of {settings.query_timeout:g} s)"
+        return Verdict("stale", "query_timeout", EXPLANATIONS["query_timeout"] + limit)
+    too_old = bool(settings.max_result_age) and age > settings.max_result_age
+    if reason == "max_result_age" or (not reason and too_old):
+        limit = f"{EXPLANATIONS['max_result_age']} ({settings.max_result_age:g} s)"
+        return Verdict("stale", "max_result_age", f"{limit}: {age:.3g} s"
+                       + ("; with a bag or a simulation, set use_sim_time" if age > 3600.0 else ""))
+    if grounding is None or grounding.outcome == "error":
+        detail = result.detail or (grounding.detail if grounding else "")
+        return Verdict("error", reason or "no_answer", detail or f"no usable answer: {reason}")
+    if grounding.outcome == "absent":
+        return Verdict("absent", grounding.reason,
+                       grounding.detail or f"nothing in the image fits: {result.order.instruction}",
+                       grounding.reason == LOW_SCORE and held_against_raw(grounding))
+    return Verdict("found", "", f"found: {result.order.instruction}")

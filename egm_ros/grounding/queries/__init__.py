@@ -1,0 +1,1 @@
+"""Queries of the engine: whose image is next, and who asks."""

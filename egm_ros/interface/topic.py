@@ -1,0 +1,45 @@
+"""What a topic and a service of a node is; the tables of this package list them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+IMAGE_TYPE = "sensor_msgs/msg/Image"
+COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
+BOXES_TYPE = "vision_msgs/msg/Detection2DArray"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: its name, type, direction, quality of service and meaning.
+
+    In a name, `<cam>` stands for a camera's name where `cameras` gives one, and vanishes otherwise.
+    """
+
+    name: str
+    type: str
+    direction: Literal["in", "out"]
+    description: str
+    reliable: bool = True
+    latched: bool = False
+    depth: int = 1
+
+    def of(self, camera: str) -> str:
+        """Give the topic's name for a camera; an empty name is the one camera without a name."""
+        return self.name.replace("<cam>/", f"{camera}/" if camera else "")
+
+    @property
+    def quality(self) -> str:
+        """Say the quality of service in words."""
+        reliability = "reliable" if self.reliable else "best effort"
+        return f"{reliability}, {'transient local' if self.latched else 'volatile'}, last {self.depth}"
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service: its name, type and meaning."""
+
+    name: str
+    type: str
+    description: str

@@ -1,0 +1,1 @@
+"""The lifting node: boxes and depth in, boxes in space out."""

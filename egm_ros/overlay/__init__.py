@@ -1,0 +1,1 @@
+"""The overlay: images with their boxes drawn."""

@@ -1,0 +1,257 @@
+"""Draws the boxes into the camera's pictures: visible solid, amodal dashed. It works only while someone looks.
+
+With `propagated` the boxes of the propagation node stand beside the answer's, which are as old as the engine took.
+
+    python -m egm_ros.overlay --ros-args -r image:=/camera/image
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray
+
+from egm_core.boxes import Box
+from egm_core.draw import NOW_AMODAL, NOW_VISIBLE, draw
+from egm_core.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
+from egm_core.picture_memory import PictureMemory
+from egm_ros.common.node_parameters import declare, watch
+from egm_ros.common.notices import Notices
+from egm_ros.common.pictures import images
+from egm_ros.common.pictures.images import ImageError
+from egm_ros.common.pictures.report import PictureReport
+from egm_ros.common.process import run
+from egm_ros.common.qos import profile
+from egm_ros.common.streams.inputs import Inputs
+from egm_ros.common.streams.stamps import StampReport
+from egm_ros.interface import overlay as interface
+from egm_ros.interface.topic import Topic
+
+LOOK_PERIOD = 0.2
+# Without a clock nobody knows which picture an answer was for.
+INSTEAD = "boxes are drawn into the picture that is newest when they come"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A message of the camera, and its moment."""
+
+    moment: Stamp
+    message: Any
+
+
+class OverlayNode(Node):
+    """Publishes the camera's pictures with the grounding node's boxes in them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("overlay", **options)
+        self._values = declare(self, interface.OVERLAY_PARAMETERS)
+        watch(self, interface.OVERLAY_PARAMETERS, lambda changed: "", self._change)
+        self._forget()
+        self._instruction: str | None = None
+        self._notices = Notices(self.get_logger())
+        self._drawn = PictureReport(self._notices)
+        self._image = self._publisher(Image, interface.OVERLAY_IMAGE)
+        self._compressed = self._publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
+        self._inputs = Inputs(self, self._notices)
+        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.OVERLAY_IMAGE_IN.name), INSTEAD)
+        self.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    @property
+    def working(self) -> bool:
+        """Whether someone looks, and so the inputs are subscribed."""
+        return bool(self._inputs)
+
+    def _change(self, changed: dict[str, Any]) -> None:
+        self._values.update(changed)
+        pictures = self._join.pictures
+        pictures.seconds, pictures.limit = self._kept, self._values["memory"] * 10**6
+
+    @property
+    def _kept(self) -> float:
+        """How long pictures wait for their answer (seconds): not at all where a later one may not come before them."""
+        return self._values["buffer"] if self._values["show"] in ("answered", "mixed") else 0.0
+
+    def _pack(self, message: Any) -> Any | None:
+        """Make a picture small that may have to wait for long."""
+        if not hasattr(message, "encoding"):
+            return message
+        try:
+            image = images.decode(message, quick=True)
+            return images.encode_compressed(image, message.header, self._values["jpeg_quality"])
+        except ImageError as error:
+            self._refuse(error)
+            return None
+
+    def _refuse(self, error: ImageError) -> None:
+        topic = self._inputs.name(interface.OVERLAY_IMAGE_IN)
+        self._notices.seldom(error.reason, f"cannot draw what comes on {topic}: {error}")
+
+    def _forget(self) -> None:
+        """Begin from nothing."""
+        memory = PictureMemory(self._kept, self._values["memory"] * 10**6, self._pack)
+        self._join, self._carried = Join(self._kept, memory), Pairs()
+        self._forget_shown()
+
+    def _forget_shown(self) -> None:
+        self._now: Answer | None = None
+        self._waiting: Picture | None = None
+        self._shown: Stamp | None = None
+
+    def _publisher(self, kind: Any, topic: Topic) -> Any:
+        options = QoSOverridingOptions.with_default_policies()
+        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
+
+    def _look(self) -> None:
+        """Subscribe the inputs when the first onlooker comes, and leave them when the last one goes."""
+        watched = bool(self._image.get_subscription_count() or self._compressed.get_subscription_count())
+        if watched and not self._inputs:
+            picture = CompressedImage if self._values["transport"] == "compressed" else Image
+            entries = (
+                (picture, interface.OVERLAY_IMAGE_IN, self._on_image),
+                (Detection2DArray, interface.OVERLAY_VISIBLE, lambda array: self._on_boxes(array, "visible")),
+                (Detection2DArray, interface.OVERLAY_AMODAL, lambda array: self._on_boxes(array, "amodal")),
+                (String, interface.OVERLAY_INSTRUCTION, self._on_instruction),
+            )
+            if self._values["propagated"]:
+                entries += (
+                    (Detection2DArray, interface.OVERLAY_NOW_VISIBLE, lambda array: self._on_now(array, "visible")),
+                    (Detection2DArray, interface.OVERLAY_NOW_AMODAL, lambda array: self._on_now(array, "amodal")),
+                )
+            for kind, topic, callback in entries:
+                self._inputs.listen(kind, topic, callback, steady=topic is interface.OVERLAY_IMAGE_IN)
+            self.get_logger().debug("someone looks at the pictures: listens and draws")
+        elif not watched and self._inputs:
+            self._inputs.leave()
+            self.get_logger().debug("nobody looks at the pictures: rests")
+            self._forget()
+
+    def _on_instruction(self, message: String) -> None:
+        """Leave the boxes of an earlier instruction; at the start the latched one may come after its answer."""
+        changed = self._instruction is not None and message.data != self._instruction
+        self._instruction = message.data
+        answer = self._join.newest
+        if not message.data or (changed and answer is not None and label_of(answer.visible) != message.data):
+            self._join.forget()
+
+    def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
+        """Draw an answer into its very picture, where the stamps of what is published may still go there."""
+        answer = self._join.add(kind, array)
+        self._stamps.boxes(array, self._join.timeline)
+        self._stamps.dropped(self._join.dropped())
+        if answer is None or self._values["show"] == "live":
+            return
+        message = self._join.pictures.at(answer.stamp)
+        if message is None and self._kept:
+            fate = self._join.pictures.fate(answer.stamp)
+            self._notices.seldom("gone", f"an answer is not drawn: {fate}")
+        elif message is not None:
+            picture = Picture(answer.stamp, message)
+            if self._waiting is not None and self._waiting.moment == answer.stamp:
+                self._waiting = None
+            self._show(picture, answer, self._now_of(picture))
+
+    def _on_image(self, message: Any) -> None:
+        own, seen = self._join.picture(message), self._join.seen
+        if seen is None:
+            return
+        self._stamps.note(seen, self._join.timeline)
+        self._stamps.dropped(self._join.dropped())
+        if seen.anew:
+            self._carried.go_back(seen.moment)
+            self._forget_shown()
+        picture = Picture(seen.moment, message)
+        self._show_waiting()
+        if own is not None:
+            self._show(picture, own)
+        elif self._values["show"] != "answered":
+            self._waiting = picture
+            if not self._values["propagated"] or self._now_of(picture) is not None:
+                self._show_waiting()
+
+    def _on_now(self, array: Detection2DArray, kind: Kind) -> None:
+        """Show the picture that waits for these very boxes."""
+        now = self._carried.add(kind, array)
+        self._stamps.dropped(self._carried.dropped())
+        if now is not None:
+            self._now = now
+        if self._waiting is not None and self._now_of(self._waiting) is not None:
+            self._show_waiting()
+
+    def _now_of(self, picture: Picture) -> Answer | None:
+        """Give the propagated boxes of a picture, once both arrays are here."""
+        now = self._now
+        return now if now is not None and now.stamp == stamp_of(picture.message) else None
+
+    def _show_waiting(self) -> None:
+        """Show the picture that waits, if there is one, with the newest answer so far and what was carried to it."""
+        picture, self._waiting = self._waiting, None
+        if picture is None:
+            return
+        newest = self._join.newest
+        age = (picture.moment - newest.stamp) / 1e9 if newest is not None else 0.0
+        self._show(picture, newest if 0.0 <= age <= self._values["max_age"] else None, self._now_of(picture))
+
+    def _show(self, picture: Picture, answer: Answer | None, now: Answer | None = None) -> None:
+        if self._values["show"] != "mixed" and self._shown is not None and picture.moment < self._shown:
+            return
+        self._shown = picture.moment
+        header = picture.message.header
+        try:
+            image = images.decode(picture.message, quick=True)
+        except ImageError as error:
+            self._refuse(error)
+            return
+        scale = self._values["scale"]
+        if scale > 1:
+            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+        if now is not None:
+            pair = boxes_in(now.visible, scale), boxes_in(now.amodal, scale)
+            image = draw(image, *pair, colors=(NOW_VISIBLE, NOW_AMODAL))
+        if answer is not None:
+            age = (picture.moment - answer.stamp) / 1e9
+            image = drawn(image, answer, age, self._instruction or "", scale)
+        if self._image.get_subscription_count():
+            self._image.publish(images.encode(image, header))
+            self._drawn.size(image.nbytes)
+        if self._compressed.get_subscription_count():
+            quality = self._values["jpeg_quality"]
+            self._compressed.publish(images.encode_compressed(image, header, quality))
+
+
+def label_of(array: Detection2DArray | None) -> str:
+    """Give the instruction that boxes answer; empty where there are none."""
+    results = array.detections[0].results if array is not None and array.detections else []
+    return str(results[0].hypothesis.class_id) if results else ""
+
+
+def boxes_in(array: Detection2DArray | None, scale: int) -> list[Box]:
+    """Give the boxes of an array in a picture that was enlarged."""
+    boxes = [box_of(entry) for entry in array.detections] if array is not None else []
+    return [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in boxes]
+
+
+def drawn(image: images.RGB, answer: Answer, age: float, instruction: str, scale: int = 1) -> images.RGB:
+    """Draw an answer with its instruction, score and age (seconds; 0 where it is the picture's own) into a picture."""
+    label = label_of(answer.visible)
+    if label:
+        text = f"{label} {answer.visible.detections[0].results[0].hypothesis.score:.2f}"
+    else:
+        text = f"absent: {instruction}"
+    if age > 0:
+        text += f", {age:.1f} s ago"
+    return draw(image, boxes_in(answer.visible, scale), boxes_in(answer.amodal, scale), text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the overlay until it is told to stop; 2 for a bad parameter."""
+    return run(OverlayNode, arguments, interface.OVERLAY_PARAMETERS)
+

@@ -1,0 +1,1 @@
+"""The propagation node: boxes of answers, carried to the newest image."""

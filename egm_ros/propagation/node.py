@@ -1,0 +1,324 @@
+"""Publishes boxes that are valid now: carries the grounding node's answers to each new camera image.
+
+    python -m egm_ros.propagation --ros-args -r image:=/camera/image -p max_propagation:=2.0
+
+An answer is for an image that is as old as the engine took. This node keeps small images, follows the object from
+that image to the newest, and then from image to image until the next answer comes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header, String
+from vision_msgs.msg import Detection2DArray
+
+from egm_core.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of
+from egm_core.propagation import FrameBuffer, Limits, Track, begin, propagate
+from egm_ros.common.messages import detection
+from egm_ros.common.node_parameters import declare, watch
+from egm_ros.common.notices import Notices
+from egm_ros.common.pictures.images import ImageError
+from egm_ros.common.process import run
+from egm_ros.common.qos import profile
+from egm_ros.common.streams.inputs import Inputs
+from egm_ros.common.streams.stamps import StampReport
+from egm_ros.interface import propagation as interface
+from egm_ros.interface.topic import Topic
+from egm_ros.propagation.small_frames import small_frame
+from egm_ros.propagation.status import Outcome, Verdict, dropped, losses, status_of
+
+# The image of an answer may have got lost on its way here; its neighbour serves as well.
+SLACK = 0.05
+# How often is looked after an answer that waits (seconds).
+PERIOD = 0.25
+# Without a clock nobody knows which image an answer was for.
+INSTEAD = "an answer is taken for the newest image's, so that boxes lag by the engine's time"
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """An answer that waits for its image or its instruction since a time (monotonic seconds)."""
+
+    answer: Answer
+    since: float
+
+
+@dataclass(frozen=True, eq=False)
+class Carried:
+    """One box pair under way: its id and class_id, and its track.
+
+    `amodal_score` is a factor on the track's score: the two boxes of an answer have scores of their own.
+    """
+
+    identity: str
+    label: str
+    track: Track
+    amodal_score: float = 1.0
+
+
+class PropagationNode(Node):
+    """Carries answers to the newest image; the state is the images of late, and the boxes under way."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("propagation", **options)
+        self._values = declare(self, interface.PROPAGATION_PARAMETERS)
+        watch(self, interface.PROPAGATION_PARAMETERS, lambda changed: "", self._change)
+        self._frames = FrameBuffer(self._values["buffer"], self._values["memory"] * 10**6)
+        self._headers: dict[int, Header] = {}
+        self._feed = Feed()
+        self._waiting: Waiting | None = None
+        self._carried: tuple[Carried, ...] = ()
+        self._origin, self._start = Header(), 0
+        self._unreadable: dict[str, str] = {}
+        self._instruction: str | None = None
+        self._told = 0
+        self._notices = Notices(self.get_logger())
+        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE_IN.name), INSTEAD)
+        self._visible = self._publisher(Detection2DArray, interface.VISIBLE)
+        self._amodal = self._publisher(Detection2DArray, interface.AMODAL)
+        self._lost = self._publisher(String, interface.LOST)
+        self._status = self._publisher(DiagnosticStatus, interface.STATUS)
+        self._inputs = Inputs(self, self._notices, self._on_silence)
+        picture = CompressedImage if self._values["transport"] == "compressed" else Image
+        listen = self._inputs.listen
+        listen(picture, interface.IMAGE_IN, self._on_image, steady=True)
+        listen(Detection2DArray, interface.VISIBLE_IN, lambda array: self._on_boxes(array, "visible"))
+        listen(Detection2DArray, interface.AMODAL_IN, lambda array: self._on_boxes(array, "amodal"))
+        listen(String, interface.INSTRUCTION_IN, self._on_instruction)
+        self.create_timer(PERIOD, self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    @property
+    def carried(self) -> tuple[Carried, ...]:
+        """The boxes under way."""
+        return self._carried
+
+    @property
+    def _age(self) -> float:
+        """Seconds from the image of the answer that is carried to the newest one."""
+        newest = self._frames.newest
+        return (newest.stamp - self._start) / 1e9 if newest is not None else 0.0
+
+    @property
+    def _limits(self) -> Limits:
+        values = self._values
+        return Limits(values["max_propagation"], values["half_life"], values["min_support"], values["coast"])
+
+    def _change(self, changed: dict[str, Any]) -> None:
+        self._values.update(changed)
+        self._frames.seconds, self._frames.limit = self._values["buffer"], self._values["memory"] * 10**6
+
+    def _publisher(self, kind: Any, topic: Topic) -> Any:
+        options = QoSOverridingOptions.with_default_policies()
+        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
+
+    def _on_image(self, message: Any) -> None:
+        """Take one step with every box, and publish where they are in this very image."""
+        before = self._feed.newest
+        seen = self._feed.see(message)
+        self._stamps.note(seen, self._feed.timeline)
+        if seen.anew:
+            self._forget(message.header)
+        self._tell_dropped()
+        newest = self._feed.newest
+        if newest is not None and (seen.anew or newest is not before):
+            self._wait(newest)
+        try:
+            frame = small_frame(message, self._values["width"])
+        except ImageError as error:
+            self._unreadable = {error.reason: f"images cannot be read: {error}"}
+            topic = self._inputs.name(interface.IMAGE_IN)
+            self._notices.seldom(error.reason, f"cannot follow anything on {topic}: {error}")
+            return
+        self._unreadable = {}
+        frame = replace(frame, stamp=seen.moment)
+        if not self._frames.add(frame):
+            self._notices.seldom(
+                "older", "an image is left out, for it is no newer than the one before: are there two cameras on"
+                f" {self._inputs.name(interface.IMAGE_IN)}?", seconds=30.0)
+            return
+        self._headers = {stamp: header for stamp, header in self._headers.items() if self._frames.at(stamp)}
+        self._headers[frame.stamp] = message.header
+        if self._adopt():
+            return
+        self._carry([self._step(entry, [frame]) for entry in self._carried], message.header)
+
+    def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
+        answer = self._feed.add(kind, array)
+        self._stamps.boxes(array, self._feed.timeline)
+        self._tell_dropped()
+        if answer is not None:
+            self._wait(answer)
+            self._adopt()
+
+    def _on_instruction(self, message: String) -> None:
+        """Drop the boxes of an earlier instruction at once; an answer to the new one may be here already."""
+        self._instruction = message.data
+        if any(entry.label != message.data for entry in self._carried):
+            now = f"the instruction is {message.data!r} now" if message.data else "no instruction is served any more"
+            self._end(self._newest_header(), {"new_instruction": now})
+        self._adopt()
+
+    def _on_silence(self, topic: str, text: str) -> None:
+        """Say that boxes stay where they were, for want of images."""
+        if self._carried and topic == interface.IMAGE_IN.name:
+            carried = len(self._carried)
+            self._tell(self._origin, Verdict("found", {"no_picture": text}, carried, carried, self._age))
+
+    def _on_tick(self) -> None:
+        """Give up on what has waited too long, and say so."""
+        self._feed.expire()
+        self._tell_dropped()
+        waiting = self._waiting
+        if waiting is not None and time.monotonic() - waiting.since > PATIENCE:
+            self._waiting = None
+            self._refuse(waiting.answer, self._obstacle(waiting.answer))
+
+    def _wait(self, answer: Answer) -> None:
+        """Let an answer wait; the one that waits still is for an earlier image, and there is no use in it any more."""
+        if self._waiting is not None and self._waiting.answer is not answer:
+            self._refuse(self._waiting.answer, {"late": LATE})
+        self._waiting = Waiting(answer, time.monotonic())
+
+    def _obstacle(self, answer: Answer) -> dict[str, str]:
+        """Say why an answer has to wait; empty where nothing is in its way."""
+        strange = sorted({label_of(entry) for entry in answer.visible.detections} - {self._instruction})
+        if self._instruction is not None and strange:
+            topic = self.resolve_topic_name(interface.INSTRUCTION_IN.name)
+            return {"other_instruction": f"the boxes are of {strange[0]!r}, but {topic} says {self._instruction!r}"}
+        newest = self._frames.newest
+        if newest is None:
+            silence = self._inputs.silence(interface.IMAGE_IN.name, 0.0)
+            return self._unreadable or {"no_picture": silence or "no image has come that could be followed"}
+        if newest.stamp < answer.stamp:
+            return self._unreadable or {"no_picture": "no image as new as the answer's has come"}
+        return {}
+
+    def _adopt(self) -> bool:
+        """Begin anew from the answer that waits, once its image and its instruction are here; say whether it was."""
+        if self._waiting is None or self._obstacle(self._waiting.answer):
+            return False
+        answer, self._waiting = self._waiting.answer, None
+        start = self._frames.near(answer.stamp, SLACK)
+        if start is None:
+            self._refuse(answer, {"no_picture": self._frames.fate(answer.stamp)})
+            return False
+        later = self._frames.after(start.stamp, self._values["replay_frames"])
+        whole = {entry.id: entry for entry in answer.amodal.detections}
+        begun = []
+        for entry in answer.visible.detections:
+            amodal = whole.get(entry.id)
+            score = score_of(entry)
+            track = begin(start, box_of(entry), box_of(amodal) if amodal is not None else None, score)
+            share = score_of(amodal) / score if amodal is not None and score > 0 else 1.0
+            begun.append(self._step(Carried(entry.id, label_of(entry), track, share), later))
+        self._origin, self._start = answer.visible.header, start.stamp
+        self._carry(begun, self._newest_header(), fresh=True)
+        return True
+
+    def _step(self, entry: Carried, frames: list[Any]) -> Carried:
+        track = propagate(entry.track, frames, self._limits)
+        return Carried(entry.identity, entry.label, track, entry.amodal_score)
+
+    def _carry(self, entries: list[Carried], header: Header | None, fresh: bool = False) -> None:
+        """Publish where boxes are now; those that were lost end and ask for a new answer. Tell what has changed."""
+        had = bool(self._carried)
+        lost = [entry for entry in entries if entry.track.lost]
+        self._carried = tuple(entry for entry in entries if not entry.track.lost)
+        for label in sorted({entry.label for entry in lost}):
+            self._lost.publish(String(data=label))
+        if self._carried:
+            self._publish(header)
+        elif had:
+            self._publish_end(header)
+        if fresh or lost:
+            outcome: Outcome = "found" if self._carried else "error" if fresh else "ended"
+            reasons = losses((entry.track for entry in lost), self._age, self._values["max_propagation"])
+            outcome = outcome if entries else "absent"
+            self._tell(self._origin, Verdict(outcome, reasons, len(entries), len(self._carried), self._age))
+
+    def _publish(self, header: Header | None) -> None:
+        """Publish once for an image, whoever asks: a new answer may come after the old one's step."""
+        newest = self._frames.newest
+        if newest is None or header is None or newest.stamp == self._told:
+            return
+        self._told = newest.stamp
+        visible, amodal = Detection2DArray(header=header), Detection2DArray(header=header)
+        for entry in self._carried:
+            track = entry.track
+            name = (entry.identity,)
+            visible.detections.append(detection(header, *name, track.visible, entry.label, track.score))
+            if track.amodal is not None:
+                score = min(1.0, track.score * entry.amodal_score)
+                amodal.detections.append(detection(header, *name, track.amodal, entry.label, score))
+        self._visible.publish(visible)
+        self._amodal.publish(amodal)
+
+    def _end(self, header: Header | None, reasons: dict[str, str]) -> None:
+        """Drop the boxes and say so, once."""
+        ended, self._carried = self._carried, ()
+        self._publish_end(header)
+        self._tell(self._origin, Verdict("ended", reasons, len(ended), 0, self._age))
+
+    def _publish_end(self, header: Header | None) -> None:
+        if header is not None:
+            self._visible.publish(Detection2DArray(header=header))
+            self._amodal.publish(Detection2DArray(header=header))
+
+    def _refuse(self, answer: Answer, reasons: dict[str, str]) -> None:
+        """Say why an answer cannot be carried; the boxes under way go on."""
+        objects = len(answer.visible.detections)
+        self._tell(answer.visible.header, Verdict("error", reasons, objects))
+
+    def _tell_dropped(self) -> None:
+        """Say what arrays of boxes were dropped before they became an answer."""
+        entries = self._feed.dropped()
+        self._stamps.dropped(entries)
+        for entry in entries:
+            verdict = Verdict("error", dropped(entry), len(entry.array.detections))
+            self._status.publish(status_of(self.get_fully_qualified_name(), entry.array.header, verdict))
+
+    def _tell(self, header: Header, verdict: Verdict) -> None:
+        self._status.publish(status_of(self.get_fully_qualified_name(), header, verdict))
+        self.get_logger().debug(f"{verdict.outcome}: {verdict.message}; {verdict.carried} of {verdict.objects} boxes"
+                                f" are carried on, {verdict.age:.2f} s after the answer's image")
+        if verdict.level != DiagnosticStatus.OK:
+            self._notices.seldom(tuple(verdict.reasons), verdict.message)
+
+    def _forget(self, header: Header) -> None:
+        """Begin from nothing: what was before has nothing to do with what comes."""
+        reasons = {"time_went_back": BACK}
+        if self._carried:
+            self._end(header, reasons)
+        if self._waiting is not None and self._waiting.answer is not self._feed.newest:
+            self._refuse(self._waiting.answer, reasons)
+        self._frames.clear()
+        self._headers.clear()
+        self._waiting, self._told = None, 0
+
+    def _newest_header(self) -> Header | None:
+        newest = self._frames.newest
+        return self._headers.get(newest.stamp) if newest is not None else None
+
+
+def label_of(entry: Any) -> str:
+    """Give the instruction that a detection answers."""
+    return str(entry.results[0].hypothesis.class_id) if entry.results else ""
+
+
+def score_of(entry: Any) -> float:
+    """Give a detection's score."""
+    return float(entry.results[0].hypothesis.score) if entry.results else 0.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the node until it is told to stop; 2 for a bad parameter."""
+    return run(PropagationNode, arguments, interface.PROPAGATION_PARAMETERS)
+

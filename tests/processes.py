@@ -1,0 +1,39 @@
+"""What tests ask about processes and time, with or without ROS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0
+
+
+def wait_for(what: str, condition: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+    """Wait until a condition gives something true and return that; fail by name after the timeout."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.002)
+    raise AssertionError(f"{what}: not within {timeout:g} s")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is more than a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def descendants(pid: int) -> list[int]:
+    """List the processes below a process, children first."""
+    try:
+        found = [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
+                 for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return found + [below for child in found for below in descendants(child)]

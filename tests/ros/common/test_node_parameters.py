@@ -1,0 +1,37 @@
+"""What ROS is told about each parameter."""
+
+import pytest
+
+pytest.importorskip("rclpy", reason="no ROS 2")
+
+import rclpy
+from rclpy.node import Node
+
+from egm_ros.common.node_parameters import declare, descriptor
+from egm_ros.interface.settings import GROUNDING
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.mark.parametrize("spec", GROUNDING, ids=lambda spec: spec.name)
+def test_a_descriptor_says_what_the_table_says(spec):
+    made = descriptor(spec)
+    assert made.description == spec.description
+    assert made.read_only != spec.live
+    ranges = [(limits.from_value, limits.to_value) for limits in [*made.floating_point_range, *made.integer_range]]
+    assert ranges == ([spec.range] if spec.range else [])
+    assert all(choice in made.additional_constraints for choice in spec.choices)
+
+
+def test_qualities_of_service_that_would_do_nothing_are_said(capfd):
+    names = ("qos_overrides./image.subscription.depth", "qos_overrides./parameter_events.publisher.depth")
+    context = rclpy.Context()
+    rclpy.init(args=["--ros-args", *(word for name in names for word in ("-p", f"{name}:=5"))], context=context)
+    node = Node("grounding", context=context)
+    try:
+        declare(node, GROUNDING)
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    said = capfd.readouterr().err
+    assert f"{names[0]} does nothing here" in said and names[1] not in said

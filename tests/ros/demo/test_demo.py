@@ -1,0 +1,164 @@
+"""The demonstration itself, as `make demo` runs it, and what it does when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
+
+from egm_core.boxes import iou
+from egm_ros.common.pictures.images import encode_compressed
+from egm_ros.demo import pictures, stage
+from egm_ros.demo.__main__ import line
+from egm_ros.demo.processes import ProcessDied, Processes
+from egm_ros.demo.robot import Robot, Row
+
+ROOT = Path(__file__).resolve().parents[3]
+
+pytestmark = pytest.mark.ros
+
+
+def demo(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "egm_ros.demo", "--out", str(out), *options]
+    return subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=150)
+
+
+def row(**fields: object) -> Row:
+    values = {
+        "stamp": 1,
+        "instruction": "the mug",
+        "outcome": "found",
+        "reason": "",
+        "visible": (0.0, 0.0, 10.0, 10.0),
+        "amodal": (0.0, 0.0, 20.0, 10.0),
+        "score": "0.875",
+        "total_ms": 512.4,
+        "reasoning": "",
+    }
+    return Row(**(values | fields))  # type: ignore[arg-type]
+
+
+def test_the_overlay_s_first_picture_of_a_stamp_is_kept_beside_its_last(domain: int) -> None:
+    """The first has the stale boxes and the carried ones, the last the answer for that very picture."""
+    robot = Robot()
+    other = rclpy.create_node("painter")
+    publisher = other.create_publisher(CompressedImage, "overlay/image/compressed", 50)
+    assert robot.spin_until(lambda: bool(publisher.get_subscription_count()), 20.0, lambda: None)
+    stamped = Header(stamp=Time(sec=7))
+    for level in (40, 200):
+        publisher.publish(encode_compressed(np.full((48, 64, 3), level, np.uint8), stamped))
+    stamp = 7 * 10**9
+
+    def changed() -> bool:
+        drawn = robot.drawn(stamp)
+        return drawn is not None and drawn.mean() > 150
+
+    arrived = robot.spin_until(changed, 20.0, lambda: None)
+    live = robot.live(stamp)
+    other.destroy_node()
+    robot.close()
+    assert arrived
+    assert live is not None
+    assert live.mean() < 60
+
+
+@pytest.mark.slow
+def test_it_shows_answers_and_leaves_pictures_and_no_process(domain: int, tmp_path: Path) -> None:
+    finished = demo(tmp_path, "--worlds", "tabletop", "--instructions", "2")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    asked = list(stage.kept_clips(["tabletop"])[0].instructions)[:2]
+    found = [text for text in finished.stdout.splitlines() if text.startswith(tuple(asked))]
+    assert len(found) >= 3
+    assert any(re.search(r" found +\[\d+ \d+ \d+ \d+\]", text) for text in found)
+    sheet = cv2.imread(str(tmp_path / "demo.png"))
+    assert sheet.shape[1] > 1000
+    assert sheet.std() > 20
+    beside = cv2.imread(str(tmp_path / "demo_now.png"))
+    assert beside.std() > 20
+    film = cv2.VideoCapture(str(tmp_path / "demo.mp4"))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) >= 30
+    arrived, frame = film.read()
+    assert arrived
+    assert frame.std() > 20
+    assert not [path for path in Path("/proc").glob("[0-9]*/environ") if f"ROS_DOMAIN_ID={domain}\0" in read(path)]
+
+
+def read(path: Path) -> str:
+    """Another process's environment; this test's own process, and those that end meanwhile, count as empty."""
+    try:
+        return "" if path.parent.name == str(os.getpid()) else "\0" + path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def test_a_process_that_dies_ends_it_with_1_and_its_log(domain: int, tmp_path: Path) -> None:
+    finished = demo(tmp_path, "--model", str(tmp_path / "nowhere"))
+    assert finished.returncode == 1
+    assert re.search(r"demo: (engine|grounding) ended with status", finished.stderr)
+    assert "nowhere" in finished.stderr
+
+
+def test_processes_are_watched_and_ended(tmp_path: Path) -> None:
+    processes = Processes(tmp_path)
+    processes.start("lasting", "http.server", "0", "--bind", "127.0.0.1")
+    processes.check()
+    processes.start("short", "json.tool", "--help")
+    with pytest.raises(ProcessDied, match=r"short ended with status 0[\s\S]*usage"):
+        while True:
+            processes.check()
+    processes.stop()
+    processes.check()
+
+
+def test_the_verdict_is_the_truth_of_that_very_picture() -> None:
+    (shown,) = stage.kept_clips(["street"])
+    image = cv2.imread(str(stage.CLIPS / "street" / "000.jpg"))[..., ::-1]
+    instruction, target = next((text, index) for text, index in shown.instructions.items() if index is not None)
+    visible, amodal = shown.truth[stage.digest(image)][target]
+    half = (visible[0], visible[1], visible[2], (visible[1] + visible[3]) / 2)
+    told = shown.verdict(row(instruction=instruction, visible=half, amodal=amodal), image)
+    assert told == f"{iou(half, visible):.2f} / 1.00"
+    assert shown.verdict(row(instruction=instruction, visible=half), None) == ""
+    assert shown.verdict(row(instruction=instruction, outcome="absent", visible=None), image) == "wrong"
+    assert shown.verdict(row(instruction=instruction, outcome="stale"), image) == ""
+    missing = next(text for text, index in shown.instructions.items() if index is None)
+    assert shown.verdict(row(instruction=missing, outcome="absent", visible=None), image) == "right"
+    assert shown.verdict(row(instruction=missing), image) == "wrong"
+
+
+def test_a_row_has_everything_in_its_place() -> None:
+    written = line(row(), "0.90 / 0.80")
+    assert re.match(r"the mug +found +\[0 0 10 10\] +\[0 0 20 10\] +0.875 +512  0.90 / 0.80$", written)
+    assert "stale (query_timeout)" in line(row(outcome="stale", reason="query_timeout", visible=None), "")
+
+
+def test_pictures_of_any_size_make_a_sheet_and_a_film(tmp_path: Path) -> None:
+    images = [np.full((90, 160, 3), 200, np.uint8), np.full((300, 100, 3), 60, np.uint8)]
+    pictures.contact_sheet(tmp_path / "sheet.png", [(image, "a\nb") for image in images], columns=3)
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape[1] == 3 * (pictures.TILE[0] + 8)
+    pictures.film(tmp_path / "film.mp4", images * 5, 10.0)
+    film = cv2.VideoCapture(str(tmp_path / "film.mp4"))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 10
+    assert (film.get(cv2.CAP_PROP_FRAME_WIDTH), film.get(cv2.CAP_PROP_FRAME_HEIGHT)) == pictures.TILE
+
+
+def test_the_clips_stay_small_and_can_be_asked_about() -> None:
+    assert sum(path.stat().st_size for path in stage.CLIPS.rglob("*")) < 3_000_000
+    for shown in stage.kept_clips(["tabletop", "street"]):
+        targets = list(shown.instructions.values())
+        assert len(targets) >= 4
+        assert targets[-1] is None
+        for target in targets[:-1]:
+            seen = [boxes[target][0][2] > boxes[target][0][0] for boxes in shown.truth.values()]
+            assert np.mean(seen) >= 0.75

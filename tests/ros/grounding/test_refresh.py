@@ -1,0 +1,128 @@
+"""~/refresh on real DDS: a new answer ahead of the rate, asked for by hand and by the propagation node."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from functools import partial
+
+import pytest
+
+pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+
+from processes import wait_for
+from robot import Process, Robot, hold, image_message, start_node, textured_message, until_stopped
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray
+
+pytestmark = pytest.mark.ros
+
+DOMAIN = 10 + (os.getpid() + 55) % 80
+RATE = 0.2
+WIDTH, HEIGHT = 320, 240
+
+
+@pytest.fixture(scope="module")
+def node(engine):
+    node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, max_rate=RATE, refresh_interval=0.5)
+    yield from until_stopped(node)
+
+
+@pytest.fixture
+def robot(node):
+    robot = Robot(DOMAIN)
+    robot.status(engine="ready")
+    yield robot
+    robot.instruct("")
+    robot.close()
+
+
+def blank() -> Image:
+    message = image_message(WIDTH, HEIGHT)
+    message.data = bytes(3 * WIDTH * HEIGHT)
+    return message
+
+
+def test_a_refresh_is_answered_at_once_though_the_rate_is_low(robot, engine):
+    refresh = robot.node.create_publisher(String, "grounding/refresh", 5)
+    wait_for("a listener", refresh.get_subscription_count)
+    robot.instruct("the mug")
+    with robot.stream(20.0):
+        # With a rate of 0.2 Hz the first answer may be 5 s after the last one of before.
+        robot.answers()
+        waits = []
+        for _ in range(3):
+            time.sleep(0.7)
+            begun = time.monotonic()
+            refresh.publish(String(data="by hand"))
+            robot.another_answer()
+            waits.append(time.monotonic() - begun)
+        # Of the three at most one could be the rate's own.
+        assert sorted(waits)[1] < 0.4 / RATE, waits
+        begun = time.time_ns()
+        while (ended := time.time_ns()) < begun + 2 * 10**9:
+            refresh.publish(String(data="flood"))
+            time.sleep(0.02)
+        assert robot.published(begun, ended) <= 2.0 / 0.5 + 2
+    print(f"\nrefreshed answers after {[round(wait, 3) for wait in waits]} s at {RATE} Hz")
+
+
+def test_a_new_instruction_is_answered_at_once_though_the_rate_is_low(robot, engine):
+    with robot.stream(20.0):
+        waits = []
+        for words in ("the red mug", "the green mug", "the blue mug"):
+            begun = time.monotonic()
+            robot.instruct(words)
+
+            def answered(words=words):
+                found = [entry for array in robot.arrays() for entry in array.detections]
+                return any(entry.results[0].hypothesis.class_id == words for entry in found)
+
+            wait_for("its answer", answered)
+            waits.append(time.monotonic() - begun)
+            time.sleep(0.7)
+    assert sorted(waits)[1] < 0.4 / RATE, waits
+
+
+def test_a_lost_track_gets_a_new_answer_ahead_of_the_rate(robot, engine):
+    arguments = ["--ros-args", "-r", "~/lost:=grounding/refresh", "-p", "coast:=0.0", "-p", "max_propagation:=60.0"]
+    follower = Process([sys.executable, "-m", "egm_ros.propagation", *arguments], DOMAIN)
+    now: list[Detection2DArray] = []
+    robot.node.create_subscription(Detection2DArray, "propagation/visible", now.append, 10)
+    refresh = robot.node.create_publisher(String, "grounding/refresh", 5)
+    picture = [partial(textured_message, WIDTH, HEIGHT)]
+    try:
+        wait_for("the follower", lambda: robot.images.get_subscription_count() == 2)
+        wait_for("the node", refresh.get_subscription_count)
+        robot.instruct("the box")
+        robot.serves("the box")
+        with robot.stream(15.0, lambda: picture[0]()):
+            refresh.publish(String(data="by hand"))
+            wait_for("carried boxes", lambda: [array for array in now if array.detections])
+            picture[0] = blank
+            begun, asked = time.monotonic(), time.time_ns()
+            wait_for("the end of the boxes", lambda: not now[-1].detections)
+            wait_for("a new answer", lambda: robot.visible and robot.visible[-1][0] > asked)
+            waited = time.monotonic() - begun
+            assert waited < 0.5 / RATE
+        print(f"\na new answer {waited:.2f} s after the object was gone, at {RATE} Hz")
+    finally:
+        follower.stop()
+    assert "Traceback" not in follower.output
+
+
+def test_a_refresh_without_an_instruction_asks_nothing(robot, engine):
+    refresh = robot.node.create_publisher(String, "grounding/refresh", 5)
+    wait_for("a listener", refresh.get_subscription_count)
+    robot.serves("")
+    before = engine.stats()["asked"]
+    with robot.stream(20.0):
+        for _ in range(5):
+            refresh.publish(String(data="for nothing"))
+            time.sleep(0.1)
+        hold("a rest", lambda: engine.stats()["asked"] == before, 0.5)
+        # The images and the node's wish to be asked are there.
+        robot.instruct("the mug")
+        robot.status(outcome="found")
