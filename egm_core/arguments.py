@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from egm_core.engines.address import checked
 from egm_core.engines.devices import DEVICE, KINDS
+from egm_core.engines.http.address import checked
 
 
 class Parser(argparse.ArgumentParser):

@@ -21,18 +21,18 @@ import cv2
 
 from egm_core.arguments import Parser, changed, device, number, whole
 from egm_core.console import finish
-from egm_core.draw import check_writable, draw
 from egm_core.engines import Engine, EngineError
 from egm_core.engines.devices import DTYPES
-from egm_core.engines.dialects import DIALECTS
+from egm_core.engines.http.dialects import DIALECTS
+from egm_core.engines.http.served_models import Wanted
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.engines.pictures import FORMATS
-from egm_core.engines.served_models import Wanted
 from egm_core.families import FAMILIES
 from egm_core.families.known import check_served, check_told, family_of_name
-from egm_core.grounder import Grounder, Grounding
-from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
-from egm_core.pixels import read_image
+from egm_core.grounder.grounder import Grounder, Grounding
+from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
+from egm_core.pictures.draw import check_writable, draw
+from egm_core.pictures.pixels import read_image
 
 _AMODAL = ("force_amodal", "amodal_model")
 _LOCAL = ("device", "dtype", "threads")

@@ -16,7 +16,7 @@ from rclpy.node import Node
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2D, Detection2DArray
 
-from egm_core.joining import Answer, Pairs
+from egm_core.streams.joining import Answer, Pairs
 
 
 class Listener(Node):

@@ -98,7 +98,7 @@ def test_latency_is_measured_against_the_floor(tmp_path: Path) -> None:
 
 
 def test_models_fit_what_comes_back() -> None:
-    from egm_core.scenes.vocabulary import VOCABULARY
+    from egm_core.scenes.language.vocabulary import VOCABULARY
     from egm_core.tiny.architecture import build_config
     from egm_core.tiny.tokenizer import build_tokenizer
     from egm_core.train.architectures import on_meta

@@ -28,9 +28,9 @@ import numpy as np
 
 from egm_core.arguments import number, whole
 from egm_core.boxes import Box, as_box
-from egm_core.draw import AMODAL, VISIBLE
 from egm_core.evaluate.statistics import paired_difference
 from egm_core.lifting import Box3D, Camera, Lifted, corners, lift, small_depth, surface
+from egm_core.pictures.draw import AMODAL, VISIBLE
 from egm_core.scenes import Generator, Scene
 from egm_core.scenes.truth import WORLDS, ObjectTruth
 

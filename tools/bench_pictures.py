@@ -27,9 +27,9 @@ from egm_core.arguments import whole
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.pictures import FORMATS, PictureFormat, data_url
 from egm_core.evaluate.asking import answerer, ask, rendered
-from egm_core.evaluate.report import Report, compare
+from egm_core.evaluate.reports.report import Report, compare
 from egm_core.evaluate.scores import Row
-from egm_core.model_folder import EMBEDDED, load_info, resolve
+from egm_core.models.folder import EMBEDDED, load_info, resolve
 from egm_core.scenes import Scene
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 

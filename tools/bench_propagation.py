@@ -26,14 +26,14 @@ import numpy as np
 
 from egm_core.arguments import whole
 from egm_core.boxes import Box, area, iou
-from egm_core.draw import draw
 from egm_core.evaluate.statistics import Comparison, mean, paired_difference
-from egm_core.grounder import Grounder
-from egm_core.model_folder import load_info, resolve
+from egm_core.grounder.grounder import Grounder
+from egm_core.models.folder import load_info, resolve
+from egm_core.pictures.draw import draw
 from egm_core.propagation import SmallFrame, Track, begin, propagate, shrink
 from egm_core.propagation.frames import thinned
 from egm_core.scenes import Generator
-from egm_core.scenes.clips import instructions, write
+from egm_core.scenes.files.clips import instructions, write
 from egm_core.scenes.truth import WORLDS, World
 
 # The settings were chosen on the clips from 500,002,000 on, and so are measured on others.

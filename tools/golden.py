@@ -20,10 +20,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from egm_core.calibration import weights_digest
 from egm_core.engines.local import TransformersEngine
-from egm_core.grounder import Grounder, Grounding
-from egm_core.model_folder import EMBEDDED, load_info, resolve
+from egm_core.grounder.grounder import Grounder, Grounding
+from egm_core.models.calibration import weights_digest
+from egm_core.models.folder import EMBEDDED, load_info, resolve
 from egm_core.scenes.truth import WORLDS
 from egm_ros.camera.sources import CLIPS
 

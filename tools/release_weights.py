@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from egm_core.domain import Domain
-from egm_core.model_folder import load_info, write_info
-from egm_core.scenes import Generator, store
+from egm_core.models.domain import Domain
+from egm_core.models.folder import load_info, write_info
+from egm_core.scenes import Generator
+from egm_core.scenes.files import store
+from egm_core.scenes.language.vocabulary import VOCABULARY
 from egm_core.scenes.truth import WORLDS
-from egm_core.scenes.vocabulary import VOCABULARY
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.average import averaged
 

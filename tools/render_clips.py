@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from egm_core.scenes import Generator
-from egm_core.scenes.clips import instructions, write
+from egm_core.scenes.files.clips import instructions, write
 from egm_core.scenes.truth import World
 
 CLIPS = Path(__file__).resolve().parent.parent / "egm_ros" / "clips"

@@ -18,15 +18,15 @@ from typing import Any
 
 import httpx
 
-from egm_core.engines.address import checked
 from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
-from egm_core.engines.chat_body import Unsendable, chat_body
-from egm_core.engines.dialects import DIALECTS, Dialect, dialect_of
-from egm_core.engines.keys import authorization, is_loopback, key_refusal, tls_context
-from egm_core.engines.limits import Limit, LimitFields, next_field
+from egm_core.engines.http.address import checked
+from egm_core.engines.http.chat_body import Unsendable, chat_body
+from egm_core.engines.http.dialects import DIALECTS, Dialect, dialect_of
+from egm_core.engines.http.keys import authorization, is_loopback, key_refusal, tls_context
+from egm_core.engines.http.limits import Limit, LimitFields, next_field
+from egm_core.engines.http.served_models import Wanted, choose, read_list, unknown_model
+from egm_core.engines.http.sse import Reader, error_message, excerpt, lines
 from egm_core.engines.pictures import FORMATS, PictureFormat
-from egm_core.engines.served_models import Wanted, choose, read_list, unknown_model
-from egm_core.engines.sse import Reader, error_message, excerpt, lines
 from egm_core.families.thinking import PROBE, PROBED, Thinking, thinking_of
 
 THINKING_WAIT = 10.0

@@ -22,21 +22,21 @@ from pathlib import Path
 from tqdm import tqdm
 
 from egm_core.arguments import Parser, address, changed, device, whole
-from egm_core.calibration import Measured, save, weights_digest
 from egm_core.console import finish
 from egm_core.engines import EngineError
 from egm_core.evaluate.asking import rendered
-from egm_core.evaluate.chart import draw
-from egm_core.evaluate.diagram import draw_reliability
 from egm_core.evaluate.mix import measured_mix
-from egm_core.evaluate.origin import CALIBRATION_FIRST_SEED, Origin, stored
-from egm_core.evaluate.reliability import fitted, published, table
-from egm_core.evaluate.report import Report, compare, record
+from egm_core.evaluate.reports.chart import draw
+from egm_core.evaluate.reports.diagram import draw_reliability
+from egm_core.evaluate.reports.origin import CALIBRATION_FIRST_SEED, Origin, stored
+from egm_core.evaluate.reports.reliability import fitted, published, table
+from egm_core.evaluate.reports.report import Report, compare, record
+from egm_core.evaluate.reports.tables import sections
 from egm_core.evaluate.results import answered, check_reasoning, check_same_queries, read
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.shares import Evaluation, evaluate
-from egm_core.evaluate.tables import sections
-from egm_core.model_folder import EMBEDDED, resolve
+from egm_core.models.calibration import Measured, save, weights_digest
+from egm_core.models.folder import EMBEDDED, resolve
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 
 _STAGES = {

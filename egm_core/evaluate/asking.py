@@ -12,8 +12,8 @@ from egm_core.engines import Completion, Engine, Request, Sampling, collect
 from egm_core.evaluate.queries import Query, scene_queries
 from egm_core.evaluate.scores import Row, score
 from egm_core.families import Mode
-from egm_core.grounder import token_score
-from egm_core.model_folder import ModelInfo
+from egm_core.grounder.grounder import token_score
+from egm_core.models.folder import ModelInfo
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import Scene
 

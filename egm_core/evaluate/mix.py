@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from egm_core.boxes import iou
-from egm_core.scenes.expressions import KINDS, MIX, Expression, choose
+from egm_core.scenes.language.expressions import KINDS, MIX, Expression, choose
 from egm_core.scenes.truth import Scene
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from egm_core.boxes import Box, iou
 from egm_core.families import Task
-from egm_core.scenes.drafts import Kind
-from egm_core.scenes.expressions import Expression, choose, expressions
-from egm_core.scenes.forms import noun
+from egm_core.scenes.language.drafts import Kind
+from egm_core.scenes.language.expressions import Expression, choose, expressions
+from egm_core.scenes.language.forms import noun
 from egm_core.scenes.truth import Scene, World
 
 STREAM = 7_741

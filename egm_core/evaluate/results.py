@@ -15,7 +15,7 @@ from egm_core.boxes import Box
 from egm_core.evaluate.scores import Outcome
 from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
 from egm_core.families import Task
-from egm_core.scenes.drafts import Kind
+from egm_core.scenes.language.drafts import Kind
 
 SAME_FOR_ALL = ("first_seed", "scenes", "queries_per_scene", "mode", "strict")
 TRUTH_TOLERANCE = 2.0

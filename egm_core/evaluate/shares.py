@@ -18,7 +18,7 @@ from egm_core.engines import Engine
 from egm_core.evaluate.asking import SCENES_AT_ONCE, Answerer, Asked, answerer, ask, rendered
 from egm_core.families import Mode
 from egm_core.families.known import check_served
-from egm_core.model_folder import EMBEDDED, ModelInfo, load_info, resolve
+from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene
 

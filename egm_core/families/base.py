@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, get_args
 
 from egm_core.boxes import FRAME, Box, sort_corners
-from egm_core.families.labels import names_nothing
 from egm_core.families.paper import Reading, read_for_evaluation, read_for_reward
 from egm_core.families.parts import THINK_CLOSE as THINK_CLOSE
 from egm_core.families.parts import THINK_OPEN, Entry, Number, Reason, Refused
-from egm_core.families.salvage import salvage
+from egm_core.families.salvage.labels import names_nothing
+from egm_core.families.salvage.salvage import salvage
 from egm_core.families.thinking import Opening, Thinking
 
 Task: TypeAlias = Literal["visible", "amodal"]

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from egm_core.boxes import Box
 from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
-from egm_core.families.doubt import doubted
 from egm_core.families.grammar import BOX, text_without
 from egm_core.families.parts import THINK_OPEN, Entry, Number, Refused
+from egm_core.families.salvage.doubt import doubted
 from egm_core.families.thinking import Opening, Thinking
 
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"

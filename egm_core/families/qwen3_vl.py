@@ -7,11 +7,11 @@ import re
 from typing import Any, ClassVar
 
 from egm_core.boxes import Box
-from egm_core.families.absence import denies
 from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
-from egm_core.families.doubt import doubted
 from egm_core.families.grammar import BOX, STRING, text_without
 from egm_core.families.parts import THINK_OPEN, Entry, Refused
+from egm_core.families.salvage.absence import denies
+from egm_core.families.salvage.doubt import doubted
 from egm_core.families.thinking import Opening, Thinking
 
 FENCE = "```"

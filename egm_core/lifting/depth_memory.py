@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.lifting.surface import Depth
-from egm_core.picture_memory import AS_THEY_CAME, LIMIT, PictureMemory
+from egm_core.streams.picture_memory import AS_THEY_CAME, LIMIT, PictureMemory
 
 # The longer side of a depth image keeps so many pixels; where they take too much memory, the oldest images go.
 LEAST_SIDE = 320

@@ -6,10 +6,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from egm_core.joining import ALONE, BACK, Dropped, Pairs, Stamp, stamp_of
 from egm_core.lifting.depth_memory import DepthMemory, Thin, as_it_came
-from egm_core.picture_memory import LIMIT
-from egm_core.timeline import JUMP, Seen, Timeline
+from egm_core.streams.joining import ALONE, BACK, Dropped, Pairs, Stamp, stamp_of
+from egm_core.streams.picture_memory import LIMIT
+from egm_core.streams.timeline import JUMP, Seen, Timeline
 
 Slot = Literal["visible", "amodal", "depth", "camera_info"]
 SLOTS: tuple[Slot, ...] = ("visible", "amodal", "depth", "camera_info")

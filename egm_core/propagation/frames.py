@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, as_box
-from egm_core.picture_memory import PictureMemory
+from egm_core.streams.picture_memory import PictureMemory
 
 WIDTH = 480
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from egm_core.arguments import Parser, changed, number, whole
 from egm_core.console import finish
-from egm_core.scenes import store
+from egm_core.scenes.files import store
 from egm_core.scenes.render import RenderError
 from egm_core.scenes.truth import WORLDS
 
@@ -75,9 +75,9 @@ def _render(options: argparse.Namespace) -> None:
 def _show(options: argparse.Namespace) -> None:
     import cv2
 
-    from egm_core.draw import check_writable
+    from egm_core.pictures.draw import check_writable
+    from egm_core.scenes.files.sheet import sheet
     from egm_core.scenes.generator import Generator
-    from egm_core.scenes.sheet import sheet
 
     options.out.parent.mkdir(parents=True, exist_ok=True)
     check_writable(options.out)
@@ -97,7 +97,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from egm_core.scenes.export import Taste, export, export_stored, rendered
+    from egm_core.scenes.files.export import Taste, export, export_stored, rendered
 
     taste = Taste(options.per_scene, options.amodal_share, options.direct_share, options.absent_share)
     first, number, how = options.first_seed, options.scenes, (taste, options.vary, options.file)

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box
-from egm_core.scenes import motion
-from egm_core.scenes.layout import compose, in_frame, large_enough, without
 from egm_core.scenes.projection import EMPTY, Silhouette, View, bounds, mask_box, on_pixels, silhouette
 from egm_core.scenes.render import Renderer, Solid
-from egm_core.scenes.stage import Stage, Thing
 from egm_core.scenes.truth import WORLDS, ObjectTruth, Scene, World
+from egm_core.scenes.worlds import motion
+from egm_core.scenes.worlds.layout import compose, in_frame, large_enough, without
+from egm_core.scenes.worlds.stage import Stage, Thing
 
 VERSION = 1
 SIZES: tuple[tuple[int, int], ...] = ((224, 168), (192, 192), (256, 144), (168, 224))

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box
-from egm_core.scenes.primitives import MESHES, Kind, Matrix, Primitive, Vector
 from egm_core.scenes.truth import Camera
+from egm_core.scenes.worlds.primitives import MESHES, Kind, Matrix, Primitive, Vector
 
 EMPTY: Box = (0.0, 0.0, 0.0, 0.0)
 _CUBE: Vector = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], dtype=np.float64)

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.scenes.primitives import MESHES, Kind, Matrix, Primitive, Vector
 from egm_core.scenes.projection import View
+from egm_core.scenes.worlds.primitives import MESHES, Kind, Matrix, Primitive, Vector
 
 os.environ.setdefault("MUJOCO_GL", "egl")
 

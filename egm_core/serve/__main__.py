@@ -25,8 +25,8 @@ import uvicorn
 from egm_core.arguments import Parser, device, whole
 from egm_core.console import finish
 from egm_core.engines.devices import DTYPES
-from egm_core.engines.keys import is_loopback
-from egm_core.model_folder import load_info, resolve
+from egm_core.engines.http.keys import is_loopback
+from egm_core.models.folder import load_info, resolve
 from egm_core.serve.app import create_app
 
 if TYPE_CHECKING:

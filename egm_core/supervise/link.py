@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from egm_core.calibration import note
 from egm_core.engines.base import Engine, EngineError, Health
-from egm_core.engines.keys import key_refusal
+from egm_core.engines.http.keys import key_refusal
 from egm_core.engines.openai import OpenAIEngine, Timeouts
+from egm_core.models.calibration import note
 from egm_core.supervise.ear import EngineEar
 from egm_core.supervise.plan import EnginePlan, locate
 from egm_core.supervise.policy import Care, Event, Record, Restarts, after, after_death, out_of_memory, pause_before

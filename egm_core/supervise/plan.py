@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from egm_core.engines.http.served_models import Wanted
 from egm_core.engines.pictures import PictureFormat
-from egm_core.engines.served_models import Wanted
 from egm_core.families.known import check_told, family_of_name
-from egm_core.model_folder import ModelInfo, load_info, resolve
+from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.supervise.interpreter import missing
 from egm_core.supervise.settings import EngineSettings
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.grounder import Grounder, Grounding
+from egm_core.grounder.grounder import Grounder, Grounding
 from egm_core.supervise.link import EngineLink
 from egm_core.supervise.policy import Event, out_of_memory
 

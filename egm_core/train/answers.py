@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from transformers import TrainerCallback
 
 from egm_core.boxes import Box, to_pixels
-from egm_core.draw import draw, mounted
 from egm_core.families import Family
-from egm_core.pixels import read_checked
+from egm_core.pictures.draw import draw, mounted
+from egm_core.pictures.pixels import read_checked
 from egm_core.reward import answer_text
 from egm_core.train.run import is_first
 from egm_core.train.watch import keep_until

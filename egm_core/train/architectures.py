@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from egm_core.model_folder import resolve
+from egm_core.models.folder import resolve
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from egm_core.arguments import Parser
-from egm_core.model_folder import FILE, load_info, write_info
+from egm_core.models.folder import FILE, load_info, write_info
 from egm_core.torchvision_shim import install_schemas
 
 

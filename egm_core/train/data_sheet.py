@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box
-from egm_core.draw import draw, mounted
-from egm_core.pixels import read_checked
+from egm_core.pictures.draw import draw, mounted
+from egm_core.pictures.pixels import read_checked
 from egm_core.sample import Sample
 
 SHEET = "data_sheet.png"

@@ -17,11 +17,11 @@ from typing import Any
 import httpx
 import numpy as np
 
-from egm_core.engines.address import checked
 from egm_core.engines.base import EngineError, Request
-from egm_core.engines.dialects import Dialect, dialect_of
-from egm_core.engines.keys import authorization, is_loopback
-from egm_core.engines.sse import Reader, error_message, excerpt
+from egm_core.engines.http.address import checked
+from egm_core.engines.http.dialects import Dialect, dialect_of
+from egm_core.engines.http.keys import authorization, is_loopback
+from egm_core.engines.http.sse import Reader, error_message, excerpt
 from egm_core.train.questions import Manner, Problem, Question
 from egm_core.train.score_store import Score
 

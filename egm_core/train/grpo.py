@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from egm_core.pixels import read_checked as read_image
+from egm_core.pictures.pixels import read_checked as read_image
 from egm_core.torchvision_shim import install_schemas
 
 install_schemas()

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 from tqdm import tqdm
 
-from egm_core.scenes import store
+from egm_core.scenes.files import store
+from egm_core.scenes.files.variation import varied
 from egm_core.scenes.truth import Scene, training_seed
-from egm_core.scenes.variation import varied
 from egm_core.train.packing import Batch, Packer, Query, grounding_queries, pointing_queries
 from egm_core.train.scene_pool import ScenePool, read_seen, write_seen
 

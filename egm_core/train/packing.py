@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from egm_core.boxes import to_relative
 from egm_core.families import Task, family
-from egm_core.scenes.drafts import Nouns
-from egm_core.scenes.expressions import choose
-from egm_core.scenes.facts import Facts
-from egm_core.scenes.forms import Form, Noun, Related, description
-from egm_core.scenes.reasoning import Label, labels
-from egm_core.scenes.semantics import judge
+from egm_core.scenes.language.drafts import Nouns
+from egm_core.scenes.language.expressions import choose
+from egm_core.scenes.language.facts import Facts
+from egm_core.scenes.language.forms import Form, Noun, Related, description
+from egm_core.scenes.language.reasoning import Label, labels
+from egm_core.scenes.language.semantics import judge
+from egm_core.scenes.language.vocabulary import RELATIONS
 from egm_core.scenes.truth import CATEGORIES, COLORS, Scene
-from egm_core.scenes.vocabulary import RELATIONS
 from egm_core.tiny.architecture import Architecture
 from egm_core.train.supervision import Numerals, coordinates, patch_objects
 

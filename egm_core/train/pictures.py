@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import cv2
 
-from egm_core.pixels import read_image
+from egm_core.pictures.pixels import read_image
 from egm_core.train.configuration import ConfigurationError
 
 BAD = "bad_images.jsonl"

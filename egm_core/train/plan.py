@@ -22,7 +22,7 @@ import yaml
 
 from egm_core.families import family
 from egm_core.families.known import FAMILY_OF_TYPE
-from egm_core.model_folder import ModelInfo, load_info, resolve
+from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.sample import Sample, read_samples
 from egm_core.train.architectures import Picture, Sizes, architecture, picture, sizes
 from egm_core.train.configuration import ConfigurationError, load, setting

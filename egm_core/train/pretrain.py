@@ -23,8 +23,8 @@ import torch.distributed as distributed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from egm_core.scenes.language.vocabulary import VOCABULARY
 from egm_core.scenes.truth import COLORS
-from egm_core.scenes.vocabulary import VOCABULARY
 from egm_core.tiny.architecture import Architecture, build_config, build_model, build_processor, set_generation
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train import checkpoint
@@ -300,7 +300,7 @@ def export(shape: Architecture, weights: dict[str, Any], folder: Path) -> None:
     """Write the model of an architecture with these weights as a folder that the Auto classes load."""
     from transformers import Qwen3VLForConditionalGeneration
 
-    from egm_core.model_folder import ModelInfo, write_info
+    from egm_core.models.folder import ModelInfo, write_info
 
     tokenizer = build_tokenizer(VOCABULARY)
     model = Qwen3VLForConditionalGeneration(build_config(tokenizer, shape))
@@ -315,7 +315,7 @@ def _take_over(model: Any, tokenizer: Any, start: str) -> None:
     """Load the weights of a model folder of the same shape and vocabulary; ConfigurationError for any other."""
     from transformers import AutoModelForImageTextToText, AutoTokenizer
 
-    from egm_core.model_folder import resolve
+    from egm_core.models.folder import resolve
 
     folder = resolve(start)
     if AutoTokenizer.from_pretrained(folder).get_vocab() != tokenizer.get_vocab():

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from egm_core.boxes import Box, to_relative
 from egm_core.engines.base import Sampling
 from egm_core.families import TASKS, Task
-from egm_core.model_folder import ModelInfo
-from egm_core.pixels import read_checked
+from egm_core.models.folder import ModelInfo
+from egm_core.pictures.pixels import read_checked
 from egm_core.reward import score as reward_of
 from egm_core.sample import Sample
 from egm_core.train.data_check import kept

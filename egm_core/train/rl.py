@@ -21,7 +21,7 @@ import torch
 
 from egm_core.boxes import to_relative
 from egm_core.families import TASKS, Family, Task
-from egm_core.model_folder import ModelInfo, load_info, resolve
+from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.reward import trl_reward
 from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas

@@ -24,7 +24,7 @@ import yaml
 
 from egm_core import __version__
 from egm_core.families import FAMILIES, TASKS
-from egm_core.model_folder import ModelInfo, load_info, resolve
+from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.train.configuration import ConfigurationError, check, limits, setting
 
 # The trainers report their use to the hub unless told not to; a run talks to nobody that it was not told of.

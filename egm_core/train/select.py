@@ -22,7 +22,7 @@ import yaml
 
 from egm_core.engines.base import EngineError
 from egm_core.families import FAMILIES, TASKS, Task, family
-from egm_core.model_folder import ModelInfo, load_info, resolve
+from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.reward import THRESHOLD
 from egm_core.sample import Sample, SampleError, read_samples, write_samples
 from egm_core.train.configuration import ConfigurationError, limits, setting

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 
 from egm_core.engines.base import EngineError
-from egm_core.engines.keys import authorization, is_loopback
-from egm_core.model_folder import WEIGHTS
+from egm_core.engines.http.keys import authorization, is_loopback
+from egm_core.models.folder import WEIGHTS
 from egm_core.train.configuration import ConfigurationError
 
 PAUSE = 1.0

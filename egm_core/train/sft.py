@@ -28,7 +28,7 @@ import torch
 
 from egm_core.boxes import to_relative
 from egm_core.families import TASKS, Family, Task
-from egm_core.model_folder import ModelInfo, load_info, resolve, write_info
+from egm_core.models.folder import ModelInfo, load_info, resolve, write_info
 from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError, setting

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from egm_core.pixels import read_checked as read_image
+from egm_core.pictures.pixels import read_checked as read_image
 
 FILE = "rows.arrow"
 TEXTS = ("prompt", "completion", "image")

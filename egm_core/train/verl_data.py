@@ -17,7 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from egm_core.families import Task
-from egm_core.model_folder import ModelInfo
+from egm_core.models.folder import ModelInfo
 from egm_core.sample import Sample
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.rl import PLACEHOLDERS, questions

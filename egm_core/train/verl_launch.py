@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from egm_core.families import TASKS, Task
-from egm_core.model_folder import ModelInfo, resolve, write_info
+from egm_core.models.folder import ModelInfo, resolve, write_info
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.curves import draw
 from egm_core.train.data_check import check_data, kept

@@ -9,7 +9,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from egm_core.boxes import Box
-from egm_core.grounder import Grounding
+from egm_core.grounder.grounder import Grounding
 
 LEVELS = {
     "found": DiagnosticStatus.OK,

@@ -17,7 +17,7 @@ from pathlib import Path
 from egm_core.arguments import whole
 from egm_core.boxes import Box
 from egm_core.console import finish
-from egm_core.joining import Stamp
+from egm_core.streams.joining import Stamp
 from egm_ros.demo import cast, pictures, stage
 from egm_ros.demo.processes import Processes, concluded
 from egm_ros.demo.robot import Robot, Row

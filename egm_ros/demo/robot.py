@@ -17,7 +17,7 @@ from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
-from egm_core.joining import Answer, Kind, Pairs, Stamp, box_of, stamp_of
+from egm_core.streams.joining import Answer, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_ros.common.pictures.images import RGB, decode
 
 # Boxes come right before the status that speaks of them, but on other topics.

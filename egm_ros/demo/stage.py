@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import cv2
 
 from egm_core.boxes import Box, iou
-from egm_core.joining import Stamp
+from egm_core.streams.joining import Stamp
 from egm_ros.camera.sources import CLIPS
 from egm_ros.common.pictures.images import RGB
 from egm_ros.demo.robot import Row
@@ -83,7 +83,7 @@ def kept_clips(names: Sequence[str]) -> list[Shown]:
 def live_scenes(names: Sequence[str]) -> list[Shown]:
     """Show scenes that the camera renders; they are rendered here once, too, to know what can be asked."""
     from egm_core.scenes import Generator
-    from egm_core.scenes.clips import instructions
+    from egm_core.scenes.files.clips import instructions
 
     generator = Generator()
     shown = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from egm_core.timeline import Doubt, Timeline, age_of, stamp_of
+from egm_core.streams.timeline import Doubt, Timeline, age_of, stamp_of
 from egm_ros.common.streams.silence import Silence
 from egm_ros.common.streams.stamps import DOUBTS, StampReport, clockless, doubtful
 from egm_ros.grounding.diagnostics import InputView

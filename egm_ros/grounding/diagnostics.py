@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from egm_core.grounder import OUT_OF_DOMAIN
-from egm_core.score_bound import LOW_SCORE
+from egm_core.grounder.grounder import OUT_OF_DOMAIN
+from egm_core.grounder.score_bound import LOW_SCORE
 from egm_core.supervise.link import EngineState
 from egm_ros.common import messages
 from egm_ros.grounding.tally import Answers

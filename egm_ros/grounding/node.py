@@ -31,7 +31,7 @@ from std_msgs.msg import Float32, Header, String
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.grounder import Grounding
+from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineLink, EngineState
 from egm_core.supervise.plan import EnginePlan, startable
 from egm_ros.common import messages

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from egm_core.grounder import Grounding
+from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineState
 from egm_ros.common.messages import stamp_text
 from egm_ros.grounding.orders import Order

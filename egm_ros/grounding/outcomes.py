@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from egm_core.grounder import Grounding
-from egm_core.score_bound import LOW_SCORE, bounded, held_against_raw
+from egm_core.grounder.grounder import Grounding
+from egm_core.grounder.score_bound import LOW_SCORE, bounded, held_against_raw
 from egm_ros.grounding.orders import Order
 from egm_ros.grounding.queries.mailbox import Frame
 from egm_ros.interface.settings import Settings

@@ -10,8 +10,8 @@ import shlex
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
-from egm_core.engines.address import checked
-from egm_core.engines.dialects import DIALECTS
+from egm_core.engines.http.address import checked
+from egm_core.engines.http.dialects import DIALECTS
 from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.families import FAMILIES
 from egm_core.supervise.policy import Care

@@ -13,9 +13,9 @@ from std_msgs.msg import ColorRGBA, Header
 from vision_msgs.msg import Detection3D, ObjectHypothesis, ObjectHypothesisWithPose
 from visualization_msgs.msg import Marker, MarkerArray
 
-from egm_core.draw import AMODAL, VISIBLE
 from egm_core.lifting import Box3D, corners
 from egm_core.lifting.box3d import matrix
+from egm_core.pictures.draw import AMODAL, VISIBLE
 
 # Corners of which one number in three differs share an edge.
 EDGES = [(a, b) for a in range(8) for b in range(a + 1, 8) if (a ^ b).bit_count() == 1]

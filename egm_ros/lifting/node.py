@@ -22,7 +22,6 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
-from egm_core.joining import BACK, box_of
 from egm_core.lifting import (
     Box3D,
     Lifted,
@@ -37,6 +36,7 @@ from egm_core.lifting import (
     small_depth,
 )
 from egm_core.lifting.matching import Slot
+from egm_core.streams.joining import BACK, box_of
 from egm_ros.common.messages import stamp_text, status
 from egm_ros.common.node_parameters import declare, watch
 from egm_ros.common.notices import Notices

@@ -20,9 +20,9 @@ from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
-from egm_core.draw import NOW_AMODAL, NOW_VISIBLE, draw
-from egm_core.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
-from egm_core.picture_memory import PictureMemory
+from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, draw
+from egm_core.streams.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
+from egm_core.streams.picture_memory import PictureMemory
 from egm_ros.common.node_parameters import declare, watch
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures import images

@@ -20,8 +20,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of
 from egm_core.propagation import FrameBuffer, Limits, Track, begin, propagate
+from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of
 from egm_ros.common.messages import detection
 from egm_ros.common.node_parameters import declare, watch
 from egm_ros.common.notices import Notices

@@ -6,9 +6,9 @@ from typing import Any
 
 import cv2
 
-from egm_core.joining import stamp_of
-from egm_core.picture_file import jpeg_size
+from egm_core.pictures.file import jpeg_size
 from egm_core.propagation import SmallFrame, shrink
+from egm_core.streams.joining import stamp_of
 from egm_ros.common.pictures import images
 
 # What OpenCV's JPEG decoder can leave out on its way.

@@ -9,8 +9,8 @@ from typing import Literal
 from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Header
 
-from egm_core.joining import ALONE, BACK, LATE, Dropped
 from egm_core.propagation import Track
+from egm_core.streams.joining import ALONE, BACK, LATE, Dropped
 from egm_ros.common.messages import stamp_text, status
 
 Outcome = Literal["found", "absent", "ended", "error"]

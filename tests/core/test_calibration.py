@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egm_core.calibration import FILE, Curve, Measured, curve_for, note, save, weights_digest
 from egm_core.families import TASKS
-from egm_core.model_folder import EMBEDDED, resolve
+from egm_core.models.calibration import FILE, Curve, Measured, curve_for, note, save, weights_digest
+from egm_core.models.folder import EMBEDDED, resolve
 
 HALF = Curve((0.0, 1.0), (0.0, 0.5), 200)
 

@@ -6,7 +6,7 @@ import pytest
 
 from egm_core.engines.base import Completion
 from egm_core.families import FAMILIES, family
-from egm_core.reading import read
+from egm_core.grounder.reading import read
 
 BOX = (120.0, 240.0, 360.0, 480.0)
 NUMBERS = "[120, 240, 360, 480]"

@@ -16,7 +16,7 @@ from egm_core.engines.base import EngineError
 from egm_core.engines.devices import refusal
 from egm_core.evaluate.__main__ import main as evaluate
 from egm_core.ground import main as ground
-from egm_core.model_folder import load_info
+from egm_core.models.folder import load_info
 from egm_core.scenes.__main__ import main as scenes
 from egm_core.serve.__main__ import main as serve
 

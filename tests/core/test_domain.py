@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from egm_core.domain import UNLIKE, Domain
+from egm_core.models.domain import UNLIKE, Domain
 
 
 def flat_world(seed: int, size: tuple[int, int] = (160, 120)) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from egm_core.draw import AMODAL, VISIBLE, draw
+from egm_core.pictures.draw import AMODAL, VISIBLE, draw
 
 GREY = np.full((240, 320, 3), 128, np.uint8)
 

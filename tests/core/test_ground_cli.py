@@ -16,8 +16,8 @@ from checkpoints import ABSENT, FOUND
 from numpy.typing import NDArray
 
 from egm_core.ground import main
-from egm_core.model_folder import load_info, write_info
-from egm_core.pixels import read_image
+from egm_core.models.folder import load_info, write_info
+from egm_core.pictures.pixels import read_image
 
 
 @pytest.fixture

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent / "engines"))
 import misbehaving
 
-from egm_core.calibration import Curve, Measured, save
-from egm_core.domain import Domain
 from egm_core.engines import Completion, Engine, Token
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.openai import OpenAIEngine, Timeouts
 from egm_core.families import Reason, family
-from egm_core.grounder import Grounder, token_score
-from egm_core.model_folder import ModelInfo, load_info
-from egm_core.reading import EXPLANATIONS, label_doubt, read
+from egm_core.grounder.grounder import Grounder, token_score
+from egm_core.grounder.reading import EXPLANATIONS, label_doubt, read
+from egm_core.models.calibration import Curve, Measured, save
+from egm_core.models.domain import Domain
+from egm_core.models.folder import ModelInfo, load_info
 
 BOTH = ModelInfo("told", "qwen3_vl", tasks=("visible", "amodal"))
 SIZE = (200, 100)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from egm_core.joining import AHEAD, ALONE, BACK, FOREIGN, HALVES, Feed, Join, Pairs
+from egm_core.streams.joining import AHEAD, ALONE, BACK, FOREIGN, HALVES, Feed, Join, Pairs
 
 
 def message(stamp: float, data: bytes = b"") -> Any:

@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from egm_core.jpeg_damage import damage
-from egm_core.pixels import read_checked, read_image
+from egm_core.pictures.jpeg_damage import damage
+from egm_core.pictures.pixels import read_checked, read_image
 from egm_core.train.pictures import look_at
 
 KINDS: dict[str, list[int]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from egm_core.families.known import check_served, family_of_config, family_of_name
-from egm_core.model_folder import load_info
+from egm_core.models.folder import load_info
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from egm_core.lifting import Matching
 from egm_core.lifting.matching import ANSWERS, INFOS, SLOTS
-from egm_core.timeline import STILL
+from egm_core.streams.timeline import STILL
 
 
 def message(stamp: float, boxes: int = 1, size: int = 100) -> Any:

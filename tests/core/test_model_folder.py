@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from egm_core import __version__, model_folder
-from egm_core.model_folder import FILE, ModelInfo, load_info, resolve, write_info
+from egm_core import __version__
+from egm_core.models import folder as model_folder
+from egm_core.models.folder import FILE, ModelInfo, load_info, resolve, write_info
 
 INFO = {
     "format": 1,
@@ -200,7 +201,7 @@ def test_the_embedded_model_is_found_or_its_absence_explained(tmp_path, monkeypa
 def test_a_hub_that_is_out_of_reach_says_what_to_do(tmp_path):
     """In a process of its own, for the hub's address is read at import."""
     script = (
-        "from egm_core.model_folder import resolve\n"
+        "from egm_core.models.folder import resolve\n"
         "try:\n    resolve('nvidia/EGM-8B', offline=False)\n"
         "except FileNotFoundError as error:\n    print(error)\n"
     )

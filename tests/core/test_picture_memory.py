@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from egm_core.picture_memory import PictureMemory
+from egm_core.streams.picture_memory import PictureMemory
 
 SECOND = 10**9
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egm_core.model_folder import load_info, resolve
-from egm_core.pixels import fit, smart_size
+from egm_core.models.folder import load_info, resolve
+from egm_core.pictures.pixels import fit, smart_size
 from egm_core.torchvision_shim import install_schemas
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from egm_core.engines.base import Completion
 from egm_core.families import Answer, family
-from egm_core.reading import label_doubt, markup_doubt, read, salvaged_as, set_apart
+from egm_core.grounder.reading import label_doubt, markup_doubt, read, salvaged_as, set_apart
 
 QWEN = family("qwen3_vl")
 BOX = "[[1, 2, 3, 4]]"

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from egm_core.grounding import Grounding
-from egm_core.score_bound import LOW_SCORE, RAW_BOUND, bounded
+from egm_core.grounder.grounding import Grounding
+from egm_core.grounder.score_bound import LOW_SCORE, RAW_BOUND, bounded
 
 BOX = (1.0, 2.0, 3.0, 4.0)
 FOUND = Grounding("found", visible=BOX, amodal=BOX, score=0.5, score_available=True, calibrated=("visible", "amodal"))

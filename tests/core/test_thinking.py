@@ -13,15 +13,15 @@ from checkpoints import ABSENT, AMODAL_BOX, FOUND, VISIBLE_BOX, make_qwen
 from numpy.typing import NDArray
 
 from egm_core.boxes import to_pixels
-from egm_core.chat_template import find_template, thinking_in
 from egm_core.engines.base import Completion
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.families import FAMILIES, family
 from egm_core.families.thinking import Thinking
-from egm_core.grounder import Grounder
-from egm_core.model_folder import ModelInfo, load_info, write_info
-from egm_core.reading import read
+from egm_core.grounder.grounder import Grounder
+from egm_core.grounder.reading import read
+from egm_core.models.chat_template import find_template, thinking_in
+from egm_core.models.folder import ModelInfo, load_info, write_info
 
 HEAD = "{% for m in messages %}<|im_start|>{{ m.role }}\n{% for c in m.content %}{{ c.text }}{% endfor %}<|im_end|>\n"
 HEAD += "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"

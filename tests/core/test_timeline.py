@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egm_core.timeline import OLDER, STILL, Timeline, age_of
+from egm_core.streams.timeline import OLDER, STILL, Timeline, age_of
 
 SECOND = 10**9
 

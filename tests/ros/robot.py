@@ -30,7 +30,7 @@ from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.model_folder import ModelInfo, write_info
+from egm_core.models.folder import ModelInfo, write_info
 
 ENGINE = Path(__file__).with_name("scripted_engine.py")
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,7 +24,7 @@ from verl.utils.tokenizer.continuous_token import QwenVLContinuousTokenBuilder, 
 
 from egm_core.engines.checkpoint import Checkpoint
 from egm_core.families import family
-from egm_core.model_folder import load_info
+from egm_core.models.folder import load_info
 from egm_core.sample import Sample
 from egm_core.train.rl import RLConfig
 from egm_core.train.verl_data import Asking, write_parquet

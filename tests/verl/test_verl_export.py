@@ -28,7 +28,7 @@ from torch.distributed.tensor import DTensor, Shard
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from egm_core.model_folder import load_info
+from egm_core.models.folder import load_info
 from egm_core.train.rl import RLConfig, rl
 from egm_core.train.verl_launch import job_of
 from egm_core.train.verl_settings import VerlConfig

@@ -22,8 +22,8 @@ from egm_core.engines import Completion, Request, Sampling, collect
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.families import family
-from egm_core.grounder import Grounder
-from egm_core.model_folder import load_info
+from egm_core.grounder.grounder import Grounder
+from egm_core.models.folder import load_info
 
 pytestmark = MARKS
 TOKENS = 32

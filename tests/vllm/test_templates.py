@@ -15,8 +15,8 @@ from server import MARKS, serving
 from egm_core.boxes import to_pixels
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.families.thinking import Thinking
-from egm_core.grounder import Grounder
-from egm_core.model_folder import load_info
+from egm_core.grounder.grounder import Grounder
+from egm_core.models.folder import load_info
 
 pytestmark = MARKS
 SORTS = {

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from egm_core.jpeg_damage import damage
-from egm_core.picture_file import cut_short, deep_grey
+from egm_core.pictures.file import cut_short, deep_grey
+from egm_core.pictures.jpeg_damage import damage
 from egm_ros.common.pictures.encodings import COLOUR, DEPTH, PACKED, PLANAR, Packed, Planar, guessed
 
 RGB = NDArray[np.uint8]

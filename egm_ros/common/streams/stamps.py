@@ -6,8 +6,8 @@ from typing import Any
 
 from rclpy.node import Node
 
-from egm_core.joining import Dropped
-from egm_core.timeline import Doubt, Seen, Timeline, stamp_of
+from egm_core.streams.joining import Dropped
+from egm_core.streams.timeline import Doubt, Seen, Timeline, stamp_of
 from egm_ros.common.notices import Notices
 
 REMEDY = "let the camera's driver set header.stamp to the ROS time at which the picture was taken"

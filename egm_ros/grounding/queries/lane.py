@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 
 from egm_core.engines.base import EngineError
-from egm_core.grounder import Grounder, OutOfDomain
+from egm_core.grounder.grounder import Grounder, OutOfDomain
 from egm_core.supervise.link import EngineLink
 from egm_core.supervise.query import ask
 from egm_ros.common.pictures import images

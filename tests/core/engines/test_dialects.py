@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from egm_core.engines import Request, Sampling
-from egm_core.engines.dialects import DIALECTS
+from egm_core.engines.http.dialects import DIALECTS
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
 SCHEMA = {"type": "array", "maxItems": 1}

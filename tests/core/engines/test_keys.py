@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from egm_core.engines.keys import authorization, is_loopback, key_refusal
+from egm_core.engines.http.keys import authorization, is_loopback, key_refusal
 from egm_core.engines.openai import OpenAIEngine
-from egm_core.model_folder import ModelInfo
+from egm_core.models.folder import ModelInfo
 from egm_core.train.endpoints import Endpoints
 from egm_core.train.questions import Manner
 

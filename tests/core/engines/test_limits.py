@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from egm_core.engines.base import Request, Sampling
-from egm_core.engines.limits import LimitFields, next_field
+from egm_core.engines.http.limits import LimitFields, next_field
 
 LONG = ("This model's maximum context length is 2048 tokens. However, you requested 4500 tokens (404 in the messages,"
         " 4096 in the completion).")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from egm_core.engines import Chunk, EngineError, Token
-from egm_core.engines.sse import Reader, error_message, lines
+from egm_core.engines.http.sse import Reader, error_message, lines
 
 
 def data(delta: dict[str, object], finish: str | None = None, tokens: list[tuple[str, object]] | None = None) -> str:

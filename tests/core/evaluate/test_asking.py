@@ -14,9 +14,9 @@ from egm_core.evaluate.__main__ import main
 from egm_core.evaluate.asking import answerer, ask, rendered
 from egm_core.evaluate.mix import measured_mix
 from egm_core.evaluate.queries import HEAVY_ASKED, Query, scene_queries
-from egm_core.evaluate.report import Report
-from egm_core.model_folder import load_info
-from egm_core.scenes.expressions import expressions
+from egm_core.evaluate.reports.report import Report
+from egm_core.models.folder import load_info
+from egm_core.scenes.language.expressions import expressions
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene
 
 FIRST = EVALUATION_FIRST_SEED

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from egm_core.evaluate.__main__ import main
+from egm_core.evaluate.reports.tables import ablation_table, table_9, table_10, table_11
 from egm_core.evaluate.results import absent, check_same_queries, of, read, reasoning_tokens, right
-from egm_core.evaluate.tables import ablation_table, table_9, table_10, table_11
 
 ABOUT = {
     "model": "hand",

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from egm_core.boxes import Box
-from egm_core.calibration import FILE, Curve, curve_for, weights_digest
 from egm_core.evaluate.__main__ import main
-from egm_core.evaluate.reliability import Judged, auroc, bins, brier, calibrated, ece, measure, published, table
+from egm_core.evaluate.reports.reliability import Judged, auroc, bins, brier, calibrated, ece, measure, published, table
 from egm_core.evaluate.results import Answered
 from egm_core.families import Task
-from egm_core.model_folder import ModelInfo, write_info
+from egm_core.models.calibration import FILE, Curve, curve_for, weights_digest
+from egm_core.models.folder import ModelInfo, write_info
 
 BOX: Box = (0.0, 0.0, 10.0, 10.0)
 WIDE: Box = (0.0, 0.0, 20.0, 10.0)

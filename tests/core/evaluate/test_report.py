@@ -9,7 +9,7 @@ import pytest
 
 from egm_core.evaluate.baselines import category_only, copied_visible, largest_object
 from egm_core.evaluate.queries import Query
-from egm_core.evaluate.report import Report, compare
+from egm_core.evaluate.reports.report import Report, compare
 from egm_core.evaluate.scores import row_of, score
 from egm_core.families import family
 

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from egm_core.scenes import Generator, Scene, clips
-from egm_core.scenes.expressions import absents, expressions
+from egm_core.scenes import Generator, Scene
+from egm_core.scenes.files import clips
+from egm_core.scenes.language.expressions import absents, expressions
 
 
 @pytest.fixture(scope="module")

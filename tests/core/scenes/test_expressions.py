@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from handmade import scene, thing
 
-from egm_core.scenes.expressions import KINDS, MIX, VOCABULARY, Expression, absents, choose, expressions
-from egm_core.scenes.forms import noun
 from egm_core.scenes.generator import Generator
-from egm_core.scenes.semantics import resolve
+from egm_core.scenes.language.expressions import KINDS, MIX, VOCABULARY, Expression, absents, choose, expressions
+from egm_core.scenes.language.forms import noun
+from egm_core.scenes.language.semantics import resolve
+from egm_core.scenes.language.vocabulary import plural
 from egm_core.scenes.truth import CATEGORIES, COLORS, ObjectTruth, Scene
-from egm_core.scenes.vocabulary import plural
 
 SCENES = 120
 EACH = 6

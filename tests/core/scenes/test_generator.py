@@ -11,8 +11,8 @@ import pytest
 from egm_core.boxes import Box, iou
 from egm_core.scenes import CATEGORIES, COLORS, WORLDS, Generator, Scene
 from egm_core.scenes.generator import MIN_VISIBLE, SIZES, VERSION, choices
-from egm_core.scenes.layout import compose
-from egm_core.scenes.stage import Stage
+from egm_core.scenes.worlds.layout import compose
+from egm_core.scenes.worlds.stage import Stage
 
 
 def box_of(mask: np.ndarray) -> Box:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from egm_core.scenes.generator import VERSION
-from egm_core.scenes.layout import compose, without
-from egm_core.scenes.stage import Footprint, Stage
+from egm_core.scenes.worlds.layout import compose, without
+from egm_core.scenes.worlds.stage import Footprint, Stage
 
 
 def composed(world, count: int) -> list[Stage]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from egm_core.scenes.primitives import (
+from egm_core.scenes.projection import bounds, look_at, mask_box, on_pixels, silhouette
+from egm_core.scenes.worlds.primitives import (
     MESHES,
     Kind,
     Primitive,
@@ -22,7 +23,6 @@ from egm_core.scenes.primitives import (
     placed,
     sphere,
 )
-from egm_core.scenes.projection import bounds, look_at, mask_box, on_pixels, silhouette
 
 VIEW = look_at(np.array([0.2, -1.5, 0.8]), np.array([0.0, 0.0, 0.1]), 230.0, 240, 180, 0.05, 20.0, 0.1)
 GRAY = (0.5, 0.5, 0.5)

@@ -7,9 +7,9 @@ import re
 import pytest
 from handmade import scene, thing
 
-from egm_core.scenes.facts import Facts
-from egm_core.scenes.forms import Between, Extreme, Furniture, Hidden, Noun, Ordinal, Related, Sized, Unhidden
-from egm_core.scenes.reasoning import explain, explain_whole, rough
+from egm_core.scenes.language.facts import Facts
+from egm_core.scenes.language.forms import Between, Extreme, Furniture, Hidden, Noun, Ordinal, Related, Sized, Unhidden
+from egm_core.scenes.language.reasoning import explain, explain_whole, rough
 
 MUG, BOX = Noun("mug"), Noun("box")
 TABLE = scene(

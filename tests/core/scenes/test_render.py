@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from egm_core.scenes import Generator, RenderError
-from egm_core.scenes.primitives import Primitive, about_x, block, cylinder, mesh, sphere
 from egm_core.scenes.projection import View, look_at
 from egm_core.scenes.render import Light, Renderer, Solid, procedural_textures
+from egm_core.scenes.worlds.primitives import Primitive, about_x, block, cylinder, mesh, sphere
 
 LIGHT = Light(np.array([0, 0, 3.0]), np.array([0, 0, -1.0]), np.full(3, 0.7), np.full(3, 0.3), np.zeros(3), False, 2.0)
 
@@ -108,7 +108,7 @@ def test_a_machine_that_cannot_render_is_told_so_in_one_line(changes: dict[str, 
 
 
 def test_the_package_imports_without_mujoco() -> None:
-    code = "import sys; sys.modules['mujoco'] = None; import egm_core.scenes, egm_core.scenes.store"
+    code = "import sys; sys.modules['mujoco'] = None; import egm_core.scenes, egm_core.scenes.files.store"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 

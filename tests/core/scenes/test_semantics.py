@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from handmade import CAMERA, scene, thing
 
-from egm_core.scenes.forms import (
+from egm_core.scenes.language.forms import (
     Between,
     Extreme,
     Furniture,
@@ -20,7 +20,7 @@ from egm_core.scenes.forms import (
     Unhidden,
     phrase,
 )
-from egm_core.scenes.semantics import AmbiguousError, nothing_like, resolve
+from egm_core.scenes.language.semantics import AmbiguousError, nothing_like, resolve
 
 MUG, BOX, BALL = Noun("mug"), Noun("box"), Noun("ball")
 ROW = scene(

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from egm_core.scenes import EVALUATION_FIRST_SEED, Generator, Scene, training_seed
-from egm_core.scenes.export import Taste, export_stored, samples
-from egm_core.scenes.store import StoreError, read, render, shard_path, shards, write_shard
+from egm_core.scenes.files.export import Taste, export_stored, samples
+from egm_core.scenes.files.store import StoreError, read, render, shard_path, shards, write_shard
 
 
 def same_truth(a: Scene, b: Scene) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from egm_core.model_folder import ModelInfo, write_info
+from egm_core.models.folder import ModelInfo, write_info
 from egm_core.supervise.plan import SetupError, plans
 from egm_core.supervise.settings import EngineSettings
 

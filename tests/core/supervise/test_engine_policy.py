@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egm_core.grounder import Grounding
+from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.policy import (
     LONGEST_PAUSE,
     Care,

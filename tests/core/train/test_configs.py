@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from egm_core.model_folder import load_info
+from egm_core.models.folder import load_info
 from egm_core.sample import Sample, read_samples, write_samples
 from egm_core.train.__main__ import STAGES
 from egm_core.train.architectures import PUBLISHED, architecture, on_meta, sizes

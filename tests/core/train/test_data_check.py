@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from egm_core.families import family
-from egm_core.pixels import read_image
+from egm_core.pictures.pixels import read_image
 from egm_core.sample import SampleError, read_samples
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.data_check import Checking, DataCheck, check_data, kept

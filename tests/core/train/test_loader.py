@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egm_core.scenes import store
+from egm_core.scenes.files import store
 from egm_core.train import loader
 from egm_core.train.loader import SceneLoader
 from egm_core.train.scene_pool import ScenePool, read_seen, write_seen

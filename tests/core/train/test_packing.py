@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from egm_core.scenes.files.variation import varied
 from egm_core.scenes.truth import Camera, ObjectTruth, Scene
-from egm_core.scenes.variation import varied
 from egm_core.tiny.architecture import Architecture, build_model
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.fast_vision import FastVision, to_patches

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from egm_core.model_folder import load_info
-from egm_core.scenes import store
+from egm_core.models.folder import load_info
+from egm_core.scenes.files import store
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 from egm_core.tiny.architecture import Architecture
 from egm_core.train import checkpoint

@@ -23,7 +23,7 @@ from transformers import AutoModelForImageTextToText
 
 import egm_core.train.rl as rl_module
 from egm_core.families import family
-from egm_core.model_folder import load_info
+from egm_core.models.folder import load_info
 from egm_core.sample import Sample, write_samples
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.grpo import collapse_image_runs, image_tokens

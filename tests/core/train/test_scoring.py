@@ -24,7 +24,7 @@ from scoring_run import asked, expected, killed_and_resumed, lines, servers, tel
 from egm_core.boxes import iou, to_pixels
 from egm_core.engines.base import EngineError
 from egm_core.families import family
-from egm_core.model_folder import ModelInfo
+from egm_core.models.folder import ModelInfo
 from egm_core.sample import Sample, write_samples
 from egm_core.train.__main__ import main
 from egm_core.train.configuration import ConfigurationError

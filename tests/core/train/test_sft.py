@@ -17,9 +17,9 @@ from transformers import AutoModelForImageTextToText
 
 from egm_core.engines.checkpoint import Checkpoint
 from egm_core.families import family
-from egm_core.model_folder import ModelInfo, load_info, write_info
+from egm_core.models.folder import ModelInfo, load_info, write_info
 from egm_core.sample import Sample, write_samples
-from egm_core.scenes.vocabulary import VOCABULARY
+from egm_core.scenes.language.vocabulary import VOCABULARY
 from egm_core.tiny.architecture import Architecture, build_model, build_processor
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.collator import Collator

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from egm_core.model_folder import ModelInfo, load_info
+from egm_core.models.folder import ModelInfo, load_info
 from egm_core.reward import compute_score
 from egm_core.sample import Sample, write_samples
 from egm_core.train.__main__ import main

@@ -22,7 +22,7 @@ with python_log() as log:
     logging.getLogger("egm.engine").warning("before the node")
     node = Node("robot_eye", namespace="/front")
     log.belong_to(node)
-    for name in ("egm.engine", "egm_core.joining", "egm_ros.camera.bags", "urllib3.pool"):
+    for name in ("egm.engine", "egm_core.streams.joining", "egm_ros.camera.bags", "urllib3.pool"):
         for level in ("debug", "info", "warning"):
             getattr(logging.getLogger(name), level)("%s of %s", level, name)
     try:
@@ -52,7 +52,7 @@ def count(lines: list[str], *words: str) -> int:
 
 def test_each_word_of_the_core_comes_once_as_the_node_s(domain: int) -> None:
     lines = run(domain)
-    for name in ("egm.engine", "egm_core.joining", "egm_ros.camera.bags"):
+    for name in ("egm.engine", "egm_core.streams.joining", "egm_ros.camera.bags"):
         assert count(lines, f"warning of {name}") == 1, lines
         assert count(lines, "[WARN]", "[front.robot_eye]", f"]: warning of {name}") == 1, lines
         assert count(lines, "[INFO]", f"info of {name}") == 1

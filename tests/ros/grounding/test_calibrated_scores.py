@@ -12,7 +12,7 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 from processes import wait_for
 from robot import Robot, ScriptedEngine, folder_of, start_node
 
-from egm_core.calibration import Curve, Measured, save
+from egm_core.models.calibration import Curve, Measured, save
 
 pytestmark = pytest.mark.ros
 

@@ -20,7 +20,7 @@ from robot import ROOT, Robot, image_message, start_node, until_stopped
 from scripted_engine import box_of
 from std_srvs.srv import Trigger
 
-from egm_core.grounder import Grounding
+from egm_core.grounder.grounder import Grounding
 from egm_ros.common.pictures import images
 from egm_ros.grounding import one_shot
 from egm_ros.grounding.orders import Order

@@ -14,8 +14,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.draw import NOW_AMODAL, NOW_VISIBLE, draw
-from egm_core.joining import Answer, Join, box_of, stamp_of
+from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, draw
+from egm_core.streams.joining import Answer, Join, box_of, stamp_of
 from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
 from egm_ros.overlay.node import OverlayNode, boxes_in, drawn, label_of

@@ -17,9 +17,9 @@ from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box, iou
-from egm_core.joining import box_of, stamp_of
 from egm_core.propagation import Limits, begin
 from egm_core.propagation.track import Loss
+from egm_core.streams.joining import box_of, stamp_of
 from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError

@@ -12,8 +12,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
 import golden
 
-from egm_core.calibration import weights_digest
-from egm_core.model_folder import EMBEDDED, resolve
+from egm_core.models.calibration import weights_digest
+from egm_core.models.folder import EMBEDDED, resolve
 from egm_core.scenes.truth import WORLDS
 
 

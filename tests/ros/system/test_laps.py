@@ -22,7 +22,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
-from egm_core.timeline import stamp_of
+from egm_core.streams.timeline import stamp_of
 from egm_ros.common.pictures import images
 
 pytestmark = pytest.mark.ros

@@ -100,7 +100,7 @@ def test_the_source_distribution_has_all_that_builds_and_tests_it(checkout: Path
 
 def test_the_installation_works_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     program = (
-        "import egm_core, egm_core.model_folder as folder, egm_ros.camera.sources as sources\n"
+        "import egm_core, egm_core.models.folder as folder, egm_ros.camera.sources as sources\n"
         "print(egm_core.__file__)\n"
         "print(folder.load_info(folder.resolve('egm_tiny')).name)\n"
         "print(len(list(sources.clip('street').frames())))\n"

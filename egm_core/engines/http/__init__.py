@@ -1,0 +1,1 @@
+"""Servers that speak the OpenAI chat API: addresses, keys, bodies, dialects, streams, limits and names."""

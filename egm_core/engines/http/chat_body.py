@@ -1,0 +1,43 @@
+"""The body of a chat request with one picture, as an OpenAI-compatible server takes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from egm_core.engines.base import Request
+from egm_core.engines.http.dialects import Dialect
+from egm_core.engines.http.limits import Limit
+from egm_core.engines.pictures import PictureFormat, shared_data_url
+
+
+class Unsendable(Exception):
+    """A request that cannot be written; no server is to blame."""
+
+
+def chat_body(
+    request: Request, model: str | None, limit: Limit, form: PictureFormat, dialect: Dialect | None
+) -> dict[str, Any]:
+    """Write a request whose answer is limited by the field `limit`, or not at all where that is empty.
+
+    Raises Unsendable where the picture cannot be written.
+    """
+    sampling = request.sampling
+    try:
+        url = shared_data_url(request.image, form)
+    except ValueError as error:
+        raise Unsendable(str(error)) from error
+    image = {"type": "image_url", "image_url": {"url": url}}
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": "user", "content": [image, {"type": "text", "text": request.prompt}]}],
+        "stream": True,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+    }
+    if limit:
+        body[limit] = sampling.max_tokens
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    if request.logprobs:
+        body["logprobs"] = True
+    return body | (dialect.extra(request) if dialect else {})

@@ -1,0 +1,1 @@
+"""Pictures: read from files, sized for a model, drawn into."""

@@ -1,0 +1,79 @@
+"""Reads pictures and shrinks them to a model's pixel budget, so that every engine sees the same pixels.
+
+Training, selection and the command line all read a file by `read_image`. The rule of shrinking is that of Qwen's image
+processors: both sides become multiples of a patch group's side, and their product stays within the budget. Boxes are
+relative to the picture, so shrinking does not change them.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.pictures.file import cut_short
+from egm_core.pictures.jpeg_damage import damage
+
+FACTOR = 32
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture file as (H, W, 3) RGB, as it is shown; FileNotFoundError or ValueError says what is wrong.
+
+    The EXIF mark turns it, grey becomes three channels, and of 16 bits a channel the upper 8 are kept. A JPEG is
+    decoded three times, to find damage in its middle.
+    """
+    image, data = _read(path)
+    harm = damage(data.tobytes(), cv2.IMREAD_COLOR, image)
+    if harm:
+        raise ValueError(f"{path} is damaged: {harm}; copy it anew")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_checked(path: Path) -> NDArray[np.uint8]:
+    """Read a picture file that a data check has found whole, as `read_image` does and in a third of its time."""
+    return np.asarray(cv2.cvtColor(_read(path)[0], cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Give a file's picture in OpenCV's order of channels, and its bytes."""
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "is not there"
+        raise FileNotFoundError(f"{path} {what}; name a picture file")
+    data = np.fromfile(path, np.uint8)
+    if cut_short(data.data):
+        raise ValueError(f"{path} is cut short: its bytes end before its picture does; copy it anew")
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error as error:
+        raise ValueError(f"{path} cannot be decoded ({error.err}); give a smaller PNG or JPEG") from error
+    if image is None:
+        raise ValueError(f"{path} is not a picture that OpenCV can read, or is cut short; give a whole PNG or JPEG")
+    return np.asarray(image, np.uint8), data
+
+
+def smart_size(width: int, height: int, max_pixels: int, factor: int = FACTOR) -> tuple[int, int]:
+    """Give the (width, height) that a picture is shrunk to: multiples of `factor`, at most `max_pixels` together.
+
+    A side never falls below one factor, whatever the budget.
+    """
+    if width < 1 or height < 1 or max_pixels < 1:
+        raise ValueError(f"a picture of {width} x {height} cannot be fitted into {max_pixels} pixels")
+    wide, high = round(width / factor) * factor, round(height / factor) * factor
+    if wide * high > max_pixels or not wide or not high:
+        shrink = max(1.0, math.sqrt(width * height / max_pixels))
+        wide = math.floor(width / shrink / factor) * factor
+        high = math.floor(height / shrink / factor) * factor
+    return max(factor, wide), max(factor, high)
+
+
+def fit(image: NDArray[np.uint8], max_pixels: int | None, factor: int = FACTOR) -> NDArray[np.uint8]:
+    """Shrink a picture (H, W, 3) that exceeds a pixel budget; any other is given back as it is."""
+    height, width = image.shape[:2]
+    if max_pixels is None or width * height <= max_pixels:
+        return image
+    size = smart_size(width, height, max_pixels, factor)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

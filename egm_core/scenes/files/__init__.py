@@ -1,0 +1,1 @@
+"""Files of scenes: stores of rendered ones, training samples, clips, contact sheets."""

@@ -1,0 +1,1 @@
+"""Worlds: the objects, furniture and arrangements that scenes are made of, and how they move."""
