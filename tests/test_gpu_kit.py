@@ -101,9 +101,9 @@ def test_models_fit_what_comes_back() -> None:
     from egm_core.scenes.language.vocabulary import VOCABULARY
     from egm_core.tiny.architecture import build_config
     from egm_core.tiny.tokenizer import build_tokenizer
-    from egm_core.train.architectures import on_meta
     from egm_core.train.configuration import load
-    from egm_core.train.pretrain_settings import PretrainConfig
+    from egm_core.train.plan.architectures import on_meta
+    from egm_core.train.pretrain.config import PretrainConfig
 
     shape = load(PretrainConfig, ROOT / "training/egm_small/pretrain.yaml").architecture
     model = on_meta(build_config(build_tokenizer(VOCABULARY), shape))

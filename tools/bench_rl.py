@@ -22,8 +22,10 @@ from typing import Any
 from egm_core.arguments import whole
 from egm_core.families import family
 from egm_core.reward import score
-from egm_core.train import curves, grpo, rl
 from egm_core.train.configuration import load
+from egm_core.train.rl import stage as rl
+from egm_core.train.rl import trainer as grpo
+from egm_core.train.run import curves
 
 PARTS = {
     "_generate_single_turn": "rollout",

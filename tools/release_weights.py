@@ -25,7 +25,7 @@ from egm_core.scenes.files import store
 from egm_core.scenes.language.vocabulary import VOCABULARY
 from egm_core.scenes.truth import WORLDS
 from egm_core.torchvision_shim import install_schemas
-from egm_core.train.average import averaged
+from egm_core.train.pretrain.average import averaged
 
 PICTURES = 1500
 CAMERA = (640, 480)

@@ -41,8 +41,8 @@ class ModelInfo:
     `prompts` holds the wordings that differ from the family's. `max_pixels` is the pixel budget of a picture,
     `max_tokens` that of an answer; None leaves them to the engine's defaults. `factor` is the side of the patch group
     that a picture is cut into, by the folder's own processor; None is the family's. `domain` names a file of the
-    folder, see `egm_core.models.domain`. `path` is the folder, or None for a model that only its server has. `thinking` is
-    how its chat template begins an answer; None where neither `egm.json` nor a template says.
+    folder, see `domain`. `path` is the folder, or None for a model that only its server has. `thinking` is how its
+    chat template begins an answer; None where neither `egm.json` nor a template says.
     """
 
     name: str

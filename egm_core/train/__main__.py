@@ -16,20 +16,12 @@ import sys
 from argparse import RawDescriptionHelpFormatter
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from egm_core.arguments import Parser
 from egm_core.console import finish
 from egm_core.sample import SampleError
-from egm_core.train.configuration import ConfigurationError, load, located
-
-# Stage: module, its configuration's class, its verb. Imported when asked for, so that --help needs no torch.
-STAGES = {
-    "pretrain": ("egm_core.train.pretrain", "PretrainConfig", "pretrain"),
-    "sft": ("egm_core.train.sft", "SFTStageConfig", "sft"),
-    "select": ("egm_core.train.select", "SelectConfig", "select"),
-    "rl": ("egm_core.train.rl", "RLConfig", "rl"),
-}
+from egm_core.train.configuration import ConfigurationError, located
+from egm_core.train.stages import STAGES, stage_config
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_intermixed_args(arguments)
     try:
         if options.stage == "plan":
-            from egm_core.train.plan import plan
+            from egm_core.train.plan.plan import plan
 
             print(plan(options.config, options.overrides))
         else:
@@ -65,32 +57,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def stage_config(stage: str, file: Path, overrides: list[str]) -> Any:
-    """Read a stage's configuration; ConfigurationError says so where the file is another stage's."""
-    module, kind, _ = STAGES[stage]
-    try:
-        return load(getattr(import_module(module), kind), file, overrides)
-    except ConfigurationError as error:
-        others = [other for other in STAGES if other != stage and error.key and _reads(other, file)]
-        if not others or any(word.split("=", 1)[0].strip() == error.key for word in overrides):
-            raise
-        raise ConfigurationError(
-            f"{error} (this is a file of the stage {' or '.join(others)}: python -m egm_core.train {others[0]} "
-            f"--config {file})",
-            error.key,
-        ) from error
-
-
-def _reads(stage: str, file: Path) -> bool:
-    """Tell whether a file is one of a stage, by its keys and values."""
-    module, kind, _ = STAGES[stage]
-    try:
-        load(getattr(import_module(module), kind), file)
-    except ConfigurationError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

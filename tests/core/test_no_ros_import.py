@@ -40,36 +40,25 @@ LAYERS = {
     "__init__": 0,
     "boxes": 0,
     "torchvision_shim": 0,
-    "domain": 0,
-    "timeline": 0,
-    "jpeg_damage": 1,
-    "picture_file": 0,
     "console": 0,
-    "picture_memory": 1,
-    "joining": 2,
-    "chat_template": 2,
+    "pictures": 1,
+    "streams": 1,
     "families": 1,
-    "draw": 1,
-    "pixels": 2,
-    "sample": 3,
-    "model_folder": 3,
-    "calibration": 4,
+    "sample": 2,
+    "models": 3,
     "engines": 4,
     "arguments": 5,
-    "reading": 5,
-    "grounding": 2,
-    "score_bound": 5,
-    "grounder": 6,
-    "ground": 7,
-    "serve": 7,
-    "supervise": 7,
-    "propagation": 7,
-    "lifting": 7,
-    "scenes": 7,
-    "tiny": 7,
-    "reward": 7,
-    "train": 8,
-    "evaluate": 8,
+    "grounder": 5,
+    "ground": 6,
+    "serve": 6,
+    "supervise": 6,
+    "propagation": 6,
+    "lifting": 6,
+    "scenes": 6,
+    "tiny": 6,
+    "reward": 6,
+    "train": 7,
+    "evaluate": 7,
 }
 
 IMPORT_ALL = """
@@ -86,7 +75,7 @@ import egm_core
 names = [m.name for m in pkgutil.walk_packages(egm_core.__path__, "egm_core.", onerror=lambda name: None)]
 for name in names:
     # A plugin of verl, which has an environment of its own (make test-verl).
-    if name != "egm_core.train.verl_internvl" or importlib.util.find_spec("verl"):
+    if name != "egm_core.train.rl.verl.internvl" or importlib.util.find_spec("verl"):
         importlib.import_module(name)
 assert not ROS & {name.split(".")[0] for name in sys.modules}
 print(len(names))

@@ -15,7 +15,7 @@ from scoring_run import killed_and_resumed, servers, write_config, write_data
 pytest.importorskip("ray.data", reason="needs Ray; make test-ray has it")
 
 from egm_core.train.configuration import ConfigurationError, load
-from egm_core.train.select import SelectConfig, select
+from egm_core.train.select.stage import SelectConfig, select
 
 ADDRESS = os.environ.get("EGM_RAY_ADDRESS", "local")
 

@@ -17,7 +17,7 @@ def compose_verl() -> Callable[..., Any]:
     """Compose verl's configuration from one of ours with verl's own files: (config, family, model, train)."""
     from hydra import compose, initialize_config_module
 
-    from egm_core.train.verl import overrides
+    from egm_core.train.rl.verl.settings import overrides
 
     def composed(*of: Any) -> Any:
         with initialize_config_module("verl.trainer.config", version_base=None):

@@ -18,7 +18,7 @@ from verl.trainer.ppo.utils import need_critic, need_reference_policy
 from verl.utils.config import validate_config
 
 from egm_core.train.configuration import load
-from egm_core.train.rl import RLConfig
+from egm_core.train.rl.config import RLConfig
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path for family in ("qwen3_vl", "internvl3") for path in (ROOT / "training" / family).glob("*_rl*.yaml"))

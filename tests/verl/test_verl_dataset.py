@@ -26,8 +26,8 @@ from egm_core.engines.checkpoint import Checkpoint
 from egm_core.families import family
 from egm_core.models.folder import load_info
 from egm_core.sample import Sample
-from egm_core.train.rl import RLConfig
-from egm_core.train.verl_data import Asking, write_parquet
+from egm_core.train.rl.config import RLConfig
+from egm_core.train.rl.verl.data import Asking, write_parquet
 
 BOX, AMODAL = (9.6, 6.4, 48.0, 32.0), (4.8, 6.4, 48.0, 64.0)
 # The last is above the budget, and shrinks to a multiple of 32, which is the step of a real Qwen3-VL and of verl.
@@ -107,7 +107,7 @@ def test_verls_reward_manager_pays_by_our_reward(
 ) -> None:
     from verl import DataProto
 
-    import egm_core.train.verl_internvl  # noqa: F401 (installs itself)
+    import egm_core.train.rl.verl.internvl  # noqa: F401 (installs itself)
 
     speaker, model = family(name), {"qwen3_vl": tiny_qwen, "internvl3": tiny_internvl}[name]
     config, _, data = dataset(compose_verl, tmp_path, model)
@@ -138,7 +138,7 @@ def test_verls_reward_manager_pays_by_our_reward(
 def test_internvl_comes_by_the_plugin(compose_verl: Any, tiny_internvl: Path, tmp_path: Path) -> None:
     import verl.workers.rollout.utils as rollout
 
-    import egm_core.train.verl_internvl  # noqa: F401 (installs itself)
+    import egm_core.train.rl.verl.internvl  # noqa: F401 (installs itself)
 
     config, processor, data = dataset(compose_verl, tmp_path, tiny_internvl)
     assert len(data) == 7
@@ -176,7 +176,7 @@ def test_the_environment_variable_brings_the_plugin(tiny_internvl: Path) -> None
         "p = hf_processor(sys.argv[1]); print(type(p).__name__, u.hf_processor is hf_processor)"
     )
     seen = []
-    for plugin in ("", "egm_core.train.verl_internvl"):
+    for plugin in ("", "egm_core.train.rl.verl.internvl"):
         result = subprocess.run(
             [sys.executable, "-c", code, str(tiny_internvl)],
             env={**os.environ, "VERL_USE_EXTERNAL_MODULES": plugin},

@@ -29,9 +29,10 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from egm_core.models.folder import load_info
-from egm_core.train.rl import RLConfig, rl
-from egm_core.train.verl_launch import job_of
-from egm_core.train.verl_settings import VerlConfig
+from egm_core.train.rl.config import RLConfig
+from egm_core.train.rl.stage import rl
+from egm_core.train.rl.verl.config import VerlConfig
+from egm_core.train.rl.verl.launch import job_of
 
 SHARDS = 2
 # Ray asks for one; this is the test cluster's own.
@@ -165,4 +166,4 @@ def test_a_job_is_submitted_with_our_package(cluster: str, tmp_path: Path) -> No
     )
     assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
     (line,) = [line for line in found.stdout.splitlines() if "FOUND" in line and "egm_core/reward.py" in line]
-    assert str(ROOT) not in line and line.endswith("egm_core.train.verl_internvl")
+    assert str(ROOT) not in line and line.endswith("egm_core.train.rl.verl.internvl")

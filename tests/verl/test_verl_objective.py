@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from verl.trainer.ppo.core_algos import agg_loss, compute_grpo_outcome_advantage, get_policy_loss_fn, kl_penalty
 from verl.workers.config import FSDPActorConfig
 
-from egm_core.train.verl import LOSSES, NO_DUAL_CLIP
+from egm_core.train.rl.verl.settings import LOSSES, NO_DUAL_CLIP
 
 Floats = NDArray[np.float64]
 GROUP, PROMPTS, LENGTH = 4, 3, 11

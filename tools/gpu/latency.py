@@ -23,7 +23,7 @@ import torch
 
 from egm_core.arguments import whole
 from egm_core.torchvision_shim import install_schemas
-from egm_core.train.architectures import architecture
+from egm_core.train.plan.architectures import architecture
 
 install_schemas()
 

@@ -7,8 +7,8 @@ import pytest
 from egm_core.engines.http.keys import authorization, is_loopback, key_refusal
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.models.folder import ModelInfo
-from egm_core.train.endpoints import Endpoints
-from egm_core.train.questions import Manner
+from egm_core.train.select.asking.endpoints import Endpoints
+from egm_core.train.select.questions import Manner
 
 
 @pytest.fixture(autouse=True)

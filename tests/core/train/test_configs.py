@@ -15,12 +15,14 @@ import pytest
 
 from egm_core.models.folder import load_info
 from egm_core.sample import Sample, read_samples, write_samples
-from egm_core.train.__main__ import STAGES
-from egm_core.train.architectures import PUBLISHED, architecture, on_meta, sizes
 from egm_core.train.configuration import load
-from egm_core.train.rl import RLConfig, accumulation, grpo_arguments, rl
-from egm_core.train.select import SelectConfig
-from egm_core.train.sft import SFTStageConfig, sft, sft_arguments
+from egm_core.train.plan.architectures import PUBLISHED, architecture, on_meta, sizes
+from egm_core.train.rl.config import RLConfig, accumulation
+from egm_core.train.rl.stage import grpo_arguments, rl
+from egm_core.train.select.stage import SelectConfig
+from egm_core.train.sft.config import SFTStageConfig
+from egm_core.train.sft.stage import sft, sft_arguments
+from egm_core.train.stages import STAGES
 
 TRAINING = Path(__file__).parents[3] / "training"
 GPUS = 8

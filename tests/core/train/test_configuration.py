@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from egm_core.sample import SampleError
-from egm_core.train.__main__ import STAGES, main
+from egm_core.train.__main__ import main
 from egm_core.train.configuration import ConfigurationError, load
+from egm_core.train.stages import STAGES
 
 
 @dataclass

@@ -15,7 +15,8 @@ from checkpoints import AMODAL_BOX, FOUND, TRACES, VISIBLE_BOX
 from robot import Robot, image_message, start_node
 
 from egm_core.sample import Sample, write_samples
-from egm_core.train.sft import SFTStageConfig, sft
+from egm_core.train.sft.config import SFTStageConfig
+from egm_core.train.sft.stage import sft
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 

@@ -1,0 +1,80 @@
+"""The mean of two models' weights (as in WiSE-FT, Wortsman et al. 2022), and model folders in half precision.
+
+    python -m egm_core.train.pretrain.average --model runs/sft/final [--other runs/pretrain/final] --out FOLDER
+
+What tuning won stays for the most part, and what it lost comes back. `--model` may be the folder of a pretraining run
+that is not over: its last whole checkpoint is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from egm_core.arguments import Parser
+from egm_core.models.folder import FILE, load_info, write_info
+from egm_core.torchvision_shim import install_schemas
+
+
+def averaged(model: Path, other: Path | None, dtype: torch.dtype) -> Any:
+    """Load a model of the mean of two folders' weights, taken in float32, or of one folder's weights."""
+    install_schemas()
+    from transformers import AutoModelForImageTextToText
+
+    loaded = AutoModelForImageTextToText.from_pretrained(model, dtype=dtype)
+    if other:
+        mine, theirs = (
+            AutoModelForImageTextToText.from_pretrained(f, dtype=torch.float32).state_dict() for f in (model, other)
+        )
+        loaded.load_state_dict({name: (value + theirs[name]) / 2 for name, value in mine.items()})
+    return loaded
+
+
+def write(model: Path, other: Path | None, out: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write the mean of two model folders, or one of them, as a folder of that precision; what describes it stays."""
+    install_schemas()
+    from transformers import AutoProcessor
+
+    averaged(model, other, dtype).save_pretrained(out)
+    AutoProcessor.from_pretrained(model).save_pretrained(out)
+    write_info(out, load_info(model))
+
+
+def _of_checkpoint(run: Path, out: Path) -> Path:
+    """Write the model of a pretraining run's last whole checkpoint as a folder, and give that."""
+    from egm_core.tiny.architecture import Architecture
+    from egm_core.train.pretrain import checkpoint
+    from egm_core.train.pretrain.stage import export
+
+    last = checkpoint.load_last(run)
+    if last is None:
+        raise FileNotFoundError(f"{run} is no model folder, and holds no whole checkpoint of a pretraining run")
+    shape = json.loads((run / "config.json").read_text())["architecture"]
+    export(Architecture(**{**shape, "deepstack": tuple(shape["deepstack"])}), last[1]["model"], out)
+    return out
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read the command line and write the folder; gives the exit status."""
+    parser = Parser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="model folder, or a pretraining run's")
+    parser.add_argument("--other", type=Path, help="model folder to take the mean with")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--float32", action="store_true", help="keep single precision")
+    options = parser.parse_args(arguments)
+    try:
+        model = options.model if (options.model / FILE).is_file() else _of_checkpoint(options.model, options.out)
+        write(model, options.other, options.out, torch.float32 if options.float32 else torch.float16)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

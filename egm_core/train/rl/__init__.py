@@ -1,0 +1,1 @@
+"""Reinforcement learning with the reward of the paper (GRPO, GSPO)."""

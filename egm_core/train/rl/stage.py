@@ -1,0 +1,215 @@
+"""Reinforcement learning on grounding (paper, section 4.4): GRPO over sample records, with TRL.
+
+    python -m egm_core.train rl --config training/egm_tiny/rl.yaml [key=value ...]
+
+Token-level mean, clipped ratio, k3 KL to the starting model in the loss, entropy bonus, advantages normalised in
+their group; the reward is `egm_core.reward`. Answers come from vLLM in the same process or from its server, or from
+transformers, as on a CPU. Resumes from the output folder's last whole checkpoint; ends in `final/`, a model folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Iterable
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from egm_core.models.folder import ModelInfo, load_info, resolve
+from egm_core.reward import trl_reward
+from egm_core.sample import Sample
+from egm_core.torchvision_shim import install_schemas
+from egm_core.train.configuration import ConfigurationError
+from egm_core.train.data.check import check_data, kept
+from egm_core.train.data.held_out import check_held_out, held_out_arguments, held_out_files
+from egm_core.train.rl.config import RLConfig, accumulation
+from egm_core.train.rl.questions import _files, checking, questions
+from egm_core.train.run.folder import KEPT, is_finished, is_first, model_of, open_run
+from egm_core.train.run.group import PATIENCE, by_first, join_group
+from egm_core.train.run.processes import run_processes
+from egm_core.train.run.training import freeze_vision, lora, train_to_end
+
+
+def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool | None = None) -> Any:
+    """Give TRL's GRPOConfig for a run: the paper's objective, as TRL 1.16 spells it.
+
+    `banned` are token ids that vLLM must never sample (TRL bans image tokens only where transformers answers).
+    """
+    from trl import GRPOConfig
+
+    on_cpu = not torch.cuda.is_available() if on_cpu is None else on_cpu
+    vllm = config.rollout != "transformers"
+    steps = accumulation(config)
+    return GRPOConfig(
+        output_dir=config.output,
+        # The objective: token-level mean, k3 KL as it stands, no correction for the rollout's own sampling.
+        # GSPO, as in the released code: ratios of whole answers, and a mean over the means of answers.
+        loss_type="grpo" if config.objective == "gspo" else "dapo",
+        importance_sampling_level="sequence" if config.objective == "gspo" else "token",
+        scale_rewards="group",
+        epsilon=config.ratio_clip,
+        beta=config.kl,
+        use_bias_correction_kl=False,
+        entropy_coef=config.entropy,
+        vllm_importance_sampling_correction=False,
+        num_iterations=1,
+        # The batch.
+        num_generations=config.generations,
+        per_device_train_batch_size=config.micro_batch,
+        gradient_accumulation_steps=steps,
+        steps_per_generation=config.steps_per_generation or steps,
+        # The rollout.
+        max_completion_length=config.max_tokens,
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=config.top_k,
+        use_vllm=vllm,
+        vllm_mode=config.rollout if vllm else "colocate",
+        vllm_server_base_url=config.vllm_url if config.rollout == "server" else None,
+        vllm_gpu_memory_utilization=config.vllm_memory,
+        vllm_max_model_length=config.vllm_context,
+        vllm_tensor_parallel_size=config.vllm_tensor_parallel,
+        vllm_enable_sleep_mode=config.vllm_sleep and config.rollout == "colocate",
+        generation_kwargs={"logit_bias": dict.fromkeys(banned, -100.0)} if vllm and banned else None,
+        # The optimiser.
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.scheduler,
+        warmup_steps=config.warmup,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.clip,
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps,
+        # The machine.
+        gradient_checkpointing=not on_cpu,
+        bf16=not on_cpu,
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and config.processes > 1 else None,
+        ddp_find_unused_parameters=False,
+        ddp_timeout=int(PATIENCE.total_seconds()),
+        save_steps=config.save_steps,
+        save_total_limit=KEPT,
+        logging_steps=config.logging_steps,
+        report_to=list(config.report_to),
+        # Every logged step's answers as a table, and with their pictures, once a prompt, for Weights & Biases.
+        log_completions=config.answers > 0,
+        num_completions_to_print=0,
+        log_multimodal="wandb" in config.report_to,
+        log_unique_prompts="wandb" in config.report_to,
+        seed=config.seed,
+        per_device_eval_batch_size=config.micro_batch,
+        num_generations_eval=1,
+        **held_out_arguments(config, "eval_reward"),
+    )
+
+
+def _asked(config: RLConfig, info: ModelInfo, samples: Iterable[Sample]) -> list[dict[str, Any]]:
+    return list(questions(samples, info.speaker, config.tasks, config.official_pixels, info.prompt))
+
+
+def _rows(config: RLConfig, info: ModelInfo, left_out: Collection[str]) -> list[dict[str, Any]]:
+    rows = _asked(config, info, kept(_files(config), left_out))
+    if len(rows) < config.prompts:
+        raise ConfigurationError(
+            f"{', '.join(config.data)} hold {len(rows)} questions for {' and '.join(config.tasks)}, and an update "
+            f"takes prompts={config.prompts}; give more samples or ask for fewer prompts"
+        )
+    return rows
+
+
+def build_trainer(config: RLConfig, output: Path, left_out: Collection[str] = ()) -> Any:
+    """Load model, processor and questions, but for those of the places that are left out, and give the trainer."""
+    install_schemas()
+    from datasets import Dataset
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from egm_core.train.rl.answers import AnswerLog
+    from egm_core.train.rl.trainer import EGMGRPOTrainer, image_tokens
+    from egm_core.train.run.callbacks import Best, callbacks
+
+    on_cpu = not torch.cuda.is_available()
+    path = resolve(config.model, offline=config.offline)
+    info = load_info(path)
+    # Answers are padded on the right and prompts on the left; some processors would do otherwise.
+    processor = AutoProcessor.from_pretrained(path, padding_side="left", truncation_side="left")
+    # The reference of the KL term is loaded anew from the path that the model remembers.
+    model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+    if config.freeze_vision:
+        freeze_vision(model)
+    held_out = _asked(config, info, kept(held_out_files(config), left_out))
+    trainer = EGMGRPOTrainer(
+        model=model,
+        args=grpo_arguments(config, image_tokens(model.config), on_cpu),
+        reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
+        # The trainer reads the pictures, see `grpo.read_pictures`.
+        train_dataset=Dataset.from_list(_rows(config, info, left_out)),
+        eval_dataset=Dataset.from_list(held_out) if held_out else None,
+        processing_class=processor,
+        peft_config=lora(config),
+        callbacks=callbacks(output, config.kl_limit, config.minutes),
+        shared=_shares(config, on_cpu),
+    )
+    trainer.add_callback(AnswerLog(trainer, output, config.answers, info.speaker))
+    if held_out:
+        trainer.add_callback(Best(output))
+    return trainer
+
+
+def _run(rank: int, config: RLConfig, folder: Path, left_out: Collection[str]) -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    train_to_end(build_trainer(config, folder, left_out), config, folder)
+
+
+def refuse_lost_reference(config: RLConfig) -> None:
+    """Refuse an accelerate file with which the KL term's reference would be zeros in all processes but the first."""
+    sharded, by_one = (
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+        for name in ("ACCELERATE_USE_FSDP", "FSDP_CPU_RAM_EFFICIENT_LOADING")
+    )
+    if sharded and by_one and config.kl and not config.lora_rank:
+        raise ConfigurationError(
+            "the accelerate file says fsdp_cpu_ram_efficient_loading: true, with which TRL leaves the reference of the"
+            " KL term at zeros in every process but the first; use training/accelerate/fsdp2.yaml, or set it to false",
+            "kl",
+        )
+
+
+def _shares(config: RLConfig, on_cpu: bool) -> bool:
+    possible = on_cpu and not config.lora_rank and config.rollout == "transformers"
+    if config.share_prompts and not possible:
+        raise ConfigurationError("share_prompts needs a CPU, rollout=transformers and lora_rank=0; leave it out")
+    return possible and config.share_prompts is not False
+
+
+def rl(config: RLConfig) -> Path:
+    """Run (or resume) reinforcement learning and return the model folder that it wrote."""
+    if config.engine == "verl":
+        from egm_core.train.rl.verl.launch import launch
+
+        return launch(config)
+    join_group()
+    folder = by_first(open_run, "rl", config)
+    if by_first(is_finished, folder):
+        return folder / "final"
+    accumulation(config)
+    refuse_lost_reference(config)
+    if config.rollout != "transformers" and util.find_spec("vllm") is None:
+        raise ConfigurationError(
+            f"rollout is {config.rollout!r}, and vLLM is not installed; pip install vllm (training/README.md names the "
+            "version), or say rollout=transformers, which is slower",
+            "rollout",
+        )
+    if not config.data:
+        raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
+    path, info = model_of(config)
+    about = checking(config, info, path)
+    found = by_first(check_data, folder, about)
+    left_out = {**found.left_out, **by_first(check_held_out, folder, config, about)}
+    if is_first():
+        print(found.text, file=sys.stderr)
+    run_processes(_run, config.processes, config, folder, frozenset(left_out))
+    return folder / "final"

@@ -1,0 +1,1 @@
+"""The same reinforcement learning on verl, for clusters."""

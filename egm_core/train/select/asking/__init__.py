@@ -1,0 +1,1 @@
+"""Asking a model many questions: endpoints, exactly once, here or on Ray."""

@@ -1,0 +1,132 @@
+"""The questions of a training set, each with a key that depends on nothing but itself, and how they are asked.
+
+A question is a sample and a task. Its key is made of the image's path below the data's common folder, the
+expression, the task and the true box, so neither the order of the files nor the place of the folder matters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.boxes import Box, to_relative
+from egm_core.engines.base import Sampling
+from egm_core.families import TASKS, Task
+from egm_core.models.folder import ModelInfo
+from egm_core.pictures.pixels import read_checked
+from egm_core.reward import score as reward_of
+from egm_core.sample import Sample
+from egm_core.train.data.check import kept
+from egm_core.train.select.asking.store import Outcome, Score
+
+LONGEST = 4096
+DIGITS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An expression, a picture's file, a task, and the true box in pixels of (width, height); None is absent."""
+
+    key: str
+    image: str
+    sent: str
+    task: Task
+    truth: Box | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A question that got no answer, and why: its picture cannot be read, or every server refuses it."""
+
+    question: Question
+    why: str
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How questions are put to a model and its answers read.
+
+    Greedy, as in the paper's evaluation (Table 8). Pictures beyond `info.max_pixels` are shrunk; `pixels` compares
+    boxes as the released code does, in whole pixels; `keep_answers` stores the answers' texts with the scores.
+    """
+
+    info: ModelInfo
+    pixels: bool = False
+    keep_answers: bool = False
+
+    @property
+    def sampling(self) -> Sampling:
+        """The sampling settings of every question."""
+        return Sampling(max_tokens=self.info.max_tokens or LONGEST)
+
+    def prompt(self, question: Question) -> str:
+        """Give the model's prompt for a question."""
+        return self.info.prompt(question.sent, question.task)
+
+    def picture(self, file: str) -> NDArray[np.uint8]:
+        """Read a picture (H, W, 3) within the model's budget; FileNotFoundError or ValueError says what is wrong."""
+        return self.info.fit(read_checked(Path(file)))
+
+    def png(self, file: str) -> bytes:
+        """Read a picture within the model's budget as the bytes of a PNG file."""
+        picture = cv2.cvtColor(self.picture(file), cv2.COLOR_RGB2BGR)
+        return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+    def scores(self, questions: Sequence[Question], answers: Sequence[str]) -> list[Score]:
+        """Read answers as the reward reads them, and compare them with the truth."""
+        truths = [q.truth and to_relative(q.truth, q.width, q.height) for q in questions]
+        sizes = [(q.width, q.height) for q in questions] if self.pixels else None
+        read = reward_of(answers, truths, self.info.speaker, sizes=sizes)
+        scores = []
+        for i, (question, answer) in enumerate(zip(questions, answers, strict=True)):
+            outcome: Outcome = "malformed" if read.malformed[i] else "absent" if read.absent[i] else "found"
+            overlap = None if question.truth is None else float(read.iou[i])
+            scores.append(Score(question.key, question.task, overlap, outcome, answer if self.keep_answers else ""))
+        return scores
+
+
+def common_folder(files: Iterable[Path]) -> Path:
+    """Give the folder that holds all of some files, however deep."""
+    return Path(os.path.commonpath([file.absolute().parent for file in files]))
+
+
+def key_of(sample: Sample, task: Task, root: Path) -> str:
+    """Give the key of a sample's question, 24 hexadecimal digits; `root` is the folder of `common_folder`."""
+    image = os.path.relpath(sample.image, root)
+    box = sample.truth(task)
+    parts = [image, sample.sent, task, None if box is None else [round(v, DIGITS) for v in box]]
+    return blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
+
+
+def questions_of(sample: Sample, tasks: Iterable[Task], root: Path) -> Iterator[Question]:
+    """Give the questions that a sample has, among some tasks."""
+    for task in TASKS:
+        if task in tasks and sample.asks(task):
+            key, image = key_of(sample, task, root), os.path.abspath(sample.image)
+            yield Question(key, image, sample.sent, task, sample.truth(task), sample.width, sample.height)
+
+
+def read_questions(
+    files: Sequence[Path], tasks: Sequence[Task], left_out: Collection[str] = ()
+) -> Iterator[Question]:
+    """Read the questions of sample files one after the other, each once however often it stands there.
+
+    Records whose place is `left_out` are passed over, see `data_check`.
+    """
+    root = common_folder(files)
+    seen: set[str] = set()
+    for sample in kept(files, left_out):
+        for question in questions_of(sample, tasks, root):
+            if question.key not in seen:
+                seen.add(question.key)
+                yield question

@@ -1,0 +1,235 @@
+"""Supervised fine-tuning on reasoning (paper, section 4.3): TRL's SFTTrainer over sample records.
+
+    python -m egm_core.train sft --config training/egm_tiny/sft.yaml [key=value ...]
+
+Several GPUs, and weights that one GPU can't hold, are accelerate's: its configuration file chooses DDP, FSDP2 or
+DeepSpeed (those of training/accelerate; TRL's own lose the reference model of `rl`):
+
+    accelerate launch --config_file training/accelerate/fsdp2.yaml --num_processes 8 -m egm_core.train sft --config FILE
+
+One small GPU: `lora_rank=16`; the adapter is merged into `final/`. A CPU: `processes=N`.
+
+The same code tunes the embedded model and the real ones; only the first asks for soft coordinates and attention
+supervision. Prompt and image tokens never enter the loss. The same command resumes a run from its last whole
+checkpoint; it ends in `final/`, a model folder, in float32.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from egm_core.boxes import to_relative
+from egm_core.families import TASKS, Family, Task
+from egm_core.models.folder import ModelInfo, load_info, resolve
+from egm_core.sample import Sample
+from egm_core.torchvision_shim import install_schemas
+from egm_core.train.configuration import ConfigurationError
+from egm_core.train.data.check import Checking, check_data, kept
+from egm_core.train.data.held_out import FOLDER as HELD_OUT
+from egm_core.train.data.held_out import check_held_out, held_out_arguments, held_out_files
+from egm_core.train.data.special_tokens import special_tokens
+from egm_core.train.run.folder import (
+    KEPT,
+    is_finished,
+    model_of,
+    open_run,
+)
+from egm_core.train.run.group import PATIENCE, by_first, join_group
+from egm_core.train.run.processes import run_processes
+from egm_core.train.run.training import freeze_vision, lora, train_to_end
+from egm_core.train.sft.config import SFTStageConfig
+from egm_core.train.sft.table import read_table, write_table
+
+
+def rows(
+    samples: Iterable[Sample],
+    speaker: Family,
+    tasks: list[str],
+    start: str,
+    end: str,
+    ask: Callable[[str, Task], str] | None = None,
+    reasoning: bool = True,
+) -> Iterator[dict[str, str]]:
+    """Turn samples into prompt, completion and image file: one row per sample and task that it has a truth for.
+
+    `start` is the chat text of a prompt with `{prompt}` in its place, `end` the end-of-turn token; `ask` words the
+    prompt where a model has its own words (default: the family's). Without `reasoning` the targets have none.
+    """
+    for sample in samples:
+        for task in TASKS:
+            if task not in tasks or not sample.asks(task):
+                continue
+            box = sample.truth(task)
+            scaled = None if box is None else to_relative(box, sample.width, sample.height, speaker.frame)
+            trace = sample.reasoning if task == "visible" else sample.amodal_reasoning
+            yield {
+                "prompt": start.replace("{prompt}", (ask or speaker.prompt)(sample.sent, task)),
+                "completion": speaker.target(sample.sent, scaled, trace if reasoning else "", task) + end,
+                "image": sample.image,
+            }
+
+
+def chat_start(processor: Any) -> str:
+    """Give the chat text of one picture and `{prompt}`, up to where the answer begins."""
+    message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "{prompt}"}]}]
+    return str(processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
+
+
+def prepare(config: SFTStageConfig, folder: Path) -> int:
+    """Write the run's rows into its folder, without those whose image can't be used, and give their number.
+
+    Raises ConfigurationError where too many images are bad or nothing is left to learn.
+    """
+    install_schemas()
+    from transformers import AutoProcessor
+
+    if not config.data:
+        raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
+    path, info = model_of(config)
+    processor = AutoProcessor.from_pretrained(path)
+    found = check_data(folder, checking(config, info, path))
+    print(found.text, file=sys.stderr)
+    start, end = chat_start(processor), processor.tokenizer.eos_token
+
+    def made(samples: Iterable[Sample]) -> Iterator[dict[str, str]]:
+        return rows(samples, info.speaker, config.tasks, start, end, info.prompt, config.reasoning)
+
+    def lengths(texts: list[str]) -> list[int]:
+        return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+
+    count = write_table(folder, made(kept(_files(config), found.left_out)), lengths)
+    if config.held_out:
+        left_out = check_held_out(folder, config, checking(config, info, path))
+        write_table(folder / HELD_OUT, made(kept(held_out_files(config), left_out)), lengths)
+    if not count:
+        raise ConfigurationError(f"{', '.join(config.data)} hold no sample for {' or '.join(config.tasks)}")
+    return count
+
+
+def checking(config: SFTStageConfig, info: ModelInfo, model: Path | None) -> Checking:
+    """Say what the data of a run are checked for; `model` is the folder whose tokenizer tells the special tokens."""
+    return Checking(
+        _files(config),
+        tuple(config.tasks),
+        info.speaker,
+        special_tokens(info.family, model),
+        teaches=True,
+        reasoning=config.reasoning,
+        tolerate=config.tolerate,
+        missing_share=config.missing_share,
+        seed=config.seed,
+    )
+
+
+def _files(config: SFTStageConfig) -> tuple[Path, ...]:
+    return tuple(Path(file) for file in config.data)
+
+
+def sft_arguments(config: SFTStageConfig, on_cpu: bool | None = None) -> Any:
+    """Give TRL's SFTConfig for a run."""
+    from trl import SFTConfig
+
+    on_cpu = not torch.cuda.is_available() if on_cpu is None else on_cpu
+    return SFTConfig(
+        output_dir=config.output,
+        completion_only_loss=True,
+        max_length=None,
+        learning_rate=config.learning_rate,
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps,
+        per_device_train_batch_size=config.batch,
+        gradient_accumulation_steps=config.accumulation,
+        warmup_steps=config.warmup,
+        lr_scheduler_type=config.scheduler,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.clip,
+        gradient_checkpointing=config.gradient_checkpointing and not on_cpu,
+        bf16=not on_cpu,
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and config.processes > 1 else None,
+        # A frozen tower asks for no gradients, and all that is trained takes part in every step.
+        ddp_find_unused_parameters=not config.freeze_vision,
+        ddp_timeout=int(PATIENCE.total_seconds()),
+        dataloader_num_workers=config.workers,
+        dataloader_persistent_workers=config.workers > 0,
+        # A fork of a process with threads may hang.
+        dataloader_multiprocessing_context="spawn" if config.workers else None,
+        save_steps=config.save_steps,
+        save_total_limit=KEPT,
+        logging_steps=config.logging_steps,
+        report_to=list(config.report_to),
+        seed=config.seed,
+        remove_unused_columns=False,
+        per_device_eval_batch_size=config.batch,
+        **held_out_arguments(config, "eval_loss"),
+    )
+
+
+def make_trainer(config: SFTStageConfig, folder: Path) -> Any:
+    """Give the trainer of a run whose rows are prepared: model, processor, rows and watchers put together."""
+    install_schemas()
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from egm_core.train.run.callbacks import Best, callbacks
+    from egm_core.train.sft.trainer import EGMSFTTrainer
+
+    path = resolve(config.model, offline=config.offline)
+    model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+    if config.freeze_vision:
+        freeze_vision(model)
+    return EGMSFTTrainer(
+        config,
+        model=model,
+        args=sft_arguments(config),
+        train_dataset=read_table(folder),
+        eval_dataset=read_table(folder / HELD_OUT) if config.held_out else None,
+        processing_class=AutoProcessor.from_pretrained(path),
+        peft_config=lora(config),
+        callbacks=[*callbacks(folder, minutes=config.minutes), *([Best(folder)] if config.held_out else [])],
+    )
+
+
+def _run(rank: int, config: SFTStageConfig, folder: Path) -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    train_to_end(make_trainer(config, folder), config, folder)
+
+
+def _check(config: SFTStageConfig) -> None:
+    """Refuse settings that can't go together; ConfigurationError names the remedy."""
+    supervised = config.soft_width > 0 or config.attention_weight > 0
+    if config.lora_rank and config.optimizer == "muon":
+        raise ConfigurationError("optimizer=muon is for whole matrices, not for LoRA's factors; use adamw")
+    if not supervised:
+        return
+    if config.lora_rank:
+        raise ConfigurationError("soft_width and attention_weight are for the embedded model, which needs no LoRA")
+    from transformers import AutoTokenizer
+
+    path = resolve(config.model, offline=config.offline)
+    known = AutoTokenizer.from_pretrained(path).get_vocab()
+    if load_info(path).family != "qwen3_vl" or "1000" not in known:
+        raise ConfigurationError(
+            f"soft_width and attention_weight are for the embedded model, whose numbers are tokens; set both to 0 "
+            f"for {config.model}"
+        )
+
+
+def sft(config: SFTStageConfig) -> Path:
+    """Run (or resume) supervised fine-tuning and return the model folder that it wrote."""
+    join_group()
+    folder = by_first(open_run, "sft", config)
+    if by_first(is_finished, folder):
+        return folder / "final"
+    model_of(config)
+    _check(config)
+    by_first(prepare, config, folder)
+    run_processes(_run, config.processes, config, folder)
+    return folder / "final"

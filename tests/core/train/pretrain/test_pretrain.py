@@ -1,0 +1,164 @@
+"""Pretraining end to end on a handful of scenes: both stages, resume, the folder it leaves, the seeds it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from egm_core.models.folder import load_info
+from egm_core.scenes.files import store
+from egm_core.scenes.truth import EVALUATION_FIRST_SEED
+from egm_core.tiny.architecture import Architecture
+from egm_core.train.configuration import ConfigurationError
+from egm_core.train.pretrain import checkpoint
+from egm_core.train.pretrain.config import PretrainConfig, Stage, rate_factor
+from egm_core.train.pretrain.loader import Asking, SceneLoader
+from egm_core.train.pretrain.stage import Trainer, pretrain
+
+TINY = Architecture(
+    vision_width=32, vision_depth=2, vision_heads=2, deepstack=(0,), width=32, depth=3, heads=2, kv_heads=2
+)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    store.render(folder, 0, 12, shard_scenes=12)
+    return folder
+
+
+def settings(scenes: Path, output: Path) -> PretrainConfig:
+    stage = Stage(steps=3, batch=2, warmup=1)
+    return PretrainConfig(
+        scenes=str(scenes), output=str(output), architecture=TINY, dense=stage, joint=stage, processes=1, expressions=2,
+        pointings=1, save_minutes=0.0,
+    )  # fmt: skip
+
+
+def test_both_stages_run_and_leave_a_model_folder_that_answers(scenes: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    config = settings(scenes, tmp_path / "run")
+    final = pretrain(config)
+    info = load_info(final)
+    assert info.family == "qwen3_vl" and not info.reasoning and info.max_pixels == TINY.max_pixels
+    model, processor = AutoModelForImageTextToText.from_pretrained(final), AutoProcessor.from_pretrained(final)
+    assert processor.tokenizer("mug")["input_ids"] and model.config.model_type == "qwen3_vl"
+    assert len(checkpoint.whole(tmp_path / "run")) == 2
+    stage, state = checkpoint.load_last(tmp_path / "run") or (0, {})
+    assert stage == 6 and state["stage"] == "joint" and state["step"] == 3
+    saved = {k: v for k, v in state["model"].items() if "lm_head" not in k}
+    for name, tensor in model.state_dict().items():
+        if name in saved:
+            assert torch.equal(tensor, saved[name]), name
+
+
+def test_a_finished_run_is_not_run_again_and_a_cut_one_goes_on(scenes: Path, tmp_path: Path) -> None:
+    pretrain(settings(scenes, tmp_path / "run"))
+    newest = checkpoint.whole(tmp_path / "run")[-1]
+    before = (newest / checkpoint.STATE).stat().st_mtime_ns
+    shutil.rmtree(tmp_path / "run" / "final")
+    longer = replace(settings(scenes, tmp_path / "run"), joint=Stage(steps=5, batch=2, warmup=1))
+    assert pretrain(longer).is_dir()
+    step, state = checkpoint.load_last(tmp_path / "run") or (0, {})
+    assert (step, state["step"]) == (8, 5)
+    assert before < (checkpoint.whole(tmp_path / "run")[-1] / checkpoint.STATE).stat().st_mtime_ns
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["joint"]["steps"] == 5
+
+
+def test_evaluation_seeds_are_refused(tmp_path: Path) -> None:
+    store.render(tmp_path, EVALUATION_FIRST_SEED, 1, shard_scenes=1)
+    with pytest.raises(ValueError, match="reserved for evaluation"):
+        SceneLoader(tmp_path, 0, 1)
+
+
+def test_no_scenes_say_how_to_render_them(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"egm_core\.scenes render"):
+        SceneLoader(tmp_path, 0, 1)
+
+
+def test_the_rate_warms_up_holds_and_decays() -> None:
+    stage = Stage(steps=100, warmup=10, decay=0.5)
+    rates = [rate_factor(stage, s) for s in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[20] == rates[49] == 1.0
+    assert np.all(np.diff(rates[50:]) < 0) and rates[-1] < 0.05
+
+
+def test_a_stage_by_the_clock_ends_with_its_minutes_and_counts_those_of_earlier_starts(
+    scenes: Path, tmp_path: Path
+) -> None:
+    timed = Stage(steps=1, batch=2, warmup=1, minutes=0.1)
+    config = replace(settings(scenes, tmp_path / "run"), dense=Stage(steps=1, batch=2, warmup=1), joint=timed)
+    pretrain(config)
+    _, state = checkpoint.load_last(tmp_path / "run") or (0, {})
+    assert state["step"] > 1 and 0.1 <= state["minutes"] < 0.5
+    pretrain(config)
+    assert (checkpoint.load_last(tmp_path / "run") or (0, {}))[1]["step"] == state["step"]
+    longer = replace(config, joint=replace(timed, minutes=state["minutes"] + 0.02))
+    pretrain(longer)
+    assert (checkpoint.load_last(tmp_path / "run") or (0, {}))[1]["minutes"] >= longer.joint.minutes
+
+
+def test_the_rate_can_follow_the_clock() -> None:
+    stage = Stage(steps=100, warmup=1, decay=0.4)
+    assert rate_factor(stage, 5, progress=0.59) == 1.0
+    assert rate_factor(stage, 5, progress=0.8) == pytest.approx(0.51)
+    assert rate_factor(stage, 5, progress=1.0) == pytest.approx(0.02)
+
+
+def test_two_helpers_make_the_batches_of_one_process(tmp_path: Path) -> None:
+    store.render(tmp_path / "scenes", 0, 8, shard_scenes=4)
+    config = replace(settings(tmp_path / "scenes", tmp_path / "run"), loaders=2, views=50)
+    assert pretrain(config).is_dir()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_step_makes_nothing_on_another_device_than_its_own(scenes: Path, tmp_path: Path, dtype: str) -> None:
+    """Whatever is made without naming the device lands on `meta` here, where a GPU's run would have it on the CPU."""
+    trainer = Trainer(replace(settings(scenes, tmp_path), dtype=dtype, device="cpu"), 0)
+    asking = Asking(2, 1, 0.5)
+    rng = np.random.default_rng(0)
+    seen = SceneLoader(scenes, 0, 1).draw(rng, 2)
+    batch = trainer.packer.pack(seen, [asking.queries(scene, rng) for scene in seen])
+    for stage in ("dense", "joint"):
+        trainer.stage = stage
+        trainer.optimize(getattr(trainer.config, stage))
+        with torch.device("meta"):
+            loss, metrics = trainer._loss(batch, stage == "joint")
+            loss.backward()
+            for optimizer in trainer.optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+        assert loss.device.type == "cpu" and np.isfinite(float(loss.detach())), metrics
+
+
+def test_what_the_machine_lacks_is_refused(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    config = settings(scenes, tmp_path)
+    for asked, words in (({"device": "cuda"}, "finds no GPU"), ({"dtype": "bfloat16"}, "lacks avx512_bf16")):
+        with pytest.raises(ConfigurationError, match=words):
+            pretrain(replace(config, **asked))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ConfigurationError, match="loaders"):
+        pretrain(replace(config, processes=2))
+
+
+def test_goes_on_from_an_earlier_model_and_refuses_one_of_another_shape(scenes: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
+    first = pretrain(settings(scenes, tmp_path / "first"))
+    still = Stage(steps=1, batch=2, warmup=1, rate=0.0, matrix_rate=0.0)
+    later = replace(settings(scenes, tmp_path / "later"), start=str(first), dense=still, joint=still)
+    again = pretrain(later)
+    before, after = (AutoModelForImageTextToText.from_pretrained(f).state_dict() for f in (first, again))
+    assert all(torch.equal(before[name], tensor) for name, tensor in after.items())
+    wider = replace(later, output=str(tmp_path / "wider"), architecture=replace(TINY, width=48))
+    with pytest.raises(ConfigurationError, match="not of the shape"):
+        pretrain(wider)
