@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from egm_ros.camera.frames import Frame, Intrinsics, Skipping, Source, SourceError, Tell
 
-CLIPS = Path(__file__).resolve().parent / "clips"
+CLIPS = Path(__file__).resolve().parents[1] / "clips"
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 FOLDER_RATE = 2.0
 

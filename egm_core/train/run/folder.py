@@ -105,7 +105,7 @@ def versions(seed: int) -> dict[str, Any]:
 
 def revision() -> str | None:
     """Give the git revision of this code, with `+changes` where files differ from it; None outside a checkout."""
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     if not (root / ".git").exists():
         return None
     try:

@@ -42,7 +42,7 @@ def active_segment() -> int:
 
 def profile_path() -> str:
     """Name the profile file that comes with this package."""
-    checkout = Path(__file__).resolve().parent.parent / "config" / "fastdds_shm.xml"
+    checkout = Path(__file__).resolve().parents[3] / "config" / "fastdds_shm.xml"
     if checkout.is_file():
         return str(checkout)
     return "share/egm_ros/config/fastdds_shm.xml of the installation"

@@ -35,7 +35,7 @@ from egm_core.train.run.folder import model_of, open_run
 if TYPE_CHECKING:
     from egm_core.train.rl.config import RLConfig
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[3]
 PROCESSOR_FILES = ("*processor*.json", "chat_template.*", "tokenizer*", "special_tokens_map.json", "vocab*", "merges*")
 # verl's names for what our metrics and curves call otherwise.
 METRICS = {
