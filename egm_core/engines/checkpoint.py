@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
@@ -29,8 +30,19 @@ from egm_core.families.thinking import Thinking, thinking_of
 from egm_core.torchvision_shim import install_schemas
 
 TINY_PARAMETERS = 50_000_000
+# From here on loading takes seconds.
+LARGE_BYTES = 500_000_000
 # Tags that prompts and answers are written with, whatever a tokenizer calls them.
 TAGS = frozenset({"<think>", "</think>", "<answer>", "</answer>", "<ref>", "</ref>", "<box>", "</box>"})
+
+
+def show_bars(folder: Path) -> None:
+    """Let transformers draw its bars for a model that takes long to load, on a terminal; else forbid them."""
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    if size > LARGE_BYTES and sys.stderr is not None and sys.stderr.isatty():
+        transformers.logging.enable_progress_bar()
+    else:
+        transformers.logging.disable_progress_bar()
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ class Checkpoint:
         if problem:
             raise EngineError("engine_failed", problem)
         install_schemas()
-        transformers.logging.disable_progress_bar()
+        show_bars(path)
         from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoTokenizer, GenerationConfig
 
         if device == "auto":

@@ -114,7 +114,7 @@ def export(
     With `vary`, pictures are mirrored, lit, blurred and made noisy at random (by seed), as in pretraining.
     """
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
-    bar = tqdm(scenes, total=total, unit="scene", desc="exporting", mininterval=5)
+    bar = tqdm(scenes, total=total, unit="scene", desc="exporting", disable=None)
     return write_samples(folder / file_name, _records(folder, bar, taste, vary))
 
 
@@ -140,7 +140,7 @@ def export_stored(
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     jobs = [(folder, file, range(first_seed, first_seed + scenes), taste, vary) for file in files]
     with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
-        parts = tqdm(pool.imap(_export_shard, jobs), total=len(jobs), unit="shard", desc="exporting")
+        parts = tqdm(pool.imap(_export_shard, jobs), total=len(jobs), unit="shard", desc="exporting", disable=None)
         return write_samples(folder / file_name, (sample for part in parts for sample in part))
 
 

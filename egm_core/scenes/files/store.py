@@ -203,7 +203,7 @@ def render(
     if not jobs:
         return 0
     with (
-        tqdm(total=total, unit="scene", desc="rendering") as bar,
+        tqdm(total=total, unit="scene", desc="rendering", disable=None) as bar,
         multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool,
     ):
         for done in pool.imap_unordered(_render_shard, jobs):

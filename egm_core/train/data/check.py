@@ -7,6 +7,7 @@ folder gets `data_check.txt`, `data_check.jsonl` (every finding), and `data_shee
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from egm_core.train.data.pictures import Picture, Size, bad_images, look_at_all
 from egm_core.train.data.sheet import SHEET, SHOWN, write_sheet
 from egm_core.train.data.special_tokens import finder
 
+_log = logging.getLogger("egm.train")
 REPORT, FINDINGS = "data_check.txt", "data_check.jsonl"
 PLACES = 3
 # How far a visible box may stand out of its amodal one: drawn by hand, they seldom agree to the pixel.
@@ -65,6 +67,10 @@ class DataCheck:
 
     left_out: dict[str, str]
     text: str
+
+    def say(self) -> None:
+        """Tell the report: as a warning where records were left out, which nobody may miss."""
+        _log.log(logging.WARNING if self.left_out else logging.INFO, "%s", self.text)
 
 
 def check_data(folder: Path, checking: Checking) -> DataCheck:

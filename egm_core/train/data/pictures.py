@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import cv2
+from tqdm import tqdm
 
 from egm_core.pictures.pixels import read_image
 from egm_core.train.configuration import ConfigurationError
@@ -80,8 +81,11 @@ def look_at_all(folder: Path, paths: Sequence[str]) -> dict[str, Picture]:
     stamp = _stamp(paths)
     known = _remembered(folder / CHECKED, stamp)
     if known is None:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            known = dict(zip(paths, pool.map(look_at, paths), strict=True))
+        with (
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            tqdm(pool.map(look_at, paths), total=len(paths), unit="picture", desc="checking", disable=None) as looks,
+        ):
+            known = dict(zip(paths, looks, strict=True))
         content = {"stamp": stamp, "pictures": {path: _told(picture) for path, picture in known.items()}}
         (folder / CHECKED).write_text(json.dumps(content), encoding="utf-8")
     return known

@@ -7,6 +7,7 @@ resumed.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pyarrow import parquet
-from tqdm import tqdm
 
 from egm_core.scenes.files import store
 from egm_core.scenes.files.variation import varied
@@ -29,6 +29,7 @@ from egm_core.scenes.truth import Scene, training_seed
 from egm_core.train.pretrain.packing import Batch, Packer, Query, grounding_queries, pointing_queries
 from egm_core.train.pretrain.scene_pool import ScenePool, read_seen, write_seen
 
+_log = logging.getLogger("egm.train")
 QUEUE = 6
 RESCAN = 100
 WAIT_SECONDS = 5.0
@@ -69,9 +70,13 @@ class SceneLoader:
         waits = 0
         while (size := self._pool.size(rng, count)) is None:
             if waits % REMINDER == 0:
-                tqdm.write(
-                    f"process {self.part} waits for scenes: those in {self.folder} were seen {self._pool.views} times; "
-                    f"render more with python -m egm_core.scenes render --out {self.folder}, or raise views"
+                _log.warning(
+                    "process %d waits for scenes: those in %s were seen %d times; render more with python -m "
+                    "egm_core.scenes render --out %s, or raise views",
+                    self.part,
+                    self.folder,
+                    self._pool.views,
+                    self.folder,
                 )
             waits += 1
             time.sleep(WAIT_SECONDS)

@@ -11,6 +11,7 @@ checkpoint.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from dataclasses import asdict
@@ -25,7 +26,8 @@ from tqdm import tqdm
 
 from egm_core.scenes.language.vocabulary import VOCABULARY
 from egm_core.scenes.truth import COLORS
-from egm_core.tiny.architecture import Architecture, build_config, build_model, build_processor, set_generation
+from egm_core.tiny.architecture import build_config, build_model, build_processor, set_generation
+from egm_core.tiny.shape import Architecture
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.learning.muon import Muon
@@ -38,6 +40,8 @@ from egm_core.train.pretrain.loader import Asking, Loading, sample_pictures
 from egm_core.train.pretrain.packing import CATEGORY_IDS, Batch, Packer
 from egm_core.train.run.folder import ended_early
 from egm_core.train.run.processes import run_processes
+
+_log = logging.getLogger("egm.train")
 
 
 class Trainer:
@@ -119,7 +123,7 @@ class Trainer:
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         if self.rank == 0:
-            tqdm.write(f"resuming the {self.stage} stage at step {self.step}")
+            _log.info("resuming the %s stage at step %d", self.stage, self.step)
 
     def save(self) -> None:
         """Write a checkpoint (first process only)."""
@@ -156,7 +160,7 @@ class Trainer:
             initial=self.step,
             desc=self.stage,
             unit="step",
-            disable=self.rank > 0,
+            disable=True if self.rank else None,
             mininterval=10,
         )
         window: list[dict[str, float]] = []

@@ -10,7 +10,6 @@ transformers, as on a CPU. Resumes from the output folder's last whole checkpoin
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Collection, Iterable
 from importlib import util
 from pathlib import Path
@@ -210,6 +209,6 @@ def rl(config: RLConfig) -> Path:
     found = by_first(check_data, folder, about)
     left_out = {**found.left_out, **by_first(check_held_out, folder, config, about)}
     if is_first():
-        print(found.text, file=sys.stderr)
+        found.say()
     run_processes(_run, config.processes, config, folder, frozenset(left_out))
     return folder / "final"

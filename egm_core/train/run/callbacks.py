@@ -6,6 +6,7 @@ The classes are transformers' callbacks, and `Watched`, which goes before a Trai
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import shutil
@@ -34,6 +35,7 @@ from egm_core.train.run.folder import (  # noqa: E402
     whole_checkpoint,
 )
 
+_log = logging.getLogger("egm.train")
 METRICS = "metrics.jsonl"
 BEST = "best.json"
 # Half-precision arithmetic alone leaves less than a thousandth.
@@ -255,7 +257,8 @@ class Clock(TrainerCallback):
             over = bool(flag)
         if over:
             if is_first() and state.global_step < state.max_steps:
-                print(f"the {self.minutes:g} minutes are over at step {state.global_step} of {state.max_steps}")
+                step, steps = state.global_step, state.max_steps
+                _log.warning("the %g minutes are over at step %d of %d", self.minutes, step, steps)
             self.rang = control.should_save = control.should_training_stop = True
 
 

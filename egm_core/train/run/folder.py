@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import platform
 import shutil
 import subprocess
-import sys
 from dataclasses import asdict
 from importlib import metadata, util
 from pathlib import Path
@@ -30,6 +30,7 @@ from egm_core.train.run.config import RunConfig
 # The trainers report their use to the hub unless told not to; a run talks to nobody that it was not told of.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+_log = logging.getLogger("egm.train")
 PACKAGES = (
     "torch",
     "transformers",
@@ -57,7 +58,7 @@ def is_finished(folder: Path) -> bool:
     """Tell, and say to the user, whether a run has come to its end before: its `final/` is there."""
     done = (folder / "final").is_dir()
     if done and is_first():
-        print(f"{folder} is finished already; remove it or name another output to train anew", file=sys.stderr)
+        _log.warning("%s is finished already; remove it or name another output to train anew", folder)
     return done
 
 

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from egm_core import notes
+
 INTERRUPTED = 130
 
 
@@ -31,7 +33,8 @@ def run_processes(function: Callable[..., None], count: int, *arguments: Any) ->
         return
     import torch.multiprocessing as processes
 
-    context = processes.spawn(_process, (function, count, free_port(), arguments), nprocs=count, join=False)
+    told = (function, count, free_port(), notes.LOG.level, arguments)
+    context = processes.spawn(_process, told, nprocs=count, join=False)
 
     asked: list[int] = []
 
@@ -65,7 +68,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _process(rank: int, function: Callable[..., None], count: int, port: int, arguments: tuple[Any, ...]) -> None:
+def _process(
+    rank: int, function: Callable[..., None], count: int, port: int, level: int, arguments: tuple[Any, ...]
+) -> None:
+    if level:
+        notes.speak(level)
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )

@@ -17,7 +17,6 @@ checkpoint; it ends in `final/`, a model folder, in float32.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -94,7 +93,7 @@ def prepare(config: SFTStageConfig, folder: Path) -> int:
     path, info = model_of(config)
     processor = AutoProcessor.from_pretrained(path)
     found = check_data(folder, checking(config, info, path))
-    print(found.text, file=sys.stderr)
+    found.say()
     start, end = chat_start(processor), processor.tokenizer.eos_token
 
     def made(samples: Iterable[Sample]) -> Iterator[dict[str, str]]:

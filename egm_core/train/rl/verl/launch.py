@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shlex
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -35,6 +35,7 @@ from egm_core.train.run.folder import model_of, open_run
 if TYPE_CHECKING:
     from egm_core.train.rl.config import RLConfig
 
+_log = logging.getLogger("egm.train")
 PACKAGE = Path(__file__).parents[3]
 PROCESSOR_FILES = ("*processor*.json", "chat_template.*", "tokenizer*", "special_tokens_map.json", "vocab*", "merges*")
 # verl's names for what our metrics and curves call otherwise.
@@ -79,7 +80,7 @@ def launch(config: RLConfig) -> Path:
     if config.verl.action == "export":
         return export(config, info, model)
     if info.family == "internvl3":
-        print("EXPERIMENTAL: verl 0.9.1 doesn't know InternVL; it runs through egm_core.train.rl.verl.internvl.")
+        _log.warning("EXPERIMENTAL: verl 0.9.1 doesn't know InternVL; it runs through egm_core.train.rl.verl.internvl.")
     train = prepare(config, info)
     job = job_of(config, info.family, model, train)
     script = folder / CHECKPOINTS / "launch.sh"
@@ -90,7 +91,7 @@ def launch(config: RLConfig) -> Path:
     (folder / CHECKPOINTS / "logs").mkdir(exist_ok=True)
     _start(job, config)
     if config.verl.action == "submit" and not config.verl.wait:
-        print("submitted; when it has ended, the same command with verl.action=export brings the model home")
+        _log.info("submitted; when it has ended, the same command with verl.action=export brings the model home")
         return script
     write_metrics(folder)
     return export(config, info, model)
@@ -113,7 +114,7 @@ def prepare(config: RLConfig, info: ModelInfo) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file():
         found = check_data(folder, checking(config, info, info.path))
-        print(found.text, file=sys.stderr)
+        found.say()
         write_parquet(path, kept(files, found.left_out), asking)
     return path
 
@@ -189,7 +190,7 @@ def write_metrics(folder: Path) -> None:
             try:
                 entry = json.loads(line)
             except ValueError:
-                print(f"{log}: a torn line was left out", file=sys.stderr)
+                _log.warning("%s: a torn line was left out", log)
                 continue
             if started:
                 # A start goes on from a checkpoint, and takes the steps after it again.

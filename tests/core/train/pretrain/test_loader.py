@@ -71,7 +71,7 @@ def test_a_later_start_goes_on_counting_also_when_shards_are_shared_out_anew(tmp
 
 
 def test_waits_for_scenes_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.render(tmp_path, 0, 2, shard_scenes=2)
     scenes = SceneLoader(tmp_path, 0, 1, views=1)
@@ -84,5 +84,5 @@ def test_waits_for_scenes_and_says_so(
 
     monkeypatch.setattr(loader.time, "sleep", rendered_meanwhile)
     assert scenes.draw(rng, 1)[0].seed == 10
-    assert "were seen 1 times" in capsys.readouterr().out
+    assert "were seen 1 times" in caplog.text
     assert scenes.seen == {0: 1, 1: 1, 10: 1}

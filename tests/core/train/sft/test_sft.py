@@ -20,7 +20,8 @@ from egm_core.families import family
 from egm_core.models.folder import ModelInfo, load_info, write_info
 from egm_core.sample import Sample, write_samples
 from egm_core.scenes.language.vocabulary import VOCABULARY
-from egm_core.tiny.architecture import Architecture, build_model, build_processor
+from egm_core.tiny.architecture import build_model, build_processor
+from egm_core.tiny.shape import Architecture
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.learning.optimizers import MuonAdamW
@@ -111,12 +112,12 @@ def test_continues_from_the_last_checkpoint_as_if_never_stopped(
 
 
 def test_the_clock_ends_a_run_in_good_order(
-    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    base: Path, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     changes = {"max_steps": 1_000_000, "minutes": 0.01, "scheduler": "constant_with_warmup", "save_steps": 1_000_000}
     final = sft(settings(base, data, tmp_path / "run", report_to=[], **changes))
     assert load_info(final).reasoning and whole_checkpoint(tmp_path / "run") is not None
-    assert "minutes are over at step" in capsys.readouterr().out
+    assert "minutes are over at step" in caplog.text
 
 
 def test_rows_ask_each_task_in_the_familys_words_and_skip_unknown_amodal_boxes() -> None:
