@@ -77,7 +77,8 @@ def make_qwen(folder: Path, seed: int = 0) -> Any:
     from egm_core.torchvision_shim import install_schemas
 
     install_schemas()
-    from egm_core.tiny.architecture import Architecture, build_model, build_processor
+    from egm_core.tiny.architecture import build_model, build_processor
+    from egm_core.tiny.shape import Architecture
     from egm_core.tiny.tokenizer import build_tokenizer
 
     shape = Architecture(**QWEN_ARCHITECTURE)

@@ -7,12 +7,12 @@ positions as 2-D sines, numerals as a smooth code of their value.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from egm_core.tiny.shape import Architecture
 from egm_core.tiny.tokenizer import CHAT_TEMPLATE, numeral_ids
 from egm_core.torchvision_shim import install_schemas
 
@@ -29,35 +29,6 @@ from transformers import (  # noqa: E402 - the processors need the schemas when 
 
 # vLLM's vision tower takes no other base, so a model with another one would run there as a different model.
 VISION_ROPE_THETA = 10000.0
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Sizes of the embedded model; widths in channels, pixels as the budget of one image.
-
-    `max_pixels` = 37632 gives 224x160 for 4:3, 192x192 for square and 256x144 for 16:9 pictures (140 to 144 image
-    tokens). Patches are not merged: objects are a few patches large, and a token that shows one of them at most is
-    what the decoder can point at. Every head has keys and values of its own, for one 32-dimensional value would
-    have to carry colour, category and box at once.
-    """
-
-    vision_width: int = 128
-    vision_depth: int = 4
-    vision_heads: int = 4
-    vision_ratio: int = 3
-    deepstack: tuple[int, ...] = (1,)
-    patch_size: int = 16
-    merge_size: int = 1
-    grid: int = 14
-    width: int = 128
-    depth: int = 4
-    heads: int = 4
-    kv_heads: int = 4
-    head_dim: int = 32
-    feed_forward: int = 384
-    rope_theta: float = 100000.0
-    min_pixels: int = 28672
-    max_pixels: int = 37632
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast, shape: Architecture) -> Qwen3VLProcessor:

@@ -1,7 +1,8 @@
 """Training configurations: YAML files over typed defaults, with `key=value` overrides.
 
 A wrong key names the nearest right one, a wrong value says the range; `base:` in a file names another file
-(relative to it) that it builds on. Ranges stand beside the defaults: `rate: float = setting(1e-5, above=0, high=1)`.
+(relative to it) that it builds on. Meaning, unit and range stand beside the defaults, and help comes from there:
+`minutes: float = setting(0.0, low=0, unit="min", description="when the run ends by the clock; 0: never")`.
 """
 
 from __future__ import annotations
@@ -74,17 +75,17 @@ class Range:
         return " or ".join([words, *map(repr, self.allow)])
 
 
-def limits(*, changeable: bool = False, **allowed: Any) -> dict[str, Any]:
-    """Give the metadata of a field: its `Range` (of a list: that of its elements), and whether a run may change it.
+def limits(*, changeable: bool = False, description: str = "", unit: str = "", **allowed: Any) -> dict[str, Any]:
+    """Give the metadata of a field: its description, unit and `Range` (of a list: that of its elements).
 
     `changeable` settings may differ when a run resumes. For lists: `field(default_factory=..., metadata=limits(...))`.
     """
-    return {"range": Range(**allowed), "changeable": changeable}
+    return {"range": Range(**allowed), "changeable": changeable, "description": description, "unit": unit}
 
 
-def setting(default: Any, *, changeable: bool = False, **allowed: Any) -> Any:
-    """Declare a field of a configuration with its default and its range, in the words of `Range`."""
-    return field(default=default, metadata=limits(changeable=changeable, **allowed))
+def setting(default: Any, *, changeable: bool = False, description: str = "", unit: str = "", **allowed: Any) -> Any:
+    """Declare a field of a configuration with its default, its meaning, its unit and its range, in `Range`'s words."""
+    return field(default=default, metadata=limits(changeable=changeable, description=description, unit=unit, **allowed))
 
 
 def check(config: Any, prefix: str = "") -> None:

@@ -15,6 +15,21 @@ STAGES = {
     "select": ("egm_core.train.select.stage", "SelectConfig", "select"),
     "rl": ("egm_core.train.rl.stage", "RLConfig", "rl"),
 }
+# Where the settings are declared: light modules, for help.
+_SETTINGS = {
+    "pretrain": ("egm_core.train.pretrain.config", "PretrainConfig"),
+    "sft": ("egm_core.train.sft.config", "SFTStageConfig"),
+    "select": ("egm_core.train.select.config", "SelectConfig"),
+    "rl": ("egm_core.train.rl.config", "RLConfig"),
+    "plan": ("egm_core.train.plan.machine", "Machine"),
+}
+
+
+def settings_of(stage: str) -> type[Any]:
+    """Give the class that declares the settings of a stage, or of `plan`."""
+    module, kind = _SETTINGS[stage]
+    found: type[Any] = getattr(import_module(module), kind)
+    return found
 
 
 def stage_config(stage: str, file: Path, overrides: list[str]) -> Any:

@@ -19,7 +19,6 @@ FLOAT, HALF, ADAM = 4, 2, 8
 PREFETCHED = 2
 # vLLM answers at most so many sequences together unless told otherwise.
 SEQUENCES = 256
-SHARDINGS = ("none", "zero2", "zero3", "fsdp2")
 LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 

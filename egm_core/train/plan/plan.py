@@ -3,7 +3,7 @@
     python -m egm_core.train plan --config training/qwen3_vl/8b_visible_rl.yaml [key=value ...]
     python -m egm_core.train plan --config my_robot.yaml plan.stage=sft plan.gpus=1 plan.gpu_gib=24
 
-Keys that begin with `plan.` describe the machine and the data (see `Machine`), the others replace the file's.
+Keys that begin with `plan.` describe the machine and the data (see `machine`), the others replace the file's.
 A run that can't fit is refused, and the settings that would make it fit are named. The estimate is `memory`'s.
 """
 
@@ -24,11 +24,11 @@ from egm_core.families import family
 from egm_core.families.known import FAMILY_OF_TYPE
 from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.sample import Sample, read_samples
-from egm_core.train.configuration import ConfigurationError, load, setting
+from egm_core.train.configuration import ConfigurationError, load
 from egm_core.train.plan.architectures import Picture, Sizes, architecture, picture, sizes
+from egm_core.train.plan.machine import PREFIX, Machine
 from egm_core.train.plan.memory import (
     GIB,
-    SHARDINGS,
     USABLE,
     Load,
     Need,
@@ -40,31 +40,10 @@ from egm_core.train.plan.memory import (
 )
 from egm_core.train.stages import STAGES
 
-PREFIX = "plan."
 # The words of the prompt and of the chat template, by far outweighed by the picture.
 TEXT_TOKENS = 60
 _NAME_DATA = "name sample files, such as data=[runs/samples/samples.jsonl], or plan with a number: plan.samples=N"
 LARGE = 500_000_000
-
-
-@dataclass
-class Machine:
-    """What a plan assumes, as `plan.<key>`: the machine, and what can't be read off the files.
-
-    `gpus` 0 means the file's processes, one GPU for LoRA and small models, else the paper's 8. `sharding` empty
-    means fsdp2 where a large model has several GPUs. `samples` 0 counts the data files. `height` and `width` are
-    a picture's, by default those of the first sample, or COCO's. `answer_tokens` are those of an SFT target.
-    """
-
-    stage: str = setting("", choices=("", "pretrain", "sft", "select", "rl"))
-    gpus: int = setting(0, low=0)
-    gpu_gib: float = setting(80.0, above=0)
-    sharding: str = setting("", choices=("", *SHARDINGS))
-    samples: int = setting(0, low=0)
-    height: int = setting(0, low=0)
-    width: int = setting(0, low=0)
-    answer_tokens: int = setting(256, low=1)
-    architecture: str = setting("")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def write(model: Path, other: Path | None, out: Path, dtype: torch.dtype = torch
 
 def _of_checkpoint(run: Path, out: Path) -> Path:
     """Write the model of a pretraining run's last whole checkpoint as a folder, and give that."""
-    from egm_core.tiny.architecture import Architecture
+    from egm_core.tiny.shape import Architecture
     from egm_core.train.pretrain import checkpoint
     from egm_core.train.pretrain.stage import export
 

@@ -25,7 +25,7 @@ from egm_core.scenes.language.reasoning import Label, labels
 from egm_core.scenes.language.semantics import judge
 from egm_core.scenes.language.vocabulary import RELATIONS
 from egm_core.scenes.truth import CATEGORIES, COLORS, Scene
-from egm_core.tiny.architecture import Architecture
+from egm_core.tiny.shape import Architecture
 from egm_core.train.learning.supervision import Numerals, coordinates, patch_objects
 
 CATEGORY_IDS = {c: i + 1 for i, c in enumerate(c for names in CATEGORIES.values() for c in names)}

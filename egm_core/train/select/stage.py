@@ -11,9 +11,9 @@ Whenever it is stopped, the same command goes on.
 from __future__ import annotations
 
 import json
-import sys
+import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,63 +25,20 @@ from egm_core.families import FAMILIES, TASKS, Task, family
 from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.reward import THRESHOLD
 from egm_core.sample import Sample, SampleError, read_samples, write_samples
-from egm_core.train.configuration import ConfigurationError, limits, setting
+from egm_core.train.configuration import ConfigurationError
 from egm_core.train.data.check import Checking, check_data
 from egm_core.train.data.special_tokens import special_tokens
 from egm_core.train.run.folder import versions
 from egm_core.train.select.asking.local import EndpointScorer, FolderScorer, Scorer, score_all
 from egm_core.train.select.asking.store import Score, ScoreStore, read_scores
+from egm_core.train.select.config import TRUTH, SelectConfig
 from egm_core.train.select.questions import Manner, Problem, Question, common_folder, questions_of, read_questions
 from egm_core.train.select.report import draw, report_text, task_report
 from egm_core.train.select.selection import Easy, choose
 
-TRUTH = "truth"
+_log = logging.getLogger("egm.train")
 SCHEMES = ("http://", "https://")
 SHOWN = 5
-
-
-@dataclass
-class SelectConfig:
-    """All settings of a selection.
-
-    `learner` and `reference` are each a model folder (or `egm_tiny`), a list of addresses of OpenAI-compatible
-    servers, or a folder or `.jsonl` file of scores made before; the reference may also be `truth`: everything
-    counts as solvable, as on generated scenes, or for want of a stronger model. Servers are asked in the words of
-    `learner_family` and `reference_family`. The reference is asked about everything, or only where the learner
-    fails (`reference_on: failures`), which chooses the same samples at a fraction of the cost. `amodal: all` takes
-    every amodal question unasked, as the paper does, `amodal: select` chooses them like visible ones. `absent: all`
-    (ours) keeps every question about an absent object. `easy: buckets` draws the easy ones by the released code's
-    shares per IoU. `ray` "local" or a cluster's address asks servers through Ray Data. `max_pixels` and `max_tokens`
-    0 are the model's own. An API key goes over TLS, to this machine, or to the hosts of `key_in_clear`.
-    """
-
-    data: list[str] = field(default_factory=list)
-    output: str = "runs/select"
-    learner: Any = "egm_tiny"
-    reference: Any = "truth"
-    learner_family: str = setting("", choices=("", *FAMILIES))
-    reference_family: str = setting("", choices=("", *FAMILIES))
-    reference_on: str = setting("all", choices=("all", "failures"))
-    tasks: list[str] = field(default_factory=lambda: list(TASKS), metadata=limits(choices=TASKS))
-    amodal: str = setting("all", choices=("all", "select"))
-    absent: str = setting("select", choices=("select", "all"))
-    easy: str = setting("uniform", choices=("uniform", "buckets"))
-    seed: int = setting(0, low=0, high=2**32 - 1)
-    batch: int = setting(16, low=1)
-    processes: int = setting(1, low=1)
-    concurrency: int = setting(32, low=1)
-    timeout: float = setting(300.0, above=0)
-    patience: float = setting(600.0, above=0)
-    key_in_clear: list[str] = field(default_factory=list)
-    ray: str = ""
-    ray_actors: int = setting(2, low=1)
-    max_pixels: int = setting(0, low=0)
-    max_tokens: int = setting(0, low=0)
-    pixels: bool = False
-    keep_answers: bool = False
-    missing_share: float = setting(0.01, low=0, high=1)
-    tolerate: dict[str, float] = field(default_factory=dict)
-    offline: bool = True
 
 
 def select(config: SelectConfig) -> Path:
@@ -105,7 +62,7 @@ def select(config: SelectConfig) -> Path:
 def _select(config: SelectConfig, output: Path, files: list[Path]) -> Path:
     tasks = cast("list[Task]", [task for task in TASKS if task in config.tasks])
     found = check_data(output, checking(config))
-    print(found.text, file=sys.stderr)
+    found.say()
     questions = list(read_questions(files, tasks, found.left_out))
     if not questions:
         raise ConfigurationError(f"there is no question of {' or '.join(tasks)} in {', '.join(config.data)}")
@@ -187,10 +144,12 @@ def _scores(
     scorer = _scorer(config, role, source)
     about = scorer.about
     if not about["weights"]:
-        print(
-            f"the {role}'s servers don't say which weights {about['model']!r} has: when it is trained anew under the "
-            f"same name, delete {output / role} or name another output",
-            file=sys.stderr,
+        _log.warning(
+            "the %s's servers don't say which weights %r has: when it is trained anew under the same name, delete %s "
+            "or name another output",
+            role,
+            about["model"],
+            output / role,
         )
     with ScoreStore(output / role, about) as store:
         problems = score_all(questions, len(questions), scorer, store, role)

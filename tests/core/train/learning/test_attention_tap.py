@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from egm_core.tiny.architecture import Architecture, build_model
+from egm_core.tiny.architecture import build_model
+from egm_core.tiny.shape import Architecture
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.learning.supervision import AttentionTap
 

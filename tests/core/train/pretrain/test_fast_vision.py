@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from egm_core.tiny.architecture import Architecture, build_model
+from egm_core.tiny.architecture import build_model
+from egm_core.tiny.shape import Architecture
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.pretrain.fast_vision import FastVision, to_patches
 

@@ -8,7 +8,8 @@ import torch
 
 from egm_core.scenes.files.variation import varied
 from egm_core.scenes.truth import Camera, ObjectTruth, Scene
-from egm_core.tiny.architecture import Architecture, build_model
+from egm_core.tiny.architecture import build_model
+from egm_core.tiny.shape import Architecture
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.learning.packed_attention import layout
 from egm_core.train.learning.supervision import AttentionTap, Numerals, coordinates, places

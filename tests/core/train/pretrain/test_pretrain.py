@@ -14,7 +14,7 @@ import torch
 from egm_core.models.folder import load_info
 from egm_core.scenes.files import store
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
-from egm_core.tiny.architecture import Architecture
+from egm_core.tiny.shape import Architecture
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.pretrain import checkpoint
 from egm_core.train.pretrain.config import PretrainConfig, Stage, rate_factor
