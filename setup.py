@@ -36,7 +36,7 @@ LOWER = {"transformers": "transformers>=5.10.4"}
 # A robot's ROS brings its own NumPy and OpenCV, so the node asks for no version of them.
 NODE = ["numpy", "opencv-python-headless<5", "httpx", "jinja2", "PyYAML"]
 ENGINE = needs("torch", "transformers", "accelerate", "safetensors", "pillow", "llguidance", "fastapi", "uvicorn")
-SCENES = needs("mujoco")
+SCENES = needs("mujoco", "pyarrow", "tqdm")
 TRAIN = ENGINE + SCENES + needs("trl", "peft", "datasets", "omegaconf", "pyarrow", "tensorboard", "tqdm", "matplotlib")
 
 setup(
@@ -82,6 +82,9 @@ setup(
             "overlay = egm_ros.commands:overlay",
             "propagation = egm_ros.commands:propagation",
             "lifting = egm_ros.commands:lifting",
+            "egm = egm_core.command.entry:run",
         ],
+        # Any package may add verbs to `egm`: a tuple of egm_core.command.verbs.Verb.
+        "egm.verbs": ["egm_ros = egm_ros.verbs:VERBS"],
     },
 )

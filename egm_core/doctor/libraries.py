@@ -1,0 +1,54 @@
+"""The libraries that each job imports, by the extra of this package that brings them."""
+
+from __future__ import annotations
+
+# Extra: the modules that it brings. "" is the package without an extra.
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "": ("numpy", "cv2", "httpx", "jinja2", "yaml"),
+    "engine": (
+        "torch",
+        "transformers",
+        "accelerate",
+        "safetensors",
+        "PIL",
+        "llguidance",
+        "fastapi",
+        "uvicorn",
+    ),
+    "scenes": ("mujoco", "pyarrow", "tqdm"),
+    "train": ("trl", "peft", "datasets", "omegaconf", "matplotlib", "tensorboard"),
+}
+# What each job imports.
+NODE = EXTRAS[""]
+ENGINE = (*NODE, *EXTRAS["engine"])
+SCENES = (*NODE, *EXTRAS["scenes"])
+EVALUATE = (*ENGINE, *EXTRAS["scenes"], "matplotlib")
+TRAIN = (*ENGINE, *EXTRAS["scenes"], *EXTRAS["train"])
+# The Python packages of ROS 2 that nodes import.
+ROS = (
+    "rclpy",
+    "rcl_interfaces",
+    "std_msgs",
+    "std_srvs",
+    "sensor_msgs",
+    "geometry_msgs",
+    "diagnostic_msgs",
+    "visualization_msgs",
+    "vision_msgs",
+)
+LAUNCH = ("launch", "launch_ros", "ament_index_python")
+# What may be there beside: other engines, and readers of recordings.
+OPTIONAL = ("vllm", "tensorrt_llm", "rosbags", "verl", "ray")
+
+
+def known() -> tuple[str, ...]:
+    """All libraries that are looked for."""
+    return (*(name for names in EXTRAS.values() for name in names), *ROS, *LAUNCH, *OPTIONAL)
+
+
+def extra_of(module: str) -> str:
+    """Give the extra that brings a module; KeyError where none does."""
+    for extra, names in EXTRAS.items():
+        if module in names:
+            return extra
+    raise KeyError(module)
