@@ -1,4 +1,4 @@
-"""Grounds an instruction in a picture, and prints the answer as JSON.
+"""Grounds an instruction in a picture, and prints the answer as JSON; the verb is `egm_core.command.ground`.
 
     python -m egm_core.ground IMAGE "the red mug" [--model egm_tiny] [--amodal-model FOLDER] [--draw out.png]
                               [--engine-url http://HOST:PORT [--family qwen3_vl]] [--no-reasoning] [--force-amodal]
@@ -9,194 +9,17 @@ call that cannot be served.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
-from contextlib import ExitStack
-from dataclasses import asdict
-from pathlib import Path
 
-import cv2
-
-from egm_core.arguments import Parser, changed, device, number, whole
+from egm_core.command import ground
 from egm_core.console import finish
-from egm_core.engines import Engine, EngineError
-from egm_core.engines.devices import DTYPES
-from egm_core.engines.http.dialects import DIALECTS
-from egm_core.engines.http.served_models import Wanted
-from egm_core.engines.openai import OpenAIEngine
-from egm_core.engines.pictures import FORMATS
-from egm_core.families import FAMILIES
-from egm_core.families.known import check_served, check_told, family_of_name
-from egm_core.grounder.grounder import Grounder, Grounding
-from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
-from egm_core.pictures.draw import check_writable, draw
-from egm_core.pictures.pixels import read_image
 
-_AMODAL = ("force_amodal", "amodal_model")
-_LOCAL = ("device", "dtype", "threads")
-_SERVER = ("engine_model", "dialect", "api_key_env", "key_in_clear", "image_format", "ca_bundle", "insecure")
+PROG = "python -m egm_core.ground"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Ground once; gives the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        _refuse_contradictions(parser, options)
-        if options.draw:
-            check_writable(Path(options.draw))
-        image = read_image(Path(options.image))
-        with ExitStack() as stack:
-            engine, info = _model(options, options.model, stack)
-            other, other_info = _model(options, options.amodal_model, stack) if options.amodal_model else (None, None)
-            grounder = Grounder(
-                engine,
-                info,
-                amodal_engine=other,
-                amodal_info=other_info,
-                tasks=("visible",) if options.visible_only else None,
-                force_amodal=options.force_amodal,
-                max_pixels=options.max_pixels,
-                min_score=options.min_score,
-                reasoning=not options.no_reasoning,
-                constrain=options.constrain,
-                out_of_domain=options.out_of_domain,
-            )
-            stack.callback(grounder.close)
-            grounding = grounder.ground(image, options.instruction, timeout=options.timeout)
-    except (EngineError, FileNotFoundError, ValueError) as error:
-        print(f"egm_core.ground: {error}", file=sys.stderr)
-        return 2
-    height, width = image.shape[:2]
-    head = {"instruction": options.instruction, "image": options.image, "width": width, "height": height}
-    print(json.dumps({**head, "model": info.name, **asdict(grounding)}, indent=2, ensure_ascii=False))
-    if options.draw:
-        picture = draw(image, grounding.visible, grounding.amodal, _label(options.instruction, grounding))
-        if not cv2.imwrite(options.draw, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-            print(f"egm_core.ground: cannot write {options.draw}; may its folder be written to?", file=sys.stderr)
-            return 2
-    return 1 if grounding.outcome == "error" else 0
-
-
-def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> tuple[Engine, ModelInfo]:
-    """Make a ready engine and the description of its model, from a folder or for a server."""
-    if options.engine_url:
-        remote = OpenAIEngine(
-            options.engine_url,
-            model=_served(options, name),
-            api_key_env=options.api_key_env,
-            dialect=options.dialect,
-            verify=options.ca_bundle or not options.insecure,
-            image_format=options.image_format,
-            clear_hosts=options.key_in_clear,
-        )
-        stack.enter_context(remote)
-        if name:
-            info = load_info(resolve(name, offline=not options.online), family=options.family)
-            if not options.family:
-                check_served(options.engine_model or remote.health().model, info.family)
-        else:
-            served = options.engine_model or remote.health().model
-            if options.family:
-                check_told(served, options.family)
-            info = ModelInfo(served or "remote", options.family or _family_of(served))
-        return remote, info
-    from egm_core.engines.local import TransformersEngine
-
-    path = resolve(name or EMBEDDED, offline=not options.online)
-    info = load_info(path, family=options.family)
-    budget = options.max_pixels or info.max_pixels
-    local = TransformersEngine(path, options.device, options.dtype, budget, options.threads, batch_wait=0.03)
-    stack.enter_context(local)
-    local.wait_ready()
-    return local, info
-
-
-def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Raise ValueError where options cannot hold together; say which do nothing where that changes no answer."""
-    idle = changed(parser, options, _AMODAL) if options.visible_only else ""
-    if idle:
-        raise ValueError(f"{idle} is about amodal boxes, and --visible-only asks for none; leave one of them away")
-    if options.no_reasoning and options.constrain == "off":
-        raise ValueError("--no-reasoning holds by the grammar, and --constrain off sends none; leave one of them away")
-    if options.insecure and options.ca_bundle:
-        raise ValueError("--insecure verifies nothing, and --ca-bundle says with what to; leave one of them away")
-    idle = changed(parser, options, _SERVER)
-    if idle and not options.engine_url:
-        raise ValueError(f"{idle} is about a server, and there is none; name it with --engine-url, or leave that away")
-    if options.api_key_env != parser.get_default("api_key_env") and not os.environ.get(options.api_key_env):
-        raise ValueError(f"--api-key-env: {options.api_key_env} is empty; put the key into that environment variable")
-    idle = changed(parser, options, _LOCAL) if options.engine_url else ""
-    if idle:
-        print(f"egm_core.ground: {idle} does nothing: the server at --engine-url runs the model", file=sys.stderr)
-
-
-def _family_of(served: str) -> str:
-    if not served:
-        raise ValueError("say which model the server has: --model FOLDER, or --family for one without a folder")
-    return family_of_name(served)
-
-
-def _served(options: argparse.Namespace, name: str | None) -> Wanted:
-    """Say what the server may call a model: two of one server are told apart by their folders' names."""
-    if not options.amodal_model:
-        return Wanted(options.engine_model or "", (name, Path(name).name) if name else ())
-    if options.engine_model:
-        raise ValueError("--engine-model names one model, and --amodal-model asks for two; leave --engine-model away")
-    return Wanted("", (name, Path(name).name) if name else (), alone=False)
-
-
-def _label(instruction: str, grounding: Grounding) -> str:
-    score = f" {grounding.score:.2f}" if grounding.score_available else ""
-    state = {"found": score, "absent": f": {grounding.reason or 'absent'}", "error": f": {grounding.reason}"}[
-        grounding.outcome]
-    return f"{instruction}{state}"
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m egm_core.ground", description="Ground an instruction in a picture")
-    parser.add_argument("image", help="picture file")
-    parser.add_argument("instruction", help="what to find, such as 'the red mug'")
-    parser.add_argument("--model", help=f"model folder; default: the embedded {EMBEDDED}")
-    parser.add_argument("--amodal-model", help="another model folder for amodal boxes")
-    parser.add_argument("--draw", metavar="FILE", help="write the picture with the boxes drawn into it")
-    parser.add_argument("--no-reasoning", action="store_true", help="forbid the model to think first")
-    parser.add_argument("--visible-only", action="store_true", help="ask for the visible box only")
-    parser.add_argument(
-        "--force-amodal", action="store_true", help="ask models for amodal boxes that do not declare them"
-    )
-    parser.add_argument("--constrain", choices=["auto", "off", "regex"], default="auto", help="grammar on the answer")
-    parser.add_argument(
-        "--out-of-domain",
-        choices=["warn", "absent"],
-        default="warn",
-        help="what becomes of answers about words or pictures unlike the model's training, where its folder tells them",
-    )
-    parser.add_argument("--min-score", type=number(0, 1), default=0.0, help="lower scores: absent, reason low_score")
-    parser.add_argument("--max-pixels", type=whole(1), help="pixel budget; default: the model's own")
-    parser.add_argument("--timeout", type=number(above=0), help="seconds to wait for the answers")
-    parser.add_argument("--online", action="store_true", help="allow a hub name as model, and download it")
-    local = parser.add_argument_group("model in this process")
-    local.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
-    local.add_argument("--dtype", choices=DTYPES, default="auto", help="auto: float32 on a CPU")
-    local.add_argument("--threads", type=whole(1), help="torch's threads")
-    server = parser.add_argument_group("model behind a server")
-    server.add_argument("--engine-url", metavar="URL", help="an OpenAI-compatible server")
-    server.add_argument("--engine-model", help="the model's name there; default: the folder's, or its only one")
-    parser.add_argument(
-        "--family", choices=sorted(FAMILIES), help="the model's family, where neither its folder nor its name tells it"
-    )
-    server.add_argument("--dialect", choices=["auto", *DIALECTS], default="auto", help="kind of server")
-    server.add_argument("--api-key-env", default="OPENAI_API_KEY", help="environment variable with the API key")
-    server.add_argument(
-        "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
-    )
-    server.add_argument("--image-format", choices=FORMATS, default="png", help="how the picture is sent")
-    server.add_argument("--ca-bundle", help="CA bundle to verify the server with")
-    server.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
-    return parser
+    """Ground once and print the answer as JSON; gives the exit status."""
+    return ground.main(arguments, PROG, as_json=True)
 
 
 if __name__ == "__main__":

@@ -1,150 +1,18 @@
-"""Puts a model folder behind the OpenAI chat API.
-
-    python -m egm_core.serve --model PATH [--host 127.0.0.1] [--port 8000] [--device auto] [--dtype auto]
-                             [--max-pixels N] [--max-tokens 4096] [--max-queue 32] [--max-batch 8] [--threads N]
-                             [--served-model-name NAME] [--online] [--exit-with-parent]
-                             [--api-key-env NAME | --without-key]
-
-Prints `egm_core.serve: listening on http://HOST:PORT` once connections are taken (`--port 0` picks a free port);
-/health answers 503 until the model is loaded. Beyond this
-machine it listens only with a key, or `--without-key`. SIGTERM and SIGINT end it with exit status 0.
-"""
+"""The verb `serve`, as `python -m egm_core.serve ...`; see `egm_core.command.serve`."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import signal
 import sys
-import threading
-import time
-from typing import TYPE_CHECKING
 
-import uvicorn
-
-from egm_core.arguments import Parser, device, whole
+from egm_core.command import serve
 from egm_core.console import finish
-from egm_core.engines.devices import DTYPES
-from egm_core.engines.http.keys import is_loopback
-from egm_core.models.folder import load_info, resolve
-from egm_core.serve.app import create_app
 
-if TYPE_CHECKING:
-    from egm_core.engines.local import TransformersEngine
-
-GRACE = 2
+PROG = "python -m egm_core.serve"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal ends it; gives the exit status."""
-    options = _parser().parse_args(arguments)
-    parent = os.getppid()
-    try:
-        path = resolve(options.model, offline=not options.online)
-        info = load_info(path)
-    except (FileNotFoundError, ValueError) as error:
-        print(f"egm_core.serve: {error}", file=sys.stderr)
-        return 2
-
-    key = os.environ.get(options.api_key_env, "") if options.api_key_env else ""
-    problem = _open_door(options, key)
-    if problem:
-        print(f"egm_core.serve: {problem}", file=sys.stderr)
-        return 2
-    budget = options.max_pixels or info.max_pixels
-
-    def load() -> TransformersEngine:
-        from egm_core.engines.local import TransformersEngine
-
-        return TransformersEngine(
-            path,
-            device=options.device,
-            dtype=options.dtype,
-            max_pixels=budget,
-            threads=options.threads,
-            max_batch=options.max_batch,
-        )
-
-    app = create_app(
-        load,
-        options.served_model_name or info.name,
-        options.max_tokens,
-        options.max_queue,
-        key,
-        lambda image: info.fit(image, budget),
-        str(path.absolute()),
-    )
-    config = uvicorn.Config(
-        app, host=options.host, port=options.port, log_level=options.log_level, timeout_graceful_shutdown=GRACE
-    )
-    try:
-        socket = config.bind_socket()
-    except SystemExit:
-        print(f"egm_core.serve: cannot listen on {options.host}:{options.port}; is the port taken?", file=sys.stderr)
-        return 2
-    server = uvicorn.Server(config)
-
-    def leave(*_: object) -> None:
-        server.should_exit = True
-
-    # For signals that come before uvicorn has its own handlers; and uvicorn repeats a signal once it has shut
-    # down, which these make harmless.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave)
-    socket.listen(128)
-    if options.exit_with_parent:
-        threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    print(f"egm_core.serve: listening on http://{host}:{socket.getsockname()[1]}", flush=True)
-    server.run(sockets=[socket])
-    engine = app.state.service.engine
-    if engine is not None and engine.lingers:
-        # A thread in the middle of loading would be torn down by the interpreter's end, and abort the process.
-        sys.stdout.flush()
-        os._exit(0)
-    return 0
-
-
-def _follow(parent: int, server: uvicorn.Server) -> None:
-    """End the server when the process that started it is gone."""
-    while os.getppid() == parent:
-        time.sleep(0.25)
-    server.should_exit = True
-    time.sleep(GRACE + 3)
-    os._exit(1)
-
-
-def _open_door(options: argparse.Namespace, key: str) -> str:
-    """Say why the server must not listen as it was told to; empty where it may."""
-    if options.api_key_env and not key:
-        return f"{options.api_key_env} is empty; put the API key into that environment variable"
-    if not key and not options.without_key and not is_loopback(options.host):
-        return (
-            f"{options.host} can be reached from other machines: put a key into an environment variable and name it "
-            "with --api-key-env, or say --without-key to serve everybody there"
-        )
-    return ""
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m egm_core.serve", description="A model behind the OpenAI chat API")
-    parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded one")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--api-key-env", default="", help="environment variable with the key that clients must send")
-    parser.add_argument("--without-key", action="store_true", help="listen beyond this machine without a key")
-    parser.add_argument("--port", type=whole(0, 65535), default=8000, help="port to listen on; 0 picks a free one")
-    parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--dtype", choices=DTYPES, default="auto", help="auto: float32 on a CPU")
-    parser.add_argument("--max-pixels", type=whole(1), help="pixel budget of an image; default: the model's own")
-    parser.add_argument("--max-tokens", type=whole(1), default=4096, help="longest answer")
-    parser.add_argument("--max-queue", type=whole(1), default=32, help="requests under way; those beyond get 429")
-    parser.add_argument("--max-batch", type=whole(1), default=8, help="requests answered together")
-    parser.add_argument("--threads", type=whole(1), help="torch's threads; default: torch decides")
-    parser.add_argument("--served-model-name", help="name that clients ask for; default: the model's own")
-    parser.add_argument("--online", action="store_true", help="allow a hub name, and download it")
-    parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process is gone")
-    parser.add_argument("--log-level", default="warning", choices=["error", "warning", "info", "debug"])
-    return parser
+    """Run the verb; gives the exit status."""
+    return serve.main(arguments, PROG)
 
 
 if __name__ == "__main__":

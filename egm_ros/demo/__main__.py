@@ -14,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from egm_core.arguments import whole
+from egm_core import notes
+from egm_core.arguments import Parser, whole
 from egm_core.boxes import Box
 from egm_core.console import finish
 from egm_core.streams.joining import Stamp
@@ -23,6 +24,7 @@ from egm_ros.demo.processes import Processes, concluded
 from egm_ros.demo.robot import Robot, Row
 from egm_ros.demo.stage import Shown
 
+PROG = "python -m egm_ros.demo"
 WORLDS = ("tabletop", "street")
 START_SECONDS = 90.0
 ANSWERS = 2
@@ -168,15 +170,26 @@ def line(row: Row, verdict: str) -> str:
     )
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m egm_ros.demo", description="Grounds instructions in two clips.")
+def parser(prog: str = PROG) -> Parser:
+    """Make the parser of the command line."""
+    parser = Parser(
+        prog=prog,
+        description="Ground instructions in two clips, with a robot's processes; leaves pictures, a film and logs.",
+        example="--out out --worlds tabletop",
+    )
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for demo.png, demo.mp4 and logs")
     parser.add_argument("--live", action="store_true", help="render the scenes now (needs EGL)")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to show")
     parser.add_argument("--instructions", type=whole(1), default=100, help="how many to ask at most in each world")
-    options = parser.parse_args(arguments)
+    notes.add_options(parser)
+    return parser
+
+
+def main(arguments: list[str] | None = None, prog: str = PROG) -> int:
+    """Run the command line and return its exit status."""
+    options = parser(prog).parse_args(arguments)
+    notes.speak(notes.loudness(options), "demo: ")
 
     def act() -> None:
         Demo(options, (stage.live_scenes if options.live else stage.kept_clips)(options.worlds)).run()

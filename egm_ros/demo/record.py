@@ -20,7 +20,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 
-from egm_core.arguments import number, whole
+from egm_core import notes
+from egm_core.arguments import Parser, number, whole
 from egm_core.console import finish
 from egm_ros.demo import cast, stage
 from egm_ros.demo.__main__ import START_SECONDS, WORLDS
@@ -28,6 +29,7 @@ from egm_ros.demo.processes import Processes, concluded
 from egm_ros.demo.recorder import Recorder
 from egm_ros.demo.stage import Shown
 
+PROG = "python -m egm_ros.demo.record"
 LOOK_PERIOD = 0.2
 BOXES = "/grounding/visible"
 # A slow machine gets more time, until boxes have come.
@@ -109,16 +111,27 @@ class Recording:
         return True
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m egm_ros.demo.record", description="Records the demonstration.")
+def parser(prog: str = PROG) -> Parser:
+    """Make the parser of the command line."""
+    parser = Parser(
+        prog=prog,
+        description="Record the demonstration: an MCAP file for each world, with all that the nodes publish.",
+        example="--out out/record --seconds 6 --worlds street",
+    )
     parser.add_argument("--out", type=Path, default=Path("out/record"), help="folder for <world>.mcap and logs")
     parser.add_argument("--live", action="store_true", help="render the scenes now, with depth (needs EGL)")
     parser.add_argument("--seconds", type=number(above=0), default=6.0, help="length of each, without first answers")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to record")
     parser.add_argument("--instructions", type=whole(1), default=3, help="how many to ask at most in each world")
-    options = parser.parse_args(arguments)
+    notes.add_options(parser)
+    return parser
+
+
+def main(arguments: list[str] | None = None, prog: str = PROG) -> int:
+    """Run the command line and return its exit status."""
+    options = parser(prog).parse_args(arguments)
+    notes.speak(notes.loudness(options), "record: ")
 
     def act() -> None:
         Recording(options).run((stage.live_scenes if options.live else stage.kept_clips)(options.worlds))

@@ -109,6 +109,8 @@ def test_the_installation_works_outside_the_checkout(installed: Path, tmp_path: 
     assert Path(output[0]).is_relative_to(installed)
     assert output[1] == "egm_tiny"
     assert int(output[2]) > 20
+    verbs = run(sys.executable, "-m", "egm_core", "--help", cwd=tmp_path, PYTHONPATH=str(installed))
+    assert all(f"\n  {verb} " in verbs for verb in ("ground", "doctor", "demo", "record"))
 
 
 def test_the_node_asks_for_no_pytorch_and_the_versions_agree(wheel: Path) -> None:
@@ -129,8 +131,8 @@ def test_the_node_asks_for_no_pytorch_and_the_versions_agree(wheel: Path) -> Non
     assert manifest.findtext("version") == version.group(1)
     assert f'__version__ = "{version.group(1)}"' in (ROOT / "egm_core" / "__init__.py").read_text()
     entries = archive.read(name.replace("METADATA", "entry_points.txt")).decode()
-    nodes = {"grounding", "camera", "overlay", "propagation", "lifting"}
-    assert nodes <= set(re.findall(r"^(\w+) =", entries, re.MULTILINE))
+    programs = {"grounding", "camera", "overlay", "propagation", "lifting", "egm"}
+    assert programs <= set(re.findall(r"^(\w+) =", entries, re.MULTILINE))
 
 
 def test_nodes_start_without_pytorch(tmp_path: Path) -> None:

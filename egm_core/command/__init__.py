@@ -1,0 +1,1 @@
+"""The `egm` command: a file for each verb, and what they share. `verbs.py` says which verbs there are."""

@@ -1,0 +1,259 @@
+"""`egm evaluate`: asks a model about generated scenes, and prints tables by world and kind.
+
+`scenes` asks, `compare` and `tables` set stored results beside each other, `mix` tells what is asked, `calibrate`
+turns scores into probabilities, and `reliability` says what those are worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from egm_core import notes
+from egm_core.arguments import Parser, address, changed, device, whole
+from egm_core.engines import EngineError
+from egm_core.evaluate.asking import rendered
+from egm_core.evaluate.mix import measured_mix
+from egm_core.evaluate.reports.chart import draw
+from egm_core.evaluate.reports.diagram import draw_reliability
+from egm_core.evaluate.reports.origin import CALIBRATION_FIRST_SEED, Origin, stored
+from egm_core.evaluate.reports.reliability import fitted, published, table
+from egm_core.evaluate.reports.report import Report, compare, record
+from egm_core.evaluate.reports.tables import sections
+from egm_core.evaluate.results import answered, check_reasoning, check_same_queries, read
+from egm_core.evaluate.scores import Row
+from egm_core.evaluate.shares import Evaluation, evaluate
+from egm_core.models.calibration import Measured, save, weights_digest
+from egm_core.models.folder import EMBEDDED, resolve
+from egm_core.scenes.truth import EVALUATION_FIRST_SEED
+
+_log = logging.getLogger("egm.evaluate")
+_STAGES = {
+    "base": ("base", "the model before SFT"),
+    "sft": ("+ SFT", "the model after SFT"),
+    "rl": ("+ RL", "the model after RL"),
+}
+_ASKED = ("queries_per_scene", "engine_url", "key_in_clear", "device", "threads", "batch", "processes", "workers",
+          "first_seed", "scenes")
+_DIRECT = {"sft-direct": ("sft", "the model after SFT"), "rl-direct": ("rl", "the model after RL")}
+
+
+def parser(prog: str = "egm evaluate") -> Parser:
+    """Make the parser of the command line."""
+    parser = Parser(
+        prog=prog,
+        description="Evaluate grounding models on generated scenes.",
+        example="scenes --scenes 1000 --processes 2 --json out/tiny.json\ncompare out/first.json out/second.json",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    asked = Parser(add_help=False)
+    asked.add_argument("--queries-per-scene", type=whole(1), default=3, help="expressions per scene, each asked twice")
+    asked.add_argument("--model", default=EMBEDDED, help="model folder, or the embedded model's name")
+    asked.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server; --model says how to ask")
+    asked.add_argument(
+        "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
+    )
+    asked.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
+    asked.add_argument("--threads", type=whole(1), help="torch's threads in this process (default: torch decides)")
+    asked.add_argument("--batch", type=whole(1), default=32, help="queries answered together; up to 96 for egm_tiny")
+    asked.add_argument("--processes", type=whole(1), default=1, help="processes that render and answer, a core each")
+    asked.add_argument("--workers", type=whole(1), default=1, help="processes that only render for one that answers")
+    scenes = commands.add_parser("scenes", parents=[asked], help="ask a model about generated scenes",
+                                 example="--scenes 1000 --processes 2 --json out/tiny.json")
+    scenes.add_argument("--first-seed", type=whole(0), default=EVALUATION_FIRST_SEED, help="seed of the first scene")
+    scenes.add_argument("--scenes", type=whole(1), default=1000, help="number of scenes")
+    scenes.add_argument("--mode", choices=("strict", "paper", "paper_eval"), default="paper", help="rules for boxes")
+    scenes.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
+    scenes.add_argument("--threshold-strict", action="store_true", help="success needs IoU > 0.5, as in the paper")
+    scenes.add_argument("--json", type=Path, help="write figures and one record per answer here")
+    versus = commands.add_parser("compare", help="compare two JSON results on the same queries",
+                                 example="out/first.json out/second.json")
+    versus.add_argument("first", type=Path, help="result of `scenes --json`")
+    versus.add_argument("second", type=Path, help="result of `scenes --json`, on the same seeds")
+    tables = commands.add_parser("tables", help="print the paper's tables in small from JSON results, as Markdown",
+                                 example="--base out/base.json --sft out/sft.json --rl out/rl.json")
+    for name, (_, what) in _STAGES.items():
+        tables.add_argument(f"--{name}", type=Path, help=f"result of {what}")
+    for name, (_, what) in _DIRECT.items():
+        tables.add_argument(f"--{name}", type=Path, help=f"result of {what} with --no-reasoning")
+    tables.add_argument("--ablation", action="append", default=[], metavar="NAME=FILE", help="a run to hold against")
+    tables.add_argument("--png", type=Path, help="draw accuracy against reasoning tokens here")
+    mix = commands.add_parser("mix", help="print the mix of expressions, wanted and measured",
+                              example="--scenes 200")
+    mix.add_argument("--first-seed", type=whole(0), default=0, help="seed of the first scene")
+    mix.add_argument("--scenes", type=whole(1), default=200, help="number of scenes")
+    fit = commands.add_parser("calibrate", parents=[asked], help="turn scores into probabilities, beside the weights",
+                              example="--model models/mine --scenes 300 --processes 2")
+    fit.add_argument("--first-seed", type=whole(0), default=CALIBRATION_FIRST_SEED, help="seed of the first scene")
+    fit.add_argument("--scenes", type=whole(1), default=300, help="number of scenes")
+    fit.add_argument("--result", type=Path, help="use this stored result of `scenes --json` instead of asking")
+    fit.set_defaults(mode="strict", no_reasoning=False, json=None, own=fit)
+    scenes.set_defaults(own=scenes)
+    worth = commands.add_parser("reliability", help="say what raw and calibrated scores are worth on a stored result",
+                                example="out/tiny.json --png out/reliability.png")
+    worth.add_argument("result", type=Path, help="result of `scenes --json` on evaluation seeds")
+    worth.add_argument("--model", default=EMBEDDED, help="model folder that was evaluated")
+    worth.add_argument("--png", type=Path, help="draw the reliability diagram here")
+    for command in (scenes, versus, tables, mix, fit, worth):
+        notes.add_options(command)
+    return parser
+
+
+def _evaluation(arguments: argparse.Namespace) -> Evaluation:
+    return Evaluation(
+        model=arguments.model,
+        first_seed=arguments.first_seed,
+        scenes=arguments.scenes,
+        queries_per_scene=arguments.queries_per_scene,
+        reasoning=not arguments.no_reasoning,
+        mode=arguments.mode,
+        engine_url=arguments.engine_url,
+        key_in_clear=tuple(arguments.key_in_clear),
+        device=arguments.device,
+        threads=arguments.threads,
+        batch=arguments.batch,
+    )
+
+
+def _rows(evaluation: Evaluation, arguments: argparse.Namespace) -> tuple[list[Row], float]:
+    """Ask everything; gives the scored answers and the seconds that they took."""
+    rows: list[Row] = []
+    seconds = 0.0
+    with tqdm(total=evaluation.scenes, unit="scene", desc="asking", disable=None) as bar:
+        for asked in evaluate(evaluation, arguments.processes, arguments.workers):
+            rows += asked.rows
+            seconds += asked.seconds
+            bar.update(asked.scenes)
+    return rows, seconds
+
+
+def _scenes(arguments: argparse.Namespace) -> None:
+    evaluation = _evaluation(arguments)
+    info = evaluation.info
+    rows, seconds = _rows(evaluation, arguments)
+    report = Report(rows, arguments.threshold_strict)
+    ms = 1000 * seconds / max(len(rows), 1)
+    print(f"{info.name} {info.version}: {arguments.scenes} scenes from seed {arguments.first_seed}\n")
+    print(report.text(ms))
+    if arguments.json:
+        about = {
+            "model": info.name,
+            "version": info.version,
+            "first_seed": evaluation.first_seed,
+            "scenes": evaluation.scenes,
+            "queries_per_scene": evaluation.queries_per_scene,
+            "reasoning": evaluation.reasoning,
+            "mode": evaluation.mode,
+            "ms_per_query": ms,
+            "engine": evaluation.engine_kind,
+            "weights_sha256": weights_digest(info.path) if info.path else None,
+        }
+        arguments.json.write_text(json.dumps(report.as_json(**about)))
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    for group, c in compare(arguments.first, arguments.second).items():
+        print(
+            f"{group:<20} {100 * c.difference:+6.1f} points [{100 * c.low:+.1f}, {100 * c.high:+.1f}], "
+            f"n {c.count}, above zero in {100 * c.above_zero:.0f} % of the resamples"
+        )
+
+
+def _tables(arguments: argparse.Namespace) -> None:
+    given = {name: path for name, path in vars(arguments).items() if isinstance(path, Path)}
+    stages = {name: read(label, given[name]) for name, (label, _) in _STAGES.items() if name in given}
+    direct = {}
+    for option, (stage, _) in _DIRECT.items():
+        if path := given.get(option.replace("-", "_")):
+            if stage not in stages:
+                raise ValueError(f"--{option} is compared with the same weights' reasoning: give --{stage} too")
+            direct[stage] = read(f"{stages[stage].name}, no reasoning", path)
+    ablations = []
+    for spec in arguments.ablation:
+        name, equals, file = spec.rpartition("=")
+        if not equals or not name:
+            raise ValueError(f"--ablation {spec} is not NAME=FILE, such as success_weight_1=out/one.json")
+        ablations.append(read(name, Path(file)))
+    results = [*stages.values(), *direct.values(), *ablations]
+    if not results:
+        raise ValueError("there is no result to print: give --base, --sft, --rl or --ablation")
+    check_same_queries(results)
+    check_reasoning(stages.values(), direct.values())
+    print("\n\n".join(sections(stages, direct, ablations)))
+    if arguments.png:
+        draw(results, arguments.png)
+
+
+def _calibrate(arguments: argparse.Namespace) -> None:
+    evaluation = _evaluation(arguments)
+    folder = resolve(evaluation.model)
+    if arguments.result:
+        origin, answers = stored(arguments.result, folder)
+        origin.check()
+    else:
+        origin = Origin(evaluation.engine_kind, evaluation.first_seed, evaluation.scenes)
+        origin.check()
+        answers = [answered(record(row)) for row in _rows(evaluation, arguments)[0]]
+    judged = published(answers)
+    curves = fitted(judged)
+    file = save(folder, origin.engine, Measured(curves, origin.first_seed, origin.scenes))
+    print(f"{file}: {origin.engine}, {origin.scenes} scenes from seed {origin.first_seed}\n")
+    print(f"On the very scenes of the fit, which flatters it:\n\n{table(judged, curves)}")
+
+
+def _reliability(arguments: argparse.Namespace) -> None:
+    folder = resolve(arguments.model)
+    origin, answers = stored(arguments.result, folder)
+    if origin.first_seed < EVALUATION_FIRST_SEED:
+        raise ValueError(f"{arguments.result} is not from evaluation seeds: evaluate from {EVALUATION_FIRST_SEED} on")
+    curves = origin.curves(folder)
+    judged = published(answers)
+    print(f"{arguments.result}: {origin.engine}, {origin.scenes} scenes from seed {origin.first_seed}\n")
+    print(table(judged, curves))
+    if arguments.png:
+        draw_reliability(judged, curves, arguments.png)
+
+
+def _refuse_idle(own: Parser, arguments: argparse.Namespace) -> None:
+    """End the command where options would do nothing, or its work could not be kept; say what changes no answer."""
+    if arguments.json and not arguments.json.parent.is_dir():
+        own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
+    if arguments.command == "calibrate" and arguments.result and (idle := changed(own, arguments, _ASKED)):
+        own.error(f"{idle} is about asking, and --result takes answers that are there; leave one of them away")
+    if arguments.engine_url and (idle := changed(own, arguments, ("device", "threads"))):
+        _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "egm evaluate") -> int:
+    """Run the command line; gives the exit status."""
+    own = parser(prog)
+    arguments = own.parse_args(argv)
+    notes.speak(notes.loudness(arguments), f"{own.name}: ")
+    if arguments.command in ("scenes", "calibrate"):
+        _refuse_idle(arguments.own, arguments)
+    try:
+        if arguments.command == "scenes":
+            _scenes(arguments)
+        elif arguments.command == "compare":
+            _compare(arguments)
+        elif arguments.command == "tables":
+            _tables(arguments)
+        elif arguments.command == "calibrate":
+            _calibrate(arguments)
+        elif arguments.command == "reliability":
+            _reliability(arguments)
+        else:
+            scenes = rendered(arguments.first_seed, arguments.scenes)
+            bar = tqdm(scenes, total=arguments.scenes, unit="scene", desc="rendering", disable=None)
+            print(measured_mix(bar))
+    except BrokenPipeError:
+        raise
+    except (EngineError, OSError, ValueError, RuntimeError) as error:
+        _log.error("%s", error)
+        return 1
+    return 0

@@ -1,0 +1,241 @@
+"""`egm ground`: grounds an instruction in a picture, and prints a line about it, or the whole answer as JSON.
+
+Boxes are [x0, y0, x1, y1] in pixels of the picture. Exit status: 0 for found and absent, 1 for an error, 2 for a
+call that cannot be served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core import notes
+from egm_core.arguments import Parser, changed, device, number, whole
+from egm_core.boxes import Box
+from egm_core.engines import Engine, EngineError
+from egm_core.engines.devices import DTYPES
+from egm_core.engines.http.dialects import DIALECTS
+from egm_core.engines.http.served_models import Wanted
+from egm_core.engines.openai import OpenAIEngine
+from egm_core.engines.pictures import FORMATS
+from egm_core.families import FAMILIES
+from egm_core.families.known import check_served, check_told, family_of_name
+from egm_core.grounder.grounder import Grounder, Grounding
+from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
+from egm_core.pictures.draw import check_writable, draw
+from egm_core.pictures.pixels import read_image
+
+_log = logging.getLogger("egm.ground")
+_AMODAL = ("force_amodal", "amodal_model")
+_LOCAL = ("device", "dtype", "threads")
+_SERVER = ("engine_model", "dialect", "api_key_env", "key_in_clear", "image_format", "ca_bundle", "insecure")
+
+
+def main(arguments: list[str] | None = None, prog: str = "egm ground", as_json: bool = False) -> int:
+    """Ground once; gives the exit status."""
+    own = parser(prog)
+    options = own.parse_args(arguments)
+    notes.speak(notes.loudness(options), f"{own.name}: ")
+    try:
+        _refuse_contradictions(own, options)
+        if options.draw:
+            check_writable(Path(options.draw))
+        image = read_image(Path(options.image))
+        grounding, model = _ground(options, image)
+    except (EngineError, FileNotFoundError, ValueError) as error:
+        _log.error("%s", error)
+        return 2
+    if as_json or options.json:
+        height, width = image.shape[:2]
+        head = {"instruction": options.instruction, "image": options.image, "width": width, "height": height}
+        print(json.dumps({**head, "model": model, **asdict(grounding)}, indent=2, ensure_ascii=False))
+    else:
+        print(line(options.instruction, model, grounding))
+        for doubt in grounding.warnings:
+            _log.warning("%s", doubt)
+    if options.draw:
+        picture = draw(image, grounding.visible, grounding.amodal, _label(options.instruction, grounding))
+        if not cv2.imwrite(options.draw, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+            _log.error("cannot write %s; may its folder be written to?", options.draw)
+            return 2
+    return 1 if grounding.outcome == "error" else 0
+
+
+def line(instruction: str, model: str, grounding: Grounding) -> str:
+    """Write an answer as one line: what became of the instruction, the boxes, the score, the model and the time."""
+    parts = [f"{grounding.outcome}: {instruction}"]
+    if grounding.outcome != "found":
+        parts += [": ".join(filter(None, (grounding.reason, " ".join(grounding.detail.split()))))]
+    parts += [f"{name} {_edges(box)}" for name, box in _boxes(grounding).items() if box]
+    if grounding.outcome != "error":
+        parts.append(f"score {grounding.score:.2f}" if grounding.score_available else "no score")
+    parts.append(f"{model} in {grounding.total_ms:.0f} ms")
+    return " | ".join(filter(None, parts))
+
+
+def _boxes(grounding: Grounding) -> dict[str, Box | None]:
+    return {"visible": grounding.visible, "amodal": grounding.amodal}
+
+
+def _edges(box: Box) -> str:
+    return f"[{' '.join(f'{edge:.0f}' for edge in box)}]"
+
+
+def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grounding, str]:
+    """Ask the model or models; gives the answer, and the name of the first model."""
+    with ExitStack() as stack:
+        engine, info = _model(options, options.model, stack)
+        other, other_info = _model(options, options.amodal_model, stack) if options.amodal_model else (None, None)
+        grounder = Grounder(
+            engine,
+            info,
+            amodal_engine=other,
+            amodal_info=other_info,
+            tasks=("visible",) if options.visible_only else None,
+            force_amodal=options.force_amodal,
+            max_pixels=options.max_pixels,
+            min_score=options.min_score,
+            reasoning=not options.no_reasoning,
+            constrain=options.constrain,
+            out_of_domain=options.out_of_domain,
+        )
+        stack.callback(grounder.close)
+        return grounder.ground(image, options.instruction, timeout=options.timeout), info.name
+
+
+def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> tuple[Engine, ModelInfo]:
+    """Make a ready engine and the description of its model, from a folder or for a server."""
+    if options.engine_url:
+        remote = OpenAIEngine(
+            options.engine_url,
+            model=_served(options, name),
+            api_key_env=options.api_key_env,
+            dialect=options.dialect,
+            verify=options.ca_bundle or not options.insecure,
+            image_format=options.image_format,
+            clear_hosts=options.key_in_clear,
+        )
+        stack.enter_context(remote)
+        if name:
+            info = load_info(resolve(name, offline=not options.online), family=options.family)
+            if not options.family:
+                check_served(options.engine_model or remote.health().model, info.family)
+        else:
+            served = options.engine_model or remote.health().model
+            if options.family:
+                check_told(served, options.family)
+            info = ModelInfo(served or "remote", options.family or _family_of(served))
+        return remote, info
+    from egm_core.engines.local import TransformersEngine
+
+    path = resolve(name or EMBEDDED, offline=not options.online)
+    info = load_info(path, family=options.family)
+    budget = options.max_pixels or info.max_pixels
+    local = TransformersEngine(path, options.device, options.dtype, budget, options.threads, batch_wait=0.03)
+    stack.enter_context(local)
+    local.wait_ready()
+    return local, info
+
+
+def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Raise ValueError where options cannot hold together; say which do nothing where that changes no answer."""
+    idle = changed(parser, options, _AMODAL) if options.visible_only else ""
+    if idle:
+        raise ValueError(f"{idle} is about amodal boxes, and --visible-only asks for none; leave one of them away")
+    if options.no_reasoning and options.constrain == "off":
+        raise ValueError("--no-reasoning holds by the grammar, and --constrain off sends none; leave one of them away")
+    if options.insecure and options.ca_bundle:
+        raise ValueError("--insecure verifies nothing, and --ca-bundle says with what to; leave one of them away")
+    idle = changed(parser, options, _SERVER)
+    if idle and not options.engine_url:
+        raise ValueError(f"{idle} is about a server, and there is none; name it with --engine-url, or leave that away")
+    if options.api_key_env != parser.get_default("api_key_env") and not os.environ.get(options.api_key_env):
+        raise ValueError(f"--api-key-env: {options.api_key_env} is empty; put the key into that environment variable")
+    idle = changed(parser, options, _LOCAL) if options.engine_url else ""
+    if idle:
+        _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
+
+
+def _family_of(served: str) -> str:
+    if not served:
+        raise ValueError("say which model the server has: --model FOLDER, or --family for one without a folder")
+    return family_of_name(served)
+
+
+def _served(options: argparse.Namespace, name: str | None) -> Wanted:
+    """Say what the server may call a model: two of one server are told apart by their folders' names."""
+    if not options.amodal_model:
+        return Wanted(options.engine_model or "", (name, Path(name).name) if name else ())
+    if options.engine_model:
+        raise ValueError("--engine-model names one model, and --amodal-model asks for two; leave --engine-model away")
+    return Wanted("", (name, Path(name).name) if name else (), alone=False)
+
+
+def _label(instruction: str, grounding: Grounding) -> str:
+    score = f" {grounding.score:.2f}" if grounding.score_available else ""
+    state = {"found": score, "absent": f": {grounding.reason or 'absent'}", "error": f": {grounding.reason}"}[
+        grounding.outcome]
+    return f"{instruction}{state}"
+
+
+def parser(prog: str = "egm ground") -> Parser:
+    """Make the parser of the command line."""
+    parser = Parser(
+        prog=prog,
+        description="Find what an instruction means in a picture: its visible box, and its amodal one.",
+        example='kitchen.jpg "the red mug" --draw boxes.png\nkitchen.jpg "the red mug" --engine-url http://robot:8000',
+    )
+    parser.add_argument("image", help="picture file")
+    parser.add_argument("instruction", help="what to find, such as 'the red mug'")
+    parser.add_argument("--json", action="store_true", help="print all that is known of the answer as JSON")
+    parser.add_argument("--draw", metavar="FILE", help="write the picture with the boxes drawn into it; .png or .jpg")
+    parser.add_argument("--no-reasoning", action="store_true", help="forbid the model to think first")
+    parser.add_argument("--visible-only", action="store_true", help="ask for the visible box only")
+    parser.add_argument(
+        "--force-amodal", action="store_true", help="ask models for amodal boxes that do not declare them"
+    )
+    parser.add_argument("--min-score", type=number(0, 1), default=0.0, help="lower scores: absent, reason low_score")
+    parser.add_argument("--timeout", type=number(above=0), help="seconds to wait for the answers")
+    parser.add_argument("--constrain", choices=["auto", "off", "regex"], default="auto", help="grammar on the answer")
+    parser.add_argument(
+        "--out-of-domain",
+        choices=["warn", "absent"],
+        default="warn",
+        help="what becomes of answers about words or pictures unlike the model's training, where its folder tells them",
+    )
+    model = parser.add_argument_group("model")
+    model.add_argument("--model", help=f"model folder (default: the embedded {EMBEDDED})")
+    model.add_argument("--amodal-model", help="another model folder for amodal boxes")
+    model.add_argument(
+        "--family",
+        choices=sorted(FAMILIES),
+        help="the model's family (default: what its folder or its name tells)",
+    )
+    model.add_argument("--max-pixels", type=whole(1), help="pixel budget (default: the model's own)")
+    model.add_argument("--online", action="store_true", help="allow a hub name as model, and download it")
+    local = parser.add_argument_group("model in this process")
+    local.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
+    local.add_argument("--dtype", choices=DTYPES, default="auto", help="number format; auto is float32 on a CPU")
+    local.add_argument("--threads", type=whole(1), help="torch's threads (default: torch decides)")
+    server = parser.add_argument_group("model behind a server")
+    server.add_argument("--engine-url", metavar="URL", help="an OpenAI-compatible server, http://host:port")
+    server.add_argument("--engine-model", help="the model's name there (default: the folder's, or its only one)")
+    server.add_argument("--dialect", choices=["auto", *DIALECTS], default="auto", help="kind of server")
+    server.add_argument("--api-key-env", default="OPENAI_API_KEY", help="environment variable with the API key")
+    server.add_argument(
+        "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
+    )
+    server.add_argument("--image-format", choices=FORMATS, default="png", help="how the picture is sent")
+    server.add_argument("--ca-bundle", help="CA bundle to verify the server with (default: the system's)")
+    server.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
+    notes.add_options(parser)
+    return parser

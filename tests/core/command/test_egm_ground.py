@@ -1,0 +1,56 @@
+"""`egm ground` with the embedded model: one line for a reader, JSON for a program, and a picture."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from command_line import PICTURE, egm
+
+from egm_core.command.ground import line
+from egm_core.grounder.grounding import Grounding
+from egm_core.pictures.pixels import read_image
+
+MUG = "the red mug"
+TIMES = {"engine_ms", "total_ms"}
+
+
+def test_one_line_tells_the_answer_and_the_picture_shows_it(tmp_path: Path) -> None:
+    drawn = tmp_path / "drawn.png"
+    done = egm("ground", PICTURE, MUG, "--threads", "1", "--draw", str(drawn))
+    assert done.returncode == 0, done.stderr
+    box = r"\[\d+ \d+ \d+ \d+\]"
+    told = rf"found: {MUG} \| visible {box} \| amodal {box} \| score 0\.\d\d \| egm_tiny in \d+ ms\n"
+    assert re.fullmatch(told, done.stdout), done.stdout
+    before, after = read_image(Path(PICTURE)), read_image(drawn)
+    assert before.shape == after.shape and (before != after).any()
+
+
+def test_json_is_what_the_module_prints() -> None:
+    asked = egm("ground", PICTURE, MUG, "--threads", "1", "--json")
+    module = egm(PICTURE, MUG, "--threads", "1", module="egm_core.ground")
+    answers = [{k: v for k, v in json.loads(done.stdout).items() if k not in TIMES} for done in (asked, module)]
+    assert answers[0] == answers[1]
+    assert (answers[0]["outcome"], answers[0]["model"], answers[0]["instruction"]) == ("found", "egm_tiny", MUG)
+    assert len(answers[0]["visible"]) == 4
+
+
+def test_a_call_that_cannot_be_served_ends_with_2_and_one_line() -> None:
+    done = egm("ground", "nowhere.png", MUG)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("egm ground: ") and "nowhere.png" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_an_absent_object_and_an_error_tell_their_reason() -> None:
+    absent = Grounding("absent", score=0.25, score_available=True, total_ms=12.4)
+    assert line("the dog", "m", absent) == "absent: the dog | score 0.25 | m in 12 ms"
+    low = Grounding("absent", reason="low_score", detail="0.1 is below 0.5", total_ms=12.0)
+    assert line("the dog", "m", low) == "absent: the dog | low_score: 0.1 is below 0.5 | no score | m in 12 ms"
+    failed = Grounding("error", reason="timeout", detail="no answer\nwithin 5 s", total_ms=5000)
+    assert line("the dog", "m", failed) == "error: the dog | timeout: no answer within 5 s | m in 5000 ms"
+
+
+def test_boxes_are_told_in_whole_pixels() -> None:
+    found = Grounding("found", visible=(1.4, 2.6, 30.0, 40.5), score=1.0, total_ms=1)
+    assert line("it", "m", found) == "found: it | visible [1 3 30 40] | no score | m in 1 ms"
