@@ -22,7 +22,9 @@ class _Notes(logging.Handler):
         line = f"{self._prefix}{said}" if record.levelno >= logging.ERROR else said
         # Without a bar nothing may be imported for this: the command may be there to say what is missing.
         tqdm = sys.modules.get("tqdm")
-        if tqdm is None or sys.stderr is None:
+        if sys.stderr is None:
+            return
+        if tqdm is None:
             print(line, file=sys.stderr, flush=True)
         else:
             tqdm.tqdm.write(line, file=sys.stderr)

@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import os
+import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -125,6 +126,7 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
             clear_hosts=options.key_in_clear,
         )
         stack.enter_context(remote)
+        _log.debug("asking %s", options.engine_url)
         if name:
             info = load_info(resolve(name, offline=not options.online), family=options.family)
             if not options.family:
@@ -142,7 +144,9 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
     budget = options.max_pixels or info.max_pixels
     local = TransformersEngine(path, options.device, options.dtype, budget, options.threads, batch_wait=0.03)
     stack.enter_context(local)
+    began = time.monotonic()
     local.wait_ready()
+    _log.debug("%s of %s is loaded after %.1f s", info.name, path, time.monotonic() - began)
     return local, info
 
 

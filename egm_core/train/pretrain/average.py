@@ -9,6 +9,7 @@ that is not over: its last whole checkpoint is taken.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
@@ -16,9 +17,12 @@ from typing import Any
 
 import torch
 
+from egm_core import notes
 from egm_core.arguments import Parser
 from egm_core.models.folder import FILE, load_info, write_info
 from egm_core.torchvision_shim import install_schemas
+
+_log = logging.getLogger("egm.train")
 
 
 def averaged(model: Path, other: Path | None, dtype: torch.dtype) -> Any:
@@ -66,12 +70,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--other", type=Path, help="model folder to take the mean with")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--float32", action="store_true", help="keep single precision")
+    notes.add_options(parser)
     options = parser.parse_args(arguments)
+    notes.speak(notes.loudness(options), "error: ")
     try:
         model = options.model if (options.model / FILE).is_file() else _of_checkpoint(options.model, options.out)
         write(model, options.other, options.out, torch.float32 if options.float32 else torch.float16)
     except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        _log.error("%s", error)
         return 1
     return 0
 

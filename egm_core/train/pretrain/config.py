@@ -17,7 +17,7 @@ class Stage:
     then follows the time. Minutes of earlier starts count; changing them for a resumed run moves its end.
     """
 
-    steps: int = setting(1000, low=0, unit="steps", description="length of the stage")
+    steps: int = setting(1000, low=1, unit="steps", description="length of the stage")
     batch: int = setting(8, low=1, unit="scenes", description="scenes of an update in each process")
     rate: float = setting(1.5e-3, above=0, description="peak rate of AdamW, for all that is no matrix")
     matrix_rate: float = setting(0.02, above=0, description="peak rate of Muon, for the matrices")

@@ -205,7 +205,12 @@ class Trainer:
                     row["seconds"] = round(time.monotonic() - started, 1)
                     log.write(json.dumps(row) + "\n")
                     log.flush()
-                    bar.set_postfix({k: f"{v:.3f}" for k, v in row.items() if k in metrics})
+                    told = {k: f"{v:.3f}" for k, v in row.items() if k in metrics}
+                    bar.set_postfix(told)
+                    if bar.disable:
+                        # A log file has no bar.
+                        words = ", ".join(f"{k} {v}" for k, v in told.items())
+                        _log.info("%s stage, step %d: loss %.3f, %s", self.stage, self.step, row["loss"], words)
                     window.clear()
                 if time.monotonic() - self.saved > 60 * self.config.save_minutes:
                     self.save()
