@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+import runpy
 import socket
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+import setuptools
 
 from egm_core.doctor import libraries, models, network
 from egm_core.doctor.facts import Gpu, Ros
-from egm_core.doctor.machine import _gpu, look
+from egm_core.doctor.machine import DISTRIBUTIONS, _gpu, look
 from egm_core.doctor.ros import look as look_at_ros
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,10 +62,23 @@ def test_the_nodes_import_what_is_looked_for() -> None:
     assert imported("egm_ros", "launch") == {*libraries.ROS, *libraries.LAUNCH, "numpy", "cv2", "httpx", "yaml"}
 
 
-def test_extras_are_those_of_the_package() -> None:
-    setup = (ROOT / "setup.py").read_text()
-    for extra in filter(None, libraries.EXTRAS):
-        assert f'"{extra}": {extra.upper()},' in setup
+def requirements(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """What the package asks for, by extra, wherever it says so."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text()).get("project", {})
+    if "optional-dependencies" in project:
+        return {"": project["dependencies"], **project["optional-dependencies"]}
+    told: dict[str, Any] = {}
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(setuptools, "setup", lambda **words: told.update(words))
+    runpy.run_path(str(ROOT / "setup.py"))
+    return {"": told["install_requires"], **told["extras_require"]}
+
+
+def test_an_extra_brings_the_libraries_that_it_is_named_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = requirements(monkeypatch)
+    for extra, modules in libraries.EXTRAS.items():
+        brought = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in asked[extra]}
+        assert {DISTRIBUTIONS.get(module, module).lower() for module in modules} <= brought, extra
 
 
 @contextmanager
