@@ -50,7 +50,6 @@ LAYERS = {
     "engines": 4,
     "arguments": 5,
     "grounder": 5,
-    "arguments": 5,
     "serve": 6,
     "supervise": 6,
     "doctor": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -49,9 +50,7 @@ def test_every_option_says_what_it_is_and_its_default(parser: Parser, monkeypatc
 def test_every_command_shows_an_example_that_it_takes(parser: Parser) -> None:
     assert parser.epilog
     lines = [line.strip() for line in parser.format_help().partition("\nexample:\n")[2].split("\n\n")[0].splitlines()]
-    assert lines and all(line.startswith(f"{parser.prog} ") for line in lines)
-    import shlex
-
+    assert lines and all(f"{line} ".startswith(f"{parser.prog} ") for line in lines)
     for line in lines:
         words = shlex.split(line)[len(parser.prog.split()) :]
         own = getattr(parser, "parse_intermixed_args" if parser.prog == "egm train" else "parse_args")
