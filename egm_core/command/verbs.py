@@ -86,7 +86,12 @@ def _beside() -> dict[str, tuple[Verb, ...]]:
 
 def _installed(known: set[str]) -> Iterator[Verb]:
     """Load the entry points of all packages but the known ones."""
-    for point in importlib.metadata.entry_points(group=GROUP):
+    try:
+        points = importlib.metadata.entry_points(group=GROUP)
+    except TypeError:
+        # A Python before 3.10, where no package of ours can be installed: the doctor still says so.
+        return
+    for point in points:
         if point.module.partition(".")[0] in known:
             continue
         try:

@@ -121,8 +121,12 @@ def _train(facts: Facts) -> list[Lack]:
 def _python(facts: Facts, least: tuple[int, int]) -> list[Lack]:
     if facts.python_version >= least:
         return []
-    wanted = ".".join(map(str, least))
+    wanted = _dotted(least)
     return [Lack(f"Python {wanted} (this is {facts.python})", f"apt install python{wanted} python{wanted}-venv")]
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def _modules(facts: Facts, *wanted: str) -> list[Lack]:
@@ -133,7 +137,13 @@ def _modules(facts: Facts, *wanted: str) -> list[Lack]:
     needed = [extra for extra in dict.fromkeys(map(libraries.extra_of, missing)) if extra]
     package = facts.checkout or "CHECKOUT_OF_EGM_ROS"
     bracket = f"[{','.join(needed)}]" if needed else ""
-    install = f"{facts.executable} -m pip install '{package}{bracket}'"
+    what, python = f"'{package}{bracket}'", facts.executable
+    if facts.python_version < CORE_PYTHON and needed:
+        python = f"python{_dotted(CORE_PYTHON)}"
+    elif facts.python_version < CORE_PYTHON:
+        # A node's side runs there, and pip refuses the package.
+        what = " ".join(f"'{libraries.DISTRIBUTIONS.get(name, name)}'" for name in missing)
+    install = f"{python} -m pip install {what}"
     return [Lack(f"the libraries {', '.join(missing)}", f"cd {package} && make setup, or {install}")]
 
 

@@ -18,6 +18,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "scenes": ("mujoco", "pyarrow", "tqdm"),
     "train": ("trl", "peft", "datasets", "omegaconf", "matplotlib", "tensorboard"),
 }
+# Modules whose distribution has another name.
+DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "PyYAML", "tensorrt_llm": "tensorrt-llm"}
 # What each job imports.
 NODE = EXTRAS[""]
 ENGINE = (*NODE, *EXTRAS["engine"])

@@ -21,7 +21,6 @@ GIB = 2**30
 PATIENCE = 60.0
 PROGRAMS = ("vllm", "trtllm-serve", "ollama", "ros2", "nvidia-smi")
 GPU_NODES = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvmap")
-DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "PyYAML", "tensorrt_llm": "tensorrt-llm"}
 _ASK_TORCH = "import torch; print(torch.cuda.device_count())"
 
 
@@ -62,7 +61,7 @@ def _version(module: str) -> str | None:
     except (ImportError, ValueError):
         return None
     try:
-        return importlib.metadata.version(DISTRIBUTIONS.get(module, module))
+        return importlib.metadata.version(libraries.DISTRIBUTIONS.get(module, module))
     except importlib.metadata.PackageNotFoundError:
         return ""
 

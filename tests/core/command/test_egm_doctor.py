@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +42,19 @@ def test_a_bare_python_is_told_what_to_install(site: tuple[str, ...], tmp_path: 
     assert (done.returncode, done.stderr) == (1, ""), done.stderr
     assert "OK" not in done.stdout
     assert f"{sys.executable} -m pip install '{ROOT}[engine]'" in done.stdout
+
+
+def test_a_python_that_is_too_old_is_told_so(tmp_path: Path) -> None:
+    old = [shutil.which(f"python3.{minor}") for minor in (9, 10)]
+    pythons = [python for python in old if python and subprocess.run([python, "-c", ""], check=False).returncode == 0]
+    if not pythons:
+        pytest.skip("there is no older Python on this machine")
+    for python in pythons:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [python, "-m", "egm_core", "doctor"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "- Python 3.11 (this is 3." in done.stdout and "> apt install python3.11" in done.stdout
 
 
 @pytest.mark.parametrize(

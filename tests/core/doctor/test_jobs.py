@@ -87,6 +87,12 @@ def test_what_is_missing_stops_the_jobs_that_need_it_and_names_the_remedy(
     assert words in remedies(facts, job)
 
 
+def test_an_old_python_is_not_told_to_install_what_pip_refuses_there() -> None:
+    old = replace(without("cv2", "torch"), python="3.10.12")
+    assert "python3.11 -m pip install '/home/robot/egm_ros[engine]'" in remedies(old, "ground")
+    assert "/usr/bin/python3 -m pip install 'opencv-python-headless'" in remedies(old, "node")
+
+
 def test_every_lack_has_a_remedy_and_is_said_once() -> None:
     nothing = Facts(python="3.8.1", executable="python3", memory=1, memory_free=0.01, shared_memory=0.01)
     for job in judge(nothing):

@@ -21,7 +21,7 @@ import setuptools
 
 from egm_core.doctor import libraries, models, network
 from egm_core.doctor.facts import Gpu, Ros
-from egm_core.doctor.machine import DISTRIBUTIONS, _gpu, look
+from egm_core.doctor.machine import _gpu, look
 from egm_core.doctor.ros import look as look_at_ros
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,7 +78,7 @@ def test_an_extra_brings_the_libraries_that_it_is_named_for(monkeypatch: pytest.
     asked = requirements(monkeypatch)
     for extra, modules in libraries.EXTRAS.items():
         brought = {re.split(r"[^\w-]", requirement)[0].lower() for requirement in asked[extra]}
-        assert {DISTRIBUTIONS.get(module, module).lower() for module in modules} <= brought, extra
+        assert {libraries.DISTRIBUTIONS.get(module, module).lower() for module in modules} <= brought, extra
 
 
 @contextmanager
