@@ -15,12 +15,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from egm_core.tiny.tokenizer import ANSWER_OPEN, numeral_ids
+from egm_core.torchvision_shim import install_schemas
 from egm_core.train.learning.packed_attention import Layout, attend
+
+install_schemas()
+
+from transformers import AttentionInterface, AttentionMaskInterface  # noqa: E402 - needs the schemas
+from transformers.integrations.sdpa_attention import sdpa_attention_forward  # noqa: E402
+from transformers.masking_utils import sdpa_mask  # noqa: E402
 
 SUPERVISED_ATTENTION = "egm_supervised"
 BACKGROUND = 0
