@@ -47,14 +47,24 @@ def features(
     return np.asarray(found.reshape(-1, 2) + np.array([x0 + 0.5, y0 + 0.5]), np.float32)
 
 
-def follow(before: NDArray[np.uint8], after: NDArray[np.uint8], points: Points) -> tuple[Points, Mask]:
-    """Follow points from one picture to the next; say where they are now, and which ones can be trusted."""
+def follow(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], points: Points, guess: Points | None = None
+) -> tuple[Points, Mask]:
+    """Follow points from one picture to the next; say where they are now, and which ones can be trusted.
+
+    `guess` is where they may be; without one they are looked for near where they were.
+    """
     if not len(points):
         return _NONE, np.zeros(0, bool)
     start = np.asarray(points - 0.5, np.float32).reshape(-1, 1, 2)
     options: dict[str, Any] = {"winSize": WINDOW, "maxLevel": LEVELS, "criteria": _STOP}
-    there, arrived, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, there, None, **options)
+    ahead = None
+    if guess is not None:
+        ahead = np.asarray(guess - 0.5, np.float32).reshape(-1, 1, 2)
+        options["flags"] = cv2.OPTFLOW_USE_INITIAL_FLOW
+    there, arrived, _ = cv2.calcOpticalFlowPyrLK(before, after, start, ahead, **options)
+    behind = None if guess is None else there - np.asarray(guess - points, np.float32).reshape(-1, 1, 2)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, there, behind, **options)
     height, width = after.shape
     end = there.reshape(-1, 2)
     within = ((end >= 0) & (end <= np.array([width - 1, height - 1]))).all(1)

@@ -82,6 +82,13 @@ class Hiding:
                     visible[side] = edge
         return as_box(visible), as_box(amodal)
 
+    def alike(self, frame: SmallFrame, motion: Similarity) -> float:
+        """Give the part of the object's cells that look as they did, where a motion has taken them; 0 for no cells."""
+        if not self.own.any():
+            return 0.0
+        now = _sample(frame, self.amodal, self.cell, self.own.shape, motion)
+        return float((((now >= self.low) & (now <= self.high)).all(2) & self.own).sum() / self.own.sum())
+
     def _hidden(self, frame: SmallFrame, motion: Similarity, points: Points) -> NDArray[np.float64]:
         """Give how far each side of the visible box has gone inwards, in pixels of the answer's picture, (4,)."""
         now = _sample(frame, self.amodal, self.cell, self.own.shape, motion)

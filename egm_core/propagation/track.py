@@ -3,6 +3,7 @@
 Points come from the visible box only, for what else the amodal box holds may belong to whatever hides the object. What
 moves alike outside the amodal box isn't the object either, and is left out wherever that leaves something to follow.
 Both boxes go by the motion of the object; the visible one is then cut, or grows, by what can be seen of it (`hiding`).
+Where the points are lost, the object is looked for straight from the answer's picture (`recovery`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from egm_core.boxes import Box, area, clip
 from egm_core.propagation.flow import features, follow, patches
 from egm_core.propagation.frames import SmallFrame
-from egm_core.propagation.hiding import Hiding, look
+from egm_core.propagation.hiding import look
+from egm_core.propagation.points import Followed
+from egm_core.propagation.recovery import Looks
 from egm_core.propagation.similarity import Mask, Points, Similarity, fit
 
 Loss = Literal["", "too_old", "no_support", "left_picture", "another_size"]
@@ -30,7 +33,6 @@ LEAST_POINTS = 3
 INNER = 0.8
 # Where the surroundings' motion is measured: the box, enlarged so much, without the box.
 OUTER = 1.7
-LEAST_LIKENESS = 0.5
 # Steps that a new point has to move like the others before it counts.
 PROBATION = 3
 LEAST_IN_FRAME = 0.15
@@ -60,36 +62,6 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True, eq=False)
-class Followed:
-    """Points on the object: where they were in the answer's picture, where they are, what they look like.
-
-    `home` and `now` are (N, 2) in small pixels, `looks` (N, P) normalised patches, `steps` (N,) how long each has
-    moved like the others.
-    """
-
-    home: Points
-    now: Points
-    looks: NDArray[np.float32]
-    steps: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.home)
-
-    def only(self, kept: Mask) -> Followed:
-        """Leave out points."""
-        return Followed(self.home[kept], self.now[kept], self.looks[kept], self.steps[kept])
-
-    def and_also(self, other: Followed) -> Followed:
-        """Add points."""
-        return Followed(
-            np.concatenate([self.home, other.home]),
-            np.concatenate([self.now, other.now]),
-            np.concatenate([self.looks, other.looks]),
-            np.concatenate([self.steps, other.steps]),
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class Track:
     """One answer's boxes at the newest picture seen so far; boxes are in the camera's pixels.
 
@@ -114,7 +86,7 @@ class Track:
     points: Followed
     around: tuple[Points, Points]
     expected: int
-    hiding: Hiding
+    looks: Looks
     velocity: tuple[float, float] = (0.0, 0.0)
     blind: float = 0.0
 
@@ -137,10 +109,10 @@ def begin(frame: SmallFrame, visible: Box, amodal: Box | None, score: float) -> 
     lost: Loss = "" if len(found) >= LEAST_POINTS else "no_support"
     support = 1.0 if not lost else 0.0
     origin = (visible, amodal, score)
-    hidden = look(frame, inside, whole)
+    looks = Looks(frame, points, look(frame, inside, whole))
     return Track(
         frame, frame, visible, amodal, score, support, lost, origin, Similarity(), points, (around, around), len(found),
-        hidden,
+        looks,
     )  # fmt: skip
 
 
@@ -181,21 +153,31 @@ def _step(track: Track, frame: SmallFrame, limits: Limits) -> Track:
     motion, agreeing = found if found is not None else (Similarity(), np.zeros(len(points), bool))
     proven = int((agreeing & (points.steps >= PROBATION)).sum())
     support = min(1.0, proven / max(track.expected, 1))
-    blind, velocity = 0.0, track.velocity
+    blind, velocity, measured = 0.0, track.velocity, True
     if proven < LEAST_POINTS or support < limits.least_support:
-        # Something passes: the object is taken to go on as before, and what moves so is on probation.
-        blind, support = track.blind + seconds, 0.0
         x, y = track.motion.shift
-        motion = replace(track.motion, shift=(x + velocity[0] * seconds, y + velocity[1] * seconds))
+        coasted = replace(track.motion, shift=(x + velocity[0] * seconds, y + velocity[1] * seconds))
+        # Where it goes on as before, where it was last, and where the answer has it.
+        guesses = (coasted, track.motion, Similarity())
+        again, support, measured = track.looks.again(frame, guesses, margin), 0.0, False
+        if again is not None:
+            motion, points = again
+            support = min(1.0, len(points) / track.expected)
+            measured = track.blind == 0
+        else:
+            place = track.looks.place(frame, guesses)
+            velocity = velocity if place in (None, coasted) else (0.0, 0.0)
+            # Something passes: the object is taken to go on as before, and what moves so is on probation.
+            motion, blind = (place, 0.0) if place is not None else (coasted, track.blind + seconds)
+            points = replace(points, steps=np.where(track.blind > 0, points.steps, 0))
         agreeing = motion.residuals(points.home, points.now) <= margin
-        points = replace(points, steps=np.where(track.blind > 0, points.steps, 0))
-    elif seconds > 0:
+    if measured and seconds > 0:
         speed = (middle(motion.box(box)) - middle(track.motion.box(box))) / seconds
         kept_speed = SMOOTHING if track.age > 0 else 0.0
         x, y = (float(part) for part in kept_speed * np.array(velocity) + (1 - kept_speed) * speed)
         velocity = (x, y)
     kept = replace(points, steps=points.steps + 1).only(agreeing)
-    boxes = track.hiding.boxes(frame, motion, kept.home[kept.steps > PROBATION])
+    boxes = track.looks.hiding.boxes(frame, motion, kept.home[kept.steps > PROBATION])
     kept = _refreshed(kept, frame, motion, boxes[0], track.expected)
     after = replace(
         track, frame=frame, motion=motion, points=kept, around=around, support=support, blind=blind, velocity=velocity
@@ -208,9 +190,7 @@ def _followed(track: Track, frame: SmallFrame) -> tuple[Followed, tuple[Points, 
     points, around, count = track.points, track.around, len(track.points)
     ends, good = follow(track.frame.grey, frame.grey, np.concatenate([points.now, around[1]]))
     around = (around[0][good[count:]], ends[count:][good[count:]])
-    moved = replace(points, now=ends[:count]).only(good[:count])
-    alike = (patches(frame.grey, moved.now) * moved.looks).sum(1) >= LEAST_LIKENESS
-    return moved.only(alike), around
+    return replace(points, now=ends[:count]).only(good[:count]).alike(frame.grey), around
 
 
 def _moved(track: Track, boxes: tuple[Box, Box], limits: Limits) -> Track:
