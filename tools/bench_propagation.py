@@ -6,8 +6,8 @@
 Renders 20 moving clips of each world from evaluation seeds (once; they are kept in --clips), begins with true boxes
 and with the embedded model's, and publishes 0.3, 0.7 and 1.5 s later. A lost box counts as IoU 0. Intervals are 95 %
 bootstraps over clips, differences are paired. OpenCV's MIL tracker, which needs no weights either, stands beside it.
-With --slow it is 5 and 10 s later, when the answer of a slow engine comes and when its next one does, at 10 Hz,
-over the first 5 s by 20 frames as the node catches up.
+With --slow it is 5 and 10 s later, when the answer of a slow engine comes and when its next one does, at 10 Hz, which
+are the steps in which the node catches up.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from egm_core.grounder.grounder import Grounder
 from egm_core.models.folder import load_info, resolve
 from egm_core.pictures.draw import draw
 from egm_core.propagation import SmallFrame, Track, begin, propagate, shrink
-from egm_core.propagation.frames import thinned
 from egm_core.scenes import Generator
 from egm_core.scenes.files.clips import instructions, write
 from egm_core.scenes.truth import WORLDS, World
@@ -45,20 +44,16 @@ COLORS = {"truth": (40, 220, 90), "stale": (235, 70, 60), "propagated": (70, 130
 
 @dataclass(frozen=True)
 class Course:
-    """How long clips are (frames, at a rate in Hz), when answers begin (frames), and how late they are looked at (s).
-
-    `catch_up` is the number of frames by which an answer reaches the first of these; 0: all.
-    """
+    """How long clips are (frames, at a rate in Hz), when answers begin (frames), and how late they are seen (s)."""
 
     rate: float
     frames: int
     starts: tuple[int, ...]
     latencies: tuple[float, ...]
-    catch_up: int = 0
 
 
 USUAL = Course(20.0, 67, (12, 20, 28, 36), (0.3, 0.7, 1.5))
-SLOW = Course(10.0, 111, (0, 5, 10), (5.0, 10.0), 20)
+SLOW = Course(10.0, 111, (0, 5, 10), (5.0, 10.0))
 
 
 @dataclass(frozen=True)
@@ -145,9 +140,7 @@ def follow(clip: Clip, start: int, index: int, pair: tuple[Box, Box | None]) -> 
     track, done = begin(clip.frames[start], pair[0], pair[1], 1.0), start
     for latency in course.latencies:
         end = start + round(latency * course.rate)
-        later = clip.frames[done + 1 : end + 1]
-        catching_up = course.catch_up if done == start else 0
-        track, done = propagate(track, thinned(later, catching_up) if catching_up else later), end
+        track, done = propagate(track, clip.frames[done + 1 : end + 1]), end
         now = clip.truth[end].get(index, (NOWHERE, NOWHERE))
         if area(now[0]) > 0:
             yield compared(clip, start, index, latency, pair, track, before, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -116,10 +117,15 @@ class FrameBuffer(PictureMemory):
         closest = min(self.moments, key=lambda moment: abs(moment - stamp), default=None)
         return self.at(closest) if closest is not None and abs(closest - stamp) <= seconds * 1e9 else None
 
-    def after(self, stamp: int, most: int) -> list[SmallFrame]:
-        """Give the frames after a stamp, the newest always among them, thinned out evenly to at most `most`."""
+    def after(self, stamp: int, most: int, apart: float) -> list[SmallFrame]:
+        """Give the frames after a stamp, the newest always among them, thinned out evenly.
+
+        At most `most` are left, or as many as it takes for them to be about `apart` seconds from each other.
+        """
         later = [frame for moment in self.moments if moment > stamp and (frame := self.at(moment)) is not None]
-        return list(thinned(later, most))
+        span = (later[-1].stamp - stamp) / 1e9 if later else 0.0
+        # Stamps are not even, and a step a little too long is no reason for twice as many.
+        return list(thinned(later, max(most, math.ceil(span / apart - 0.1))))
 
 
 def thinned(frames: list[SmallFrame], most: int) -> Iterable[SmallFrame]:

@@ -36,15 +36,20 @@ PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
                   " a much shorter one has bounds on scores drop boxes that are carried still.", range=(0.05, 60.0),
                   live=True, unit="s"),
     ParameterSpec("coast", 1.5, "How long boxes go on as they went before while nothing of the object can be"
-                  " followed; 0: end at once.", range=(0.0, 10.0), live=True, unit="s"),
+                  " followed, nor found where it was; 0: end at once.", range=(0.0, 10.0), live=True, unit="s"),
     ParameterSpec("min_support", 0.15, "Part of the first points that has to be followed still.", range=(0.0, 1.0),
                   live=True),
     ParameterSpec("buffer", 10.0, "How long images are kept, as small ones, until their answer comes.",
                   range=(0.1, 60.0), live=True, unit="s"),
     ParameterSpec("memory", 256, "Memory for these images; where it is full the oldest go, and answers for them are"
                   " refused by name.", range=(16, 65536), live=True, unit="MB"),
-    ParameterSpec("replay_frames", 20, "Images at most, evenly spread, from an answer's image to the newest.",
-                  range=(1, 200), live=True),
+    ParameterSpec("replay_frames", 20, "Images at most, evenly spread, from an answer's image to the newest; more where"
+                  " they would lie further apart than replay_step.", range=(1, 200), live=True),
+    ParameterSpec("replay_step", 0.1, "Longest time from one of these images to the next; over longer ones things move"
+                  " too far to be followed.", range=(0.01, 10.0), live=True, unit="s"),
+    ParameterSpec("replay_slice", 0.03, "How long at a time boxes are brought towards the newest image, before new ones"
+                  " are taken in; the boxes of the answer before go on meanwhile.", range=(0.001, 1.0), live=True,
+                  unit="s"),
     ParameterSpec("width", 480, "Width to which images are scaled down for following points.", range=(64, 1920),
                   unit="pixels"),
 )

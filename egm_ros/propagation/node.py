@@ -20,7 +20,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.propagation import FrameBuffer, Limits, Track, begin, propagate
+from egm_core.propagation import FrameBuffer, Limits, begin
 from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of
 from egm_ros.common.messages import detection
 from egm_ros.common.node_parameters import declare, watch
@@ -32,6 +32,7 @@ from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import propagation as interface
 from egm_ros.interface.topic import Topic
+from egm_ros.propagation.catching_up import Carried, CatchingUp
 from egm_ros.propagation.small_frames import small_frame
 from egm_ros.propagation.status import Outcome, Verdict, dropped, losses, status_of
 
@@ -39,6 +40,8 @@ from egm_ros.propagation.status import Outcome, Verdict, dropped, losses, status
 SLACK = 0.05
 # How often is looked after an answer that waits (seconds).
 PERIOD = 0.25
+# Images come in between two stretches of the way that boxes have to catch up with (seconds).
+PAUSE = 0.001
 # Without a clock nobody knows which image an answer was for.
 INSTEAD = "an answer is taken for the newest image's, so that boxes lag by the engine's time"
 
@@ -49,19 +52,6 @@ class Waiting:
 
     answer: Answer
     since: float
-
-
-@dataclass(frozen=True, eq=False)
-class Carried:
-    """One box pair under way: its id and class_id, and its track.
-
-    `amodal_score` is a factor on the track's score: the two boxes of an answer have scores of their own.
-    """
-
-    identity: str
-    label: str
-    track: Track
-    amodal_score: float = 1.0
 
 
 class PropagationNode(Node):
@@ -76,6 +66,7 @@ class PropagationNode(Node):
         self._feed = Feed()
         self._waiting: Waiting | None = None
         self._carried: tuple[Carried, ...] = ()
+        self._catching: CatchingUp | None = None
         self._origin, self._start = Header(), 0
         self._unreadable: dict[str, str] = {}
         self._instruction: str | None = None
@@ -93,7 +84,10 @@ class PropagationNode(Node):
         listen(Detection2DArray, interface.VISIBLE_IN, lambda array: self._on_boxes(array, "visible"))
         listen(Detection2DArray, interface.AMODAL_IN, lambda array: self._on_boxes(array, "amodal"))
         listen(String, interface.INSTRUCTION_IN, self._on_instruction)
-        self.create_timer(PERIOD, self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(PERIOD, self._on_tick, clock=steady)
+        self._slices = self.create_timer(PAUSE, self._catch_up, clock=steady)
+        self._slices.cancel()
 
     @property
     def carried(self) -> tuple[Carried, ...]:
@@ -148,7 +142,7 @@ class PropagationNode(Node):
         self._headers[frame.stamp] = message.header
         if self._adopt():
             return
-        self._carry([self._step(entry, [frame]) for entry in self._carried], message.header)
+        self._carry([entry.step([frame], self._limits) for entry in self._carried], message.header)
 
     def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
         answer = self._feed.add(kind, array)
@@ -161,8 +155,13 @@ class PropagationNode(Node):
     def _on_instruction(self, message: String) -> None:
         """Drop the boxes of an earlier instruction at once; an answer to the new one may be here already."""
         self._instruction = message.data
+        now = f"the instruction is {message.data!r} now" if message.data else "no instruction is served any more"
+        catching = self._catching
+        if catching is not None and any(entry.label != message.data for entry in catching.entries):
+            self._catching = None
+            objects = len(catching.entries)
+            self._tell(catching.answer.visible.header, Verdict("ended", {"new_instruction": now}, objects))
         if any(entry.label != message.data for entry in self._carried):
-            now = f"the instruction is {message.data!r} now" if message.data else "no instruction is served any more"
             self._end(self._newest_header(), {"new_instruction": now})
         self._adopt()
 
@@ -177,7 +176,7 @@ class PropagationNode(Node):
         self._feed.expire()
         self._tell_dropped()
         waiting = self._waiting
-        if waiting is not None and time.monotonic() - waiting.since > PATIENCE:
+        if self._catching is None and waiting is not None and time.monotonic() - waiting.since > PATIENCE:
             self._waiting = None
             self._refuse(waiting.answer, self._obstacle(waiting.answer))
 
@@ -202,15 +201,17 @@ class PropagationNode(Node):
         return {}
 
     def _adopt(self) -> bool:
-        """Begin anew from the answer that waits, once its image and its instruction are here; say whether it was."""
-        if self._waiting is None or self._obstacle(self._waiting.answer):
+        """Begin anew from the answer that waits, once its image and its instruction are here.
+
+        Say whether its boxes are at the newest image already.
+        """
+        if self._catching is not None or self._waiting is None or self._obstacle(self._waiting.answer):
             return False
         answer, self._waiting = self._waiting.answer, None
         start = self._frames.near(answer.stamp, SLACK)
         if start is None:
             self._refuse(answer, {"no_picture": self._frames.fate(answer.stamp)})
             return False
-        later = self._frames.after(start.stamp, self._values["replay_frames"])
         whole = {entry.id: entry for entry in answer.amodal.detections}
         begun = []
         for entry in answer.visible.detections:
@@ -218,14 +219,27 @@ class PropagationNode(Node):
             score = score_of(entry)
             track = begin(start, box_of(entry), box_of(amodal) if amodal is not None else None, score)
             share = score_of(amodal) / score if amodal is not None and score > 0 else 1.0
-            begun.append(self._step(Carried(entry.id, label_of(entry), track, share), later))
-        self._origin, self._start = answer.visible.header, start.stamp
-        self._carry(begun, self._newest_header(), fresh=True)
-        return True
+            begun.append(Carried(entry.id, label_of(entry), track, share))
+        ahead = self._frames.after(start.stamp, self._values["replay_frames"], self._values["replay_step"])
+        self._catching = CatchingUp(answer, start, tuple(begun), tuple(ahead), start)
+        return self._catch_up()
 
-    def _step(self, entry: Carried, frames: list[Any]) -> Carried:
-        track = propagate(entry.track, frames, self._limits)
-        return Carried(entry.identity, entry.label, track, entry.amodal_score)
+    def _catch_up(self) -> bool:
+        """Bring an answer's boxes nearer to the newest image; say whether they are there, and carried from now on."""
+        self._slices.cancel()
+        if self._catching is None:
+            return False
+        step = self._values["replay_step"]
+        self._catching = now = self._catching.go_on(
+            self._values["replay_slice"], self._limits, lambda stamp: self._frames.after(stamp, 1, step))
+        if now.ahead:
+            self._slices.reset()
+            return False
+        self._catching, self._origin, self._start = None, now.answer.visible.header, now.start.stamp
+        self._carry(list(now.entries), self._newest_header(), fresh=True)
+        # The next answer may have come meanwhile.
+        self._adopt()
+        return True
 
     def _carry(self, entries: list[Carried], header: Header | None, fresh: bool = False) -> None:
         """Publish where boxes are now; those that were lost end and ask for a new answer. Tell what has changed."""
@@ -299,8 +313,11 @@ class PropagationNode(Node):
             self._end(header, reasons)
         if self._waiting is not None and self._waiting.answer is not self._feed.newest:
             self._refuse(self._waiting.answer, reasons)
+        if self._catching is not None:
+            self._refuse(self._catching.answer, reasons)
         self._frames.clear()
         self._headers.clear()
+        self._catching = None
         self._waiting, self._told = None, 0
 
     def _newest_header(self) -> Header | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -99,6 +101,38 @@ def test_what_passes_in_front_does_not_take_the_box_along() -> None:
     assert min(supports) < 0.4
     assert not track.lost
     assert iou(track.visible, motions[-1].box(BOX)) > 0.75
+
+
+def test_an_object_is_found_again_at_once_after_all_of_it_was_hidden() -> None:
+    """It went on a little while a wall was before it, so that no point was left to follow."""
+    wall = SmallFrame(np.full_like(GROUND, 90), 0, SIZE)
+    start, back = scene(Similarity(), 0), Similarity(shift=(9.0, -4.0))
+    hidden = [replace(wall, stamp=i * STEP) for i in range(1, 20)]
+    track = propagate(begin(start, BOX, BOX, 1.0), hidden)
+    assert track.support == 0.0
+    track = propagate(track, [scene(back, 20)])
+    assert track.support > 0.6
+    assert track.score > 0.6
+    assert iou(track.visible, back.box(BOX)) > 0.9
+
+
+def speckled(number: int, left: int | None) -> SmallFrame:
+    """A red object at x = left, or none, on grey; no pixel's noise lasts from one picture to the next."""
+    noise = np.random.default_rng(number).integers(0, 9, (SIZE[1], SIZE[0], 3))
+    picture = np.full((SIZE[1], SIZE[0], 3), 90)
+    if left is not None:
+        picture[80:140, left : left + 60] = [110, 20, 25]
+    return shrink(np.asarray(picture + noise, np.uint8), number * STEP)
+
+
+def test_an_object_on_which_nothing_can_be_followed_is_held_by_its_colours_until_it_goes() -> None:
+    track = propagate(begin(speckled(0, 120), BOX, BOX, 0.8), [speckled(i, 120) for i in range(1, 100)])
+    assert not track.lost
+    assert track.support < 0.15
+    assert 0.1 < track.score < 0.4
+    assert iou(track.visible, BOX) > 0.9
+    gone = propagate(track, [speckled(i, None) for i in range(100, 131)])
+    assert gone.lost == "no_support"
 
 
 def test_an_object_that_vanishes_is_lost_and_stays_lost() -> None:
@@ -245,7 +279,9 @@ def test_the_buffer_is_bounded_in_time_and_bytes_and_starts_anew_with_another_si
     assert near is not None
     assert near.stamp == 46 * STEP
     assert buffer.near(0, 0.02) is None
-    assert [frame.stamp // STEP for frame in buffer.after(45 * STEP, 2)] == [47, 49]
+    assert [frame.stamp // STEP for frame in buffer.after(45 * STEP, 2, 9.0)] == [47, 49]
+    assert [frame.stamp // STEP for frame in buffer.after(45 * STEP, 1, 0.1)] == [47, 49]
+    assert [frame.stamp // STEP for frame in buffer.after(45 * STEP, 1, 0.01)] == [46, 47, 48, 49]
     buffer.add(SmallFrame(grey, 80 * STEP, (20, 10)))
     assert len(buffer) == 1
     buffer.add(SmallFrame(grey[:5], 81 * STEP, (20, 5)))

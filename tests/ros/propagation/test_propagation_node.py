@@ -17,13 +17,14 @@ from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box, iou
-from egm_core.propagation import Limits, begin
+from egm_core.propagation import Limits, SmallFrame, begin, shrink
 from egm_core.propagation.track import Loss
-from egm_core.streams.joining import box_of, stamp_of
+from egm_core.streams.joining import Answer, box_of, stamp_of
 from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
 from egm_ros.interface.propagation import PROPAGATION_KEYS
+from egm_ros.propagation.catching_up import Carried, CatchingUp
 from egm_ros.propagation.node import PropagationNode
 from egm_ros.propagation.small_frames import jpeg_size, small_frame
 from egm_ros.propagation.status import losses
@@ -140,6 +141,51 @@ def test_a_late_answer_is_carried_to_the_newest_image_and_on(bench: Any) -> None
         assert iou(box_of(seen), place(number)) > 0.9
         assert box_of(whole)[3] - box_of(seen)[3] == pytest.approx(20.0, abs=1.5)
     assert iou(place(0), place(14)) < 0.1
+
+
+def frames(first: int, end: int) -> list[SmallFrame]:
+    return [shrink(rgb(number), number * 50_000_000) for number in range(first, end)]
+
+
+def test_a_long_way_is_gone_in_stretches_over_the_images_that_come_meanwhile() -> None:
+    start, *ahead = frames(0, 31)
+    thing = Carried("0", TEXT, begin(start, place(0), place(0), 0.8))
+    way = CatchingUp(Answer(0, Detection2DArray(), Detection2DArray()), start, (thing,), tuple(ahead), start)
+    came: list[SmallFrame] = []
+
+    def later(stamp: int) -> list[SmallFrame]:
+        return [frame for frame in came if frame.stamp > stamp]
+
+    for stretches in range(1, 31):
+        way = way.go_on(0.0, Limits(), later)
+        assert way.at is ahead[stretches - 1]
+        came = frames(31, 33) if stretches > 20 else []
+    assert [frame.stamp for frame in way.ahead] == [frame.stamp for frame in came]
+    way = way.go_on(60.0, Limits(), later)
+    assert not way.ahead
+    assert iou(way.entries[0].track.visible, place(32)) > 0.9
+
+
+def test_steps_stay_short_over_a_long_way_and_an_instruction_ends_it_before_its_end(bench: Any) -> None:
+    """One step over 2 s would lose the thing; a stretch of a millisecond is one step."""
+    scene = Scene(bench, replay_frames=1, replay_slice=0.001)
+    scene.say(TEXT)
+    for number in range(41):
+        scene.show(number)
+    scene.answer(0)
+    bench.until(lambda: scene.node._catching is not None)
+    assert not scene.node.carried
+    bench.until(lambda: scene.visible)
+    assert scene.visible[-1].header == header(40)
+    assert iou(box_of(scene.visible[-1].detections[0]), place(40)) > 0.9
+    assert scene.status()["outcome"] == "found"
+    scene.answer(1)
+    bench.until(lambda: scene.node._catching is not None)
+    scene.node._on_instruction(String(data="the plate"))
+    told = [scene.status(), scene.status()]
+    assert {entry["reason"] for entry in told} == {"new_instruction"}
+    assert scene.node._catching is None
+    assert not scene.node.carried
 
 
 def test_a_new_instruction_an_absent_answer_and_a_jump_in_time_end_the_boxes_once(bench: Any) -> None:
