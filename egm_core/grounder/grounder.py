@@ -6,15 +6,16 @@ format, whatever the engine promised, and reduced to one outcome; every repair a
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import threading
 import time
 import uuid
-from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,9 @@ OutOfDomain = Literal["warn", "absent"]
 Curves = Mapping[Task, calibration.Curve]
 LONGEST = 4096
 OUT_OF_DOMAIN = "out_of_domain"
-LOOK_EVERY = 0.02
+# Threads are made as they are needed: two queries of each picture, and what an abort has not ended yet.
+THREADS = 160
+_T = TypeVar("_T")
 THOUGHT_ALL_THE_SAME = (
     "reasoning_not_forbidden: the model thought although reasoning is off, which costs its time; start the server"
     " without a reasoning parser, or set reasoning to true"
@@ -95,7 +98,7 @@ class Grounder:
                 f"out_of_domain_unknown: {info.name} does not say what it was trained on, so no answer is taken back"
             )
             self._warnings = (*self._warnings, blind)
-        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="grounder")
+        self._pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="grounder")
 
     def _plan(self, tasks: tuple[Task, ...] | None, force: bool) -> tuple[tuple[Task, ...], tuple[str, ...]]:
         model = self._infos["amodal"]
@@ -152,46 +155,31 @@ class Grounder:
             return replace(request, regex=speaker.regex(True, opening))
         return request
 
-    def ground(
-        self,
-        image: NDArray[np.uint8],
-        instruction: str,
-        cancel: threading.Event | None = None,
-        timeout: float | None = None,
-    ) -> Grounding:
+    def ground(self, image: NDArray[np.uint8], instruction: str, timeout: float | None = None) -> Grounding:
+        """Ground an instruction in a picture (H, W, 3 uint8 RGB), and wait for the answer.
+
+        As `ask`, for callers that wait; also from a notebook, whose thread has an event loop of its own.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.ask(image, instruction, timeout))
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(lambda: asyncio.run(self.ask(image, instruction, timeout))).result()
+
+    async def ask(self, image: NDArray[np.uint8], instruction: str, timeout: float | None = None) -> Grounding:
         """Ground an instruction in a picture (H, W, 3 uint8 RGB).
 
-        Setting `cancel`, from another thread, aborts the queries: error "cancelled"; `timeout` seconds do the
-        same: error "timeout". An engine's trouble is an error too, never an exception; ValueError for an empty
-        instruction or a picture of the wrong shape.
+        Cancelling the task aborts the queries in the engine; after `timeout` seconds they are aborted, too, and the
+        answer is the error "timeout". An engine's trouble is an error as well, never an exception; ValueError for an
+        empty instruction or a picture of the wrong shape.
         """
         began = time.perf_counter()
-        requests = self.queries(image, instruction)
-        doubts = {task: domain.warnings(image, instruction) for task, domain in self._domains.items()}
+        requests, doubts = await self._in_thread(self._prepare, image, instruction)
         sent = time.perf_counter()
-        replies, interruption = self._ask(
-            requests, instruction, cancel, None if timeout is None else timeout - (sent - began)
-        )
+        replies = await self._replies(requests, instruction, None if timeout is None else timeout - (sent - began))
         answered = time.perf_counter()
-        height, width = image.shape[:2]
-        if interruption:
-            found = Grounding("error", interruption, f"the query was given up ({interruption})")
-        else:
-            # What a score means was measured inside the model's worlds.
-            curves = {task: curve for task, curve in self._curves().items() if not doubts.get(task)}
-            found = decide(
-                replies["visible"], replies.get("amodal"), self._infos, (width, height), curves
-            )
-            if self._out_of_domain == "absent":
-                found = _inside(found, doubts)
-            found = bounded(found, self._min_score)
-            answer = replies["visible"].answer
-            found = replace(
-                found, warnings=(*label_doubt(answer.label if answer else "", instruction), *found.warnings)
-            )
-            thought = any(reply.answer and reply.answer.reasoning.strip() for reply in replies.values())
-            if thought and not self._reasoning:
-                found = replace(found, warnings=(*found.warnings, THOUGHT_ALL_THE_SAME))
+        found = self._decide(replies, doubts, (image.shape[1], image.shape[0]), instruction)
         foreign = dict.fromkeys(doubt for told in doubts.values() for doubt in told)
         return replace(
             found,
@@ -200,38 +188,64 @@ class Grounder:
             total_ms=1000 * (time.perf_counter() - began),
         )
 
-    def _ask(
+    def _prepare(
+        self, image: NDArray[np.uint8], instruction: str
+    ) -> tuple[dict[Task, Request], dict[Task, tuple[str, ...]]]:
+        requests = self.queries(image, instruction)
+        return requests, {task: domain.warnings(image, instruction) for task, domain in self._domains.items()}
+
+    def _decide(
         self,
-        requests: dict[Task, Request],
+        replies: dict[Task, _Reply] | None,
+        doubts: Mapping[Task, tuple[str, ...]],
+        size: tuple[int, int],
         instruction: str,
-        cancel: threading.Event | None,
-        timeout: float | None,
-    ) -> tuple[dict[Task, _Reply], str]:
-        """Send all requests at once; gives the replies, and why they were given up, if they were."""
+    ) -> Grounding:
+        if replies is None:
+            return Grounding("error", "timeout", "the query was given up (timeout)")
+        # What a score means was measured inside the model's worlds.
+        curves = {task: curve for task, curve in self._curves().items() if not doubts.get(task)}
+        found = decide(replies["visible"], replies.get("amodal"), self._infos, size, curves)
+        if self._out_of_domain == "absent":
+            found = _inside(found, doubts)
+        found = bounded(found, self._min_score)
+        answer = replies["visible"].answer
+        found = replace(found, warnings=(*label_doubt(answer.label if answer else "", instruction), *found.warnings))
+        thought = any(reply.answer and reply.answer.reasoning.strip() for reply in replies.values())
+        if thought and not self._reasoning:
+            found = replace(found, warnings=(*found.warnings, THOUGHT_ALL_THE_SAME))
+        return found
+
+    async def _replies(
+        self, requests: dict[Task, Request], instruction: str, timeout: float | None
+    ) -> dict[Task, _Reply] | None:
+        """Send all requests at once; gives the replies, the visible one alone where it failed, None for a timeout.
+
+        An engine's answer comes from a thread of its own, which ends when the request is aborted.
+        """
         stop = threading.Event()
-        futures: dict[Future[_Reply], Task] = {
-            self._pool.submit(self._reply, task, request, instruction, stop): task for task, request in requests.items()
+        asked = {
+            self._in_thread(self._reply, task, request, instruction, stop): task for task, request in requests.items()
         }
+        pending: set[asyncio.Future[_Reply]] = set(asked)
         deadline = None if timeout is None else time.monotonic() + timeout
-        pending = set(futures)
-        interruption = ""
-        while pending:
-            done, pending = wait(pending, LOOK_EVERY, FIRST_COMPLETED)
-            if cancel is not None and cancel.is_set():
-                interruption = "cancelled"
-            elif deadline is not None and time.monotonic() > deadline and pending:
-                interruption = "timeout"
-            elif any(futures[one] == "visible" and one.result().error is not None for one in done):
-                break
-            if interruption:
-                break
-        stop.set()
-        for future in pending:
-            future.cancel()
-            self._engines[futures[future]].abort(requests[futures[future]].id)
-        if interruption:
-            return {}, interruption
-        return {task: future.result() for future, task in futures.items() if future not in pending}, ""
+        try:
+            while pending:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    return None
+                if any(asked[one] == "visible" and one.result().error is not None for one in done):
+                    break
+            return {task: future.result() for future, task in asked.items() if future not in pending}
+        finally:
+            stop.set()
+            for future in pending:
+                future.cancel()
+                self._engines[asked[future]].abort(requests[asked[future]].id)
+
+    def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> asyncio.Future[_T]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     def _reply(self, task: Task, request: Request, instruction: str, stop: threading.Event) -> _Reply:
         chunks: list[Chunk] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,33 +20,32 @@ BLAMELESS = ("cancelled", "engine_request", "engine_closed", "engine_aborted", "
 AMODAL_FAILED = "amodal_failed: "
 
 
-def ask(
+async def ask(
     links: Sequence[EngineLink],
     grounder_of: Callable[[int], Grounder],
     image: NDArray[np.uint8],
     instruction: str,
     max_pixels: int,
     timeout: float,
-    cancel: threading.Event,
 ) -> Grounding:
     """Ground an instruction in a picture (H, W, 3 uint8 RGB) within `timeout` seconds.
 
     `grounder_of` makes a grounder for at most so many pixels, `max_pixels` at first (0: the model's own).  Where
     memory runs out, the query is repeated once with half of the pixels.  Each link, the visible model's first, is
-    told what came of it.
+    told what came of it.  Cancelling the task aborts the query.
     """
     engines = [link.engine for link in links]
     began = time.monotonic()
     before = any(link.record.smaller for link in links)
     pixels = halved(links, image, max_pixels) if before else max_pixels
-    grounding = grounder_of(pixels).ground(image, instruction, cancel=cancel, timeout=timeout)
+    grounding = await grounder_of(pixels).ask(image, instruction, timeout)
     repeated = False
-    if not before and out_of_memory(trouble(grounding)) and not cancel.is_set():
+    if not before and out_of_memory(trouble(grounding)):
         left = timeout - (time.monotonic() - began)
         if left > 0.0:
             repeated = True
             smaller = grounder_of(halved(links, image, max_pixels))
-            grounding = smaller.ground(image, instruction, cancel=cancel, timeout=left)
+            grounding = await smaller.ask(image, instruction, left)
     if before or repeated:
         note = "out_of_memory: the picture was sent with half of its pixels"
         grounding = replace(grounding, warnings=(*grounding.warnings, note))

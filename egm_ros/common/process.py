@@ -23,10 +23,15 @@ def run(
     parameters: Sequence[ParameterSpec],
     failures: tuple[type[Exception], ...] = (ValueError,),
     done: Callable[[Any], bool] = lambda node: False,
+    begin: Callable[[Any], bool] = lambda node: True,
+    survive: Callable[[Any, Exception], None] | None = None,
+    end: Callable[[Any], None] = lambda node: None,
 ) -> int:
     """Spin a node until it is `done` or told to stop; a failure it names itself is printed, and the result is 2.
 
-    `--help` prints the docstring of the node's module and its parameters, and starts nothing.
+    The result is 1 where the node cannot `begin`. `survive` gets what goes wrong in a callback, and the node lives on;
+    without it that ends the node. `end` is called before the node is destroyed. `--help` prints the docstring of the
+    node's module and its parameters, and starts nothing.
     """
     status = answered(sys.modules[make.__module__].__doc__ or "", parameters, arguments)
     if status is not None:
@@ -37,21 +42,29 @@ def run(
         try:
             node = make()
         except failures as error:
-            print(f"{make.__name__}: {error}", file=sys.stderr)
+            print(f"{make.__name__.removesuffix('Node').lower()}: {error}", file=sys.stderr)
             rclpy.shutdown()
             return 2
         log.belong_to(node)
         executor = SingleThreadedExecutor()
-        executor.add_node(node)
         try:
+            if not begin(node):
+                return 1
+            executor.add_node(node)
             with stop.waking(busy(executor)):
                 while not stop and not done(node):
-                    executor.spin_once()
+                    try:
+                        executor.spin_once()
+                    except Exception as error:  # the process's edge
+                        if survive is None:
+                            raise
+                        survive(node, error)
             return 0
         except failures as error:
             print(f"{node.get_name()}: {error}", file=sys.stderr)
             return 2
         finally:
+            end(node)
             executor.shutdown()
             node.destroy_node()
             rclpy.shutdown()

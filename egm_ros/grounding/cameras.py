@@ -9,14 +9,15 @@ from egm_core.streams.timeline import Doubt, Timeline, age_of, stamp_of
 from egm_ros.common.streams.silence import Silence
 from egm_ros.common.streams.stamps import DOUBTS, StampReport, clockless, doubtful
 from egm_ros.grounding.diagnostics import InputView
-from egm_ros.grounding.queries.mailbox import Frame, Mailbox
 from egm_ros.grounding.tally import Arrivals
+from egm_ros.grounding.turns import Frame, Slot
 from egm_ros.interface import grounding as interface
 
 
 @dataclass
 class Camera:
-    """A camera by its name in `cameras`; `images` is its subscription while the node is active.
+    """A camera by its name in `cameras`; `images` is its subscription while the node is active, `newest` its
+    newest image since then.
 
     `visible` and `amodal` are the publishers of its boxes, `refresh` is the subscription of what asks for new ones;
     `answers` counts what was answered, `lap` how often time went back; `stamps` says so, and what else is wrong there.
@@ -35,16 +36,17 @@ class Camera:
     timeline: Timeline = field(default_factory=Timeline)
     lap: int = 0
     doubt: Doubt = ""
+    newest: Frame | None = None
 
     def listen(self, images: Any) -> None:
         """Begin anew with this subscription."""
-        self.images, self.arrivals, self.answers = images, Arrivals(), 0
+        self.images, self.arrivals, self.answers, self.newest = images, Arrivals(), 0, None
 
     def see(self, message: Any, now: float, clock: int) -> Frame:
         """Take in an image; the frame's `lap` is a new one where time went back. `clock` is the node's, now."""
         seen = self.timeline.see(stamp_of(message), now)
         self.lap += bool(seen.back)
-        frame = Frame(message, now, self.name, self.lap)
+        frame = self.newest = Frame(message, now, self.name, self.lap)
         age, self.doubt = self.age(frame, now, clock)
         self.arrivals.came(now, age)
         self.stamps.note(seen, self.timeline)
@@ -71,11 +73,11 @@ class Camera:
         """The publishers of the boxes."""
         return self.visible, self.amodal
 
-    def view(self, now: float, since: float, publishers: int, mailbox: Mailbox | None) -> InputView:
+    def view(self, now: float, since: float, publishers: int, slot: Slot | None) -> InputView:
         """Tell how the input is; no image before `since` is missed, and times are monotonic seconds."""
         arrivals = self.arrivals
         age = arrivals.age + now - arrivals.newest if arrivals.newest is not None else 0.0
         return InputView(
             self.name, self.topic, f"{interface.IMAGE.quality}, transport {self.transport}", publishers,
-            arrivals.rate(now), age, mailbox.received if mailbox else 0, mailbox.dropped if mailbox else 0,
+            arrivals.rate(now), age, slot.received if slot else 0, slot.dropped if slot else 0,
             arrivals.silent(now, since), self.answers, stamps=self.trouble)

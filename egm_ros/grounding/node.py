@@ -2,29 +2,25 @@
 
     python -m egm_ros.grounding --ros-args -r image:=/camera/image -p default_instruction:="the red mug"
 
-Callbacks only take notes: a worker thread asks the engine, which runs in a process of its own, and what it answers
-is judged and published here, on the executor's thread, where the instruction changes too.
+Callbacks only take notes. A picture's way is in `egm_ros.grounding.way`, on a thread of its own; what comes of it is
+judged and published here, on the executor's thread, where the instruction changes too.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32, Header, String
@@ -33,33 +29,32 @@ from vision_msgs.msg import Detection2DArray
 
 from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineLink, EngineState
-from egm_core.supervise.plan import EnginePlan, startable
+from egm_core.supervise.plan import startable
 from egm_ros.common import messages
 from egm_ros.common.memory import keep_freed, resident, resident_tree
 from egm_ros.common.node_parameters import declare, watch
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures.report import PictureReport
+from egm_ros.common.process import run
 from egm_ros.common.publishers import cause
-from egm_ros.common.python_log import python_log
 from egm_ros.common.qos import profile
-from egm_ros.common.stopping import StopRequest, busy
 from egm_ros.common.streams.stamps import StampReport
-from egm_ros.common.usage import answered
-from egm_ros.grounding import diagnostics, one_shot
+from egm_ros.grounding import diagnostics, one_shot, reports
+from egm_ros.grounding.asking import Asking
 from egm_ros.grounding.cameras import Camera
 from egm_ros.grounding.orders import Orders
-from egm_ros.grounding.outcomes import Result, judge, within
-from egm_ros.grounding.queries.mailbox import Frame
-from egm_ros.grounding.queries.worker import Worker
+from egm_ros.grounding.outcomes import Result, judge
 from egm_ros.grounding.story import Story
 from egm_ros.grounding.tally import Answers
 from egm_ros.grounding.transitions import refuse_impossible, reported
+from egm_ros.grounding.turns import Frame
 from egm_ros.interface import grounding as interface
 from egm_ros.interface.settings import GROUNDING, Settings
 from egm_ros.interface.topic import Topic
 
 WATCH_PERIOD = 0.5
 CLOSE_TIMEOUT = 8.0
+LATENCIES = (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)
 INSTEAD = "ages are counted from arrival"
 
 class GroundingNode(LifecycleNode):
@@ -88,20 +83,24 @@ class GroundingNode(LifecycleNode):
         self._answers = Answers()
         self._since = 0.0
         self.create_timer(diagnostics.PERIOD, self._on_diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._picture = CompressedImage if self.settings.transport == "compressed" else Image
         self._cameras: dict[str, Camera] = {}
         self._latency: dict[Topic, Any] = {}
         self._instruction_subscription: Any = None
-        self._worker: Worker | None = None
-        self._links: list[EngineLink] = []
-        self._retired: list[Worker | EngineLink] = []
+        log = self.get_logger().get_child("engine")
+        self._asking = Asking(lambda line: log.info(line), self._engine_changed, self._age, self._query_ended)
         refuse_impossible(self)
 
     # Lifecycle.
 
-    def autostart(self) -> bool:
-        """Configure and activate, as a lifecycle manager would."""
-        success = TransitionCallbackReturn.SUCCESS
-        return bool(self.trigger_configure() == success and self.trigger_activate() == success)
+    def begin(self) -> bool:
+        """Configure and activate, as a lifecycle manager would, unless one is to do it; False where that fails."""
+        steps = (self.trigger_configure, self.trigger_activate) if self.settings.autostart else ()
+        return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
+
+    def survive(self, error: Exception) -> None:
+        """Report what went wrong in a callback: a robot's node lives on."""
+        self.report_failure("internal_error", f"{type(error).__name__}: {error}")
 
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -115,24 +114,23 @@ class GroundingNode(LifecycleNode):
                 self._open(Detection2DArray, interface.AMODAL, name),
                 self._listen(String, interface.REFRESH, functools.partial(self._on_refresh, name), name),
                 StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE.of(name)), INSTEAD))
-        self._latency = {topic: self._open(Float32, topic)
-                         for topic in (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)}
+        self._latency = {topic: self._open(Float32, topic) for topic in LATENCIES}
         self._instruction_subscription = self._listen(String, interface.INSTRUCTION, self._on_instruction)
         self._answers = Answers()
-        self._start_engines(planned)
+        self._asking.start(planned, self.settings)
         return super().on_configure(state)
 
     @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Listen to the cameras and serve the instruction."""
-        if not self._links:
-            self._start_engines(startable(self.settings.engines))
+        if not self._asking.links:
+            self._asking.start(startable(self.settings.engines), self.settings)
         self._since = time.monotonic()
         for name, camera in self._cameras.items():
             camera.listen(self._listen(self._picture, interface.IMAGE, functools.partial(self._on_image, name), name))
         result = super().on_activate(state)
         self._reorder(self._orders.activate(True))
-        for link in self._links:
+        for link in self._asking.links:
             self._report_engine(link.state, log=False)
         return result
 
@@ -141,7 +139,7 @@ class GroundingNode(LifecycleNode):
         """Abort the running query and stop listening to the cameras; `free_on_deactivate` says if the engine stays."""
         self._rest()
         if self.settings.free_on_deactivate:
-            self._retire()
+            self._asking.retire()
         return super().on_deactivate(state)
 
     @reported
@@ -162,12 +160,9 @@ class GroundingNode(LifecycleNode):
         self._free()
         return super().on_error(state)
 
-    def close(self, timeout: float) -> None:
-        """End the worker and the engines and wait for it, at most `timeout` seconds; the executor must rest."""
-        self._retire()
-        deadline = time.monotonic() + timeout
-        for closed in self._retired:
-            closed.join(max(0.0, deadline - time.monotonic()))
+    def close(self) -> None:
+        """End the way and the engines, and wait for it; the executor must rest."""
+        self._asking.close(CLOSE_TIMEOUT)
 
     def report_failure(self, reason: str, detail: str, camera: str = "") -> None:
         """Log a failure and publish it on ~/status, with the camera's name where it is about one."""
@@ -180,31 +175,12 @@ class GroundingNode(LifecycleNode):
                 self.destroy_subscription(camera.images)
                 camera.images = None
         self._reorder(self._orders.activate(False))
-        if self._worker is not None:
-            self._worker.rest()
-
-    def _start_engines(self, planned: Sequence[EnginePlan]) -> None:
-        """Start the engines, once those that were closed before are gone, and the worker that asks them."""
-        log = self.get_logger().get_child("engine")
-        predecessors = [closed for closed in self._retired if isinstance(closed, EngineLink)]
-        care = self.settings.care
-        self._links = [EngineLink(plan, lambda line: log.info(line), self._engine_changed, care) for plan in planned]
-        self._worker = Worker(self._links, self.settings, self._age, self._query_ended)
-        for link in self._links:
-            link.start(predecessors)
-
-    def _retire(self) -> None:
-        """Begin to end the worker and the engines, without waiting for them."""
-        self._retired = [closed for closed in self._retired if not closed.join(0.0)]
-        ending: list[Worker | EngineLink] = [*self._links, *([self._worker] if self._worker else [])]
-        for closing in ending:
-            closing.close()
-        self._retired += ending
-        self._links, self._worker = [], None
+        if self._asking.way is not None:
+            self._asking.way.rest()
 
     def _free(self) -> None:
         self._rest()
-        self._retire()
+        self._asking.retire()
         cameras = self._cameras.values()
         for publisher in [*(end for camera in cameras for end in camera.ends), *self._latency.values()]:
             self.destroy_lifecycle_publisher(publisher)
@@ -231,16 +207,16 @@ class GroundingNode(LifecycleNode):
         camera.silence.restart(now)
         self._pictures.came(camera.topic, message)
         frame = camera.see(message, now, self.get_clock().now().nanoseconds)
-        if self._worker is not None:
-            self._worker.offer(frame)
+        if self._asking.way is not None:
+            self._asking.way.offer(frame)
 
     def _on_instruction(self, message: String) -> None:
         self._reorder(self._orders.instruct(message.data))
 
     def _on_refresh(self, name: str, message: String) -> None:
-        if self._worker is not None:
+        if self._asking.way is not None:
             self.get_logger().debug(f"asked to refresh {name}: {message.data}")
-            self._worker.refresh(name)
+            self._asking.way.refresh(name)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._reorder(self._orders.enable(request.data))
@@ -262,7 +238,7 @@ class GroundingNode(LifecycleNode):
 
     def _ground_once(self, name: str) -> Future:
         """Begin to ask about a camera's newest image; gives the entry to come."""
-        answer, order, worker = Future(), self._orders.once, self._worker
+        answer, order, way = Future(), self._orders.once, self._asking.way
         camera, model = self._cameras.get(name), self.settings.model
 
         def reply(grounding: Grounding, result: Result | None = None, age: float = 0.0) -> None:
@@ -274,13 +250,13 @@ class GroundingNode(LifecycleNode):
             reply(one_shot.conclude(result, time.monotonic() - result.started, age, self.settings), result, age)
 
         obstacle = one_shot.obstacle(self.get_fully_qualified_name(), self._orders.active, order.instruction,
-                                     [link.state for link in self._links])
-        if obstacle is not None or worker is None or camera is None:
-            # An active node has a worker and its cameras.
-            reply(obstacle or one_shot.failure("internal_error", "the node is active without a worker"))
-        elif (frame := worker.rota.mailboxes[name].newest) is None:
+                                     [link.state for link in self._asking.links])
+        if obstacle is not None or way is None or camera is None:
+            # An active node has a way and its cameras.
+            reply(obstacle or one_shot.failure("internal_error", "the node is active, and asks nothing"))
+        elif (frame := camera.newest) is None:
             reply(one_shot.failure("no_image", diagnostics.silence(self._view(camera))))
-        elif not worker.shoot(order, frame, lambda result: self._deliver(lambda: concluded(result))):
+        elif not way.shoot(order, frame, lambda result: self._deliver(lambda: concluded(result))):
             reply(one_shot.failure("busy", "many such calls wait already; call again when they are answered"))
         return answer
 
@@ -289,12 +265,7 @@ class GroundingNode(LifecycleNode):
 
     def _apply_change(self, changed: dict[str, Any]) -> None:
         self.settings = replace(self.settings, **changed)
-        for link in self._links:
-            link.care = self.settings.care
-            if "max_pixels" in changed:
-                link.forgive()
-        if self._worker is not None:
-            self._worker.update(self.settings)
+        self._asking.update(self.settings, pixels="max_pixels" in changed)
         self._reorder(self._orders.set_default(self.settings.default_instruction))
 
     def _on_watch(self) -> None:
@@ -306,25 +277,20 @@ class GroundingNode(LifecycleNode):
                 self.report_failure("no_image", detail, camera.name)
 
     def _view(self, camera: Camera) -> diagnostics.InputView:
-        mailbox = self._worker.rota.mailboxes[camera.name] if self._worker is not None else None
-        view = camera.view(time.monotonic(), self._since, self.count_publishers(camera.topic), mailbox)
+        view = camera.view(time.monotonic(), self._since, self.count_publishers(camera.topic),
+                           self._asking.slot(camera.name))
         if view.silent <= self.settings.image_timeout or camera.images is None:
             return view
         return replace(view, obstacle=cause(self, camera.topic, self._picture, camera.images.qos_profile))
 
-    @property
-    def _picture(self) -> type[Image] | type[CompressedImage]:
-        """The type of the cameras' messages."""
-        return CompressedImage if self.settings.transport == "compressed" else Image
-
     def _on_diagnose(self) -> None:
         """Tell /diagnostics how everything is, and the log what came of the queries."""
-        now, settings, worker = time.monotonic(), self.settings, self._worker
+        now, settings, links = time.monotonic(), self.settings, self._asking.links
         self._story.summarise(now)
         name = self.get_fully_qualified_name().lstrip("/")
         engine = diagnostics.EngineView(
-            [link.state for link in self._links], sum(link.restarts for link in self._links), resident(os.getpid()),
-            sum(resident_tree(link.pid) for link in self._links))
+            [link.state for link in links], sum(link.restarts for link in links), resident(os.getpid()),
+            sum(resident_tree(link.pid) for link in links))
         statuses = [diagnostics.engine_status(name, settings.model, engine)]
         for camera in self._cameras.values():
             if camera.images is not None:
@@ -334,20 +300,20 @@ class GroundingNode(LifecycleNode):
         quiet = now - max(self._since, self._answers.last_at or 0.0)
         limit = settings.query_timeout + (1.0 / settings.max_rate if settings.max_rate else 0.0) + diagnostics.PERIOD
         statuses.append(diagnostics.answers_status(
-            name, settings.model, order.instruction if order else "", len(worker.rota.waiting()) if worker else 0,
-            self._answers, quiet, limit))
+            name, settings.model, order.instruction if order else "",
+            sum(slot.waiting is not None for slot in self._asking.slots), self._answers, quiet, limit))
         self._diagnostics.publish(DiagnosticArray(
             header=Header(stamp=self.get_clock().now().to_msg()), status=statuses))
 
     def _reorder(self, changed: bool) -> None:
-        """Pass a change of orders on: to the worker, which aborts the running query, and to who listens."""
+        """Pass a change of orders on: to the way, which aborts the running query, and to who listens."""
         if not changed:
             return
         order = self._orders.current
         images = [camera.topic for camera in self._cameras.values()]
         self._story.ordered(self._orders, images, self.resolve_topic_name(interface.INSTRUCTION.name))
-        if self._worker is not None:
-            self._worker.order(order)
+        if self._asking.way is not None:
+            self._asking.way.order(order)
         self._since = time.monotonic()
         for camera in self._cameras.values():
             camera.silence.restart(self._since)
@@ -362,9 +328,6 @@ class GroundingNode(LifecycleNode):
         self._deliver(lambda: self._conclude(result))
 
     def _engine_changed(self, link: EngineLink) -> None:
-        worker = self._worker
-        if worker is not None:
-            worker.wake()
         state = link.state
         self._deliver(lambda: self._report_engine(state))
 
@@ -379,66 +342,47 @@ class GroundingNode(LifecycleNode):
             try:
                 letter()
             except Exception as error:  # the callback's edge
-                self.report_failure("internal_error", f"{type(error).__name__}: {error}")
+                self.survive(error)
 
     def _conclude(self, result: Result) -> None:
-        """Publish what a query's result is worth now; nothing can change the orders between judging and publishing."""
-        now, name = time.monotonic(), result.frame.camera
+        """Publish what a query's result is worth now; the orders cannot change between judging and publishing."""
+        now, name, order = time.monotonic(), result.frame.camera, result.order
         if name in self._cameras and self._cameras[name].lap != result.frame.lap:
             result = replace(result, reason="time_went_back")
-        result = within(result, self.settings)
         age = self._age(result.frame)
         verdict = judge(result, self._orders.epoch, self._orders.void, now - result.started, age, self.settings)
-        grounding = result.grounding
+        grounding = verdict.grounding
         total_ms = 1000.0 * (now - result.frame.arrived)
-        engine_ms = grounding.engine_ms if grounding is not None else 0.0
-        header = result.frame.message.header
         if verdict.outcome in ("found", "absent") and grounding is not None:
-            pair = messages.detections(header, result.order.sequence, result.order.instruction, grounding)
+            pair = messages.detections(result.frame.message.header, order.sequence, order.instruction, grounding)
             self._cameras[name].answers += 1
             for publisher, array in zip(self._cameras[name].ends, pair, strict=True):
                 publisher.publish(array)
-            times = {interface.QUEUE_MS: result.queue_ms, interface.INFERENCE_MS: engine_ms,
-                     interface.TOTAL_MS: total_ms}
-            for topic, value in times.items():
+            times = (result.queue_ms, grounding.engine_ms, total_ms)
+            for topic, value in zip(LATENCIES, times, strict=True):
                 self._latency[topic].publish(Float32(data=value))
-        values = {"seq": result.order.sequence, "stamp": messages.stamp_text(header), "outcome": verdict.outcome,
-                  "reason": verdict.reason, "engine_ms": engine_ms, "total_ms": total_ms, "age_ms": 1000.0 * age,
-                  "instruction": result.order.instruction, **messages.grounding_values(grounding)}
         self._answers.concluded(now, verdict.kind, verdict.message, grounding.repairs if grounding else (),
                                 verdict.doubtful)
         topic = self._cameras[name].topic if name in self._cameras else interface.IMAGE.of(name)
         self._story.concluded(now, topic, result, verdict, total_ms / 1000.0, age)
-        level = DiagnosticStatus.WARN if verdict.doubtful else messages.LEVELS[verdict.outcome]
-        self._report(level, verdict.message, values, name)
+        self._report(reports.answer_level(verdict), verdict.message,
+                     reports.answer_values(result, verdict, total_ms, age), name)
 
     def _report_engine(self, state: EngineState, log: bool = True) -> None:
         """Say what an engine is doing."""
-        failed = state.state == "failed"
-        if log and failed:
+        if log and state.state == "failed":
             self.get_logger().error(state.words)
         elif log and state.reason == "engine_degraded":
             self.get_logger().warning(state.words)
         elif log:
             self.get_logger().info(state.words)
-        level = {"engine_ready": DiagnosticStatus.OK}.get(
-            state.reason, DiagnosticStatus.ERROR if failed else DiagnosticStatus.WARN)
-        values = {"outcome": "error" if failed else "", "reason": state.reason, "engine": state.state}
-        self._report(level, state.words, values)
+        self._report(*reports.engine_values(state))
 
     def _report(self, level: bytes, message: str, values: Mapping[str, object], camera: str = "") -> None:
         """Publish on ~/status; the keys that every message has come first. `camera` names whose image it is about."""
-        boxes = self._worker.rota.mailboxes if self._worker else {}
-        counted = [boxes[camera]] if camera in boxes else list(boxes.values())
-        states = [link.state.state for link in self._links]
-        common = {"seq": self._orders.sequence, "stamp": "", "outcome": "", "reason": "", "engine_ms": 0.0,
-                  "total_ms": 0.0, "camera": camera,
-                  "engine": next((state for state in states if state != "ready"), "ready"),
-                  "restarts": sum(link.restarts for link in self._links),
-                  "received": sum(mailbox.received for mailbox in counted),
-                  "dropped": sum(mailbox.dropped for mailbox in counted)}
-        if not states:
-            common["engine"] = "closed"
+        slot = self._asking.slot(camera)
+        slots = [slot] if slot else self._asking.slots
+        common = reports.common_values(self._orders.sequence, camera, self._asking.links, slots)
         name = self.get_fully_qualified_name().lstrip("/")
         self._status.publish(messages.status(name, self.settings.model, level, message, {**common, **values}))
 
@@ -451,34 +395,6 @@ class GroundingNode(LifecycleNode):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 1 if it cannot start, 2 for a bad parameter, else 0."""
-    status = answered(__doc__ or "", GROUNDING, arguments)
-    if status is not None:
-        return status
     keep_freed()
-    stop = StopRequest()
-    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-    with python_log() as log:
-        try:
-            node = GroundingNode()
-        except ValueError as error:
-            print(f"grounding: {error}", file=sys.stderr)
-            rclpy.shutdown()
-            return 2
-        log.belong_to(node)
-        try:
-            if node.settings.autostart and not node.autostart():
-                return 1
-            executor = SingleThreadedExecutor()
-            executor.add_node(node)
-            with stop.waking(busy(executor)):
-                while not stop:
-                    try:
-                        executor.spin_once()
-                    except Exception as error:  # the process's edge: a robot's node lives on
-                        node.report_failure("internal_error", f"{type(error).__name__}: {error}")
-            return 0
-        finally:
-            node.close(CLOSE_TIMEOUT)
-            node.destroy_node()
-            rclpy.shutdown()
-
+    return run(GroundingNode, arguments, GROUNDING, begin=GroundingNode.begin, survive=GroundingNode.survive,
+               end=GroundingNode.close)

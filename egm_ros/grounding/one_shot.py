@@ -11,7 +11,7 @@ from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineState
 from egm_ros.common.messages import stamp_text
 from egm_ros.grounding.orders import Order
-from egm_ros.grounding.outcomes import Result, judge, remedied, within
+from egm_ros.grounding.outcomes import Result, judge, remedied
 from egm_ros.interface.settings import Settings
 
 Entry = dict[str, Any]
@@ -39,13 +39,11 @@ def conclude(result: Result, elapsed: float, age: float, settings: Settings) -> 
 
     `elapsed` counts seconds since the query started, `age` since the image's stamp.
     """
-    result = within(result, settings)
     verdict = judge(result, result.order.epoch, "", elapsed, age, settings)
-    grounding = result.grounding or Grounding("error")
+    grounding = verdict.grounding or Grounding("error")
     if verdict.outcome in ("found", "absent"):
         return grounding
-    return replace(grounding, outcome="error", reason=verdict.reason, detail=remedied(verdict), visible=None,
-                   amodal=None)
+    return replace(grounding, outcome="error", reason=verdict.reason, detail=remedied(verdict))
 
 
 def entry(

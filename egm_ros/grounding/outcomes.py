@@ -8,7 +8,7 @@ from typing import Literal
 from egm_core.grounder.grounder import Grounding
 from egm_core.grounder.score_bound import LOW_SCORE, bounded, held_against_raw
 from egm_ros.grounding.orders import Order
-from egm_ros.grounding.queries.mailbox import Frame
+from egm_ros.grounding.turns import Frame
 from egm_ros.interface.settings import Settings
 
 Outcome = Literal["found", "absent", "stale", "error", ""]
@@ -31,7 +31,7 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class Result:
-    """One query as the worker hands it back: an answer, or the reason why there is none.
+    """One query as the way hands it back: an answer, or the reason why there is none.
 
     Times are milliseconds; `started` is monotonic seconds.  `size` is the decoded image's width and height in pixels.
     """
@@ -50,13 +50,15 @@ class Result:
 class Verdict:
     """An outcome and its reason, with a sentence for a person; `doubtful`: it works, but look at it.
 
-    `kind` is what it is counted as: a box that was taken back is not one that the model called absent.
+    `grounding` is the answer with what is left of its boxes: those that may be published. `kind` is what it is counted
+    as: a box that was taken back is not one that the model called absent.
     """
 
     outcome: Outcome
     reason: str
     message: str
     doubtful: bool = False
+    grounding: Grounding | None = None
 
     @property
     def kind(self) -> str:
@@ -70,22 +72,25 @@ def remedied(verdict: Verdict) -> str:
     return f"{verdict.message}; {remedy}" if remedy and remedy not in verdict.message else verdict.message
 
 
-def within(result: Result, settings: Settings) -> Result:
-    """Take a found box back whose score is below `min_score`; call it before an answer is judged and published."""
-    if result.grounding is None:
-        return result
-    return replace(result, grounding=bounded(result.grounding, settings.min_score))
+def outdated(age: float, settings: Settings) -> bool:
+    """Tell whether an image of this age in seconds is too old to be asked about, or its answer to be published."""
+    return bool(settings.max_result_age) and age > settings.max_result_age
 
 
-def judge(
-    result: Result, epoch: int, void: str, elapsed: float, age: float, settings: Settings
-) -> Verdict:
-    """Decide what a result is worth now.
+def judge(result: Result, epoch: int, void: str, elapsed: float, age: float, settings: Settings) -> Verdict:
+    """Decide what a result is worth now, by every limit of time, age and score.
 
     `epoch` is the order in force and `void` the reason for the last change of it; `elapsed` counts seconds since the
     query started, `age` since the image's stamp.
     """
+    grounding = result.grounding and bounded(result.grounding, settings.min_score)
+    verdict = _judged(replace(result, grounding=grounding), epoch, void, elapsed, age, settings)
+    if grounding is not None and verdict.outcome not in ("found", "absent"):
+        grounding = replace(grounding, visible=None, amodal=None)
+    return replace(verdict, grounding=grounding)
 
+
+def _judged(result: Result, epoch: int, void: str, elapsed: float, age: float, settings: Settings) -> Verdict:
     def stale(reason: str) -> Verdict:
         return Verdict("stale", reason, EXPLANATIONS.get(reason, reason))
 
@@ -98,8 +103,7 @@ def judge(
     if reason == "timeout" or (not result.reason and elapsed > settings.query_timeout):
         limit = f" ({elapsed:.3g} of {settings.query_timeout:g} s)"
         return Verdict("stale", "query_timeout", EXPLANATIONS["query_timeout"] + limit)
-    too_old = bool(settings.max_result_age) and age > settings.max_result_age
-    if reason == "max_result_age" or (not reason and too_old):
+    if reason == "max_result_age" or (not reason and outdated(age, settings)):
         limit = f"{EXPLANATIONS['max_result_age']} ({settings.max_result_age:g} s)"
         return Verdict("stale", "max_result_age", f"{limit}: {age:.3g} s"
                        + ("; with a bag or a simulation, set use_sim_time" if age > 3600.0 else ""))

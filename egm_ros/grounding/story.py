@@ -28,13 +28,13 @@ def order_line(orders: Orders, images: Sequence[str], instructions: str) -> str:
     return what if orders.enabled else f"{what} (nothing is asked until ~/enable is called with true)"
 
 
-def verdict_line(topic: str, result: Result, verdict: Verdict, seconds: float) -> str:
+def verdict_line(topic: str, verdict: Verdict, seconds: float) -> str:
     """Say what an answer was worth; `seconds` passed from the image to now."""
     place = f"on {topic}, {seconds:.2f} s after the image came"
     if verdict.outcome in ("error", "stale"):
         return f"{verdict.outcome}, {verdict.reason}: {remedied(verdict)} ({place})"
     reason = f", {verdict.reason}" if verdict.reason else ""
-    grounding = result.grounding
+    grounding = verdict.grounding
     if verdict.outcome == "absent" or grounding is None or grounding.visible is None:
         return f"absent{reason}: {verdict.message} ({place})"
     box = ", ".join(f"{value:.0f}" for value in grounding.visible)
@@ -63,12 +63,12 @@ class Story:
         self, now: float, topic: str, result: Result, verdict: Verdict, seconds: float, age: float
     ) -> None:
         """Tell of an answer for a camera's topic, if it is of another sort than the one before; count it otherwise."""
-        line = verdict_line(topic, result, verdict, seconds)
-        self._count(now, result, verdict, age)
+        line = verdict_line(topic, verdict, seconds)
+        self._count(now, verdict, age)
         details = f"seq {result.order.sequence}, waited {result.queue_ms:.0f} ms"
-        if result.grounding is not None:
-            said = [*result.grounding.warnings, *result.grounding.repairs]
-            details += f", engine {result.grounding.engine_ms:.0f} ms" + (f", {'; '.join(said)}" if said else "")
+        if verdict.grounding is not None:
+            said = [*verdict.grounding.warnings, *verdict.grounding.repairs]
+            details += f", engine {verdict.grounding.engine_ms:.0f} ms" + (f", {'; '.join(said)}" if said else "")
         self._notices.logger.debug(f"{line}; {details}")
         if verdict.outcome == "stale" and verdict.reason in EXPECTED:
             return
@@ -89,11 +89,11 @@ class Story:
         self._notices.logger.info(f"in the last {now - self._since:.0f} s: {counted}{means}")
         self._counts.clear()
 
-    def _count(self, now: float, result: Result, verdict: Verdict, age: float) -> None:
+    def _count(self, now: float, verdict: Verdict, age: float) -> None:
         if not self._counts:
             self._since, self._engine_ms, self._age = now, 0.0, 0.0
         reason = f" ({verdict.reason})" if verdict.outcome in ("error", "stale") else ""
         self._counts[f"{verdict.outcome}{reason}"] += 1
-        if verdict.outcome in ("found", "absent") and result.grounding is not None:
-            self._engine_ms += result.grounding.engine_ms
+        if verdict.outcome in ("found", "absent") and verdict.grounding is not None:
+            self._engine_ms += verdict.grounding.engine_ms
             self._age += age

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,7 +52,7 @@ def says(*boxes: tuple[float, ...] | None) -> str:
 
 def ground(server: misbehaving.Server, behaviour: str, image: NDArray[np.uint8], **options: Any) -> Any:
     info = options.pop("info", BOTH)
-    call = {name: options.pop(name) for name in ("cancel", "timeout") if name in options}
+    call = {name: options.pop(name) for name in ("timeout",) if name in options}
     patience = Timeouts(connect=2, read=2, total=5)
     with OpenAIEngine(server.url, model=behaviour, dialect="openai", timeouts=patience) as engine:
         grounder = Grounder(engine, info, **options)
@@ -341,25 +341,46 @@ class TestWhatIsAsked:
 
 
 class TestGivingUp:
-    def test_cancel_from_another_thread(self, server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
+    def test_cancelling_the_task_hangs_up(self, server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
         server.hung_up.clear()
-        cancel = threading.Event()
-        threading.Timer(0.2, cancel.set).start()
-        began = time.monotonic()
-        found = ground(server, "drip", picture, cancel=cancel)
-        assert (found.outcome, found.reason) == ("error", "cancelled")
-        assert time.monotonic() - began < 3
-        assert server.hung_up.wait(10)
+
+        async def cancelled() -> float:
+            with OpenAIEngine(server.url, model="drip", dialect="openai") as engine:
+                grounder = Grounder(engine, BOTH)
+                task = asyncio.ensure_future(grounder.ask(picture, "the mug"))
+                await asyncio.sleep(0.3)
+                began = time.monotonic()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                took = time.monotonic() - began
+                assert server.hung_up.wait(10), "hung up while the engine is still open"
+                grounder.close()
+            return took
+
+        assert asyncio.run(cancelled()) < 1
 
     def test_timeout(self, server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
         found = ground(server, "drip", picture, timeout=0.2)
         assert (found.outcome, found.reason) == ("error", "timeout")
         assert 200 <= found.total_ms < 3000
 
-    def test_cancelled_before_it_began(self, server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
-        cancel = threading.Event()
-        cancel.set()
-        assert ground(server, "drip", picture, cancel=cancel).reason == "cancelled"
+    def test_many_pictures_at_once_in_one_loop(self, server: misbehaving.Server, picture: NDArray[np.uint8]) -> None:
+        async def several(grounder: Grounder) -> list[Any]:
+            return await asyncio.gather(*(grounder.ask(picture, "the mug") for _ in range(20)))
+
+        with OpenAIEngine(server.url, model=says((100, 200, 300, 400), None), dialect="openai") as engine:
+            grounder = Grounder(engine, BOTH)
+            assert {found.outcome for found in asyncio.run(several(grounder))} == {"found"}
+            grounder.close()
+
+    def test_it_may_be_waited_for_where_a_loop_runs(
+        self, server: misbehaving.Server, picture: NDArray[np.uint8]
+    ) -> None:
+        async def notebook() -> Any:
+            return ground(server, says((100, 200, 300, 400), None), picture)
+
+        assert asyncio.run(notebook()).outcome == "found"
 
 
 PROSE = "Thought.\n</think>\n\nThe mug is at [100, 200, 300, 400]."

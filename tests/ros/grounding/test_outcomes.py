@@ -6,8 +6,8 @@ import pytest
 from groundings import ABSENT, FOUND
 
 from egm_ros.grounding.orders import Order
-from egm_ros.grounding.outcomes import Result, judge, within
-from egm_ros.grounding.queries.mailbox import Frame
+from egm_ros.grounding.outcomes import Result, judge
+from egm_ros.grounding.turns import Frame
 from egm_ros.interface.settings import GROUNDING, Settings
 
 SETTINGS = Settings.of({spec.name: spec.default for spec in GROUNDING})
@@ -24,7 +24,7 @@ def verdict(made, epoch=7, void="instruction_changed", elapsed=0.5, age=0.6, **s
 
 
 def outcome(*arguments, **options) -> tuple[str, str]:
-    judged = verdict(within(arguments[0], replace(SETTINGS, min_score=options.get("min_score", 0.0))), **options)
+    judged = verdict(*arguments, **options)
     return judged.outcome, judged.reason
 
 
@@ -77,7 +77,7 @@ def test_an_image_from_the_future_is_not_old():
 def test_low_scores_are_held_back_unless_the_engine_gives_none():
     assert outcome(result(), min_score=0.95) == ("absent", "low_score")
     assert outcome(result(), min_score=0.9) == ("found", "")
-    assert within(result(), replace(SETTINGS, min_score=0.95)).grounding.visible is None
+    assert verdict(result(), min_score=0.95).grounding.visible is None
     unavailable = replace(FOUND, score=0.0, score_available=False)
     assert outcome(result(unavailable), min_score=0.95) == ("found", "")
     assert outcome(result(ABSENT), min_score=0.95) == ("absent", "")
@@ -86,9 +86,15 @@ def test_low_scores_are_held_back_unless_the_engine_gives_none():
 @pytest.mark.parametrize(("calibrated", "doubtful"), [((), True), (("visible",), False), (("amodal",), True)])
 def test_a_bound_on_raw_scores_is_doubtful_and_says_so(calibrated, doubtful):
     weak = result(replace(FOUND, calibrated=calibrated))
-    judged = verdict(within(weak, replace(SETTINGS, min_score=0.95)))
+    judged = verdict(weak, min_score=0.95)
     assert (judged.outcome, judged.kind, judged.doubtful) == ("absent", "low_score", doubtful)
     assert ("raw scores" in judged.message) is doubtful
     assert "0.9 is below min_score 0.95" in judged.message
-    absent = verdict(within(result(ABSENT), replace(SETTINGS, min_score=0.95)))
+    absent = verdict(result(ABSENT), min_score=0.95)
     assert (absent.kind, absent.doubtful) == ("absent", False)
+
+
+@pytest.mark.parametrize("options", [{"epoch": 8}, {"elapsed": 10.1}, {"age": 10.1}])
+def test_no_box_of_an_answer_that_came_too_late_may_be_published(options):
+    judged = verdict(result(replace(FOUND, amodal=FOUND.visible)), **options)
+    assert (judged.outcome, judged.grounding.visible, judged.grounding.amodal) == ("stale", None, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from egm_ros.grounding.queries.pace import Pace
+from egm_ros.grounding.turns import Pace
 
 
 def test_the_rate_is_one_for_all_cameras():

@@ -1,1 +1,0 @@
-"""Queries of the engine: whose image is next, and who asks."""

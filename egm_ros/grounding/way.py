@@ -1,0 +1,322 @@
+"""The way of a picture: from the newest image of the camera whose turn it is to the result that the node judges.
+
+One event loop on a thread of its own; read `Way` from top to bottom. The node's callbacks leave notes (`offer`,
+`order`, `refresh`, `shoot`), `_serve` picks what is asked next, `_answer` takes one picture all its way, and the result
+goes back to the node, which judges it once, on the executor's thread, and publishes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from egm_core.engines.base import EngineError
+from egm_core.grounder.grounder import Grounder, OutOfDomain
+from egm_core.supervise.link import EngineLink
+from egm_core.supervise.query import ask
+from egm_ros.common.pictures import images
+from egm_ros.grounding.orders import Order
+from egm_ros.grounding.outcomes import Result, outdated
+from egm_ros.grounding.turns import Frame, Pace, Turns
+from egm_ros.interface.settings import Settings
+
+SHOTS_WAITING = 16
+# Seconds after which an engine whose process has ended is known to be dead.
+DEATH_PATIENCE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A query to be asked: what of which frame, and who is told; `shot`: it was asked for once, by a service."""
+
+    order: Order
+    frame: Frame
+    post: Callable[[Result], None]
+    shot: bool = False
+
+
+class Way:
+    """Asks about the newest frames whenever an order stands, the engines are ready and the rate allows it.
+
+    `max_batch` queries run at a time, each about another camera; a one-shot query runs beside them, and after it the
+    stream has a turn before the next, so that the stream keeps half its rate or more. Every method may be called from
+    the executor's thread and returns at once. `post` gets each result, and `age_of` says how old a frame is by its
+    stamp in seconds; both are called from the loop's thread.
+    """
+
+    def __init__(
+        self,
+        links: Sequence[EngineLink],
+        settings: Settings,
+        age_of: Callable[[Frame], float],
+        post: Callable[[Result], None],
+    ) -> None:
+        self.turns = Turns(settings.cameras)
+        self._links = tuple(links)
+        self._settings = settings
+        self._age_of = age_of
+        self._post = post
+        self._pace = Pace()
+        self._order: Order | None = None
+        self._shots: deque[Query] = deque()
+        self._running: dict[asyncio.Task[Result], Query] = {}
+        self._stream_owed = False
+        self._grounder: tuple[tuple[object, ...], Grounder] | None = None
+        self._closing = False
+        self._loop = asyncio.new_event_loop()
+        self._news = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="grounding-way", daemon=True)
+        self._thread.start()
+
+    # Notes from the executor's thread.
+
+    def offer(self, frame: Frame) -> None:
+        """Take in a camera's newest frame; an older one that waits is dropped.
+
+        Where time went back, what is asked about the camera's image of before is aborted, and this one is next.
+        """
+        self._note(lambda: self._take_in(frame))
+
+    def order(self, order: Order | None) -> None:
+        """Ask this from now on (None: nothing), and abort the running queries if it asks something else.
+
+        What is new is asked ahead of the rate, as after a refresh: whoever gave it waits for its answer.
+        """
+        self._note(lambda: self._obey(order))
+
+    def refresh(self, camera: str) -> None:
+        """Ask about a camera's next frame ahead of the rate; of no effect while nothing is to be asked."""
+        self._note(lambda: self._refresh([camera]))
+
+    def shoot(self, order: Order, frame: Frame, post: Callable[[Result], None]) -> bool:
+        """Ask this once, whatever stands otherwise; False, and nothing is asked, where too many such wait already."""
+        if self._closing or len(self._shots) >= SHOTS_WAITING:
+            return False
+        # At once, so that the next call counts it.
+        self._shots.append(Query(order, frame, post, shot=True))
+        self._note(lambda: None)
+        return True
+
+    def update(self, settings: Settings) -> None:
+        """Work with these settings from the next query on."""
+        def update() -> None:
+            self._settings = settings
+            self._pace.restart()
+
+        self._note(update)
+
+    def wake(self) -> None:
+        """Look again whether a query can start; an engine's state has changed."""
+        self._note(lambda: None)
+
+    def rest(self) -> None:
+        """Abort everything, the one-shot queries too, and forget the frames."""
+        self._note(self._rest)
+
+    def close(self) -> None:
+        """Abort everything and end the thread."""
+        def close() -> None:
+            self._closing = True
+            self._rest()
+
+        self._note(close)
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end of a closed way's thread; False if it still runs after `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _note(self, change: Callable[[], None]) -> None:
+        """Have something changed on the loop's thread, which then looks what is next; nothing once it has ended."""
+        def noted() -> None:
+            change()
+            self._news.set()
+
+        try:
+            self._loop.call_soon_threadsafe(noted)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+    # On the loop's thread: what is asked next.
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            if self._grounder is not None:
+                self._grounder[1].close()
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        """Begin a query whenever one is due, until the way is closed and its last query has ended."""
+        while not self._closing or self._running:
+            self._news.clear()
+            query = self._next()
+            if query is not None:
+                task = self._loop.create_task(self._answer(query, time.monotonic()))
+                self._running[task] = query
+                task.add_done_callback(self._ended)
+                continue
+            await _within(self._news.wait(), self._due_in())
+
+    def _next(self) -> Query | None:
+        """Give the query that is to be asked now."""
+        if self._shots and (self._closing or self._shot_may_run()):
+            query = self._shots.popleft()
+            # What waited for its turn is about now, too.
+            return replace(query, frame=self.turns.slots[query.frame.camera].newest or query.frame)
+        order, now = self._order, time.monotonic()
+        if order is None or self._closing or not self._ready() or self._streaming() >= self._settings.max_batch:
+            return None
+        for camera in self.turns.waiting():
+            if self._pace.due(camera) <= now and (frame := self.turns.take(camera)) is not None:
+                self._pace.started(camera, now, self._settings.max_rate)
+                return Query(order, frame, self._post)
+        return None
+
+    def _due_in(self) -> float | None:
+        """Give the seconds until the rate allows the next query; None where something else must happen first."""
+        if self._order is None or not self._ready() or self._streaming() >= self._settings.max_batch:
+            return None
+        now = time.monotonic()
+        return min((max(0.0, self._pace.due(camera) - now) for camera in self.turns.waiting()), default=None)
+
+    def _shot_may_run(self) -> bool:
+        """Tell whether a one-shot query may run now: one at a time, and not twice before the stream had its turn."""
+        shots = len(self._running) - self._streaming()
+        if self._order is None:
+            return shots <= self._settings.max_batch
+        now = time.monotonic()
+        streaming = self._streaming() > 0 or any(self._pace.due(camera) <= now for camera in self.turns.waiting())
+        return shots == 0 and not (self._stream_owed and streaming and self._ready())
+
+    def _streaming(self) -> int:
+        return sum(not query.shot for query in self._running.values())
+
+    def _ready(self) -> bool:
+        return all(link.state.state == "ready" for link in self._links)
+
+    def _take_in(self, frame: Frame) -> None:
+        before = self.turns.slots[frame.camera].newest
+        if before is not None and before.lap < frame.lap:
+            self._cancel(lambda query: query.frame.camera == frame.camera and not query.shot)
+            self._refresh([frame.camera])
+        self.turns.put(frame)
+
+    def _obey(self, order: Order | None) -> None:
+        if order != self._order:
+            self._order = order
+            self._pace.forget()
+            self._refresh(self.turns.slots)
+            self._cancel(lambda query: not query.shot)
+        if order is None:
+            for link in self._links:
+                link.rest()
+
+    def _refresh(self, cameras: Iterable[str]) -> None:
+        for camera in cameras if self._order is not None else ():
+            self._pace.refresh(camera, time.monotonic(), self._settings.refresh_interval)
+
+    def _rest(self) -> None:
+        self._obey(None)
+        self.turns.clear()
+        waiting = list(self._shots)
+        self._shots.clear()
+        self._cancel(lambda query: True)
+        for query in waiting:
+            query.post(_cancelled(query))
+
+    def _cancel(self, which: Callable[[Query], bool]) -> None:
+        for task, query in self._running.items():
+            if which(query):
+                task.cancel()
+
+    def _ended(self, task: asyncio.Task[Result]) -> None:
+        query = self._running.pop(task)
+        self._stream_owed = query.shot
+        if not query.shot:
+            self.turns.done(query.frame.camera)
+        self._news.set()
+        query.post(_cancelled(query) if task.cancelled() else task.result())
+
+    # On the loop's thread: the way of one picture.
+
+    async def _answer(self, query: Query, started: float) -> Result:
+        """Take a picture its way; whatever goes wrong becomes a result."""
+        waited = 1000.0 * (started - query.frame.arrived)
+        result = Result(query.order, query.frame, started, waited)
+        try:
+            return await self._asked(result, self._settings)
+        except Exception as error:  # the task's edge: whatever happened becomes a status
+            return replace(result, reason="internal_error", detail=f"{type(error).__name__}: {error}")
+
+    async def _asked(self, result: Result, settings: Settings) -> Result:
+        """Ask about a picture: one that is not too old already is decoded, and goes to the engines."""
+        frame = result.frame
+        if outdated(self._age_of(frame), settings):
+            return replace(result, reason="max_result_age")
+        try:
+            image = await self._loop.run_in_executor(None, images.decode, frame.message)
+        except images.ImageError as error:
+            return replace(result, reason="bad_image", detail=str(error))
+        result = replace(result, size=(image.shape[1], image.shape[0]))
+        try:
+            grounding = await ask(self._links, lambda pixels: self._grounder_for(replace(settings, max_pixels=pixels)),
+                                  image, result.order.instruction, settings.max_pixels, settings.query_timeout)
+        except EngineError as error:
+            return replace(result, reason=await self._cause(error.reason), detail=error.detail)
+        except ValueError as error:
+            return replace(result, reason="refused", detail=str(error))
+        if grounding.outcome == "error" and (cause := await self._cause(grounding.reason)) != grounding.reason:
+            return replace(result, reason=cause, detail="the engine was lost during the query")
+        return replace(result, grounding=grounding)
+
+    async def _cause(self, reason: str) -> str:
+        """Tell an engine that is dead, hangs or is being replaced from one that merely failed."""
+        if not reason.startswith("engine"):
+            return reason
+        causes = [await self._loop.run_in_executor(None, link.cause, DEATH_PATIENCE) for link in self._links]
+        return next(filter(None, causes), reason)
+
+    def _grounder_for(self, settings: Settings) -> Grounder:
+        """Make a grounder for the engines and settings of now, or take the last one if they are the same."""
+        models = [(link.engine, link.plan.info) for link in self._links]
+        present = [(engine, info) for engine, info in models if engine is not None and info is not None]
+        if len(present) < len(models):
+            raise EngineError("engine_unreachable", "the engine went away")
+        key = (*(id(engine) for engine, _ in present), settings.force_amodal, settings.max_pixels, settings.reasoning,
+               settings.out_of_domain)
+        if self._grounder is None or self._grounder[0] != key:
+            (engine, info), *others = present
+            amodal_engine, amodal_info = others[0] if others else (None, None)
+            self._grounder = key, Grounder(
+                engine,
+                info,
+                amodal_engine=amodal_engine,
+                amodal_info=amodal_info,
+                force_amodal=settings.force_amodal,
+                max_pixels=settings.max_pixels or None,
+                reasoning=settings.reasoning,
+                out_of_domain=cast("OutOfDomain", settings.out_of_domain),
+            )
+        return self._grounder[1]
+
+
+def _cancelled(query: Query) -> Result:
+    now = time.monotonic()
+    return Result(query.order, query.frame, now, 1000.0 * (now - query.frame.arrived), reason="cancelled")
+
+
+async def _within(happening: Coroutine[Any, Any, Any], seconds: float | None) -> None:
+    """Wait for something, but so many seconds at most (None: without end)."""
+    try:
+        await asyncio.wait_for(happening, seconds)
+    except asyncio.TimeoutError:  # noqa: UP041 - another class than TimeoutError on Python 3.10
+        return
