@@ -1,10 +1,11 @@
-"""The code's own rules, run as tests: ruff, mypy strict on egm_core, short files, nothing left undone."""
+"""The code's own rules, run as tests: ruff, mypy strict on both packages, short files, nothing left undone."""
 
 import ast
 import itertools
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +39,9 @@ def test_ruff_finds_nothing():
 
 
 def test_mypy_finds_nothing():
-    assert re.search(r"^strict = true$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert settings["strict"]
+    assert set(settings["packages"]) == {"egm_core", "egm_ros"}
     run("mypy")
 
 

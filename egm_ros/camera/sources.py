@@ -10,13 +10,16 @@ import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from egm_ros.camera.frames import Frame, Intrinsics, Skipping, Source, SourceError, Tell
+
+if TYPE_CHECKING:
+    from egm_core.scenes.truth import World
 
 CLIPS = Path(__file__).resolve().parents[1] / "clips"
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -89,7 +92,7 @@ def scene(world: str, seed: int, frames: int, rate: float = 10.0) -> Source:
         raise SourceError(f"source: {error}") from error
 
     def rendered() -> Iterator[Frame]:
-        for truth in generator.clip(seed, frames, rate, world=world):
+        for truth in generator.clip(seed, frames, rate, world=cast("World", world)):
             camera = truth.camera
             yield Frame(truth.image, Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy), truth.depth)
 

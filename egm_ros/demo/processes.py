@@ -68,12 +68,13 @@ def concluded(name: str, act: Callable[[], None], failures: tuple[type[Exception
     """
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    named: tuple[type[Exception], ...] = (*failures, RuntimeError)
     try:
         act()
     except ProcessDied as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
-    except (*failures, RuntimeError) as error:
+    except named as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

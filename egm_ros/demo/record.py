@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class Recording:
                 before = recorder.counts[BOXES]
                 self._instruction.publish(String(data=instruction))
                 # What follows an answer takes its time, too.
-                self._spin(lambda before=before: recorder.counts[BOXES] > before, PATIENCE, recorder.look)
+                self._spin(partial(self._answered, recorder, before), PATIENCE, recorder.look)
                 self._spin(lambda: False, self._options.seconds / len(asked), recorder.look)
         finally:
             self._instruction.publish(String(data=""))
@@ -95,6 +96,10 @@ class Recording:
             raise NothingRecorded(f"no answer came for {shown.name}; see {self._options.out / 'logs'}")
         size = path.stat().st_size / 1e6
         print(f"{path}: {sum(recorder.counts.values())} messages on {len(recorder.counts)} topics, {size:.1f} MB")
+
+    @staticmethod
+    def _answered(recorder: Recorder, before: int) -> bool:
+        return recorder.counts[BOXES] > before
 
     def _spin(self, condition: Callable[[], bool], seconds: float, look: Callable[[], Any] = lambda: None) -> bool:
         """Spin until the condition holds or the time is over, looking for topics and dead processes; say if it held."""

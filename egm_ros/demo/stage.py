@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 import cv2
 
@@ -14,6 +15,9 @@ from egm_core.streams.joining import Stamp
 from egm_ros.camera.sources import CLIPS
 from egm_ros.common.pictures.images import RGB
 from egm_ros.demo.robot import Row
+
+if TYPE_CHECKING:
+    from egm_core.scenes.truth import World
 
 LIVE_SEEDS = {"tabletop": 500_000_101, "street": 500_000_102}
 LIVE_FRAMES, LIVE_RATE, LIVE_INSTRUCTIONS = 40, 8.0, 4
@@ -89,7 +93,7 @@ def live_scenes(names: Sequence[str]) -> list[Shown]:
     shown = []
     for name in names:
         seed = LIVE_SEEDS[name]
-        scenes = list(generator.clip(seed, LIVE_FRAMES, LIVE_RATE, world=name))
+        scenes = list(generator.clip(seed, LIVE_FRAMES, LIVE_RATE, world=cast("World", name)))
         truth = {
             digest(scene.image): {entry.index: (entry.visible, entry.amodal) for entry in scene.objects}
             for scene in scenes

@@ -16,6 +16,10 @@ from egm_core.supervise.link import EngineState
 from egm_ros.common import messages
 from egm_ros.grounding.tally import Answers
 
+OK: bytes
+WARN: bytes
+ERROR: bytes
+STALE: bytes
 OK, WARN, ERROR, STALE = (DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR, DiagnosticStatus.STALE)
 PERIOD = 1.0
 MEGABYTE = 1e6

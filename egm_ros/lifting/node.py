@@ -215,6 +215,7 @@ class LiftingNode(Node):
 
     def _lift(self, match: Match) -> Ready:
         """Lift every visible box with the amodal one of its id."""
+        assert match.depth is not None, "only a whole match is lifted"
         picture, frame = match.visible.header.frame_id, match.depth.header.frame_id
         if picture and frame and picture != frame:
             raise LiftError("depth_frame", f"depth is of the frame {frame!r}, but the image is of {picture!r}: let the"

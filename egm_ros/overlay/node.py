@@ -7,6 +7,7 @@ With `propagated` the boxes of the propagation node stand beside the answer's, w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,17 +116,17 @@ class OverlayNode(Node):
         watched = bool(self._image.get_subscription_count() or self._compressed.get_subscription_count())
         if watched and not self._inputs:
             picture = CompressedImage if self._values["transport"] == "compressed" else Image
-            entries = (
+            entries: list[tuple[Any, Topic, Callable[[Any], None]]] = [
                 (picture, interface.OVERLAY_IMAGE_IN, self._on_image),
                 (Detection2DArray, interface.OVERLAY_VISIBLE, lambda array: self._on_boxes(array, "visible")),
                 (Detection2DArray, interface.OVERLAY_AMODAL, lambda array: self._on_boxes(array, "amodal")),
                 (String, interface.OVERLAY_INSTRUCTION, self._on_instruction),
-            )
+            ]
             if self._values["propagated"]:
-                entries += (
+                entries += [
                     (Detection2DArray, interface.OVERLAY_NOW_VISIBLE, lambda array: self._on_now(array, "visible")),
                     (Detection2DArray, interface.OVERLAY_NOW_AMODAL, lambda array: self._on_now(array, "amodal")),
-                )
+                ]
             for kind, topic, callback in entries:
                 self._inputs.listen(kind, topic, callback, steady=topic is interface.OVERLAY_IMAGE_IN)
             self.get_logger().debug("someone looks at the pictures: listens and draws")

@@ -169,8 +169,8 @@ def _decode_planar(message: Any, planar: Planar) -> RGB:
         )
     luma = data[: height * row].reshape(height, row)[:, :width]
     pairs = data[height * row :].reshape(height // planar.share, 2 * row // planar.share)
-    pairs = pairs[:, : 2 * width // planar.share].reshape(height // planar.share, width // planar.share, 2)
-    return np.asarray(planar.convert(np.ascontiguousarray(luma), np.ascontiguousarray(pairs)), np.uint8)
+    chroma = pairs[:, : 2 * width // planar.share].reshape(height // planar.share, width // planar.share, 2)
+    return np.asarray(planar.convert(np.ascontiguousarray(luma), np.ascontiguousarray(chroma)), np.uint8)
 
 
 def _to_rgb(pixels: NDArray[Any], packed: Packed) -> RGB:

@@ -92,7 +92,7 @@ class Inputs:
 
     def name(self, topic: Topic) -> str:
         """Give a topic's name as it is after remapping."""
-        return self._node.resolve_topic_name(topic.name)
+        return str(self._node.resolve_topic_name(topic.name))
 
     def silence(self, name: str, limit: float) -> str:
         """Say that nothing comes on a topic, for how long, and why; empty where something came within the limit."""
