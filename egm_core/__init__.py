@@ -1,3 +1,3 @@
 """EGM grounding without ROS: boxes, model families, engines, scenes, training and evaluation."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+pytest.importorskip("rosbags", reason="no rosbags to read recordings with")
 
 from ament_index_python.packages import get_package_share_directory
 from rosbags.highlevel import AnyReader

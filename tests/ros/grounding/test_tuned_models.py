@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+pytest.importorskip("trl", reason="no TRL to tune a model with")
 
 from checkpoints import AMODAL_BOX, FOUND, TRACES, VISIBLE_BOX
 from robot import Robot, image_message, start_node

@@ -8,13 +8,17 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGED = (".json", ".jinja", ".safetensors", ".yaml", ".txt", ".jpg", ".md")
 
 
@@ -128,7 +132,8 @@ def test_the_node_asks_for_no_pytorch_and_the_versions_agree(wheel: Path) -> Non
     version = re.search(r"^Version: (.*)$", metadata, re.MULTILINE)
     assert version is not None
     manifest = ElementTree.parse(ROOT / "package.xml").getroot()
-    assert manifest.findtext("version") == version.group(1)
+    # ROS takes three numbers only, so a version in the making is written there as what it will be.
+    assert manifest.findtext("version") == version.group(1).partition(".dev")[0]
     assert f'__version__ = "{version.group(1)}"' in (ROOT / "egm_core" / "__init__.py").read_text()
     entries = archive.read(name.replace("METADATA", "entry_points.txt")).decode()
     programs = {"grounding", "camera", "overlay", "propagation", "lifting", "egm"}
@@ -154,7 +159,9 @@ def test_the_package_manifest_is_what_ros_expects() -> None:
     assert imported() <= {depend.name for depend in manifest.exec_depends} | {"python3-yaml"}
     interfaces = package.parse_package(str(ROOT / "interfaces" / "vision_msgs"))
     interfaces.validate()
-    assert (ROOT / "interfaces" / "COLCON_IGNORE").exists()
+    # A robot's ROS has this one, and what else lies in interfaces/ is to be built.
+    assert (ROOT / "interfaces" / "vision_msgs" / "COLCON_IGNORE").exists()
+    assert not (ROOT / "interfaces" / "COLCON_IGNORE").exists()
 
 
 def imported() -> set[str]:
@@ -206,4 +213,47 @@ def test_the_set_up_finds_its_folder_through_a_link(checkout: Path, tmp_path: Pa
     """As colcon does with --symlink-install, on machines without colcon, too."""
     for name in ("setup.py", "setup.cfg", "package.xml", "egm_core", "egm_ros"):
         (tmp_path / name).symlink_to(checkout / name)
-    assert run(sys.executable, "setup.py", "--name", "--version", cwd=tmp_path).split() == ["egm_ros", "0.1.0"]
+    said = run(sys.executable, "setup.py", "--quiet", "--name", "--version", cwd=tmp_path).split()
+    assert said == ["egm_ros", PROJECT["version"]]
+    run(sys.executable, "setup.py", "--quiet", "egg_info", cwd=tmp_path)
+    assert (tmp_path / "egm_ros.egg-info" / "top_level.txt").read_text().split() == ["egm_core", "egm_ros"]
+    programs = (tmp_path / "egm_ros.egg-info" / "entry_points.txt").read_text()
+    assert set(re.findall(r"^(\w+) = ", programs, re.MULTILINE)) == set(PROJECT["scripts"])
+
+
+def test_what_is_pinned_is_within_what_pip_is_asked_for() -> None:
+    """The checkout's environment is one that the extras allow, so what was tested is what users can have."""
+    bounds = [Requirement(text) for extra in PROJECT["optional-dependencies"].values() for text in extra]
+    bounds += [Requirement(text) for text in PROJECT["dependencies"]]
+    pinned = {}
+    for name in ("base.txt", "torch.txt", "dev.txt"):
+        for line in (ROOT / "requirements" / name).read_text().splitlines():
+            if line and not line.startswith("#"):
+                package, version = line.split("==")
+                pinned[canonicalize_name(package)] = version
+    asked = {canonicalize_name(bound.name): bound.specifier for bound in bounds}
+    outside = {name: pinned[name] for name in asked if name in pinned and pinned[name] not in asked[name]}
+    assert not outside
+    assert set(asked) - set(pinned) == {"egm-ros", "ray"}
+
+
+@pytest.mark.slow
+def test_colcon_builds_a_second_package_by_the_line_of_the_contributors_guide(checkout: Path, tmp_path: Path) -> None:
+    """Colcon does not look below a package, and the checkout's root is one: messages of ours are to be built, too."""
+    if shutil.which("colcon") is None:
+        pytest.skip("no colcon: it comes with a ROS installation (or pip install colcon-common-extensions)")
+    (line,) = re.findall(r"^colcon build .*interfaces.*$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    source = tmp_path / "src" / "egm_ros"
+    shutil.copytree(checkout, source)
+    second = source / "interfaces" / "egm_trial_msgs"
+    (second / "msg").mkdir(parents=True)
+    (second / "msg" / "Trial.msg").write_text("std_msgs/Header header\n")
+    for name in ("CMakeLists.txt", "package.xml"):
+        text = (ROOT / "interfaces" / "vision_msgs" / name).read_text().replace("vision_msgs", "egm_trial_msgs")
+        text = re.sub(r"(?:  msg/\w+\.msg\n)+", "  msg/Trial.msg\n", text)
+        (second / name).write_text(text)
+    prefixes = os.environ.get("CMAKE_PREFIX_PATH", os.environ.get("AMENT_PREFIX_PATH", "").replace(":", ";"))
+    run("bash", "-c", line, cwd=tmp_path, CMAKE_PREFIX_PATH=prefixes)
+    made = {path.name for path in (tmp_path / "install").iterdir() if path.is_dir()}
+    assert made == {"egm_ros", "egm_trial_msgs"}
+    assert list((tmp_path / "install" / "egm_trial_msgs").rglob("egm_trial_msgs/msg/_trial.py"))
