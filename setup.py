@@ -51,5 +51,6 @@ setup(
         *shared("config", "*.*"),
         *shared("training", "*.yaml"),
         *shared("examples", "*.py"),
+        *shared("examples", "*.ipynb"),
     ],
 )
