@@ -46,6 +46,10 @@ def test_no_compiler(checkout: Path) -> None:
     assert "a C++ compiler is missing: apt install g++" in said(checkout, CXX="no-such-compiler")
 
 
+def test_a_uv_that_is_asked_for_and_missing(checkout: Path) -> None:
+    assert "UV=no-such-uv does not run: pip install uv" in said(checkout, UV="no-such-uv")
+
+
 def test_no_venv_module(checkout: Path) -> None:
     assert "apt install python3-venv" in said(checkout, PYTHON=python(checkout, "ensurepip"))
 

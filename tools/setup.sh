@@ -6,6 +6,7 @@
 # A second call finds its stamps and ends at once; a changed requirement is installed again.
 #   PYTHON            the Python to use (3.11 or newer; where a ROS 2 is sourced: its own)
 #   TORCH_INDEX_URL   an index for torch alone, e.g. one of CPU builds
+#   UV                uv to install with instead of pip, as in UV=uv; it is quicker, and does not read pip's settings
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -51,6 +52,7 @@ find_python() {
 check_machine() {
   local include
   command -v make >/dev/null || fail "make is missing: apt install make"
+  [ -z "${UV:-}" ] || command -v "$UV" >/dev/null || fail "UV=$UV does not run: pip install uv, or leave UV empty for pip"
   "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || fail "Python's venv is missing: apt install python3-venv"
   "$python" -c 'import ctypes; ctypes.CDLL("libEGL.so.1")' >/dev/null 2>&1 ||
     printf 'setup: EGL is missing, so nothing can be rendered (the demo replays its clips): %s\n' \
@@ -80,7 +82,13 @@ step() {
 
 key_of() { (cd "$requirements" && cat "$@" | sha256sum | cut -d' ' -f1); }
 
-pip_install() { PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/python" -m pip install --quiet "$@"; }
+pip_install() {
+  if [ -n "${UV:-}" ]; then
+    "$UV" pip install --quiet --python "$venv/bin/python" "$@"
+  else
+    PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/python" -m pip install --quiet "$@"
+  fi
+}
 
 install_torch() {
   local index=()
@@ -91,7 +99,7 @@ install_torch() {
 install_rest() {
   local files=(-r "$requirements/base.txt" -r "$requirements/dev.txt")
   ros_sourced || files+=(-r "$requirements/ros.txt")
-  pip_install -c "$requirements/constraints.txt" "${files[@]}"
+  pip_install -c "$requirements/lock.txt" "${files[@]}"
   pip_install --no-deps -r "$requirements/torchvision.txt"
 }
 
@@ -118,7 +126,7 @@ mkdir -p "$stamps"
 printf '%s' "$origin" >"$stamps/origin"
 
 step torch "$(key_of torch.txt) ${TORCH_INDEX_URL:-}" install_torch
-step requirements "$(key_of base.txt dev.txt ros.txt torchvision.txt constraints.txt)" install_rest
+step requirements "$(key_of base.txt dev.txt ros.txt torchvision.txt lock.txt)" install_rest
 if ! ros_sourced; then
   definitions=$(cd "$root" && find interfaces tools/vision_msgs.py -type f | sort | xargs cat | sha256sum | cut -d' ' -f1)
   step vision_msgs "$definitions $(key_of ros.txt)" "$venv/bin/python" "$root/tools/vision_msgs.py"

@@ -20,7 +20,7 @@ pinned() {
 import re, sys
 from pathlib import Path
 name = re.sub("[-_.]+", "-", sys.argv[1]).lower()
-for file in ("base.txt", "constraints.txt"):
+for file in ("base.txt", "lock.txt"):
     for line in Path("requirements", file).read_text().splitlines():
         found = re.match(r"([\w.-]+)==([^\s;]+)", line)
         if found and re.sub("[-_.]+", "-", found[1]).lower() == name:

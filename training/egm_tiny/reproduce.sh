@@ -44,7 +44,9 @@ once() {
 render() { # FOLDER FIRST COUNT
   say "scenes from seed $2 in $1"
   mkdir -p "$1"
-  once "$1/.rendered_$2" python -m egm_core.scenes render --out "$1" --first-seed "$2" --scenes "$(count "$3")" --workers 2
+  # Every process of a training run wants a file of its own.
+  once "$1/.rendered_$2" python -m egm_core.scenes render --out "$1" --first-seed "$2" --scenes "$(count "$3")" \
+    --workers 2 ${small:+--shard-scenes 4}
   touch "$1/.rendered_$2"
 }
 

@@ -180,7 +180,21 @@ def imported() -> set[str]:
 def test_the_requirements_are_pinned() -> None:
     for path in (ROOT / "requirements").glob("*.txt"):
         for line in path.read_text().splitlines():
-            assert not line or line.startswith("#") or re.fullmatch(r"[\w.-]+(\[\w+\])?==[\w.]+", line), line
+            pin = r"[\w.-]+(\[\w+\])?==[\w.]+( ; .+)?"
+            assert not line or line.startswith("#") or re.fullmatch(pin, line), line
+
+
+def test_the_lock_holds_every_pin_and_nothing_that_differs_by_index() -> None:
+    def pins(name: str) -> dict[str, str]:
+        lines = (ROOT / "requirements" / name).read_text().splitlines()
+        found = (re.match(r"([\w.-]+)(?:\[\w+\])?==([\w.]+)", line) for line in lines)
+        return {canonicalize_name(pin[1]): pin[2] for pin in found if pin}
+
+    lock = pins("lock.txt")
+    asked = pins("base.txt") | pins("dev.txt") | pins("ros.txt")
+    assert {name: lock.get(name) for name in asked} == asked, "run tools/lock.sh"
+    assert not {"torch", "torchvision", "triton"} & set(lock)
+    assert not [name for name in lock if name.startswith("nvidia-")]
 
 
 def test_a_second_set_up_ends_at_once_and_changes_nothing() -> None:
