@@ -37,9 +37,13 @@ class Grasper(Node):
         self.depths: deque[Image] = deque(maxlen=DEPTHS)
         self.info: CameraInfo | None = None
         self.publisher = self.create_publisher(PointStamped, "grasp_point", 5)
-        self.create_subscription(Image, "depth", self.depths.append, qos_profile_sensor_data)
+        self.create_subscription(Image, "depth", self.on_depth, qos_profile_sensor_data)
         self.create_subscription(CameraInfo, "camera_info", self.on_info, qos_profile_sensor_data)
         self.create_subscription(Detection3DArray, "lifting/visible", self.on_boxes, 5)
+
+    def on_depth(self, image: Image) -> None:
+        """Keep an image until its answer comes; the oldest one makes way."""
+        self.depths.append(image)
 
     def on_info(self, info: CameraInfo) -> None:
         """Note the camera."""

@@ -43,6 +43,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MCAP bag with a raw topic, its camera_info, and a compressed topic."""
+    pytest.importorskip("rosbags.rosbag2", reason="no rosbags to write a recording with")
     from rosbags.rosbag2 import StoragePlugin, Writer
     from rosbags.typesys import Stores, get_typestore
 
@@ -187,6 +188,7 @@ class Bag:
     """Writes a small bag: messages of sensor_msgs by topic, in the order given, a tenth of a second apart."""
 
     def __init__(self, folder: Path) -> None:
+        pytest.importorskip("rosbags.rosbag2", reason="no rosbags to write a recording with")
         from rosbags.typesys import Stores, get_typestore
 
         self.path = folder / "bag"
@@ -368,6 +370,7 @@ def test_a_video_is_played_at_its_own_rate(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("rosbags.rosbag2", reason="no rosbags to read a recording with")
     (tmp_path / "film.mp4").write_text("not a film")
     (tmp_path / "broken.png").write_text("not a picture")
     cases = {

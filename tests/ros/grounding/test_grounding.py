@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -475,7 +476,7 @@ def test_an_order_of_colours_that_is_guessed_is_said_once(robot, node):
 
 def test_a_killed_camera_is_reported_and_the_next_one_is_served(robot, node):
     robot.set(image_timeout=0.5)
-    code = CAMERA.format(folder=os.path.dirname(os.path.dirname(__file__)))
+    code = CAMERA.format(folder=str(Path(__file__).parents[1]))
     camera = Process([sys.executable, "-c", code], DOMAIN)
     try:
         robot.instruct("the mug")
