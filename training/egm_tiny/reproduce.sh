@@ -28,7 +28,7 @@ few() {
   case $1 in
     pretrain) echo dense.steps=2 dense.batch=2 dense.warmup=1 joint.steps=2 joint.batch=2 joint.warmup=1 ;;
     sft) echo max_steps=2 batch=2 save_steps=2 logging_steps=1 ;;
-    rl) echo max_steps=1 prompts=4 generations=4 micro_batch=16 max_tokens=32 logging_steps=1 ;;
+    rl) echo max_steps=1 prompts=4 generations=4 micro_batch=8 max_tokens=32 logging_steps=1 ;;
   esac
 }
 
