@@ -359,8 +359,8 @@ class GroundingNode(LifecycleNode):
             for publisher, array in zip(self._cameras[name].ends, pair, strict=True):
                 publisher.publish(array)
             times = (result.queue_ms, grounding.engine_ms, total_ms)
-            for topic, value in zip(LATENCIES, times, strict=True):
-                self._latency[topic].publish(Float32(data=value))
+            for part, value in zip(LATENCIES, times, strict=True):
+                self._latency[part].publish(Float32(data=value))
         self._answers.concluded(now, verdict.kind, verdict.message, grounding.repairs if grounding else (),
                                 verdict.doubtful)
         topic = self._cameras[name].topic if name in self._cameras else interface.IMAGE.of(name)

@@ -31,7 +31,8 @@ def answer_values(result: Result, verdict: Verdict, total_ms: float, age: float)
 
 def answer_level(verdict: Verdict) -> bytes:
     """Give the level of an answer's message."""
-    return DiagnosticStatus.WARN if verdict.doubtful else messages.LEVELS[verdict.outcome]
+    warn: bytes = DiagnosticStatus.WARN
+    return warn if verdict.doubtful else messages.LEVELS[verdict.outcome]
 
 
 def engine_values(state: EngineState) -> tuple[bytes, str, dict[str, Any]]:

@@ -33,7 +33,7 @@ LIVE = {"max_rate": 0.0, "min_score": 0.0, "query_timeout": 10.0, "max_result_ag
 CAMERA = """
 import sys, time
 import rclpy
-sys.path[:0] = [{folder!r}, {folder!r} + "/.."]
+sys.path[:0] = {folders!r}
 from robot import image_message
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
@@ -476,7 +476,7 @@ def test_an_order_of_colours_that_is_guessed_is_said_once(robot, node):
 
 def test_a_killed_camera_is_reported_and_the_next_one_is_served(robot, node):
     robot.set(image_timeout=0.5)
-    code = CAMERA.format(folder=str(Path(__file__).parents[1]))
+    code = CAMERA.format(folders=[str(folder) for folder in Path(__file__).parents[1:3]])
     camera = Process([sys.executable, "-c", code], DOMAIN)
     try:
         robot.instruct("the mug")
