@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HELPED = ["ground", "serve", "scenes", "evaluate", "train", "train.curves"]
+HELPED = ["ground", "serve", "scenes", "evaluate", "train", "train.run.curves"]
 
 
 def into_a_closed_pipe(*command: str, both: bool = False) -> tuple[int, str]:

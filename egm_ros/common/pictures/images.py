@@ -52,7 +52,7 @@ class ImageError(ValueError):
 def decode(message: Any, quick: bool = False) -> RGB:
     """Decode a colour or grey image to RGB, shape (height, width, 3), 8 bits; 16-bit values are scaled down.
 
-    A JPEG is decoded three times to find damage in its middle, unless `quick`: for what only shows or follows.
+    A JPEG is decoded twice to find damage in its middle, unless `quick`: for what only shows or follows.
     Raises ImageError with the reason empty_image, bad_step, truncated, size_mismatch, unsupported_encoding,
     odd_size, not_colour, damaged or undecodable.
     """
@@ -228,7 +228,7 @@ def _decode_compressed(message: Any, quick: bool) -> RGB:
     picture = opened(message)
     flags = (cv2.IMREAD_UNCHANGED if picture.mosaic else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
     image = imdecode(picture, flags)
-    harm = "" if quick else damage(picture.data.tobytes(), flags, image)
+    harm = "" if quick else damage(picture.data.tobytes())
     if harm:
         size = f"{picture.declared!r}, {picture.data.size} bytes"
         raise ImageError("damaged", f"the picture ({size}) lost some of its middle: {harm}; see its way here")

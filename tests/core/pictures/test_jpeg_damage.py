@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -23,7 +25,7 @@ KINDS: dict[str, list[int]] = {
     "restarts": [cv2.IMWRITE_JPEG_RST_INTERVAL, 4],
     "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1],
 }
-FRAMES = sorted((Path(__file__).parents[2] / "egm_ros/clips").glob("*/*.jpg"))
+FRAMES = sorted((Path(__file__).parents[3] / "egm_ros/clips").glob("*/*.jpg"))
 
 
 def scene(number: int) -> NDArray[np.uint8]:
@@ -113,3 +115,23 @@ def test_the_data_check_and_the_reader_refuse_the_same_cut_files(tmp_path: Path,
     with pytest.raises(ValueError, match="cut short"):
         read_image(file)
     assert look_at(str(file)).reason.startswith("corrupt")
+
+
+def test_a_machine_without_the_library_says_once_what_it_does_not_notice() -> None:
+    data = jpeg(scene(0), [])
+    hole = data[: len(data) // 2] + data[len(data) // 2 + 600 :]
+    code = (
+        "import sys, logging; sys.modules['simplejpeg'] = None; logging.basicConfig()\n"
+        "from egm_core.pictures.jpeg_damage import damage\n"
+        "data = sys.stdin.buffer.read(); print([damage(data), damage(data)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=hole, capture_output=True, check=True, timeout=60)
+    assert done.stdout.split() == [b"['',", b"'']"]
+    assert done.stderr.decode().count("pip install simplejpeg") == 1
+
+
+def test_nothing_is_printed_beside_the_result(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "whole.jpg"
+    file.write_bytes(jpeg(scene(0), []))
+    read_image(file)
+    assert capfd.readouterr() == ("", "")

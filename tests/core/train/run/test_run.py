@@ -64,7 +64,7 @@ def test_a_folder_is_not_continued_with_other_settings(tmp_path: Path) -> None:
 
 
 def test_a_report_that_is_not_installed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("egm_core.train.run.util.find_spec", lambda name: None)
+    monkeypatch.setattr("egm_core.train.run.folder.util.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="pip install wandb"):
         open_run("sft", Stage(output=str(tmp_path), report_to=["wandb"]))
 

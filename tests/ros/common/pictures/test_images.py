@@ -369,7 +369,7 @@ def test_a_jpeg_with_a_hole_is_refused_but_where_only_shown() -> None:
     data = compressed(".jpg", cv2.resize(RGB, (640, 480)))
     middle = len(data) // 2
     message = SimpleNamespace(format="jpeg", data=data[:middle] + data[middle + 400 :])
-    with pytest.raises(ImageError, match=r"damaged: .*lost some of its middle: its coded data end before"):
+    with pytest.raises(ImageError, match=r"damaged: .*lost some of its middle: corrupt JPEG data"):
         images.decode(message)
     assert images.decode(message, quick=True).shape == (480, 640, 3)
 
