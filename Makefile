@@ -1,5 +1,5 @@
 # Every target sets up what it needs in .venv first; see tools/setup.sh for the variables it heeds.
-# docs/targets.md says what each needs, takes and last gave.
+# docs/develop/targets.md says what each needs, takes and last gave.
 RUN := tools/env.sh
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
@@ -38,9 +38,9 @@ lint: setup
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 
-# Writes the topic and parameter tables of the README from the code.
+# Writes the reference pages from the code, and builds docs/ into out/docs.
 docs: setup
-	@$(RUN) python -m egm_ros.tables --write README.md
+	@tools/docs.sh
 
 # Greedy tokens of vLLM against transformers', in an environment of their own.
 test-vllm: setup

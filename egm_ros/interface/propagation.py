@@ -1,4 +1,4 @@
-"""The parameters and topics of the propagation node: tables for the node, its tests and the README.
+"""The parameters and topics of the propagation node: tables for the node, its tests and the reference.
 
 Nothing here imports ROS.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The paper's Tables 9, 10 and 11 in small, and the ablations of the README, on a machine with one GPU: 1,000 scenes that no
+# The paper's Tables 9, 10 and 11 in small, and the ablations of docs/results/method.md, on a machine with one GPU: 1,000 scenes that no
 # model saw, which ask more than 2,000 questions of each task, and every ablation once for each seed.
 #
 #   tools/gpu/ablations.sh start|status|collect|stop [--dry-run]

@@ -198,8 +198,8 @@ def rl(config: RLConfig) -> Path:
     refuse_lost_reference(config)
     if config.rollout != "transformers" and util.find_spec("vllm") is None:
         raise ConfigurationError(
-            f"rollout is {config.rollout!r}, and vLLM is not installed; pip install vllm (training/README.md names the "
-            "version), or say rollout=transformers, which is slower",
+            f"rollout is {config.rollout!r}, and vLLM is not installed; pip install vllm (docs/guides/training.md "
+            "names the version), or say rollout=transformers, which is slower",
             "rollout",
         )
     if not config.data:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +26,8 @@ from egm_core.train.sft.config import SFTStageConfig
 from egm_core.train.sft.stage import sft, sft_arguments
 from egm_core.train.stages import STAGES
 
-TRAINING = Path(__file__).parents[3] / "training"
+ROOT = Path(__file__).parents[3]
+TRAINING = ROOT / "training"
 GPUS = 8
 
 # File: model, task, batch, accumulation. On 8 GPUs all make the paper's 128 samples a step.
@@ -240,10 +243,7 @@ def logged(folder: Path, key: str) -> list[float]:
     return values
 
 
-def test_the_readmes_conversion_makes_records(tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (TRAINING / "README.md").read_text(), re.DOTALL)
-    space: dict[str, Any] = {}
-    exec(code, space)
+def test_the_examples_conversion_makes_records(tmp_path: Path) -> None:
     outline = [-3.0, 10.0, 50.0, 20.0, 30.0, 70.0]
     regions = [{"segmentation": outline, "isStuff": 0}, {"segmentation": outline, "isStuff": 1}]
     content = {
@@ -251,15 +251,17 @@ def test_the_readmes_conversion_makes_records(tmp_path: Path) -> None:
         "annotations": [{"id": 1, "image_id": 7, "regions": regions}],
     }
     (tmp_path / "coco.json").write_text(json.dumps(content))
-    texts = {(1, 0): ("the dog behind the box", "It goes on below."), (1, 1): ("grass", "")}
-    write_samples(tmp_path / "s.jsonl", space["coco_amodal"](tmp_path / "coco.json", "pictures", texts))
+    texts = {"1 0": ("the dog behind the box", "It goes on below."), "1 1": ("grass", "")}
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    files = [str(tmp_path / name) for name in ("coco.json", "train2014", "texts.json", "s.jsonl")]
+    subprocess.run([sys.executable, ROOT / "examples" / "coco_amodal.py", *files], cwd=ROOT, check=True)
     (sample,) = read_samples(tmp_path / "s.jsonl")
     assert (sample.amodal_bbox, sample.sent) == ((0.0, 10.0, 50.0, 60.0), "the dog behind the box")
     assert sample.asks("amodal") and not sample.asks("visible")
 
 
-def test_the_readme_names_files_that_are_there() -> None:
-    text = (TRAINING / "README.md").read_text()
+def test_the_guide_names_files_that_are_there() -> None:
+    text = (ROOT / "docs" / "guides" / "training.md").read_text()
     named = set(re.findall(r"training/([\w/]+\.yaml)", text))
     assert named and not [name for name in named if not (TRAINING / name).is_file()]
     stages = set(re.findall(r"-m egm_core\.train (\w+)", text))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.ros
 DOMAIN = 10 + (os.getpid() + 35) % 80
 RATES = {"front": 30.0, "left": 10.0, "rear": 3.0}
 ANSWERS = 27
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "shell" / "propagate_front.sh"
 
 
 @pytest.fixture(scope="module")
@@ -148,24 +151,21 @@ def test_once_of_several_cameras_is_a_list(robots, engine):
 
 
 def test_the_followers_of_one_camera_are_remapped(robots, engine):
-    """As the README says: the propagation node of the camera `left`, with its refresh."""
-    remaps = {"image": "left/image", "grounding/visible": "grounding/left/visible",
-              "grounding/amodal": "grounding/left/amodal", "~/lost": "grounding/left/refresh", "__ns": "/left"}
-    absolute = {name: target if name == "__ns" else f"/{target}" for name, target in remaps.items()}
-    absolute["grounding/instruction_active"] = "/grounding/instruction_active"
-    words = [word for name, target in absolute.items() for word in ("-r", f"{name}:={target}")]
-    follower = Process([sys.executable, "-m", "egm_ros.propagation", "--ros-args", *words], DOMAIN)
-    left = robots["left"]
+    """As the guide says: the propagation node of the camera `front`, with its refresh."""
+    python, *words = shlex.split(EXAMPLE.read_text(), comments=True)
+    assert python == "python"
+    follower = Process([sys.executable, *words], DOMAIN)
+    front = robots["front"]
     now: list[Detection2DArray] = []
-    left.node.create_subscription(Detection2DArray, "/left/propagation/visible", now.append, 10)
+    front.node.create_subscription(Detection2DArray, "/front/propagation/visible", now.append, 10)
     try:
-        wait_for("the follower", lambda: left.images.get_subscription_count() == 2)
-        wait_for("its refresh", lambda: left.node.count_publishers("/grounding/left/refresh"))
+        wait_for("the follower", lambda: front.images.get_subscription_count() == 2)
+        wait_for("its refresh", lambda: front.node.count_publishers("/grounding/front/refresh"))
         with ExitStack() as stack:
-            stack.enter_context(left.stream(10.0, partial(textured_message, frame="left")))
-            left.instruct("the mug")
+            stack.enter_context(front.stream(10.0, partial(textured_message, frame="front")))
+            front.instruct("the mug")
             wait_for("carried boxes", lambda: [array for array in now if array.detections])
-        assert {array.header.frame_id for array in now} == {"left"}
+        assert {array.header.frame_id for array in now} == {"front"}
     finally:
         follower.stop()
     assert "Traceback" not in follower.output

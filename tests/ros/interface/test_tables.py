@@ -1,67 +1,84 @@
-"""The README's tables are what the code says; the parameter files name parameters that there are."""
+"""The reference pages are what the code says; the parameter files name parameters that there are."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
 import yaml
 
-from egm_ros import tables
-from egm_ros.interface import camera as camera_interface
-from egm_ros.interface import lifting as lifting_interface
-from egm_ros.interface import overlay as overlay_interface
-from egm_ros.interface import propagation as propagation_interface
-from egm_ros.interface import settings as parameters
+from egm_ros.interface.tables import TABLES
+from egm_ros.reference.__main__ import main, outdated, pages
+from egm_ros.reference.commands import sections
+from egm_ros.reference.markdown import table
+from egm_ros.reference.nodes import NODES
 
 ROOT = Path(__file__).resolve().parents[3]
-PARAMETERS = {
-    "grounding": parameters.GROUNDING,
-    "camera": camera_interface.CAMERA_PARAMETERS,
-    "overlay": overlay_interface.OVERLAY_PARAMETERS,
-    "propagation": propagation_interface.PROPAGATION_PARAMETERS,
-    "lifting": lifting_interface.LIFTING_PARAMETERS,
-}
+REFERENCE = ROOT / "docs" / "reference"
 
 
-def test_the_readme_is_current_and_has_every_table() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert tables.updated(text) == text, "run make docs"
-    assert all(f"<!-- table {name} -->" in text for name in tables.tables())
+def test_the_reference_is_current() -> None:
+    assert not outdated(REFERENCE), "run make docs"
 
 
-def test_a_table_is_replaced_between_its_markers(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("before\n<!-- table camera parameters -->\nsuperseded\n<!-- end camera parameters -->\nafter\n")
-    assert tables.main([str(page)]) == 1
-    assert tables.main(["--write", str(page)]) == 0
-    assert tables.main([str(page)]) == 0
-    text = page.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("-->\nafter\n")
-    assert "| `rate` | `0.0` | 0 to 240 Hz |  |" in text
-    assert "superseded" not in text
+def test_every_node_has_a_page_with_all_its_parameters() -> None:
+    assert {node.name for node in NODES} == set(TABLES)
+    for node in NODES:
+        text = (REFERENCE / f"{node.name}.md").read_text()
+        assert all(f"| `{spec.name}` |" in text for spec in TABLES[node.name])
+        assert all(f"`{topic.name}`" in text for topic in node.topics)
 
 
-@pytest.mark.parametrize("text", ["<!-- table nonsense --><!-- end nonsense -->", "<!-- table camera topics -->"])
-def test_a_marker_that_cannot_be_filled_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match=r"nonsense|camera topics"):
-        tables.updated(text)
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    assert all(f"reference/{name.removesuffix('.md')}\n" in index for name in pages())
 
 
-@pytest.mark.parametrize("node", PARAMETERS)
+def test_pages_are_written_and_an_old_one_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", str(tmp_path)]) == 1
+    assert main([str(tmp_path)]) == 0
+    assert main(["--check", str(tmp_path)]) == 0
+    page = tmp_path / "camera.md"
+    assert "| `rate` | `0.0` | 0 to 240 Hz |" in page.read_text()
+    page.write_text(page.read_text() + "by hand\n")
+    capsys.readouterr()
+    assert main(["--check", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "out of date, run make docs: camera.md\n"
+
+
+def test_cells_hold_bars_and_tags_and_empty_columns_go() -> None:
+    made = table(("A", "B", "C"), [("`a|b <x>`", "", "a <tag>")])
+    assert made.splitlines() == ["| A | C |", "| --- | --- |", "| `a\\|b <x>` | a &lt;tag> |"]
+    assert table(("A",), []) == ""
+
+
+def test_a_commands_page_has_subcommands_choices_and_defaults() -> None:
+    parser = argparse.ArgumentParser(prog="p", description="Does it.")
+    command = parser.add_subparsers().add_parser("go", help="goes there")
+    command.add_argument("place")
+    command.add_argument("--least", type=float, default=0.0, metavar="N", help="bound")
+    command.add_argument("--how", choices=("a", "b"), required=True, help="way")
+    first, second = sections(parser)
+    assert first == "## `p`\n\nDoes it.\n\n```\np go\n```"
+    assert second.startswith("### `p go`\n\nGoes there.\n\n```\np go [OPTION ...] place\n```")
+    assert "| `--least N` | `0.0` |  | Bound. |" in second
+    assert "| `--how` | required | a, b | Way. |" in second
+
+
+@pytest.mark.parametrize("node", TABLES)
 def test_parameter_files_hold_allowed_values(node: str) -> None:
     content = yaml.safe_load((ROOT / "config" / f"{node}.yaml").read_text())
     values = content[f"/**/{node}"]["ros__parameters"]
-    specs = {spec.name: spec for spec in PARAMETERS[node]}
+    specs = {spec.name: spec for spec in TABLES[node]}
     assert values
     for name, value in values.items():
         assert name in specs, f"{node} has no parameter {name}"
         assert not specs[name].problem(value)
 
 
-@pytest.mark.parametrize("node", PARAMETERS)
+@pytest.mark.parametrize("node", TABLES)
 def test_every_parameter_has_a_meaning_and_an_allowed_default(node: str) -> None:
-    for spec in PARAMETERS[node]:
+    for spec in TABLES[node]:
         assert spec.description.endswith("."), spec.name
         assert not spec.problem(spec.default), spec.name

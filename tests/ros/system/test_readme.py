@@ -1,9 +1,8 @@
-"""The README's example in 3D, typed as it stands there, finds what it asks for."""
+"""The guide's example in 3D, typed as it stands there, finds what it asks for."""
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 from contextlib import suppress
@@ -22,12 +21,11 @@ pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
 
 def test_the_example_in_3d_lifts_boxes(bench: Any) -> None:
-    section = (ROOT / "README.md").read_text().split("## In 3D", 1)[1]
-    lines = re.search(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    assert lines is not None and "egm_ros.lifting" in lines.group(1)
+    lines = (ROOT / "examples" / "shell" / "lift.sh").read_text()
+    assert "examples/shell/lift.sh" in (ROOT / "docs" / "guides" / "depth.md").read_text()
     boxes = bench.collect(Detection3DArray, "/lifting/visible")
     with open(bench.folder / "example.log", "wb") as log:
-        shell = subprocess.Popen(["bash", "-c", lines.group(1)], cwd=ROOT, stdout=log, stderr=log,
+        shell = subprocess.Popen(["bash", "-c", lines], cwd=ROOT, stdout=log, stderr=log,
                                  start_new_session=True)
     try:
         bench.until(lambda: sum(1 for message in boxes if message.detections) >= 3, 120)

@@ -17,7 +17,9 @@ import pytest
 from egm_ros.interface.tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[3]
-DOCUMENTS = ("README.md", "training/README.md", "egm_core/weights/egm_tiny/README.md", "CHANGELOG.md")
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+DOCUMENTS = ("README.md", "training/README.md", "egm_core/weights/egm_tiny/README.md", "CHANGELOG.md", *PAGES)
+SCRIPTS = tuple(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "examples" / "shell").glob("*.sh")))
 SOURCES = ("egm_core", "egm_ros", "launch", "examples", "tools")
 # Before := there is a remapping, a logger, or a placeholder.
 NOT_OURS = {"name", "egm", "__ns", "__node", "grounding", "image", "depth", "camera_info", "boxes"}
@@ -30,7 +32,7 @@ STANDARD = {"--ros-args", "--params-file", "--log-level", "--help", "--show-args
 
 def texts() -> Iterator[tuple[str, str]]:
     """Give every document, and every string of the sources, with where it stands."""
-    for name in DOCUMENTS:
+    for name in (*DOCUMENTS, *SCRIPTS):
         yield name, (ROOT / name).read_text()
     for path in (path for folder in SOURCES for path in sorted((ROOT / folder).rglob("*.py"))):
         inner: set[ast.AST] = set()
