@@ -38,6 +38,11 @@ STALE = ((235, 70, 60), AMODAL)
 SHOWN = (480, 360)
 # Of 224 pixels, what the smaller side of an object needs to be seen well.
 LEAST_SIDE = 36 / 224
+# Of an object's own pixels, what counts as hidden by half.
+HIDDEN = (0.1, 0.6)
+COLORS = 90
+# Pixels between an object and the image's edge, at least.
+MARGIN = 8
 
 
 @dataclass(frozen=True)
@@ -87,41 +92,52 @@ def picture(moment: Moment, instruction: str) -> NDArray[np.uint8]:
 
 
 def write(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> None:
-    """Write a GIF with one palette for all frames, so that unchanged pixels cost nothing."""
+    """Write a GIF with one palette for all frames, so that unchanged pixels cost nothing; boxes keep their colours."""
     sheet = Image.fromarray(np.vstack(pictures[:: max(1, len(pictures) // 8)]))
-    palette = sheet.quantize(96, method=Image.Quantize.MEDIANCUT)
+    colors = sheet.quantize(COLORS, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    own = [part for color in (STALE[0], NOW_VISIBLE, NOW_AMODAL) for part in color]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*colors[: 3 * COLORS], *own])
     frames = [Image.fromarray(image).quantize(palette=palette, dither=Image.Dither.NONE) for image in pictures]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=round(1000 / RATE), loop=0, optimize=False)
 
 
-def worth(scenes: Sequence[Scene], index: int, moments: Sequence[Moment]) -> tuple[float, str]:
-    """Rate a clip: how much better the propagated boxes are while the object is hidden by half or more."""
+def suits(scenes: Sequence[Scene], index: int) -> bool:
+    """Tell whether an object is large, within the image, seen well at first, and hidden by half for a while."""
     truth = [scene.objects[index] for scene in scenes]
-    first = truth[: round(RATE)]
-    side = min(min(t.amodal[2] - t.amodal[0], t.amodal[3] - t.amodal[1]) for t in first)
+    width, height = SIZE
+    sides = [min(t.amodal[2] - t.amodal[0], t.amodal[3] - t.amodal[1]) for t in truth]
+    inside = all(
+        min(t.amodal[0], t.amodal[1], width - t.amodal[2], height - t.amodal[3]) > MARGIN for t in truth
+    )
     shown = [t.visible_fraction for t in truth]
+    hidden = sum(HIDDEN[0] < share < HIDDEN[1] for share in shown)
+    return inside and min(sides) >= LEAST_SIDE * height and min(shown[: round(RATE)]) > 0.85 and hidden >= 4
+
+
+def worth(scenes: Sequence[Scene], index: int, moments: Sequence[Moment]) -> tuple[float, str]:
+    """Rate a clip: how much better the propagated boxes are than the stale ones, and how good they are at worst."""
+    truth = [scene.objects[index] for scene in scenes]
     pairs = [(m, t) for m, t in zip(moments, truth, strict=True) if m.stale and m.now and t.visible_fraction > 0]
-    if side < LEAST_SIDE * SIZE[1] or min(s for s in shown[: round(RATE)]) < 0.75 or len(pairs) < FRAMES // 2:
-        return 0.0, ""
-    hidden = [s for s in shown if s < 0.6]
+    if len(pairs) < FRAMES // 2:
+        return 0.0, "few boxes"
     stale = [iou(m.stale[0], t.visible) for m, t in pairs if m.stale]
     now = [iou(m.now[0], t.visible) for m, t in pairs if m.now]
-    whole = [iou(m.now[1], t.amodal) for m, t in pairs if m.now and m.now[1]]
-    means = f"stale {np.mean(stale):.2f}, now {np.mean(now):.2f}, amodal {np.mean(whole or [0]):.2f}"
-    told = f"hidden in {len(hidden)} frames: {means}"
-    good = len(hidden) >= 5 and float(np.mean(whole or [0])) > 0.7
-    return (float(np.mean(now) - np.mean(stale)) + float(np.min(now)) if good else 0.0), told
+    whole = [iou(m.now[1], t.amodal) for m, t in pairs if m.now and m.now[1]] or [0.0]
+    means = [float(np.mean(shares)) for shares in (stale, now, whole)]
+    told = "stale {:.2f}, now {:.2f}, amodal {:.2f}".format(*means) + f", at worst {min(whole):.2f}"
+    return means[1] - means[0] + means[1] + means[2] + min(whole), told
 
 
 def search(grounder: Grounder, first: int, count: int) -> None:
     """Print the clips that show most, the best first."""
     found = []
     generator = Generator(max_size=SIZE)
-    for world in WORLDS:
-        for seed in range(first, first + count):
+    for seed in range(first, first + count):
+        for world in WORLDS:
             scenes = list(generator.clip(seed, FRAMES, RATE, world=world, size=SIZE))
             for entry in instructions(scenes, 6):
-                if entry.target is None:
+                if entry.target is None or not suits(scenes, entry.target):
                     continue
                 moments = list(play(scenes, grounder, entry.text))
                 value, told = worth(scenes, entry.target, moments)

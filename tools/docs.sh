@@ -17,9 +17,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   printf 'docs: a new environment in .venv-docs; this takes half a minute\n' >&2
   rm -rf "$venv"
   "$root/.venv/bin/python" -m venv "$venv"
-  "$venv/bin/python" -m pip --disable-pip-version-check install --quiet -r "$requirements"
   site='import sysconfig; print(sysconfig.get_path("purelib"))'
   "$root/.venv/bin/python" -c "$site" >"$("$venv/bin/python" -c "$site")/checkout.pth"
+  # pip leaves alone what lies outside of this environment, and puts what differs in front of it.
+  "$venv/bin/python" -m pip --disable-pip-version-check install --quiet -r "$requirements"
   printf '%s' "$wanted" >"$stamp"
 fi
 
