@@ -27,4 +27,6 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = "egm_ros"
+html_static_path = ["static"]
+html_css_files = ["page.css"]
 html_show_sourcelink = False

@@ -28,7 +28,8 @@ class Node:
         return page(
             f"The {self.name} node",
             f"{self.summary}\n\n{start}",
-            section("Topics", topics(self.topics)),
+            section("Subscribes to", topics(self.topics, "in")),
+            section("Publishes", topics(self.topics, "out")),
             section("Services", services(self.services)),
             section("Parameters", f"{LIVE}\n\n{parameters(TABLES[self.name])}"),
             section("Keys of its status", keys(self.keys)),
@@ -57,19 +58,14 @@ NODES = (
 )
 
 
-def topics(entries: Iterable[Topic]) -> str:
-    """Make the table of topics."""
+def topics(entries: Iterable[Topic], direction: str) -> str:
+    """Make the table of the topics of one direction."""
     return table(
-        ("", "Topic", "Type", "Quality of service", "Meaning"),
+        ("Topic", "Type and quality of service", "Meaning"),
         (
-            (
-                "subscribes" if topic.direction == "in" else "publishes",
-                code(topic.name),
-                topic.type.replace("/msg/", "/"),
-                topic.quality,
-                topic.description,
-            )
+            (code(topic.name), f"{topic.type.replace('/msg/', '/')}; {topic.quality}", topic.description)
             for topic in entries
+            if topic.direction == direction
         ),
     )
 
