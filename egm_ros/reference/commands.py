@@ -6,27 +6,18 @@ import argparse
 from collections.abc import Iterator
 from importlib import import_module
 
+from egm_core.command.verbs import verbs
 from egm_ros.reference.markdown import code, page, section, table
 
-# Module: the function there that makes the parser.
-COMMANDS = {
-    "egm_core.ground": "_parser",
-    "egm_core.serve.__main__": "_parser",
-    "egm_core.scenes.__main__": "_parser",
-    "egm_core.evaluate.__main__": "_parser",
-    "egm_core.train.__main__": "_parser",
-    "egm_ros.demo.__main__": "_parser",
-    "egm_ros.demo.record": "_parser",
-}
 INTRODUCTION = (
-    "These commands run in the environment that `make setup` makes: write `tools/env.sh` before them, or "
-    "`source tools/env.sh` once. The nodes take ROS arguments instead: see the page of each node."
+    "`egm` is there after an installation. In a checkout write `tools/egm`. `python -m egm_core` works in both. The "
+    "nodes take ROS arguments instead: see the page of each node."
 )
 
 
 def commands() -> str:
     """Make the page of all commands."""
-    parsers = [getattr(import_module(module), name)() for module, name in COMMANDS.items()]
+    parsers = [import_module(verb.module).parser(f"egm {verb.name}") for verb in verbs().values()]
     return page("The command line", INTRODUCTION, *(part for parser in parsers for part in sections(parser)))
 
 
