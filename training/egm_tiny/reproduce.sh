@@ -19,8 +19,8 @@ cd "$WORK"
 
 python() { "$root/tools/env.sh" python "$@"; }
 
-# Scenes of a set: its own number, or a dozen of them.
-count() { echo "${small:+12}" | grep . || echo "$1"; }
+# Scenes of a set: its own number, or as few as describe a training set to the domain's measure (100 pictures a world).
+count() { echo "${small:+64}" | grep . || echo "$1"; }
 
 # What makes a training stage small: settings that replace the file's.
 few() {
