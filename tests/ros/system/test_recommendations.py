@@ -24,7 +24,9 @@ SOURCES = ("egm_core", "egm_ros", "launch", "examples", "tools")
 # Before := there is a remapping, a logger, or a placeholder.
 NOT_OURS = {"name", "egm", "__ns", "__node", "grounding", "image", "depth", "camera_info", "boxes"}
 # Commands of others, whose options are none of ours.
-FOREIGN = re.compile(r"\b(vllm|trtllm-serve|sudo|pip|git|hf|colcon|ros2 \w+|rviz2|bag|accelerate|make|ray|curl|ps|container)\b")
+FOREIGN = re.compile(
+    r"\b(vllm|trtllm-serve|sudo|pip|git|hf|colcon|ros2 \w+|rviz2|bag|accelerate|make|ray|curl|ps|container)\b"
+)
 GIVEN = re.compile(r"(?<![\w/~}])([a-z_]\w*):=(?!\s)")
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]+)")
 STANDARD = {"--ros-args", "--params-file", "--log-level", "--help", "--show-args", "--remap"}
