@@ -91,14 +91,14 @@ stages() {
   stage samples tuning_samples
   stage sft egm train sft --config training/egm_small/sft.yaml model="$WORK/pretrain/final" \
     data="[$WORK/samples/samples.jsonl]" output="$WORK/sft" "${sft[@]}"
-  stage mean_sft egm train.average --model "$WORK/sft/final" --other "$WORK/pretrain/final" --out "$WORK/mean_sft" --float32
+  stage mean_sft egm train.pretrain.average --model "$WORK/sft/final" --other "$WORK/pretrain/final" --out "$WORK/mean_sft" --float32
   stage rl_samples fresh_samples
   stage select egm train select --config training/egm_small/select.yaml learner="$WORK/mean_sft" \
     data="[$WORK/rl_samples/samples.jsonl]" output="$WORK/select" "${select[@]}"
   stage evaluate_sft evaluate "$WORK/mean_sft" sft
   stage rl egm train rl --config training/egm_small/rl.yaml model="$WORK/mean_sft" \
     data="[$WORK/select/samples.jsonl]" output="$WORK/rl" "${rl[@]}"
-  stage mean_rl egm train.average --model "$WORK/rl/final" --other "$WORK/mean_sft" --out "$WORK/mean_rl" --float32
+  stage mean_rl egm train.pretrain.average --model "$WORK/rl/final" --other "$WORK/mean_sft" --out "$WORK/mean_rl" --float32
   stage evaluate_rl evaluate "$WORK/mean_rl" rl
   stage evaluate_base evaluate "$WORK/pretrain/final" base
 }
@@ -111,7 +111,7 @@ bring() {
     [ "$name" = pretrain ] && [ -d "$WORK/pretrain/final" ] && from=$WORK/pretrain/final
     [ -d "$from" ] || continue
     rm -rf "$WORK/half"
-    egm train.average --model "$from" --out "$WORK/half" >/dev/null 2>"$WORK/half.log" || { tail -n 1 "$WORK/half.log"; continue; }
+    egm train.pretrain.average --model "$from" --out "$WORK/half" >/dev/null 2>"$WORK/half.log" || { tail -n 1 "$WORK/half.log"; continue; }
     tar -C "$WORK/half" -cf "$OUT/$name.tar" .
   done
   (cd "$WORK" && find . -name '*.json' -maxdepth 1 -o -name metrics.jsonl -o -name 'report.*' -o -name versions.json |
