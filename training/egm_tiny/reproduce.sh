@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes the embedded model from nothing, in the order of the paper: pretraining, fine-tuning, selection, RL.
 #
-#   training/egm_tiny/reproduce.sh              about seven hours on two cores; stop it and start it again as you like
-#   SMALL=1 training/egm_tiny/reproduce.sh      every step in small, in runs/small: minutes, and a model that knows nothing
+#   training/egm_tiny/reproduce.sh              five to six hours on two cores; stop it and start it again as you like
+#   SMALL=1 training/egm_tiny/reproduce.sh      every step in small, in runs/small: under an hour, and a model that knows nothing
 #   TABLES=1 training/egm_tiny/reproduce.sh     the RL of the tables of stages as well (mean_balanced)
 #   WORK=FOLDER                                 where runs/ is made; the checkout, unless told otherwise
 #
