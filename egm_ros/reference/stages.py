@@ -16,7 +16,7 @@ TITLES = {
     "pretrain": "Pretraining: settings",
     "sft": "Supervised fine-tuning: settings",
     "select": "Selection: settings",
-    "rl": "Reinforcement learning: settings",
+    "rl": "Reinforcement learning (GRPO): settings",
 }
 INTRODUCTION = """```
 python -m egm_core.train {stage} --config FILE [key=value ...]
