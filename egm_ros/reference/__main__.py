@@ -2,7 +2,8 @@
 
     python -m egm_ros.reference [--check] [docs/reference]
 
-With --check nothing is changed, and the exit status is 1 where a page is out of date. Nothing here needs ROS.
+With --check nothing is changed, and the exit status is 1 where a page is out of date. A ROS 2 is needed, or its
+wheels: two commands are there only with it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ import sys
 from pathlib import Path
 
 from egm_core.console import finish
-from egm_core.train.stages import STAGES
 from egm_ros.reference.commands import commands
 from egm_ros.reference.nodes import NODES
-from egm_ros.reference.stages import stage_page
+from egm_ros.reference.stages import TITLES, stage_page
 
 
 def pages() -> dict[str, str]:
     """Make every page, by its file's name."""
     made = {f"{node.name}.md": node.page() for node in NODES}
     made["commands.md"] = commands()
-    made |= {f"settings_{stage}.md": stage_page(stage) for stage in STAGES}
+    made |= {f"settings_{stage}.md": stage_page(stage) for stage in TITLES}
     return made
 
 

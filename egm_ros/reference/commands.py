@@ -1,4 +1,4 @@
-"""The reference page of the command line, made from the parsers of the commands."""
+"""The reference page of the command line, made from the parsers of the verbs of `egm`."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import argparse
 from collections.abc import Iterator
 from importlib import import_module
 
+from egm_core.arguments import Number
 from egm_core.command.verbs import verbs
 from egm_ros.reference.markdown import code, page, section, table
 
-INTRODUCTION = (
-    "`egm` is there after an installation. In a checkout write `tools/egm`. `python -m egm_core` works in both. The "
-    "nodes take ROS arguments instead: see the page of each node."
-)
+INTRODUCTION = """
+In a checkout, write `tools/egm` for `egm`. `python -m egm_core.ground` does the same as `egm ground --json`; `serve`,
+`scenes`, `train` and `evaluate` can be called that way, too. The verbs `demo` and `record` are there where ROS 2 is.
+`egm train STAGE --help` lists the settings of a stage, as the pages beside this one do. The nodes take ROS arguments:
+see the page of each node."""
 
 
 def commands() -> str:
-    """Make the page of all commands."""
+    """Make the page of all verbs."""
     parsers = [import_module(verb.module).parser(f"egm {verb.name}") for verb in verbs().values()]
-    return page("The command line", INTRODUCTION, *(part for parser in parsers for part in sections(parser)))
+    return page("The command line", INTRODUCTION.strip(), *(part for one in parsers for part in sections(one)))
 
 
 def sections(parser: argparse.ArgumentParser, level: int = 2) -> Iterator[str]:
     """Make the section of a command and those of its subcommands."""
-    words = [paragraph(parser.description), usage(parser), arguments(parser)]
+    words = [paragraph(parser.description), usage(parser), arguments(parser), example(parser)]
     yield section(code(parser.prog), "\n\n".join(filter(None, words)), level)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -45,36 +47,60 @@ def usage(parser: argparse.ArgumentParser) -> str:
     return f"```\n{' '.join(words)}\n```"
 
 
+def example(parser: argparse.ArgumentParser) -> str:
+    """Show the example that ends a command's help."""
+    lines = (parser.epilog or "").replace("%(prog)s", parser.prog).splitlines()
+    return f"Example:\n\n```\n{_plain(lines[1:])}\n```" if lines[:1] == ["example:"] else ""
+
+
 def paragraph(text: str | None) -> str:
-    """Give a description: lines that are indented are commands, and stay as they are."""
-    blocks = (text or "").strip().split("\n\n")
-    return "\n\n".join(f"```\n{_plain(block)}\n```" if block.startswith("    ") else block for block in blocks)
+    """Give a description: blocks whose lines are indented are lists or commands, and stay as they are."""
+    blocks = [block.splitlines() for block in (text or "").strip("\n").split("\n\n")]
+    return "\n\n".join(
+        f"```\n{_plain(lines)}\n```" if all(line.startswith("  ") for line in lines) else "\n".join(lines)
+        for lines in blocks
+        if lines
+    )
 
 
 def arguments(parser: argparse.ArgumentParser) -> str:
     """Make the table of a command's arguments and options."""
-    formatter = parser._get_formatter()
+    # The commands' own formatter adds ranges and defaults to the words, which have columns here.
+    formatter = argparse.HelpFormatter(parser.prog)
     rows = []
     for action in parser._actions:
         if isinstance(action, (argparse._HelpAction, argparse._SubParsersAction)):
             continue
-        value = "" if action.nargs == 0 else formatter._format_args(action, str(action.metavar or action.dest).upper())
-        choices = ", ".join(map(str, action.choices)) if action.choices else ""
         name = action.option_strings[-1] if action.option_strings else str(action.metavar or action.dest)
-        shown = f"{name} {value}".strip() if action.option_strings and not choices else name
-        nothing = any(action.default is none for none in (None, False, argparse.SUPPRESS))
-        default = "" if nothing else str(_words(action.default))
-        needed = "required" if action.required and action.option_strings else code(default)
-        rows.append((code(shown), needed, choices, _sentence(formatter._expand_help(action) if action.help else "")))
+        value = "" if action.nargs == 0 else formatter._format_args(action, str(action.metavar or action.dest).upper())
+        shown = f"{name} {value}".strip() if action.option_strings and not action.choices else name
+        rows.append(
+            (
+                code(shown),
+                "required" if action.required and action.option_strings else code(_default(action)),
+                _allowed(action),
+                _sentence(formatter._expand_help(action) if action.help else ""),
+            )
+        )
     return table(("Argument", "Default", "Allowed", "Meaning"), rows)
 
 
-def _words(default: object) -> object:
-    return " ".join(map(str, default)) if isinstance(default, (list, tuple)) else default
+def _default(action: argparse.Action) -> str:
+    default = action.default
+    if default is None or default is argparse.SUPPRESS or action.nargs == 0:
+        return ""
+    return " ".join(map(str, default)) if isinstance(default, (list, tuple)) else str(default)
 
 
-def _plain(block: str) -> str:
-    return "\n".join(line.removeprefix("    ") for line in block.splitlines())
+def _allowed(action: argparse.Action) -> str:
+    if action.choices:
+        return ", ".join(map(str, action.choices))
+    return action.type.words if isinstance(action.type, Number) else ""
+
+
+def _plain(lines: list[str]) -> str:
+    indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+    return "\n".join(line[indent:] for line in lines)
 
 
 def _sentence(text: str) -> str:

@@ -139,9 +139,9 @@ def test_once_of_several_cameras_is_a_list(robots, engine):
     front.enable(False)
     try:
         front.instruct("the mug")
-        for name, robot in robots.items():
-            robot.show(image_message(frame=name))
-        wait_for("all three images", lambda: front.ground_once()[0])
+        # An image that comes before the node's subscription is known is lost: best effort.
+        wait_for("all three images", lambda: [robot.show(image_message(frame=name)) for name, robot in robots.items()]
+                 and front.ground_once()[0])
         success, said = front.ground_once()
         assert success
         assert [(entry["camera"], entry["frame_id"], entry["outcome"]) for entry in said] == [
@@ -152,7 +152,7 @@ def test_once_of_several_cameras_is_a_list(robots, engine):
 
 def test_the_followers_of_one_camera_are_remapped(robots, engine):
     """As the guide says: the propagation node of the camera `front`, with its refresh."""
-    python, *words = shlex.split(EXAMPLE.read_text(), comments=True)
+    python, *words = shlex.split(EXAMPLE.read_text().replace("\\\n", " "), comments=True)
     assert python == "python"
     follower = Process([sys.executable, *words], DOMAIN)
     front = robots["front"]
