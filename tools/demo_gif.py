@@ -1,7 +1,7 @@
 """Draws docs/demo.gif: one object while another passes in front of it, with stale boxes and propagated ones.
 
     tools/env.sh python tools/demo_gif.py [--seed SEED --world WORLD --instruction TEXT]
-    tools/env.sh python tools/demo_gif.py --search 500005000 20
+    tools/env.sh python tools/demo_gif.py --search 500006000 20
 
 The answers are the embedded model's, each LATENCY old when it comes. `--search` looks through clips for a large object
 that is hidden by half in between, and prints how well the boxes do there, the best first.
@@ -30,7 +30,7 @@ from egm_core.scenes.files.clips import instructions
 from egm_core.scenes.truth import WORLDS, Scene, World
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "demo.gif"
-CHOSEN: tuple[World, int, str] = ("tabletop", 500_005_015, "the leftmost black ball")
+CHOSEN: tuple[World, int, str] = ("street", 500_006_008, "the black car")
 SIZE, RATE, FRAMES = (640, 480), 10.0, 50
 # Frames that an answer takes: 0.8 s.
 LATENCY = 8
