@@ -1,21 +1,22 @@
 """Grounds an instruction in one image file, with the embedded model in this process, without ROS.
 
-    python examples/ground_file.py photo.jpg "the red mug"
+    tools/env.sh python examples/ground_file.py photo.jpg "the red mug"
 """
 
 from __future__ import annotations
 
 import sys
-
-import cv2
+from pathlib import Path
 
 from egm_core.engines.local import TransformersEngine
 from egm_core.grounder import Grounder
 from egm_core.models.folder import load_info, resolve
+from egm_core.pictures.pixels import read_image
 
-file, instruction = sys.argv[1:]
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+image, instruction = read_image(Path(sys.argv[1])), sys.argv[2]
 folder = resolve("egm_tiny")
-image = cv2.cvtColor(cv2.imread(file), cv2.COLOR_BGR2RGB)
 with TransformersEngine(folder) as engine:
     engine.wait_ready()
     grounding = Grounder(engine, load_info(folder)).ground(image, instruction)

@@ -132,7 +132,10 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
             if not options.family:
                 check_served(options.engine_model or remote.health().model, info.family)
         else:
-            served = options.engine_model or remote.health().model
+            health = remote.health()
+            served = options.engine_model or health.model
+            if not served and not options.family and health.state != "ready":
+                raise EngineError("engine_unreachable", f"{health.detail}; name its model, too: --model or --family")
             if options.family:
                 check_told(served, options.family)
             info = ModelInfo(served or "remote", options.family or _family_of(served))

@@ -230,6 +230,9 @@ def _download(repository: str) -> Path:
         ) from error
 
 
+ONLINE = "downloads allowed (offline:=false for a node, --online for egm ground and serve)"
+
+
 def _missing(name: str, folder: Path, is_hub_name: bool) -> str:
     beside = folder.parent if folder.parent.is_dir() else Path()
     known = [EMBEDDED, *(str(folder.parent / f.name) for f in beside.iterdir() if (f / "config.json").is_file())]
@@ -238,10 +241,10 @@ def _missing(name: str, folder: Path, is_hub_name: bool) -> str:
     if not is_hub_name:
         return (
             f"no model {name!r}: there is no such folder{hint}. Name a model folder that is on this machine, "
-            f"{EMBEDDED!r}, or a hub name such as 'nvidia/EGM-8B' together with offline:=false"
+            f"{EMBEDDED!r}, or a hub name such as 'nvidia/EGM-8B' with {ONLINE}"
         )
     return (
-        f"no model {name!r} on this machine{hint}. Either allow the download with offline:=false, or bring it "
+        f"no model {name!r} on this machine{hint}. Either go on with {ONLINE}, or bring it "
         f"yourself: {_by_hand(name)}"
     )
 

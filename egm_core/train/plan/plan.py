@@ -83,6 +83,8 @@ def plan(config: Path, overrides: list[str]) -> str:
 
 
 def _stage(config: Path, overrides: list[str], machine: Machine) -> tuple[str, Any]:
+    if not config.is_file():
+        raise FileNotFoundError(f"{config} is not there; name the YAML file of a stage, such as those in training/")
     words = config.stem.split("_")
     named = [machine.stage] if machine.stage else [stage for stage in STAGES if stage in words]
     found: dict[str, Any] = {}
