@@ -11,9 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from egm_core.engines.devices import DEVICE, KINDS
-from egm_core.engines.http.address import checked
-
 
 class Help(argparse.RawDescriptionHelpFormatter):
     """Help that keeps the description's lines, and adds each option's range and default to its words."""
@@ -108,6 +105,7 @@ def number(low: float | None = None, high: float | None = None, above: float | N
 def address(text: str) -> str:
     """Take the URL of a server, http://host:port."""
     # Here, for `egm doctor` also runs where the libraries of engines are missing.
+    from egm_core.engines.http.address import checked
 
     try:
         checked(text)
@@ -118,6 +116,7 @@ def address(text: str) -> str:
 
 def device(text: str) -> str:
     """Take a torch device by its name; whether this machine has it, the engine says."""
+    from egm_core.engines.devices import DEVICE, KINDS
 
     if not DEVICE.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no device; {KINDS}")
