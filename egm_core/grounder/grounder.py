@@ -37,8 +37,6 @@ OutOfDomain = Literal["warn", "absent"]
 Curves = Mapping[Task, calibration.Curve]
 LONGEST = 4096
 OUT_OF_DOMAIN = "out_of_domain"
-# Threads are made as they are needed: two queries of each picture, and what an abort has not ended yet.
-THREADS = 160
 _T = TypeVar("_T")
 THOUGHT_ALL_THE_SAME = (
     "reasoning_not_forbidden: the model thought although reasoning is off, which costs its time; start the server"
@@ -65,7 +63,8 @@ class Grounder:
     sends the answer's grammar where it is sure to be obeyed, "regex" always, "off" never. Scores are calibrated where
     the model's folder has a calibration for its engine, which was measured with reasoning. `out_of_domain` says what
     becomes of an answer about words or a picture unlike those that the model was trained on, where its folder tells
-    them: "warn" keeps it, with a raw score, "absent" takes it back, with that reason. Usable from several threads.
+    them: "warn" keeps it, with a raw score, "absent" takes it back, with that reason. `at_once` pictures are asked
+    about at a time, and others wait; those whose abort an engine has not ended count. Usable from several threads.
     """
 
     def __init__(
@@ -82,6 +81,7 @@ class Grounder:
         constrain: Constrain = "auto",
         sampling: Sampling | None = None,
         out_of_domain: OutOfDomain = "warn",
+        at_once: int = 4,
     ) -> None:
         self._engines: dict[Task, Engine] = {"visible": engine, "amodal": amodal_engine or engine}
         self._infos: dict[Task, ModelInfo] = {"visible": info, "amodal": amodal_info or info}
@@ -98,7 +98,7 @@ class Grounder:
                 f"out_of_domain_unknown: {info.name} does not say what it was trained on, so no answer is taken back"
             )
             self._warnings = (*self._warnings, blind)
-        self._pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="grounder")
+        self._pool = ThreadPoolExecutor(max_workers=2 * at_once, thread_name_prefix="grounder")
 
     def _plan(self, tasks: tuple[Task, ...] | None, force: bool) -> tuple[tuple[Task, ...], tuple[str, ...]]:
         model = self._infos["amodal"]

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -26,6 +27,9 @@ from egm_ros.grounding.turns import Frame, Pace, Turns
 from egm_ros.interface.settings import Settings
 
 SHOTS_WAITING = 16
+# Pictures beside those of the stream: a one-shot query, one that is left to run, and one that is being aborted.
+SPARE = 3
+HELPERS = 2
 # Seconds after which an engine whose process has ended is known to be dead.
 DEATH_PATIENCE = 0.5
 
@@ -69,6 +73,7 @@ class Way:
         self._grounder: tuple[tuple[object, ...], Grounder] | None = None
         self._closing = False
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(HELPERS, "grounding-helper"))
         self._news = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="grounding-way", daemon=True)
         self._thread.start()
@@ -292,7 +297,7 @@ class Way:
         if len(present) < len(models):
             raise EngineError("engine_unreachable", "the engine went away")
         key = (*(id(engine) for engine, _ in present), settings.force_amodal, settings.max_pixels, settings.reasoning,
-               settings.out_of_domain)
+               settings.out_of_domain, settings.max_batch)
         if self._grounder is None or self._grounder[0] != key:
             (engine, info), *others = present
             amodal_engine, amodal_info = others[0] if others else (None, None)
@@ -305,6 +310,7 @@ class Way:
                 max_pixels=settings.max_pixels or None,
                 reasoning=settings.reasoning,
                 out_of_domain=cast("OutOfDomain", settings.out_of_domain),
+                at_once=settings.max_batch + SPARE,
             )
         return self._grounder[1]
 
