@@ -232,7 +232,8 @@ def test_the_set_up_finds_its_folder_through_a_link(checkout: Path, tmp_path: Pa
     run(sys.executable, "setup.py", "--quiet", "egg_info", cwd=tmp_path)
     assert (tmp_path / "egm_ros.egg-info" / "top_level.txt").read_text().split() == ["egm_core", "egm_ros"]
     programs = (tmp_path / "egm_ros.egg-info" / "entry_points.txt").read_text()
-    assert set(re.findall(r"^(\w+) = ", programs, re.MULTILINE)) == set(PROJECT["scripts"])
+    groups = [PROJECT["scripts"], *PROJECT["entry-points"].values()]
+    assert set(re.findall(r"^(\w+) = ", programs, re.MULTILINE)) == {name for group in groups for name in group}
 
 
 def test_what_is_pinned_is_within_what_pip_is_asked_for() -> None:
