@@ -179,7 +179,9 @@ class Grounder:
         sent = time.perf_counter()
         replies = await self._replies(requests, instruction, None if timeout is None else timeout - (sent - began))
         answered = time.perf_counter()
-        found = self._decide(replies, doubts, (image.shape[1], image.shape[0]), instruction)
+        # In a thread, for calibration reads the weights where it was not asked for them yet.
+        size = (image.shape[1], image.shape[0])
+        found = await self._in_thread(self._decide, replies, doubts, size, instruction)
         foreign = dict.fromkeys(doubt for told in doubts.values() for doubt in told)
         return replace(
             found,

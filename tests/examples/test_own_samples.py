@@ -79,7 +79,6 @@ def test_training_takes_them(table: Path, random_qwen: Path) -> None:
     said = run(
         "-m", "egm_core.train", "sft", "--config", "training/robot/sft.yaml", f"model={random_qwen}", "offline=true",
         f"data=[{folder}/out/samples.jsonl]", f"output={folder}/run", "max_steps=1", "batch=2", "accumulation=1",
-        "workers=0", "report_to=[]",
     )  # fmt: skip
     assert said.returncode == 0, said.stdout + said.stderr
     assert list((folder / "run" / "final").glob("*.safetensors"))
