@@ -56,6 +56,17 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Any]:
     engine.stop()
 
 
+@pytest.fixture(scope="module")
+def running_robot(request: pytest.FixtureRequest, node: Any) -> Iterator[Any]:
+    """A robot before the node of the test's module, once that is ready."""
+    from robot import Robot
+
+    robot = Robot(request.module.DOMAIN)
+    robot.ready()
+    yield robot
+    robot.close()
+
+
 class Bench:
     """An observer on the test's domain, and the processes under test."""
 

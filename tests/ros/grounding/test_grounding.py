@@ -52,14 +52,6 @@ def node(engine):
     yield from until_stopped(node)
 
 
-@pytest.fixture(scope="module")
-def running_robot(node):
-    robot = Robot(DOMAIN)
-    robot.ready()
-    yield robot
-    robot.close()
-
-
 @pytest.fixture
 def robot(running_robot, engine):
     engine.script(mode="found", delay=0.0, logprob=-0.1)

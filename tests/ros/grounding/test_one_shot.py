@@ -38,14 +38,6 @@ def node(engine):
     yield from until_stopped(node)
 
 
-@pytest.fixture(scope="module")
-def running_robot(node):
-    robot = Robot(DOMAIN)
-    robot.ready()
-    yield robot
-    robot.close()
-
-
 @pytest.fixture
 def robot(running_robot, engine):
     """A node that is disabled: what is asked is asked by the service."""

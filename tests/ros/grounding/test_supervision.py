@@ -58,14 +58,6 @@ def node(model):
     yield from until_stopped(node)
 
 
-@pytest.fixture(scope="module")
-def running_robot(node):
-    robot = Robot(DOMAIN)
-    robot.ready()
-    yield robot
-    robot.close()
-
-
 @pytest.fixture
 def robot(running_robot, node):
     """The robot before a node with a fresh engine, for one that was replaced before waits longer for the next."""
