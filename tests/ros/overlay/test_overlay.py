@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import cv2
@@ -273,11 +274,14 @@ def test_propagated_boxes_stand_beside_the_answer_s(bench: Any, capfd: pytest.Ca
     assert scene.headers == [header(1500)]
     scene.overlay._carried.patience = 0.1
     carried[0].publish(boxes(1600, moved[0]))
+    bench.until(lambda: 1600 * 10**6 in scene.overlay._carried._halves)
+    begun = time.monotonic()
+    bench.until(lambda: time.monotonic() > begun + 0.1)
+    carried[0].publish(boxes(1700, moved[0]))
     said = ""
 
     def told() -> bool:
         nonlocal said
-        carried[0].publish(boxes(1700, moved[0]))
         said += capfd.readouterr().err
         return "visible boxes for stamp 1.600 are dropped: of the two arrays" in said
 
