@@ -64,6 +64,7 @@ NUMBERS = {
 
 def refused(capsys: pytest.CaptureFixture[str], main: Callable[[list[str]], int], arguments: list[str]) -> str:
     """Run a command that must end with status 2, and give the one line that it says."""
+    capsys.readouterr()  # a model that was made for the test has said something, too
     try:
         status = main(arguments)
     except SystemExit as end:
