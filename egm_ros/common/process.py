@@ -12,9 +12,11 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from egm_ros.common.python_log import python_log
+from egm_ros.common.remaps import without_effect
 from egm_ros.common.stopping import StopRequest, busy
 from egm_ros.common.usage import answered
 from egm_ros.interface.parameter import ParameterSpec
+from egm_ros.interface.tables import NAMES
 
 
 def run(
@@ -36,16 +38,18 @@ def run(
     status = answered(sys.modules[make.__module__].__doc__ or "", parameters, arguments)
     if status is not None:
         return status
-    stop = StopRequest()
+    stop, kind = StopRequest(), make.__name__.removesuffix("Node").lower()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     with python_log() as log:
         try:
             node = make()
         except failures as error:
-            print(f"{make.__name__.removesuffix('Node').lower()}: {error}", file=sys.stderr)
+            print(f"{kind}: {error}", file=sys.stderr)
             rclpy.shutdown()
             return 2
         log.belong_to(node)
+        for said in without_effect(arguments, node.get_name(), node.get_namespace(), NAMES.get(kind, ())):
+            node.get_logger().warning(said)
         executor = SingleThreadedExecutor()
         try:
             if not begin(node):

@@ -1,13 +1,15 @@
-"""The parameter table of each node of this package, by the node's name; nothing here imports ROS."""
+"""The tables of each node of this package, by the node's name: parameters, topics, services. Nothing imports ROS."""
 
 from __future__ import annotations
 
-from egm_ros.interface.camera import CAMERA_PARAMETERS
-from egm_ros.interface.lifting import LIFTING_PARAMETERS
-from egm_ros.interface.overlay import OVERLAY_PARAMETERS
+from egm_ros.interface.camera import CAMERA_PARAMETERS, CAMERA_TOPICS
+from egm_ros.interface.grounding import SERVICES, TOPICS
+from egm_ros.interface.lifting import LIFTING_PARAMETERS, LIFTING_TOPICS
+from egm_ros.interface.overlay import OVERLAY_PARAMETERS, OVERLAY_TOPICS
 from egm_ros.interface.parameter import ParameterSpec
-from egm_ros.interface.propagation import PROPAGATION_PARAMETERS
+from egm_ros.interface.propagation import PROPAGATION_PARAMETERS, PROPAGATION_TOPICS
 from egm_ros.interface.settings import GROUNDING
+from egm_ros.interface.topic import Service, Topic
 
 TABLES: dict[str, tuple[ParameterSpec, ...]] = {
     "grounding": GROUNDING,
@@ -15,6 +17,13 @@ TABLES: dict[str, tuple[ParameterSpec, ...]] = {
     "propagation": PROPAGATION_PARAMETERS,
     "lifting": LIFTING_PARAMETERS,
     "camera": CAMERA_PARAMETERS,
+}
+NAMES: dict[str, tuple[Topic | Service, ...]] = {
+    "grounding": (*TOPICS, *SERVICES),
+    "overlay": OVERLAY_TOPICS,
+    "propagation": PROPAGATION_TOPICS,
+    "lifting": LIFTING_TOPICS,
+    "camera": CAMERA_TOPICS,
 }
 EVERY = tuple(spec for table in TABLES.values() for spec in table)
 

@@ -30,3 +30,10 @@ def test_a_signal_while_the_node_is_made_ends_it_too(bench: Any) -> None:
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0, bench.output()
     assert "Traceback" not in bench.output()
+
+
+def test_a_remapping_that_renames_nothing_is_said(bench: Any) -> None:
+    bench.start("egm_ros.propagation", "--ros-args", "-r", "imag:=/eye", "-r", "image:=/eye")
+    bench.until(lambda: "the remapping imag:=/eye renames nothing" in bench.output())
+    bench.until(lambda: "did you mean image?" in bench.output())
+    assert bench.output().count("renames nothing") == 1
