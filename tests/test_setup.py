@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,3 +72,16 @@ def test_no_egl_is_said_but_is_not_the_end(checkout: Path) -> None:
 def test_a_ros_that_is_sourced_but_does_not_work(checkout: Path) -> None:
     message = said(checkout, ROS_DISTRO="jazzy", PYTHONPATH="", PATH="/bin:/usr/bin")
     assert "no python3 imports its rclpy" in message
+
+
+def test_a_repaired_file_is_no_longer_the_one_that_uv_linked_from_its_cache(tmp_path: Path) -> None:
+    text = 'set(x "/opt/python/cp311-cp311/include/python3.11")\n'
+    cached = tmp_path / "cached.cmake"
+    cached.write_text(text)
+    linked = tmp_path / "share" / "some_msgs" / "cmake" / "export.cmake"
+    linked.parent.mkdir(parents=True)
+    linked.hardlink_to(cached)
+    tool = runpy.run_path(str(ROOT / "tools" / "vision_msgs.py"))
+    assert tool["repair_cmake_exports"](tmp_path / "share") == 1
+    assert "/opt/python" not in linked.read_text()
+    assert cached.read_text() == text

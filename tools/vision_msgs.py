@@ -33,7 +33,10 @@ def repair_cmake_exports(share: Path) -> int:
         repaired = _NUMPY_INCLUDE.sub(numpy.get_include(), text)
         repaired = _PYTHON_INCLUDE.sub(sysconfig.get_path("include"), repaired)
         if repaired != text:
-            path.write_text(repaired)
+            # uv links files from its cache, which other environments share: a new file leaves that one as it was.
+            new = path.with_suffix(".new")
+            new.write_text(repaired)
+            new.replace(path)
             changed += 1
     return changed
 
