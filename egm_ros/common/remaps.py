@@ -34,7 +34,8 @@ def without_effect(
 def _rules(arguments: Sequence[str], node: str) -> Iterator[tuple[str, str]]:
     """Give the rules that rename topics or services of this node, each with the name that it renames."""
     within = False
-    for flag, rule in zip(arguments, [*arguments[1:], ""], strict=True):
+    for number, flag in enumerate(arguments):
+        rule = arguments[number + 1] if number + 1 < len(arguments) else ""
         within = flag == "--ros-args" or (within and flag != "--")
         source, arrow, _ = rule.partition(":=")
         if not within or flag not in _FLAGS or not arrow:

@@ -63,6 +63,8 @@ def test_a_rule_that_renames_something_is_not(kind: str, rule: str, namespace: s
 
 
 def test_only_rules_among_ros_arguments_count() -> None:
+    assert said("camera") == []
+    assert said("camera", "--ros-args", "-r") == []
     assert said("camera", "-r", "imag:=/x") == []
     assert said("camera", "--ros-args", "-p", "imag:=3", "--", "-r", "imag:=/x") == []
     assert len(said("camera", "--ros-args", "-r", "imag:=/x", "-r", "image:=/y", "-r", "tiefe:=/z")) == 2

@@ -90,8 +90,9 @@ def test_a_stream_that_stops_is_told_and_boxes_that_do_not_come_are_not(
 def test_the_wrong_transport_is_named(bench: Any) -> None:
     camera = bench.node.create_publisher(CompressedImage, "image", qos_profile_sensor_data)
     bench.start("egm_ros.propagation")
+    # The graph may know of the camera only after a while: the cause is told as soon as it is known.
     bench.until(lambda: "nothing comes on /image since the start" in bench.output(), 30.0)
-    assert "set transport:=compressed" in bench.output()
+    bench.until(lambda: "set transport:=compressed" in bench.output(), 30.0)
     assert camera.topic_name == "/image"
 
 
@@ -112,8 +113,9 @@ def test_another_type_is_named_on_every_input(
     bench.add(kind)
     for publisher in publishers:
         words = f"nothing comes on {publisher.topic_name} since the start"
-        bench.until(lambda words=words: lines(capfd, heard, words))
-        assert "what is published there is std_msgs/msg/String, but this node takes" in lines(capfd, heard, words)[0]
+        why = "what is published there is std_msgs/msg/String, but this node takes"
+        # What is known of the graph at first may be less: the cause is told again as soon as it is another.
+        bench.until(lambda words=words, why=why: any(why in line for line in lines(capfd, heard, words)))
 
 
 @pytest.mark.parametrize(
@@ -130,8 +132,8 @@ def test_another_quality_is_named(bench: Any, capfd: pytest.CaptureFixture[str],
     publisher = bench.node.create_publisher(Detection2DArray, topic, poor)
     bench.collect(Image, "overlay/image")
     bench.add(kind)
-    bench.until(lambda: lines(capfd, heard, f"nothing comes on {topic} since the start"))
-    assert "quality of service does not fit" in lines(capfd, heard, f"nothing comes on {topic} ")[0]
+    words, why = f"nothing comes on {topic} since the start", "quality of service does not fit"
+    bench.until(lambda: any(why in line for line in lines(capfd, heard, words)))
     assert publisher.topic_name == topic
 
 
@@ -141,11 +143,12 @@ def test_a_camera_info_that_is_never_sent_is_missed_and_one_that_was_sent_once_i
     heard: list[str] = []
     publisher = bench.node.create_publisher(CameraInfo, "camera_info", 5)
     bench.add(LiftingNode)
-    bench.until(lambda: lines(capfd, heard, "nothing comes on /camera_info since the start"))
-    assert "there is a publisher, but it sends nothing" in lines(capfd, heard, "nothing comes on /camera_info ")[0]
+    words, why = "nothing comes on /camera_info since the start", "there is a publisher, but it sends nothing"
+    bench.until(lambda: any(why in line for line in lines(capfd, heard, words)))
+    told = len(lines(capfd, heard, "nothing comes on /camera_info "))
     publisher.publish(CameraInfo())
     bench.until(lambda: lines(capfd, heard, "messages come on /camera_info"))
-    bench.holds(lambda: len(lines(capfd, heard, "nothing comes on /camera_info ")) == 1, 1.5)
+    bench.holds(lambda: len(lines(capfd, heard, "nothing comes on /camera_info ")) == told, 1.5)
 
 
 def test_another_cause_is_told_at_once_and_the_end_of_a_silence_too(
