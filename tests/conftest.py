@@ -151,3 +151,12 @@ def photographs() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real photographs: set EGM_REAL_DATA ({folder} is not there)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def formats() -> Path:
+    """Give the folder of excerpts of the field's files, from EGM_FORMATS or beside the checkout; skip without one."""
+    folder = Path(os.environ.get("EGM_FORMATS", HERE.parents[1] / "shared" / "data" / "formats"))
+    if not folder.is_dir():
+        pytest.skip(f"no excerpts of the field's files: set EGM_FORMATS ({folder} is not there)")
+    return folder

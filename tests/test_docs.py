@@ -39,7 +39,7 @@ def test_files_that_are_named_are_there(page: Path):
 
 
 def test_every_page_is_in_the_index():
-    listed = set(re.findall(r"^([a-z_]+(?:/[a-z_]+)?)$", (DOCS / "index.md").read_text(), re.M))
+    listed = set(re.findall(r"^([a-z_-]+(?:/[a-z_-]+)?)$", (DOCS / "index.md").read_text(), re.M))
     pages = {page.relative_to(DOCS).with_suffix("").as_posix() for page in DOCS.rglob("*.md")} - {"index"}
     assert pages == listed
 

@@ -31,10 +31,10 @@ def main() -> None:
     absent: list[Sample] = []
     plain: list[Sample] = []
     for sample in read_samples(options.samples):
-        if sample.bbox is None or sample.amodal_bbox is None:
+        if sample.bbox is None or (whole := sample.truth("amodal")) is None:
             absent.append(sample)
         else:
-            (hidden if iou(sample.bbox, sample.amodal_bbox) < options.overlap else plain).append(sample)
+            (hidden if iou(sample.bbox, whole) < options.overlap else plain).append(sample)
     rng = np.random.default_rng(0)
     chosen = [replace(sample, task="amodal") for sample in hidden]
     chosen += [absent[i] for i in rng.permutation(len(absent))[: len(hidden) // 5]]

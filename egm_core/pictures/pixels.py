@@ -26,33 +26,38 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     The EXIF mark turns it, grey becomes three channels, and of 16 bits a channel the upper 8 are kept. A JPEG is
     decoded twice, to find damage in its middle.
     """
-    image, data = _read(path)
-    harm = damage(data.tobytes())
-    if harm:
-        raise ValueError(f"{path} is damaged: {harm}; copy it anew")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return decode(_bytes(path), str(path))
 
 
 def read_checked(path: Path) -> NDArray[np.uint8]:
     """Read a picture file that a data check has found whole, as `read_image` does and in half of its time."""
-    return np.asarray(cv2.cvtColor(_read(path)[0], cv2.COLOR_BGR2RGB), np.uint8)
+    return decode(_bytes(path), str(path), trusted=True)
 
 
-def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Give a file's picture in OpenCV's order of channels, and its bytes."""
+def decode(data: bytes, name: str, trusted: bool = False) -> NDArray[np.uint8]:
+    """Decode a picture file's bytes as `read_image` does; `trusted` leaves out the search for damage.
+
+    ValueError says what is wrong with the picture of that name.
+    """
+    if cut_short(data):
+        raise ValueError(f"{name} is cut short: its bytes end before its picture does; copy it anew")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise ValueError(f"{name} cannot be decoded ({error.err}); give a smaller PNG or JPEG") from error
+    if image is None:
+        raise ValueError(f"{name} is not a picture that OpenCV can read, or is cut short; give a whole PNG or JPEG")
+    harm = "" if trusted else damage(data)
+    if harm:
+        raise ValueError(f"{name} is damaged: {harm}; copy it anew")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _bytes(path: Path) -> bytes:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "is not there"
         raise FileNotFoundError(f"{path} {what}; name a picture file")
-    data = np.fromfile(path, np.uint8)
-    if cut_short(data.data):
-        raise ValueError(f"{path} is cut short: its bytes end before its picture does; copy it anew")
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error as error:
-        raise ValueError(f"{path} cannot be decoded ({error.err}); give a smaller PNG or JPEG") from error
-    if image is None:
-        raise ValueError(f"{path} is not a picture that OpenCV can read, or is cut short; give a whole PNG or JPEG")
-    return np.asarray(image, np.uint8), data
+    return path.read_bytes()
 
 
 def smart_size(width: int, height: int, max_pixels: int, factor: int = FACTOR) -> tuple[int, int]:

@@ -59,11 +59,12 @@ LAYERS = {
     "tiny": 6,
     "reward": 6,
     "train": 7,
-    "evaluate": 7,
-    "command": 8,
+    "data": 7,
+    "evaluate": 8,
+    "command": 9,
     # What `python -m` starts, and nobody imports.
-    "ground": 9,
-    "__main__": 9,
+    "ground": 10,
+    "__main__": 10,
 }
 
 IMPORT_ALL = """

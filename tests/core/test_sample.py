@@ -27,6 +27,15 @@ FULL = Sample(
     split="train",
     amodal_reasoning="The box hides its lower half.",
     task="amodal",
+    image_id="581857",
+    annotation_id="1719310",
+    ref_id="0",
+    sentence_id="2",
+    licence="CC BY 4.0",
+    occluders=("box", "hand"),
+    depth_order=3,
+    mirrored=True,
+    category="cup",
 )
 ABSENT = Sample("/elsewhere/b.png", "the dragon", None, None, None, 100, 200)
 
@@ -40,7 +49,8 @@ def lines(folder: Path, *records: object) -> Path:
 
 def test_the_fields_are_the_ones_agreed_on():
     agreed = "image sent bbox amodal_bbox visible_fraction height width reasoning source split"
-    assert " ".join(FIELDS) == f"{agreed} amodal_reasoning task"
+    origin = "image_id annotation_id ref_id sentence_id licence occluders depth_order mirrored category"
+    assert " ".join(FIELDS) == f"{agreed} amodal_reasoning task {origin}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,8 +132,14 @@ def without(*names: str) -> dict[str, object]:
         ({**RECORD, "bbox": [1, 2, 3, 10**400]}, "bbox is"),
         ({**RECORD, "bbox": [30, 20, 10, 40]}, "has no area; boxes are"),
         ({**RECORD, "bbox": [10, 20, 30, 140]}, "leaves the image of 200 x 100; clip it"),
-        ({**RECORD, "amodal_bbox": [-9, 20, 30, 40]}, "amodal_bbox is .* leaves the image"),
-        ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "give both boxes or none"),
+        ({**RECORD, "amodal_bbox": [-9000, 20, 30, 40]}, "amodal_bbox is .* far out of the image"),
+        ({**RECORD, "amodal_bbox": [30, 20, 10, 40]}, "amodal_bbox is .* has no area"),
+        ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "for a wholly hidden one visible_fraction 0"),
+        ({**RECORD, "occluders": "box"}, "occluders is 'box'; give a list of texts"),
+        ({**RECORD, "depth_order": 0}, "depth_order is 0; give a whole number, 1 for the object in front"),
+        ({**RECORD, "mirrored": 1}, "mirrored is 1; give true or false"),
+        ({**RECORD, "mirorred": True}, "unknown field 'mirorred'; did you mean 'mirrored'"),
+        ({**RECORD, "image_id": [1]}, r"image_id is \[1\]; give a text"),
         ({**RECORD, "visible_fraction": 1.5}, "visible_fraction is 1.5"),
         ({**RECORD, "task": "modal"}, "task is 'modal'; give visible or amodal"),
         ([1, 2], "a record must be an object"),
@@ -205,3 +221,51 @@ def test_missing_images_are_listed_once(tmp_path):
     here, gone = str(tmp_path / "a.png"), str(tmp_path / "gone.png")
     samples = [dataclasses.replace(ABSENT, image=image) for image in (gone, here, gone)]
     assert missing_images(samples) == [gone]
+
+
+def test_amodal_boxes_are_kept_whole_and_asked_for_within_the_image(tmp_path):
+    leaves = dataclasses.replace(FULL, amodal_bbox=(-14.5, 20.0, 30.0, 107.8), task="")
+    beyond = dataclasses.replace(leaves, amodal_bbox=(-40.0, 20.0, -1.0, 90.0), bbox=None, visible_fraction=0.0)
+    write_samples(tmp_path / "x.jsonl", [leaves, beyond])
+    first, second = read_samples(tmp_path / "x.jsonl")
+    assert (first.amodal_bbox, first.truth("amodal")) == ((-14.5, 20.0, 30.0, 107.8), (0, 20, 30, 100))
+    assert (second.amodal_bbox, second.truth("amodal"), second.asks("amodal")) == (beyond.amodal_bbox, None, False)
+
+
+def test_a_hidden_object_is_asked_for_by_its_amodal_box_alone(tmp_path):
+    path = lines(tmp_path, {**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4], "visible_fraction": 0})
+    (hidden,) = read_samples(path)
+    assert not hidden.absent and ABSENT.absent
+    assert [task for task in ("visible", "amodal") if hidden.asks(task)] == ["amodal"]
+
+
+def test_what_says_nothing_is_not_written_and_ids_may_be_numbers(tmp_path):
+    write_samples(tmp_path / "x.jsonl", [ABSENT])
+    assert list(json.loads((tmp_path / "x.jsonl").read_text())) == list(FIELDS[: FIELDS.index("task") + 1])
+    (sample,) = read_samples(lines(tmp_path, {**RECORD, "image_id": 581857, "ref_id": 3.0, "license": 4, "ids": []}))
+    assert (sample.image_id, sample.ref_id, sample.licence) == ("581857", "3", "")
+
+
+@pytest.mark.parametrize(
+    ("image", "resolved"),
+    [
+        ("coco.zip::train2014/a.jpg", "{}/coco.zip::train2014/a.jpg"),
+        ("/x/RefCOCO.tsv::image::12", "/x/RefCOCO.tsv::image::12"),
+        ("val.parquet::image::3", "{}/val.parquet::image::3"),
+        ("https://host//a.jpg", "https://host//a.jpg"),
+        ("odd::name.jpg", "{}/odd::name.jpg"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_references_to_pictures_are_resolved_by_their_container(tmp_path, kind, image, resolved):
+    path = tmp_path / f"data{kind}"
+    write_samples(path, [dataclasses.replace(ABSENT, image=resolved.format(tmp_path))])
+    assert [s.image for s in read_samples(path)] == [resolved.format(tmp_path)]
+    if kind == ".jsonl":
+        assert json.loads(path.read_text())["image"] == image
+
+
+def test_a_file_that_fails_leaves_nothing_behind(tmp_path):
+    with pytest.raises(SampleError):
+        write_samples(tmp_path / "x.jsonl", [dataclasses.replace(FULL, sent="")])
+    assert not list(tmp_path.iterdir())

@@ -235,7 +235,7 @@ class _Tally:
     def _of_others(self, sample: Sample, asked: Sequence[Task]) -> Iterator[tuple[str, str]]:
         again = []
         for task in asked:
-            key, box = (sample.image, " ".join(sample.sent.split()), task), sample.truth(task)
+            key, box = (sample.picture, " ".join(sample.sent.split()), task), sample.truth(task)
             if key not in self._answers:
                 self._answers[key] = box
                 continue

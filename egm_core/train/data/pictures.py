@@ -6,6 +6,7 @@ A picture's size is the size as it is shown: a phone's EXIF mark turns it, here 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,9 @@ from typing import TypeAlias
 import cv2
 from tqdm import tqdm
 
-from egm_core.pictures.pixels import read_image
+from egm_core.pictures.pixels import decode
+from egm_core.pictures.reference import split
+from egm_core.pictures.source import encoded, read
 from egm_core.train.configuration import ConfigurationError
 
 BAD = "bad_images.jsonl"
@@ -50,17 +53,19 @@ class Picture:
 
 
 def look_at(path: str) -> Picture:
-    """Read a picture file to know what it is, and whether all of it is there."""
+    """Read a picture to know what it is, and whether all of it is there."""
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
-            turned = int(picture.getexif().get(EXIF_ORIENTATION, UPRIGHT))
-            deep = picture.mode in SIXTEEN_BIT
-        if not cv2.haveImageReader(path):
+        data, turned, deep = encoded(path), UPRIGHT, False
+        if data is not None:
+            with Image.open(io.BytesIO(data)) as picture:
+                turned = int(picture.getexif().get(EXIF_ORIENTATION, UPRIGHT))
+                deep = picture.mode in SIXTEEN_BIT
+        if not split(path)[1] and not cv2.haveImageReader(path):
             return Picture("of a kind that OpenCV does not read; give PNG or JPEG")
         # By the reader of training and scoring, for readers differ in what they let pass.
-        shown = read_image(Path(path))
+        shown = read(path) if data is None else decode(data, path)
         height, width, blank = *shown.shape[:2], bool((shown == shown[0, 0]).all())
     except FileNotFoundError:
         return Picture("missing")
@@ -136,7 +141,7 @@ def _stamp(paths: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         try:
-            status = os.stat(path)
+            status = os.stat(split(path)[0])
             digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         except (OSError, ValueError):  # not there, or a name that no file can have
             digest.update(f"{path!r}\0missing\n".encode("utf-8", "replace"))

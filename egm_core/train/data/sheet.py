@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from egm_core.boxes import Box
 from egm_core.pictures.draw import draw, mounted
-from egm_core.pictures.pixels import read_checked
+from egm_core.pictures.source import read
 from egm_core.sample import Sample
 
 SHEET = "data_sheet.png"
@@ -30,7 +30,7 @@ def write_sheet(file: Path, samples: Sequence[tuple[str, Sample]]) -> bool:
 
 
 def _tile(place: str, sample: Sample) -> NDArray[np.uint8]:
-    image = read_checked(Path(sample.image))
+    image = read(sample.picture, trusted=True)
     scale = TILE / max(image.shape[:2])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -42,5 +42,5 @@ def _tile(place: str, sample: Sample) -> NDArray[np.uint8]:
         return box and (box[0] * shares[0], box[1] * shares[1], box[2] * shares[0], box[3] * shares[1])
 
     line = Path(place).name
-    absent = ": absent" if sample.bbox is None and sample.amodal_bbox is None else ""
+    absent = ": absent" if sample.absent else ": hidden" if sample.bbox is None else ""
     return draw(small, scaled(sample.bbox), scaled(sample.amodal_bbox), f"{line} {sample.sent}{absent}", scale=0.8)

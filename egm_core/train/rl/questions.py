@@ -39,8 +39,8 @@ def questions(
                     box = (float(x0), float(y0), float(x1), float(y1))
             yield {
                 "prompt": [{"role": "user", "content": (ask or speaker.prompt)(sample.sent, task)}],
-                "image": sample.image,
-                "file": sample.image,
+                "image": sample.picture,
+                "file": sample.picture,
                 "truth": None if box is None else list(box),
                 "width": sample.width,
                 "height": sample.height,

@@ -11,14 +11,13 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from egm_core.pictures.pixels import read_checked as read_image
+from egm_core.pictures.source import read
 from egm_core.torchvision_shim import install_schemas
 
 install_schemas()
@@ -58,7 +57,7 @@ def read_pictures(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _read(file: str) -> Any:
-    return Image.fromarray(read_image(Path(file)))
+    return Image.fromarray(read(file, trusted=True))
 
 
 def image_tokens(model_config: Any) -> tuple[int, ...]:

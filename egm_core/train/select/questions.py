@@ -21,7 +21,8 @@ from egm_core.boxes import Box, to_relative
 from egm_core.engines.base import Sampling
 from egm_core.families import TASKS, Task
 from egm_core.models.folder import ModelInfo
-from egm_core.pictures.pixels import read_checked
+from egm_core.pictures.reference import moved
+from egm_core.pictures.source import read
 from egm_core.reward import score as reward_of
 from egm_core.sample import Sample
 from egm_core.train.data.check import kept
@@ -75,7 +76,7 @@ class Manner:
 
     def picture(self, file: str) -> NDArray[np.uint8]:
         """Read a picture (H, W, 3) within the model's budget; FileNotFoundError or ValueError says what is wrong."""
-        return self.info.fit(read_checked(Path(file)))
+        return self.info.fit(read(file, trusted=True))
 
     def png(self, file: str) -> bytes:
         """Read a picture within the model's budget as the bytes of a PNG file."""
@@ -102,7 +103,7 @@ def common_folder(files: Iterable[Path]) -> Path:
 
 def key_of(sample: Sample, task: Task, root: Path) -> str:
     """Give the key of a sample's question, 24 hexadecimal digits; `root` is the folder of `common_folder`."""
-    image = os.path.relpath(sample.image, root)
+    image = moved(sample.picture, lambda path: os.path.relpath(path, root))
     box = sample.truth(task)
     parts = [image, sample.sent, task, None if box is None else [round(v, DIGITS) for v in box]]
     return blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
@@ -112,7 +113,7 @@ def questions_of(sample: Sample, tasks: Iterable[Task], root: Path) -> Iterator[
     """Give the questions that a sample has, among some tasks."""
     for task in TASKS:
         if task in tasks and sample.asks(task):
-            key, image = key_of(sample, task, root), os.path.abspath(sample.image)
+            key, image = key_of(sample, task, root), moved(sample.picture, os.path.abspath)
             yield Question(key, image, sample.sent, task, sample.truth(task), sample.width, sample.height)
 
 

@@ -70,7 +70,7 @@ def rows(
             yield {
                 "prompt": start.replace("{prompt}", (ask or speaker.prompt)(sample.sent, task)),
                 "completion": speaker.target(sample.sent, scaled, trace if reasoning else "", task) + end,
-                "image": sample.image,
+                "image": sample.picture,
             }
 
 

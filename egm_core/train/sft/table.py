@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from egm_core.pictures.pixels import read_checked as read_image
+from egm_core.pictures.source import read
 
 FILE = "rows.arrow"
 TEXTS = ("prompt", "completion", "image")
@@ -52,4 +52,4 @@ def _read_pictures(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
     if "image" not in rows:
         return rows
-    return {**rows, "image": [Image.fromarray(read_image(Path(file))) for file in rows["image"]]}
+    return {**rows, "image": [Image.fromarray(read(file, trusted=True)) for file in rows["image"]]}

@@ -17,7 +17,8 @@ def listed(overview: str) -> list[str]:
 
 
 def test_the_core_has_a_file_for_each_verb() -> None:
-    files = {file.stem for file in (ROOT / "egm_core/command").glob("*.py")}
+    folder = ROOT / "egm_core/command"
+    files = {file.stem for file in folder.glob("*.py")} | {file.parent.name for file in folder.glob("*/__init__.py")}
     assert set(CORE) <= files
     assert [verb.module for verb in VERBS] == [f"egm_core.command.{name}" for name in CORE]
 

@@ -9,6 +9,7 @@ verl 0.9.1, utils/dataset/rl_dataset.py.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from tqdm import tqdm
 
 from egm_core.families import Task
 from egm_core.models.folder import ModelInfo
+from egm_core.pictures.reference import split
+from egm_core.pictures.source import as_file
 from egm_core.sample import Sample
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.rl.config import PLACEHOLDERS
@@ -111,8 +114,7 @@ def _row(sample: Sample, question: dict[str, Any], index: int, asking: Asking) -
             f"{prompt!r} (of {sample.image}) holds one of {', '.join(PLACEHOLDERS)}, where verl would put a picture; "
             "take it out of the expression"
         )
-    file = Path(sample.image)
-    picture: dict[str, Any] = {"bytes": file.read_bytes()} if asking.embed else {"image": str(file.absolute())}
+    picture: dict[str, Any] = _embedded(sample) if asking.embed else {"image": _path(sample)}
     budget = _max_pixels(asking.info)
     return {
         "data_source": DATA_SOURCE,
@@ -136,6 +138,19 @@ def _row(sample: Sample, question: dict[str, Any], index: int, asking: Asking) -
             "official_pixels": asking.official_pixels,
         },
     }
+
+
+def _embedded(sample: Sample) -> dict[str, bytes]:
+    return {"bytes": as_file(sample.picture)}
+
+
+def _path(sample: Sample) -> str:
+    """Give a picture's path; ConfigurationError where it is no file of its own, which verl could not read."""
+    if split(sample.picture)[1] or sample.mirrored:
+        raise ConfigurationError(
+            f"{sample.picture} is no picture file, and verl reads nothing else; set verl.pictures=embed"
+        )
+    return os.path.abspath(sample.image)
 
 
 def _max_pixels(info: ModelInfo) -> int | None:

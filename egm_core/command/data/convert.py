@@ -1,0 +1,47 @@
+"""`egm data convert KIND`: a data set's files as a sample file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from egm_core import notes
+from egm_core.arguments import Parser, number
+from egm_core.data.convert import MISSING_SHARE, convert
+from egm_core.data.kinds import kinds
+
+
+def add(commands: Any) -> None:
+    """Add the command and its kinds."""
+    known = kinds()
+    first = next(iter(known.values()))
+    own = commands.add_parser(
+        "convert",
+        help="write a data set's files as samples",
+        description="Write a data set's files as samples. KIND --help lists what a kind takes.",
+        example=f"{first.name} {first.example} --out samples.jsonl",
+    )
+    choices = own.add_subparsers(dest="kind", required=True, metavar="KIND")
+    for kind in known.values():
+        one: Parser = choices.add_parser(
+            kind.name,
+            help=kind.summary,
+            description=f"{kind.summary[0].upper()}{kind.summary[1:]}.\nLicence of the data: {kind.licence}.",
+            example=f"{kind.example} --out samples.jsonl",
+        )
+        kind.arguments(one)
+        one.add_argument("--out", type=Path, required=True, help="sample file to write, .jsonl or .parquet")
+        one.add_argument(
+            "--missing-share",
+            type=number(0, 1),
+            default=MISSING_SHARE,
+            help="share of the pictures that may be missing; their samples are kept",
+        )
+        notes.add_options(one)
+        one.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    for line in convert(kinds()[options.kind], options, options.out, options.missing_share):
+        print(line)

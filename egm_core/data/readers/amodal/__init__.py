@@ -1,0 +1,1 @@
+"""Readers of amodal annotations: whole objects, and what of them is seen."""

@@ -1,0 +1,1 @@
+"""Readers of driving data: cars' cameras, boxes, and commands."""

@@ -1,0 +1,1 @@
+"""Readers of referring expressions: RefCOCO and its kin in their several forms."""

@@ -1,0 +1,1 @@
+"""What several readers need: fields, COCO's layout, masks, and pickles."""

@@ -1,0 +1,143 @@
+"""Takes fields out of decoded records; what is not as it must be is refused by file, record and field."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from egm_core.boxes import Box
+from egm_core.data.readers.kind import Place
+from egm_core.sample import LARGEST, OVERHANG
+
+_GONE = object()
+
+
+def mapping(record: Any, place: Place) -> dict[str, Any]:
+    """Take a record that is an object."""
+    if not isinstance(record, dict):
+        raise place.wrong("the record", record, "an object with named fields must stand here")
+    return record
+
+
+def value(record: dict[str, Any], name: str, place: Place) -> Any:
+    """Take a field that must be there."""
+    found = record.get(name, _GONE)
+    if found is _GONE:
+        raise place.error(f"the field {name!r} is missing; the record has {', '.join(map(str, record)) or 'none'}")
+    return found
+
+
+def text(record: dict[str, Any], name: str, place: Place) -> str:
+    """Take a text that is not empty."""
+    found = value(record, name, place)
+    if not isinstance(found, str) or not found.strip():
+        raise place.wrong(name, found, "a text that is not empty must stand here")
+    return found
+
+
+def whole(record: dict[str, Any], name: str, place: Place, low: int | None = None) -> int:
+    """Take a whole number, of at least `low`; 3.0 will do."""
+    found = value(record, name, place)
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
+    if isinstance(found, bool) or not isinstance(found, int) or (low is not None and found < low):
+        least = "" if low is None else f" of at least {low}"
+        raise place.wrong(name, found, f"a whole number{least} must stand here")
+    return found
+
+
+def size(record: dict[str, Any], place: Place) -> tuple[int, int]:
+    """Take the picture's (width, height) in pixels."""
+    return whole(record, "width", place, 1), whole(record, "height", place, 1)
+
+
+def listed(record: dict[str, Any], name: str, place: Place) -> list[Any]:
+    """Take a list."""
+    found = value(record, name, place)
+    if not isinstance(found, list):
+        raise place.wrong(name, found, "a list must stand here")
+    return found
+
+
+def numbers(found: Any, name: str, place: Place, count: int | None = None) -> tuple[float, ...]:
+    """Take the value of a field as finite numbers, as many as `count`."""
+    right = isinstance(found, (list, tuple)) and (count is None or len(found) == count)
+    if not right or not all(isinstance(n, (int, float)) and not isinstance(n, bool) and -LARGEST < n < LARGEST
+                            for n in found):
+        many = "numbers" if count is None else f"{count} numbers"
+        raise place.wrong(name, found, f"a list of {many} must stand here")
+    return tuple(map(float, found))
+
+
+def xywh(record: dict[str, Any], name: str, place: Place) -> Box:
+    """Take a box that is written as left, top, width and height, as corners; it may be empty."""
+    x, y, width, height = numbers(value(record, name, place), name, place, 4)
+    if width < 0 or height < 0:
+        raise place.wrong(name, record[name], "left, top, width and height must stand here")
+    return x, y, x + width, y + height
+
+
+def xyxy(record: dict[str, Any], name: str, place: Place) -> Box:
+    """Take a box that is written as corners; it may be empty."""
+    x0, y0, x1, y1 = numbers(value(record, name, place), name, place, 4)
+    if x1 < x0 or y1 < y0:
+        raise place.wrong(name, record[name], "x0, y0, x1, y1 must stand here, the second corner below and right")
+    return x0, y0, x1, y1
+
+
+def unusable(box: Box, width: int, height: int) -> str:
+    """Say why a visible box can't be one in a picture of a size; empty where it can."""
+    x0, y0, x1, y1 = box
+    if x0 >= x1 or y0 >= y1:
+        return "the box has no area"
+    if min(x0, y0) < -OVERHANG or x1 > width + OVERHANG or y1 > height + OVERHANG:
+        return "the box leaves the picture"
+    if min(x1, width) <= max(x0, 0) or min(y1, height) <= max(y0, 0):
+        return "the box has no area inside the picture"
+    return ""
+
+
+def is_number(found: Any) -> bool:
+    """Tell whether a value is a finite number, and no bool."""
+    return isinstance(found, (int, float)) and not isinstance(found, bool) and math.isfinite(found)
+
+
+def lines(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Read the records of a JSONL file one after the other, each with its place."""
+    require(path)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            place = Place(str(path), f"line {number}")
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise place.error(f"not JSON ({error}); one object a line must stand here") from error
+            yield place, mapping(record, place)
+
+
+def document(path: Path) -> Any:
+    """Read a JSON file whole."""
+    require(path)
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise Place(str(path)).error(f"not JSON ({error}); copy it anew, and see that it is unpacked") from error
+
+
+def require(path: Path) -> None:
+    """Refuse a file that is not there."""
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is not there"
+        raise Place(str(path)).error(f"{what}; name a file")
+
+
+def known(name: str, names: Sequence[str], what: str, place: Place) -> str:
+    """Take one of some words; the error lists them."""
+    if name not in names:
+        raise place.error(f"there is no {what} {name!r}; there are {', '.join(names) or 'none'}")
+    return name

@@ -1,0 +1,100 @@
+"""Finds the pictures that records name: below a folder or in an archive, and mirrored copies by their originals."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from egm_core.data.readers.kind import Place
+from egm_core.pictures.reference import is_url, join
+from egm_core.pictures.source import encoded, read
+
+ARCHIVES = (".zip", ".tar")
+FLIPPED = ("coco_flip", "coco")
+_COCO = re.compile(r"(?:COCO_[a-z0-9]+_)?0*([0-9]+)\.(?:jpe?g|png)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Where pictures lie: a folder, or a ZIP or TAR archive, in which base names are enough.
+
+    `flipped` names a folder of mirrored copies and that of the originals: where a copy is missing, its original is
+    taken and mirrored on reading.
+    """
+
+    root: Path
+    flipped: tuple[str, str] = FLIPPED
+
+    def find(self, image: str) -> str:
+        """Give the path of a picture, or its reference in the archive; it need not be there."""
+        if is_url(image) or Path(image).is_absolute():
+            return image
+        if self.root.suffix.lower() in ARCHIVES:
+            named = self._members.get(image) or self._members.get(PurePosixPath(image).name) or image
+            return join(str(self.root), named)
+        return str(self.root / image)
+
+    def mirrored(self, image: str) -> tuple[str, bool]:
+        """Find a picture, and tell whether it is an original that is to be mirrored."""
+        path, parts = self.find(image), PurePosixPath(image).parts
+        copies, originals = self.flipped
+        if copies not in parts or Path(path).is_file():
+            return path, False
+        at = parts.index(copies)
+        ways = ((*parts[:at], originals, *parts[at + 1 :]), (*parts[:at], *parts[at + 1 :]))
+        found = [self.find("/".join(way)) for way in ways]
+        there = [way for way in found if Path(way).is_file() or self.root.suffix.lower() in ARCHIVES]
+        return (there[0], True) if there else (path, False)
+
+    @cached_property
+    def _members(self) -> dict[str, str]:
+        """Name an archive's members by their whole names and by their base names."""
+        place = Place(str(self.root))
+        try:
+            if self.root.suffix.lower() == ".zip":
+                with zipfile.ZipFile(self.root) as archive:
+                    names = archive.namelist()
+            else:
+                with tarfile.open(self.root, "r:") as tar:
+                    names = tar.getnames()
+        except (zipfile.BadZipFile, tarfile.TarError, OSError) as error:
+            raise place.error(f"no archive that can be read ({error}); copy it anew, or unpack it") from error
+        return {PurePosixPath(name).name: name for name in names} | {name: name for name in names}
+
+
+def add_images(parser: argparse.ArgumentParser, needed: bool = False, what: str = "the file's folder") -> None:
+    """Give a parser the option that names the pictures' folder."""
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=needed,
+        help="folder of the pictures, or a .zip or .tar of them" + ("" if needed else f" (default: {what})"),
+    )
+
+
+def picture_size(image: str, place: Place) -> tuple[int, int]:
+    """Look up the (width, height) of a picture as it is shown, where its record does not say it."""
+    from PIL import Image, ImageOps
+
+    try:
+        data = encoded(image)
+        if data is None:
+            height, width = read(image).shape[:2]
+            return width, height
+        with Image.open(io.BytesIO(data)) as picture:
+            turned = ImageOps.exif_transpose(picture) if picture.getexif() else picture
+            return turned.size
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise place.error(f"width and height are missing, and the picture can't tell them: {error}") from error
+
+
+def coco_id(image: str) -> str:
+    """Give the COCO id that a picture's name tells, such as 581857; empty where it tells none."""
+    found = _COCO.fullmatch(PurePosixPath(image).name)
+    return found[1] if found else ""
