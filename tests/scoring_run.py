@@ -32,6 +32,8 @@ sys.path.append(str(ROOT / "tests/ros"))
 
 from scripted_engine import box_of  # noqa: E402
 
+from egm_core.asking.store import StoreError, read_answers  # noqa: E402
+
 
 @contextmanager
 def servers(count: int = 2, **script: Any) -> Iterator[list[str]]:
@@ -95,17 +97,18 @@ def start(config: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def lines(folder: Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a run's scores, whatever part they stand in."""
-    found = []
-    for part in sorted((folder / "run/learner").glob("part-*.jsonl")):
-        for line in part.read_bytes().split(b"\n")[:-1]:
-            found.append(json.loads(line))
-    return found
+def scored(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Read the keys and scores of a run, also while it goes on."""
+    file = folder / "run/learner/answers.sqlite"
+    try:
+        return [(answer.key, payload) for answer, payload in read_answers(file) if not answer.error]
+    except StoreError:
+        # It is not there yet, or empty.
+        return []
 
 
 def killed_and_resumed(folder: Path, count: int, lost_at_most: int, **settings: Any) -> dict[str, float]:
-    """Score samples, `kill -9` in the middle, tear the last line, go on, and check that nothing is lost or twice.
+    """Score samples, `kill -9` in the middle, go on, and check that nothing is lost or twice.
 
     `lost_at_most` is how many questions may be under way at the kill, which are asked again. Gives figures.
     """
@@ -114,29 +117,23 @@ def killed_and_resumed(folder: Path, count: int, lost_at_most: int, **settings: 
         config = write_config(folder, urls, **settings)
         began = time.monotonic()
         process = start(config)
-        while len(lines(folder)) < count // 2:
+        while len(scored(folder)) < count // 2:
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         killed = time.monotonic()
-        at_kill = lines(folder)
+        at_kill = scored(folder)
         assert count // 2 <= len(at_kill) < count, "the kill came too late to prove anything"
-        with open(max((folder / "run/learner").glob("part-*.jsonl")), "a") as part:
-            part.write('{"key": "0123456789ab", "task": "visi')
         process = start(config)
         _, complaints = process.communicate()
         assert process.returncode == 0, complaints
         ended = time.monotonic()
         each = [asked(url) for url in urls]
-    parts = sorted((folder / "run/learner").glob("part-*.jsonl"))
-    assert len(parts) == 2
-    torn = parts[0].read_bytes().split(b"\n")[-1]
-    assert torn == b'{"key": "0123456789ab", "task": "visi', "what a kill left behind is not touched"
-    scored = lines(folder)
-    assert len(scored) == len({line["key"] for line in scored}) == count
-    assert {line["key"] for line in at_kill} <= {line["key"] for line in scored}
-    assert Counter(0.0 if s["iou"] is None else round(s["iou"], 6) for s in scored) == expected(count)
+    found = scored(folder)
+    assert len(found) == len({key for key, _ in found}) == count
+    assert {key for key, _ in at_kill} <= {key for key, _ in found}
+    assert Counter(0.0 if s["iou"] is None else round(s["iou"], 6) for _, s in found) == expected(count)
     assert count <= sum(each) <= count + lost_at_most, f"{each} were asked for {count}"
     assert min(each) > count // 10, f"the servers were asked {each}"
     report = json.loads((folder / "run/report.json").read_text())["tasks"]["visible"]

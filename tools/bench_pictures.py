@@ -24,9 +24,10 @@ import numpy as np
 from tqdm import tqdm
 
 from egm_core.arguments import whole
+from egm_core.asking.engine import answerer
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.pictures import FORMATS, PictureFormat, data_url
-from egm_core.evaluate.asking import answerer, ask, rendered
+from egm_core.evaluate.asking import ask, rendered
 from egm_core.evaluate.reports.report import Report, compare
 from egm_core.evaluate.scores import Row
 from egm_core.models.folder import EMBEDDED, load_info, resolve

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from egm_core.engines import Completion, Engine, Request, Sampling, collect
+from egm_core.asking.engine import Answerer
+from egm_core.engines import Request, Sampling
 from egm_core.evaluate.queries import Query, scene_queries
 from egm_core.evaluate.scores import Row, score
 from egm_core.families import Mode
@@ -17,7 +17,6 @@ from egm_core.models.folder import ModelInfo
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import Scene
 
-Answerer = Callable[[Sequence[Request]], list[Completion]]
 SCENES_AT_ONCE = 32
 _MAX_TOKENS = 4096
 _generator: Generator | None = None
@@ -53,22 +52,6 @@ def _render(seed: int) -> Scene:
     if _generator is None:
         _generator = Generator()
     return replace(_generator.scene(seed), depth=None)
-
-
-def answerer(engine: Engine, batch: int) -> Answerer:
-    """Give the fastest way to put many requests to an engine: in batches where it can, else side by side."""
-    in_batches = getattr(engine, "generate_batch", None)
-    if in_batches is not None:
-        return lambda requests: list(in_batches(requests, batch))
-
-    def one(request: Request) -> Completion:
-        return collect(engine.generate(request))
-
-    def side_by_side(requests: Sequence[Request]) -> list[Completion]:
-        with ThreadPoolExecutor(max_workers=batch) as pool:
-            return list(pool.map(one, requests))
-
-    return side_by_side
 
 
 def ask(

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
+from egm_core.asking.engine import Answerer, answerer
 from egm_core.engines import Engine
-from egm_core.evaluate.asking import SCENES_AT_ONCE, Answerer, Asked, answerer, ask, rendered
+from egm_core.evaluate.asking import SCENES_AT_ONCE, Asked, ask, rendered
 from egm_core.families import Mode
 from egm_core.families.known import check_served
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve

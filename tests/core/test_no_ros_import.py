@@ -48,6 +48,7 @@ LAYERS = {
     "sample": 2,
     "models": 3,
     "engines": 4,
+    "asking": 5,
     "arguments": 5,
     "grounder": 5,
     "serve": 6,

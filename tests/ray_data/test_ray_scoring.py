@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
-from scoring_run import killed_and_resumed, servers, write_config, write_data
+from scoring_run import asked, killed_and_resumed, scored, servers, write_config, write_data
 
 pytest.importorskip("ray.data", reason="needs Ray; make test-ray has it")
 
@@ -50,7 +50,8 @@ def test_a_store_goes_on_without_ray_and_problems_come_back(tmp_path: Path) -> N
         select(load(SelectConfig, path, [f"ray={ADDRESS}"]))
         first = (tmp_path / "run/samples.jsonl").read_bytes()
         assert '"sent": "thing 0", "why": ' in (tmp_path / "run/left_out.jsonl").read_text()
-        parts = sorted((tmp_path / "run/learner").glob("part-*.jsonl"))
+        before = scored(tmp_path)
+        count = sum(map(asked, urls))
         select(load(SelectConfig, path))
-        assert sorted((tmp_path / "run/learner").glob("part-*.jsonl")) == parts
+        assert len(before) == 600 and scored(tmp_path) == before and sum(map(asked, urls)) == count
     assert (tmp_path / "run/samples.jsonl").read_bytes() == first

@@ -21,19 +21,19 @@ def chat_body(
 
     Raises Unsendable where the picture cannot be written.
     """
-    sampling = request.sampling
     try:
         url = shared_data_url(request.image, form)
     except ValueError as error:
         raise Unsendable(str(error)) from error
     image = {"type": "image_url", "image_url": {"url": url}}
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [{"role": "user", "content": [image, {"type": "text", "text": request.prompt}]}],
-        "stream": True,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-    }
+    messages = [{"role": "user", "content": [image, {"type": "text", "text": request.prompt}]}]
+    return {"messages": messages, "stream": True, **settings_of(request, model, limit, dialect)}
+
+
+def settings_of(request: Request, model: str | None, limit: Limit, dialect: Dialect | None) -> dict[str, Any]:
+    """Write all of a request but its messages; its picture and prompt do not matter."""
+    sampling = request.sampling
+    body: dict[str, Any] = {"model": model, "temperature": sampling.temperature, "top_p": sampling.top_p}
     if limit:
         body[limit] = sampling.max_tokens
     if sampling.seed is not None:

@@ -39,6 +39,12 @@ class SelectConfig:
     reference_family: str = setting(
         "", choices=("", *FAMILIES), description="in whose words the reference's servers are asked"
     )
+    learner_model: str = setting(
+        "", description="the learner's name at its servers; empty: the only model that they list"
+    )
+    reference_model: str = setting(
+        "", description="the reference's name at its servers; empty: the only model that they list"
+    )
     reference_on: str = setting(
         "all",
         choices=("all", "failures"),

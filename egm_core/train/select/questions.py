@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core.asking.job import Answer, Job
 from egm_core.boxes import Box, to_relative
 from egm_core.engines.base import Sampling
 from egm_core.families import TASKS, Task
@@ -26,7 +27,7 @@ from egm_core.pictures.source import read
 from egm_core.reward import score as reward_of
 from egm_core.sample import Sample
 from egm_core.train.data.check import kept
-from egm_core.train.select.asking.store import Outcome, Score
+from egm_core.train.select.scores import Outcome, Score
 
 LONGEST = 4096
 DIGITS = 2
@@ -70,30 +71,42 @@ class Manner:
         """The sampling settings of every question."""
         return Sampling(max_tokens=self.info.max_tokens or LONGEST)
 
-    def prompt(self, question: Question) -> str:
-        """Give the model's prompt for a question."""
-        return self.info.prompt(question.sent, question.task)
+    @property
+    def about(self) -> dict[str, Any]:
+        """What of the manner makes other scores."""
+        return {
+            "family": self.info.family,
+            "prompts": {task: self.info.prompt("{sent}", task) for task in TASKS},
+            "max_pixels": self.info.max_pixels,
+            "factor": self.info.factor,
+            "sampling": asdict(self.sampling),
+            "pixels": self.pixels,
+        }
+
+    def job(self, question: Question) -> Job:
+        """Say a question as a job: its picture's file and the model's prompt."""
+        prompt = self.info.prompt(question.sent, question.task)
+        return Job.about_picture(question.key, question.image, prompt, sampling=self.sampling)
 
     def picture(self, file: str) -> NDArray[np.uint8]:
         """Read a picture (H, W, 3) within the model's budget; FileNotFoundError or ValueError says what is wrong."""
         return self.info.fit(read(file, trusted=True))
 
-    def png(self, file: str) -> bytes:
-        """Read a picture within the model's budget as the bytes of a PNG file."""
-        picture = cv2.cvtColor(self.picture(file), cv2.COLOR_RGB2BGR)
-        return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    def score(self, question: Question, answer: str) -> Score:
+        """Read an answer as the reward reads it, and compare it with the truth."""
+        truth = question.truth and to_relative(question.truth, question.width, question.height)
+        sizes = [(question.width, question.height)] if self.pixels else None
+        read = reward_of([answer], [truth], self.info.speaker, sizes=sizes)
+        outcome: Outcome = "malformed" if read.malformed[0] else "absent" if read.absent[0] else "found"
+        overlap = None if question.truth is None else float(read.iou[0])
+        return Score(question.key, question.task, overlap, outcome)
 
-    def scores(self, questions: Sequence[Question], answers: Sequence[str]) -> list[Score]:
-        """Read answers as the reward reads them, and compare them with the truth."""
-        truths = [q.truth and to_relative(q.truth, q.width, q.height) for q in questions]
-        sizes = [(q.width, q.height) for q in questions] if self.pixels else None
-        read = reward_of(answers, truths, self.info.speaker, sizes=sizes)
-        scores = []
-        for i, (question, answer) in enumerate(zip(questions, answers, strict=True)):
-            outcome: Outcome = "malformed" if read.malformed[i] else "absent" if read.absent[i] else "found"
-            overlap = None if question.truth is None else float(read.iou[i])
-            scores.append(Score(question.key, question.task, overlap, outcome, answer if self.keep_answers else ""))
-        return scores
+    def kept(self, question: Question, answer: Answer) -> tuple[Answer, Any]:
+        """Say what is stored of an answer: its score, and the text where it is to be kept."""
+        if answer.error:
+            return answer, None
+        score = self.score(question, answer.text)
+        return answer if self.keep_answers else replace(answer, text=""), score.to_json()
 
 
 def common_folder(files: Iterable[Path]) -> Path:
@@ -117,9 +130,7 @@ def questions_of(sample: Sample, tasks: Iterable[Task], root: Path) -> Iterator[
             yield Question(key, image, sample.sent, task, sample.truth(task), sample.width, sample.height)
 
 
-def read_questions(
-    files: Sequence[Path], tasks: Sequence[Task], left_out: Collection[str] = ()
-) -> Iterator[Question]:
+def read_questions(files: Sequence[Path], tasks: Sequence[Task], left_out: Collection[str] = ()) -> Iterator[Question]:
     """Read the questions of sample files one after the other, each once however often it stands there.
 
     Records whose place is `left_out` are passed over, see `data_check`.

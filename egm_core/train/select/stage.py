@@ -20,6 +20,11 @@ from typing import Any, cast
 import numpy as np
 import yaml
 
+from egm_core.asking.asker import Asker, ask_all
+from egm_core.asking.folder import FolderAsker
+from egm_core.asking.served import Serving
+from egm_core.asking.servers import ServerAsker
+from egm_core.asking.store import StoreError
 from egm_core.engines.base import EngineError
 from egm_core.families import FAMILIES, TASKS, Task, family
 from egm_core.models.folder import ModelInfo, load_info, resolve
@@ -29,11 +34,10 @@ from egm_core.train.configuration import ConfigurationError
 from egm_core.train.data.check import Checking, check_data
 from egm_core.train.data.special_tokens import special_tokens
 from egm_core.train.run.folder import versions
-from egm_core.train.select.asking.local import EndpointScorer, FolderScorer, Scorer, score_all
-from egm_core.train.select.asking.store import Score, ScoreStore, read_scores
 from egm_core.train.select.config import TRUTH, SelectConfig
 from egm_core.train.select.questions import Manner, Problem, Question, common_folder, questions_of, read_questions
 from egm_core.train.select.report import draw, report_text, task_report
+from egm_core.train.select.scores import Score, holds_scores, opened, read_scores, scores_of
 from egm_core.train.select.selection import Easy, choose
 
 _log = logging.getLogger("egm.train")
@@ -55,7 +59,7 @@ def select(config: SelectConfig) -> Path:
     files = [Path(file) for file in config.data]
     try:
         return _select(config, output, files)
-    except (SampleError, EngineError) as error:
+    except (SampleError, EngineError, StoreError) as error:
         raise ConfigurationError(str(error)) from error
 
 
@@ -137,12 +141,12 @@ def _scores(
 ) -> dict[str, Score]:
     """Give the scores of the learner or the reference: read them, or ask for what its store lacks."""
     source = getattr(config, role)
-    if isinstance(source, str) and _holds_scores(Path(source)):
+    if isinstance(source, str) and holds_scores(Path(source)):
         return read_scores(Path(source))
     if not questions:
         return {}
-    scorer = _scorer(config, role, source)
-    about = scorer.about
+    asker, manner = _asker(config, role, source)
+    about = asker.about
     if not about["weights"]:
         _log.warning(
             "the %s's servers don't say which weights %r has: when it is trained anew under the same name, delete %s "
@@ -151,9 +155,11 @@ def _scores(
             about["model"],
             output / role,
         )
-    with ScoreStore(output / role, about) as store:
-        problems = score_all(questions, len(questions), scorer, store, role)
-        scores = store.scores
+    by_key = {question.key: question for question in questions}
+    with opened(output / role, {**about, **manner.about}) as store:
+        failed = ask_all(by_key, manner.job, asker, store, role, manner.kept)
+        scores = scores_of(store.answers(), store.path)
+    problems = [Problem(by_key[key], why) for key, why in failed.items()]
     left_out += problems
     if len(problems) > config.missing_share * len(questions):
         shown = "\n".join(f"  {p.question.image}, {p.question.sent!r}: {p.why}" for p in problems[:SHOWN])
@@ -164,37 +170,36 @@ def _scores(
     return scores
 
 
-def _scorer(config: SelectConfig, role: str, source: Any) -> Scorer:
+def _asker(config: SelectConfig, role: str, source: Any) -> tuple[Asker, Manner]:
+    """Give who puts questions to a role's model, and how."""
     spoken: str = getattr(config, f"{role}_family")
     if isinstance(source, str) and not source.startswith(SCHEMES):
         info = _budgeted(load_info(resolve(source, offline=config.offline), family=spoken or None), config)
         assert info.path is not None
-        return FolderScorer(info.path, Manner(info, config.pixels, config.keep_answers), config.batch, config.processes)
+        manner = Manner(info, config.pixels, config.keep_answers)
+        return FolderAsker(info.path, manner.picture, config.batch, config.processes, info.name), manner
     urls = (source,) if isinstance(source, str) else tuple(source)
     if not spoken:
         raise ConfigurationError(f"say in whose words the servers are asked: {role}_family: {' or '.join(FAMILIES)}")
     manner = Manner(_budgeted(ModelInfo(role, spoken, TASKS), config), config.pixels, config.keep_answers)
-    settings: dict[str, Any] = {
-        "concurrency": config.concurrency,
-        "timeout": config.timeout,
-        "patience": config.patience,
-        "key_in_clear": tuple(config.key_in_clear),
-    }
+    serving = Serving(
+        config.concurrency,
+        config.timeout,
+        config.patience,
+        key_in_clear=tuple(config.key_in_clear),
+        model=getattr(config, f"{role}_model"),
+    )
     if not config.ray:
-        return EndpointScorer(urls, manner, settings)
-    from egm_core.train.select.asking.ray import RayScorer
+        return ServerAsker(urls, manner.picture, serving), manner
+    from egm_core.asking.ray import RayAsker
 
-    return RayScorer(urls, manner, settings, config.ray, config.ray_actors)
+    return RayAsker(urls, manner.picture, serving, config.ray, config.ray_actors), manner
 
 
 def _budgeted(info: ModelInfo, config: SelectConfig) -> ModelInfo:
     return replace(
         info, max_pixels=config.max_pixels or info.max_pixels, max_tokens=config.max_tokens or info.max_tokens
     )
-
-
-def _holds_scores(path: Path) -> bool:
-    return path.suffix == ".jsonl" or (path / "about.json").is_file()
 
 
 def _check(config: SelectConfig) -> None:
@@ -232,7 +237,7 @@ def _speaks(config: SelectConfig, role: str) -> tuple[str, Path | None]:
     source = getattr(config, role)
     if not isinstance(source, str):
         return str(getattr(config, f"{role}_family")), None
-    if source == TRUTH or _holds_scores(Path(source)):
+    if source == TRUTH or holds_scores(Path(source)):
         return "", None
     try:
         path = resolve(source)

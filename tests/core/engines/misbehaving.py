@@ -87,6 +87,9 @@ class Handler(BaseHTTPRequestHandler):
     def behave_says(self, text: str, body: dict[str, Any]) -> None:
         amodal = "amodal" in body["messages"][0]["content"][1]["text"]
         text = text.split("||")[-1 if amodal else 0]
+        if not body.get("stream"):
+            self.behave_whole(text, body)
+            return
         self.begin()
         for start in range(0, len(text), PIECE):
             part = text[start : start + PIECE]
@@ -161,8 +164,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def behave_whole(self, text: str, body: dict[str, Any]) -> None:
         """Ignores that a stream was asked for."""
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        self.reply(200, json.dumps({"choices": [choice]}).encode())
+        choice: dict[str, Any] = {"index": 0, "message": {"content": text}, "finish_reason": "stop"}
+        if body.get("logprobs"):
+            choice["logprobs"] = {"content": [{"token": text, "logprob": -0.5}]}
+        usage = {"prompt_tokens": 7, "completion_tokens": 1}
+        self.reply(200, json.dumps({"choices": [choice], "usage": usage, "model": "of-today"}).encode())
+
+    def behave_retry(self, wait: str, body: dict[str, Any]) -> None:
+        """Is busy at first, and says for how long."""
+        if len(self.server.bodies) == 1:
+            self.send_response(429)
+            self.send_header("Retry-After", wait)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        else:
+            self.behave_whole("now", body)
 
     def behave_splits(self, text: str, body: dict[str, Any]) -> None:
         """Splits the reasoning off, as vLLM does with a reasoning parser."""

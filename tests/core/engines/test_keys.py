@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from egm_core.asking.endpoints import Endpoints
+from egm_core.asking.served import Serving
 from egm_core.engines.http.keys import authorization, is_loopback, key_refusal
 from egm_core.engines.openai import OpenAIEngine
-from egm_core.models.folder import ModelInfo
-from egm_core.train.select.asking.endpoints import Endpoints
-from egm_core.train.select.questions import Manner
+
+
+def no_pictures(reference: Any) -> NDArray[np.uint8]:
+    raise FileNotFoundError(reference)
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +54,9 @@ def test_every_client_holds_to_it() -> None:
         assert engine._client_options["headers"] == {}
     with OpenAIEngine("http://robot:1", api_key_env="EGM_TEST_KEY", clear_hosts=["robot"]) as engine:
         assert engine._client_options["headers"]
-    manner = Manner(ModelInfo("m", "qwen3_vl"))
     for hosts, sent in (((), False), (("robot",), True)):
-        endpoints = Endpoints(["http://robot:1"], manner, api_key_env="EGM_TEST_KEY", key_in_clear=hosts)
+        serving = Serving(api_key_env="EGM_TEST_KEY", key_in_clear=hosts)
+        endpoints = Endpoints(["http://robot:1"], no_pictures, serving)
         assert ("Authorization" in endpoints.endpoints[0].client.headers) == sent
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from egm_core.asking.engine import answerer
 from egm_core.boxes import iou, to_relative
 from egm_core.engines import Chunk, Engine, Health, Request
 from egm_core.evaluate.__main__ import main
-from egm_core.evaluate.asking import answerer, ask, rendered
+from egm_core.evaluate.asking import ask, rendered
 from egm_core.evaluate.mix import measured_mix
 from egm_core.evaluate.queries import HEAVY_ASKED, Query, scene_queries
 from egm_core.evaluate.reports.report import Report

@@ -1,0 +1,171 @@
+"""One OpenAI-compatible server that is asked many things: whether it answers, and since when it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+
+from egm_core.asking.job import Answer, Job, Message
+from egm_core.asking.served import SECONDS, Serving, listed
+from egm_core.engines.base import EngineError
+from egm_core.engines.http.address import checked
+from egm_core.engines.http.chat_body import settings_of
+from egm_core.engines.http.dialects import Dialect
+from egm_core.engines.http.limits import Limit, next_field
+from egm_core.engines.http.sse import Reader, error_message
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+BUSY = (408, 425, 429, 503)
+SHUT = (401, 403, 404, 405)
+
+
+class Busy(Exception):
+    """The server did not answer, for reasons of its own; `counts` where the job may be to blame.
+
+    `wait` is how many seconds it wants to be left alone.
+    """
+
+    def __init__(self, why: str, counts: bool = True, wait: float = 0.0) -> None:
+        super().__init__(why)
+        self.counts = counts
+        self.wait = wait
+
+
+class Shut(Exception):
+    """The server will never answer, such as with a wrong address or key."""
+
+
+class Refused(Exception):
+    """The server wants none of this job."""
+
+
+class Endpoint:
+    """One server: whether it answers, and since when it does not."""
+
+    def __init__(self, url: str, serving: Serving) -> None:
+        checked(url)
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self.serving = serving
+        self.why = ""
+        self.gone = False
+        self.up = asyncio.Event()
+        self.up.set()
+        self._waits = 0
+        self._down_since: float | None = None
+        self._recovery: asyncio.Task[None] | None = None
+        self._model: tuple[str, Dialect] | None = None
+        self._limit: Limit = "max_tokens"
+        # Servers drop idle connections after about five seconds; a request must not meet a dropped one.
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=3.0)
+        self.client = httpx.AsyncClient(limits=limits, **serving.client(url))
+
+    async def ask(self, job: Job, messages: list[Message]) -> Answer:
+        """Ask once; the pictures of `messages` are data URLs. Raises Busy, Shut or Refused."""
+        at, began = time.time(), time.monotonic()
+        try:
+            name, dialect = await self._described()
+            answer = await self._post(job, messages, name, dialect)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Busy(f"{type(error).__name__}: {error}", counts=False) from error
+        except httpx.HTTPError as error:
+            raise Busy(f"{type(error).__name__}: {error}") from error
+        try:
+            told = answer.json()
+            chunk = Reader().event(told, "message")
+        except EngineError as error:
+            raise (Refused if error.reason == "engine_request" else Busy)(f"no chat answer: {error}") from error
+        except ValueError as error:
+            raise Busy(f"no chat answer: {error}") from error
+        self._waits, self._down_since = 0, None
+        if chunk is not None and chunk.finish == "abort":
+            raise Busy("the server gave the answer up")
+        usage = told.get("usage")
+        return Answer(
+            job.key,
+            chunk.text if chunk is not None else "",
+            (chunk.finish if chunk is not None else None) or "stop",
+            usage=usage if isinstance(usage, dict) else {},
+            model=str(told.get("model") or ""),
+            at=at,
+            seconds=time.monotonic() - began,
+            tokens=chunk.tokens if chunk is not None and job.logprobs else (),
+        )
+
+    async def _post(self, job: Job, messages: list[Message], name: str, dialect: Dialect) -> httpx.Response:
+        """Send a job; a server that takes the limit of tokens by another name is asked again by that."""
+        limit: Limit | None = self._limit
+        while limit is not None:
+            body: dict[str, Any] = {"messages": messages, **settings_of(job.request(), name, limit, dialect)}
+            try:
+                answer = await self.client.post("/v1/chat/completions", json=body)
+            except UnicodeEncodeError as error:
+                raise Refused(f"its text is no Unicode ({error.reason}); write it as UTF-8") from error
+            if answer.is_success:
+                self._limit = limit or self._limit
+                return answer
+            limit = next_field(limit, answer.text) if answer.status_code in (400, 422) else None
+        raise _trouble(answer)
+
+    async def _described(self) -> tuple[str, Dialect]:
+        """Find out the name of the server's model and what kind of server it is, once."""
+        if self._model is None:
+            answer = await self.client.get("/v1/models", timeout=SECONDS)
+            try:
+                model, dialect = listed(answer, self.url, self.serving.model)
+            except httpx.HTTPStatusError as error:
+                raise _trouble(answer) from error
+            except EngineError as error:
+                raise Shut(error.detail) from error
+            self._model = model.name, dialect
+        return self._model
+
+    def rest(self, why: str, wait: float = 0.0) -> None:
+        """Leave the server alone for a while, `wait` seconds at the least."""
+        self.why = why
+        if self.up.is_set() and not self.gone:
+            self.up.clear()
+            if self._down_since is None:
+                self._down_since = time.monotonic()
+            self._recovery = asyncio.create_task(self._recover(wait))
+
+    def give_up(self, why: str) -> None:
+        """Never ask the server again."""
+        self.why, self.gone = why, True
+        self.up.set()
+
+    async def _recover(self, wait: float) -> None:
+        alive = False
+        while not alive and not self._exhausted():
+            pause = max(wait, min(LONGEST_WAIT, FIRST_WAIT * 2**self._waits))
+            await asyncio.sleep(min(pause, self.serving.patience))
+            self._waits += 1
+            try:
+                status = (await self.client.get("/v1/models", timeout=SECONDS)).status_code
+                alive = status < 500 and status not in BUSY
+            except httpx.HTTPError as error:
+                self.why = f"{type(error).__name__}: {error}"
+        self.gone = self._exhausted()
+        self.up.set()
+
+    def _exhausted(self) -> bool:
+        return self._down_since is not None and time.monotonic() - self._down_since > self.serving.patience
+
+    async def close(self) -> None:
+        """End the connections."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        await self.client.aclose()
+
+
+def _trouble(answer: httpx.Response) -> Busy | Shut | Refused:
+    """Tell whose fault a failed answer is: the server's, its address's, or the job's."""
+    why = f"HTTP {answer.status_code}: {error_message(answer.text)}"
+    if answer.status_code in BUSY:
+        told = answer.headers.get("retry-after", "")
+        return Busy(why, counts=False, wait=float(told) if told.isdecimal() else 0.0)
+    if answer.status_code in SHUT:
+        return Shut(why)
+    return Busy(why) if answer.status_code >= 500 else Refused(why)

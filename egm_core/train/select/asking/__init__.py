@@ -1,1 +1,0 @@
-"""Asking a model many questions: endpoints, exactly once, here or on Ray."""
