@@ -20,8 +20,8 @@ pytest.importorskip("rclpy", reason="no ROS 2")
 
 from std_msgs.msg import Header
 
+from egm_core.pictures.encodings import COLOUR, PACKED, PLANAR
 from egm_ros.common.pictures import images
-from egm_ros.common.pictures.encodings import COLOUR, PACKED, PLANAR
 from egm_ros.common.pictures.images import ImageError
 from egm_ros.propagation.small_frames import small_frame
 
