@@ -46,14 +46,14 @@ def main() -> None:
         # The order in which TRL's loader draws the rows of one update.
         drawn = list(RepeatSampler(rows, options.generations, options.prompts, repeat_count=steps, shuffle=False))
         read = 0
-        image_of = table.read_image
+        image_of = table.read
 
-        def counted(path: Path) -> np.ndarray:
+        def counted(path: str, trusted: bool = False) -> np.ndarray:
             nonlocal read
             read += 1
-            return image_of(path)
+            return image_of(path, trusted)
 
-        table.read_image = counted
+        table.read = counted
         began = time.perf_counter()
         decoded = table.with_pictures(rows)
         for number in drawn:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from egm_core.data.readers.kind import Kind
-from egm_core.data.readers.referring import internvl
+from egm_core.data.readers.referring import internvl, refer
 
 KINDS: tuple[Kind, ...] = (
+    refer.KIND,
     internvl.KIND,
 )
 

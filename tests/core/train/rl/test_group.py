@@ -133,9 +133,9 @@ def test_pictures_of_a_generation_batch_are_read_once_each(
 ) -> None:
     from egm_core.train.rl import trainer as grpo
 
-    read: list[Path] = []
-    whole = grpo.read_image
-    monkeypatch.setattr(grpo, "read_image", lambda path: (read.append(path), whole(path))[1])
+    read: list[str] = []
+    whole = grpo.read
+    monkeypatch.setattr(grpo, "read", lambda picture, **how: (read.append(picture), whole(picture, **how))[1])
     config = settings(random_qwen, data, tmp_path, micro_batch=4, max_steps=2)
     trainer = build_trainer(config, tmp_path)
     trainer.train()

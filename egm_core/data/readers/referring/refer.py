@@ -1,0 +1,227 @@
+"""REFER's own files: `refs(unc).p` and its kin, a pickle of references, and `instances.json` in COCO's layout.
+
+A reference is an object with several sentences, and each sentence is a sample. Boxes come from `instances.json`, and so
+do the names of pictures: those in the references have an annotation's suffix. Polygons are not decoded.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from egm_core.boxes import Box
+from egm_core.data.readers.kind import DataError, Kind, Place, Tally
+from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.json_stream import arrays
+from egm_core.data.readers.shared.pictures import Pictures, add_images
+from egm_core.data.readers.shared.plain_pickle import as_text, load, with_text_keys
+from egm_core.data.readers.shared.splits import LICENCE, told
+from egm_core.sample import Sample
+
+PARTITIONS = ("unc", "umd", "google")
+SPLITS = ("train", "val", "test", "testA", "testB", "testC", "testAB", "testBC", "testAC")
+INSTANCES = "instances.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One object of one picture with its sentences, each a text with its id."""
+
+    place: Place
+    ref_id: int
+    annotation_id: int
+    image_id: int
+    split: str
+    sentences: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Instances:
+    """What `instances.json` says of the annotations and pictures asked for."""
+
+    path: Path
+    images: dict[int, tuple[str, int, int]]
+    boxes: dict[int, tuple[int, Box, int]]
+    categories: dict[int, str]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Name the files."""
+    parser.add_argument(
+        "--root", type=Path, nargs="+", required=True,
+        help="folder of a data set, such as refcoco+, with refs(...).p and instances.json; several may be given",
+    )
+    parser.add_argument(
+        "--partition", choices=("auto", *PARTITIONS), default="auto",
+        help="whose split; auto: umd for RefCOCOg, unc else. google's val shares pictures with its train",
+    )
+    parser.add_argument(
+        "--split", choices=SPLITS, nargs="+", default=[], metavar="SPLIT",
+        help=f"splits to read, of {', '.join(SPLITS)} (default: all)",
+    )
+    add_images(parser, what="ROOT/../images/mscoco/images/train2014, as REFER has them")
+
+
+def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
+    """Read the samples of data sets."""
+    for root in options.root:
+        file = refs_file(root, options.partition)
+        refs = list(read_refs(file, options.split))
+        if not refs:
+            tally.note(f"{file} has no reference of {' or '.join(options.split) or 'any split'}")
+            continue
+        images = options.images or root.parent / "images/mscoco/images/train2014"
+        yield from samples(refs, instances(root / INSTANCES, refs), told(root.name)[0] or root.name, images, tally)
+
+
+def refs_file(root: Path, partition: str = "auto") -> Path:
+    """Give the file of a data set's references; DataError where it is not there, with those that are."""
+    if partition == "auto":
+        partition = "umd" if told(root.name)[0] == "RefCOCOg" else "unc"
+    for ending in ("p", "json"):
+        if (file := root / f"refs({partition}).{ending}").is_file():
+            return file
+    there = ", ".join(sorted(path.name for path in root.glob("refs(*)*"))) or "none"
+    raise Place(str(root)).error(f"it has no refs({partition}).p; there are {there}; see --root and --partition")
+
+
+def read_refs(file: Path, splits: Sequence[str] = ()) -> Iterator[Ref]:
+    """Read the references of some splits, by default of all; a split is matched as REFER's own code does."""
+    found = load(file) if file.suffix == ".p" else fields.document(file)
+    if not isinstance(found, list):
+        raise Place(str(file)).wrong("the file", type(found).__name__, "a list of references must stand in it")
+    asked: dict[Any, str | None] = {}
+    for number, record in enumerate(found):
+        place = Place(str(file), f"ref {number}")
+        record = fields.mapping(with_text_keys(record), place)
+        split = fields.value(record, "split", place)
+        if not isinstance(split, (str, bytes)):
+            raise place.wrong("split", split, "a text must stand here")
+        if split not in asked:
+            asked[split] = _taken(as_text(split), splits, place)
+        if (taken := asked[split]) is not None:
+            yield _ref(record, place, taken)
+
+
+def matches(split: str, asked: str) -> bool:
+    """Tell whether a reference's split belongs to the one asked for: testAB is in testA, all of test in test."""
+    if asked in ("testA", "testB", "testC"):
+        return asked[-1] in split
+    return "test" in split if asked == "test" else split == asked
+
+
+def instances(path: Path, refs: Sequence[Ref]) -> Instances:
+    """Read the boxes of references and the sizes of their pictures."""
+    wanted, shown = {ref.annotation_id for ref in refs}, {ref.image_id for ref in refs}
+    found = Instances(path, {}, {}, {})
+    for name, number, record in arrays(path, ("images", "annotations", "categories"), without="segmentation"):
+        try:
+            known = record["id"] in (wanted if name == "annotations" else shown) or name == "categories"
+        except (TypeError, KeyError):
+            known = True
+        if not known:
+            continue
+        place = Place(str(path), f"{name} {number}")
+        record = fields.mapping(record, place)
+        key = fields.whole(record, "id", place)
+        if name == "annotations":
+            box = fields.xywh(record, "bbox", place)
+            category = fields.whole(record, "category_id", place)
+            found.boxes[key] = (fields.whole(record, "image_id", place), box, category)
+        elif name == "images":
+            found.images[key] = (fields.text(record, "file_name", place), *fields.size(record, place))
+        else:
+            found.categories[key] = fields.text(record, "name", place)
+    return found
+
+
+def samples(
+    refs: Sequence[Ref], known: Instances, source: str, root: Path, tally: Tally
+) -> Iterator[Sample]:
+    """Put references and their boxes together: a sample for each sentence."""
+    pictures = Pictures(root)
+    for ref in refs:
+        image_id, box, category = _of(ref.annotation_id, known.boxes, "ann_id", "annotation", ref, known)
+        name, width, height = _of(ref.image_id, known.images, "image_id", "image", ref, known)
+        if image_id != ref.image_id:
+            raise ref.place.wrong("image_id", ref.image_id, f"its annotation {ref.annotation_id} is of {image_id}")
+        if why := fields.unusable(box, width, height):
+            tally.drop(f"references where {why}", ref.place)
+            continue
+        image = pictures.find(name)
+        for sentence_id, sent in ref.sentences:
+            if not sent.strip():
+                tally.drop("sentences without a word", f"{ref.place}, sentence {sentence_id}")
+                continue
+            yield Sample(
+                image=image,
+                sent=sent,
+                bbox=box,
+                amodal_bbox=None,
+                visible_fraction=None,
+                height=height,
+                width=width,
+                source=source,
+                split=ref.split,
+                image_id=str(ref.image_id),
+                annotation_id=str(ref.annotation_id),
+                ref_id=str(ref.ref_id),
+                sentence_id=sentence_id,
+                licence=LICENCE,
+                category=known.categories.get(category, ""),
+            )
+
+
+def _taken(split: str, splits: Sequence[str], place: Place) -> str | None:
+    """Give the split that a reference is taken for; None where it is not asked for."""
+    if split not in SPLITS:
+        raise place.wrong("split", split, f"one of {', '.join(SPLITS)} must stand here")
+    asked = next((one for one in splits if matches(split, one)), "")
+    if splits and not asked:
+        return None
+    return asked if asked and asked != "test" else split
+
+
+def _ref(record: dict[str, Any], place: Place, split: str) -> Ref:
+    ref_id = fields.whole(record, "ref_id", place)
+    place = Place(place.file, f"{place.record} (ref_id {ref_id})")
+    said = []
+    for number, sentence in enumerate(fields.listed(record, "sentences", place)):
+        at = Place(place.file, f"{place.record}, sentence {number}")
+        sentence = fields.mapping(with_text_keys(sentence), at)
+        sent = as_text(fields.value(sentence, "sent", at))
+        if not isinstance(sent, str):
+            raise at.wrong("sent", sent, "a text must stand here")
+        said.append((str(fields.whole(sentence, "sent_id", at)), " ".join(sent.split())))
+    return Ref(
+        place,
+        ref_id,
+        fields.whole(record, "ann_id", place),
+        fields.whole(record, "image_id", place),
+        split,
+        tuple(said),
+    )
+
+
+def _of(key: int, known: dict[int, Any], name: str, what: str, ref: Ref, of: Instances) -> Any:
+    try:
+        return known[key]
+    except KeyError:
+        raise _unknown(key, name, what, ref, of) from None
+
+
+def _unknown(key: int, name: str, what: str, ref: Ref, of: Instances) -> DataError:
+    return ref.place.wrong(name, key, f"{of.path} has no {what} of that id; see that both are of one data set")
+
+
+KIND = Kind(
+    "refer",
+    "REFER's own files of RefCOCO, RefCOCO+ and RefCOCOg: refs(...).p and instances.json",
+    LICENCE,
+    arguments,
+    read,
+    "--root data/refcoco data/refcoco+ data/refcocog --split val testA testB test --images coco/train2014",
+)

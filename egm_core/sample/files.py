@@ -1,0 +1,150 @@
+"""Sample files: JSONL and parquet, read and written one record after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NoReturn
+
+from egm_core.pictures.reference import below, moved
+from egm_core.sample.record import FIELDS, Sample, SampleError, from_record
+
+BATCH = 1024
+# Those that files had before: written always, the others where there is something to say.
+WRITTEN = FIELDS[: FIELDS.index("task") + 1]
+_EMPTY = {field.name: field.default for field in dataclasses.fields(Sample)}
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def read_samples(path: Path, image_root: Path | None = None) -> Iterator[Sample]:
+    """Read the records of a `.jsonl` or `.parquet` file one after the other, without loading it whole.
+
+    Relative image paths are resolved against `image_root`, by default the file's folder. Raises SampleError at the
+    first bad record. Boxes that stand out of the image by a pixel at most, as rounding makes them, are clipped.
+    """
+    return (sample for _, sample in read_placed(path, image_root))
+
+
+def read_placed(path: Path, image_root: Path | None = None) -> Iterator[tuple[str, Sample]]:
+    """Read records as `read_samples` does, each with its place, such as `data.jsonl:12`."""
+    path = Path(path)
+    root = path.parent if image_root is None else Path(image_root)
+    for place, record in _rows(path):
+        sample = from_record(record, place)
+        yield place, dataclasses.replace(sample, image=below(root, sample.image))
+
+
+def write_samples(path: Path, samples: Iterable[Sample]) -> int:
+    """Write records to a `.jsonl` or `.parquet` file and give their number.
+
+    Image paths become relative to the file where they lie below its folder. The file appears when it is complete.
+    """
+    path = Path(path)
+    writers = {".jsonl": _write_lines, ".parquet": _write_parquet}
+    writer = writers.get(path.suffix) or _unknown_suffix(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    folder = os.path.abspath(path.parent)
+    try:
+        count = writer(part, (_to_record(sample, folder, f"{path}:{n}") for n, sample in enumerate(samples, 1)))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def missing_images(samples: Iterable[Sample]) -> list[str]:
+    """List the images of samples that don't exist, each once, in order."""
+    from egm_core.pictures.source import exists
+
+    return [image for image in dict.fromkeys(s.image for s in samples) if not exists(image)]
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Any]]:
+    readers = {".jsonl": _read_lines, ".parquet": _read_parquet}
+    reader = readers.get(path.suffix) or _unknown_suffix(path)
+    if not path.is_file():
+        raise SampleError(f"{path}: no such file; export scenes to it, or bring your own records")
+    return reader(path)
+
+
+def _unknown_suffix(path: Path) -> NoReturn:
+    raise SampleError(f"{path}: unknown kind of file; sample files end in .jsonl or .parquet")
+
+
+def _read_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            place = f"{path}:{number}"
+            try:
+                yield place, json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise SampleError(f"{place}: not JSON ({error}); write one object a line") from error
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
+    from pyarrow import ArrowInvalid
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        file = ParquetFile(path)
+    except ArrowInvalid as error:
+        raise SampleError(f"{path}: not a parquet file ({error}); write it anew with write_samples") from error
+    with file:
+        number = 0
+        for batch in file.iter_batches(BATCH):
+            for record in batch.to_pylist():
+                number += 1
+                yield f"{path}:{number}", record
+
+
+def _to_record(sample: Sample, folder: str, place: str) -> dict[str, Any]:
+    record = {name: getattr(sample, name) for name in FIELDS}
+    record["image"] = moved(sample.image, lambda path: _seen_from(folder, path))
+    from_record(record, place)
+    return record
+
+
+def _seen_from(folder: str, path: str) -> str:
+    whole, inside = os.path.abspath(path), folder.rstrip(os.sep) + os.sep
+    return whole.removeprefix(inside)
+
+
+def _write_lines(path: Path, records: Iterator[dict[str, Any]]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for record in records:
+            told = {name: value for name, value in record.items() if name in WRITTEN or value != _EMPTY[name]}
+            file.write(_encode(told) + "\n")
+            count += 1
+    return count
+
+
+def _write_parquet(path: Path, records: Iterator[dict[str, Any]]) -> int:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    box, text = pa.list_(pa.float64()), pa.string()
+    kinds = {
+        "bbox": box,
+        "amodal_bbox": box,
+        "visible_fraction": pa.float64(),
+        "height": pa.int64(),
+        "width": pa.int64(),
+        "occluders": pa.list_(text),
+        "depth_order": pa.int64(),
+        "mirrored": pa.bool_(),
+    }
+    schema = pa.schema([(name, kinds.get(name, text)) for name in FIELDS])
+    count = 0
+    with ParquetWriter(path, schema) as writer:
+        while batch := list(islice(records, BATCH)):
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+            count += len(batch)
+    return count

@@ -1,0 +1,85 @@
+"""The streaming reader gives what Python's own decoder gives, wherever the windows end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from egm_core.data.readers.kind import DataError
+from egm_core.data.readers.shared import json_stream
+from egm_core.data.readers.shared.json_stream import arrays
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+POLYGONS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=4), min_size=1, max_size=2)
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "ü"]), st.lists(VALUES, max_size=4)), VALUES, st.integers(1, 9),
+       st.sampled_from([None, 1]))
+def test_it_reads_what_json_reads(tmp_path_factory, document, other, chunk, indent) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(json.dumps({"other": other, **document}, indent=indent, ensure_ascii=False), encoding="utf-8")
+    before, json_stream.CHUNK = json_stream.CHUNK, chunk
+    try:
+        found: dict[str, list[Any]] = {name: [] for name in document}
+        for name, number, value in arrays(path, tuple(document)):
+            assert number == len(found[name])
+            found[name].append(value)
+    finally:
+        json_stream.CHUNK = before
+    assert found == document
+
+
+@given(st.lists(POLYGONS | st.just({"counts": [1], "size": [2, 3]}) | st.text(max_size=20) | st.just([])),
+       st.integers(1, 40), st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "  :\n ")]))
+def test_lists_of_lists_are_left_out_and_nothing_else(tmp_path_factory, outlines, chunk, separators) -> None:
+    path = tmp_path_factory.getbasetemp() / "thin.json"
+    said = ['"segmentation": [[1]]', 'a "segmentation"', "]]"]
+    records = [{"segmentation": outline, "said": said[i % 3], "id": i} for i, outline in enumerate(outlines)]
+    path.write_text(json.dumps({"annotations": records}, separators=separators))
+    before, json_stream.CHUNK = json_stream.CHUNK, chunk
+    try:
+        read = [record for _, _, record in arrays(path, ("annotations",), without="segmentation")]
+    finally:
+        json_stream.CHUNK = before
+    thin = [0 if isinstance(outline, list) and outline else outline for outline in outlines]
+    assert read == [{**record, "segmentation": outline} for record, outline in zip(records, thin, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no JSON object"),
+        ("3", "no JSON object"),
+        ('{"a": [1, 2', "after a 2: not JSON: 'the end'"),
+        ('{"a": [1, x]}', "a 2: not JSON"),
+        ('{"a": [1 2]}', "after a 1: not JSON: '2', where one of , ]"),
+        ('{"a": 3}', "a is 3; a list must stand here"),
+        ('{"b": []}', "it has no a"),
+        ('{"a" []}', "not JSON: '\\['"),
+        ('{3: []}', "a name is 3|a name: not JSON"),
+        ("[1]", "an array, where an object with a must stand"),
+        ("[" * 100_000, "not JSON|an array"),
+        ('{"a": [' + "[" * 100_000, "not JSON"),
+    ],
+)
+def test_what_is_not_such_a_file_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(DataError, match=rf"x\.json: .*({words})"):
+        list(arrays(tmp_path / "x.json", ("a",)))
+
+
+def test_an_array_alone_and_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(" [1, [2]] ")
+    assert list(arrays(tmp_path / "x.json")) == [("", 0, 1), ("", 1, [2])]
+    (tmp_path / "x.json").write_bytes(b'{"a": ["\xff"]}')
+    with pytest.raises(DataError, match="not UTF-8"):
+        list(arrays(tmp_path / "x.json", ("a",)))
