@@ -1,15 +1,19 @@
 """Command lines: parsers with help that tells defaults, ranges and an example, and the types of their arguments.
 
-argparse names the option before the words of a type, so these say what was given and what may be.
+argparse names the option before the words of a type, so these say what was given and what may be. A parsed command
+line knows its parser as `own`: that of the subcommand where there is one.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -27,7 +31,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, and whose help ends with an example.
+    """A parser whose errors are one line with the word that was meant, and whose help ends with an example.
 
     The usage of a command with many options would hide what is wrong. `example` is the command's arguments.
     """
@@ -35,6 +39,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, example: str = "", **options: Any) -> None:
         options.setdefault("formatter_class", Help)
         super().__init__(*arguments, **options)
+        self._given: list[str] = []
+        self.set_defaults(own=self)
         if example:
             self.epilog = "\n".join(["example:", *(f"  %(prog)s {line}".rstrip() for line in example.split("\n"))])
 
@@ -43,9 +49,37 @@ class Parser(argparse.ArgumentParser):
         """What messages begin with: egm_core.ground, or egm ground."""
         return self.prog.removeprefix("python -m ")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse what is known, and keep what was given, for the words of an error."""
+        self._given = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(self._given, namespace)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line; what no parser knows is named by the command that it was given to."""
+        return self._whole(*self.parse_known_args(args, namespace))
+
+    def parse_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line whose options may stand between its words."""
+        return self._whole(*self.parse_known_intermixed_args(args, namespace))
+
     def error(self, message: str) -> NoReturn:
-        """Name what is wrong, and end with status 2."""
-        self.exit(2, f"{self.name}: {message} (--help lists what there is)\n")
+        """Name what is wrong and what was meant, and end with status 2."""
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        strange = [word.partition("=")[0] for word in self._given if word.startswith("--") and len(word) > 2]
+        hints = [hint for word in strange if not _begins(word, known) for hint in [meant(word, known)] if hint]
+        self.exit(2, f"{self.name}: {message}{''.join(dict.fromkeys(hints))} (--help lists what there is)\n")
+
+    def _whole(self, options: argparse.Namespace, left: Sequence[str]) -> argparse.Namespace:
+        if left:
+            own: Parser = options.own
+            own.error(f"unrecognized arguments: {' '.join(left)}")
+        return options
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            near = meant(str(value), choices)
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}{near} (choose from {', '.join(choices)})")
 
 
 @dataclass(frozen=True)
@@ -78,7 +112,7 @@ class Number:
             and (self.high is None or value <= self.high)
             and (self.above is None or value > self.above)
         )
-        if not math.isfinite(value) or not inside:
+        if not inside or not math.isfinite(value):
             raise argparse.ArgumentTypeError(f"{text!r} must be {self._what}")
         return value
 
@@ -92,8 +126,8 @@ class Number:
         return f"{what}{least}" + (f" and at most {self.high}" if self.high is not None else "")
 
 
-def whole(low: int, high: int | None = None) -> Number:
-    """Make the type of a whole number from `low` to `high`, both included."""
+def whole(low: int, high: int) -> Number:
+    """Make the type of a whole number from `low` to `high`, both included; without an end a typo stops a machine."""
     return Number(int, low, high)
 
 
@@ -102,13 +136,36 @@ def number(low: float | None = None, high: float | None = None, above: float | N
     return Number(float, low, high, above)
 
 
+# The ends are far above what any machine has or needs, and below what would stop one.
+CORES = whole(1, 1024)
+COUNT = whole(1, 10_000)
+PIXELS = SCENES = whole(1, 100_000_000)
+SECONDS = number(above=0, high=86_400)
+# The names of shards have twelve digits for a seed.
+SEED = whole(0, 10**12 - 1)
+
+
+def plainly(value: float) -> str:
+    """Write a number as people do: whole ones with all their digits."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Ask for the known word that a wrong one comes near to; empty where none does."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
 def address(text: str) -> str:
     """Take the URL of a server, http://host:port."""
-    # Here, for `egm doctor` also runs where the libraries of engines are missing.
-    from egm_core.engines.http.address import checked
-
     try:
-        checked(text)
+        try:
+            from egm_core.engines.http.address import checked
+        except ModuleNotFoundError:
+            # `egm doctor` also runs where the libraries of engines are missing.
+            _look_at_address(text)
+        else:
+            checked(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text
@@ -127,6 +184,18 @@ def changed(parser: argparse.ArgumentParser, options: argparse.Namespace, names:
     """Name those of some options, such as "device", that were set to another value than their default."""
     given = [name for name in names if getattr(options, name) != parser.get_default(name)]
     return ", ".join(f"--{name.replace('_', '-')}" for name in given)
+
+
+def _look_at_address(text: str) -> None:
+    """Raise ValueError for what is clearly no address of a server; for a Python without httpx."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{text!r} is not a URL of a server; write http://host:port or https://host:port")
+
+
+def _begins(word: str, known: Iterable[str]) -> bool:
+    """Tell whether an option is one that is known, or begins as one does: argparse takes that, too."""
+    return any(name.startswith(word) for name in known)
 
 
 def _shown(default: Any) -> str:

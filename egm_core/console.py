@@ -1,13 +1,42 @@
-"""Ends a command as its user expects: a reader that has seen enough, and Ctrl-C, are no errors."""
+"""Ends a command as its user expects, with one rule of exit statuses for all of them.
+
+0: done. 2: what was typed or given cannot be used, or a library for it is missing. 1: it failed while it worked.
+130: Ctrl-C. 141: whoever read the output closed it (`| head`).
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
+FAILED, WRONG = 1, 2
 # What a shell reports of a program that SIGPIPE or SIGINT ended.
 CLOSED_PIPE, INTERRUPTED = 141, 130
+# Values, and files and folders of which a name was given.
+_GIVEN = (
+    ValueError,
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+_log = logging.getLogger("egm.command")
+
+
+def attempt(work: Callable[[], int | None]) -> int:
+    """Do a command's work and give its exit status; an error is said in the command's own words."""
+    try:
+        return work() or 0
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError, ArithmeticError, RuntimeError) as error:
+        _log.error("%s", str(error) or type(error).__name__)
+        _log.debug("%s", traceback.format_exc())
+        return WRONG if isinstance(error, _GIVEN) else FAILED
 
 
 def finish(main: Callable[[], int | None]) -> int:
@@ -22,8 +51,14 @@ def finish(main: Callable[[], int | None]) -> int:
         _silence()
         return CLOSED_PIPE
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _log.error("interrupted")
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing.startswith("egm_"):
+            raise
+        _log.error("needs %s, which this Python lacks; egm doctor says what each job needs", missing)
+        return WRONG
 
 
 def _silence() -> None:

@@ -45,6 +45,11 @@ def loudness(options: argparse.Namespace) -> int:
     return min(max(wanted, logging.DEBUG), logging.ERROR)
 
 
+def begin(options: argparse.Namespace) -> None:
+    """Let a command speak as loud as its options say, its errors in the name of the parser that read them."""
+    speak(loudness(options), f"{options.own.name}: ")
+
+
 def speak(level: int, prefix: str = "") -> None:
     """Let the core's loggers write to stderr from a level on; `prefix` comes before errors."""
     for handler in [handler for handler in LOG.handlers if isinstance(handler, _Notes)]:

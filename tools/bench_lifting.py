@@ -26,7 +26,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from egm_core.arguments import number, whole
+from egm_core.arguments import COUNT, SEED, number
 from egm_core.boxes import Box, as_box
 from egm_core.evaluate.statistics import paired_difference
 from egm_core.lifting import Box3D, Camera, Lifted, corners, lift, small_depth, surface
@@ -275,8 +275,8 @@ def picture(generator: Generator, path: Path) -> None:
 def main() -> None:
     """Render, measure, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--first-seed", type=whole(0), default=FIRST_SEED)
-    parser.add_argument("--scenes", type=whole(1), default=120, help="seeds; each is rendered in both worlds")
+    parser.add_argument("--first-seed", type=SEED, default=FIRST_SEED)
+    parser.add_argument("--scenes", type=COUNT, default=120, help="seeds; each is rendered in both worlds")
     parser.add_argument("--size", help="size of all scenes, such as 1920x1080; without it each has its own")
     parser.add_argument("--part", type=number(above=0, high=1), default=1.0, help="part of depth's pixels that waits")
     parser.add_argument("--json", type=Path, help="file for the figures")

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from egm_core.arguments import whole
+from egm_core.arguments import COUNT, SEED
 from egm_core.asking.engine import answerer
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.pictures import FORMATS, PictureFormat, data_url
@@ -41,8 +41,8 @@ def main() -> None:
     """Measure times, and accuracy where scenes are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=EMBEDDED, help="model folder")
-    parser.add_argument("--first-seed", type=whole(0), default=EVALUATION_FIRST_SEED)
-    parser.add_argument("--scenes", type=whole(1), default=300)
+    parser.add_argument("--first-seed", type=SEED, default=EVALUATION_FIRST_SEED)
+    parser.add_argument("--scenes", type=COUNT, default=300)
     parser.add_argument("--json", type=Path, help="write both results here, as PREFIX-png.json and PREFIX-jpeg.json")
     options = parser.parse_args()
     times(next(rendered(options.first_seed, 1)))

@@ -24,7 +24,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from egm_core.arguments import whole
+from egm_core.arguments import COUNT
 from egm_core.boxes import Box, area, iou
 from egm_core.evaluate.statistics import Comparison, mean, paired_difference
 from egm_core.grounder.grounder import Grounder
@@ -313,7 +313,7 @@ def main() -> None:
     """Render, measure, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="folder that keeps the rendered clips")
-    parser.add_argument("--count", type=whole(1), default=20, help="clips of each world")
+    parser.add_argument("--count", type=COUNT, default=20, help="clips of each world")
     parser.add_argument("--model", default="egm_tiny", help="model that answers; empty: true boxes only")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--picture", type=Path, help="file for a picture of the worst cases")

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from egm_core.arguments import whole
+from egm_core.arguments import COUNT
 from egm_core.families import family
 from egm_core.reward import score
 from egm_core.train.configuration import load
@@ -72,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="a samples file")
     parser.add_argument("--model", default="egm_tiny")
-    parser.add_argument("--steps", type=whole(1), default=3)
+    parser.add_argument("--steps", type=COUNT, default=3)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings of RLConfig")
     options = parser.parse_intermixed_args()
     clock = Clock()

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from egm_core.arguments import whole
+from egm_core.arguments import COUNT
 from egm_core.torchvision_shim import install_schemas
 
 install_schemas()
@@ -28,11 +28,11 @@ from egm_core.train.sft import table  # noqa: E402
 def main() -> None:
     """Print seconds and reads of both ways, from one run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--width", type=whole(1), default=640, help="pixels of each JPEG")
-    parser.add_argument("--height", type=whole(1), default=480, help="pixels of each JPEG")
-    parser.add_argument("--prompts", type=whole(1), default=16, help="questions of an update, a picture each")
-    parser.add_argument("--generations", type=whole(1), default=16, help="answers to each")
-    parser.add_argument("--micro-batch", type=whole(1), default=32, help="answers in a forward pass")
+    parser.add_argument("--width", type=COUNT, default=640, help="pixels of each JPEG")
+    parser.add_argument("--height", type=COUNT, default=480, help="pixels of each JPEG")
+    parser.add_argument("--prompts", type=COUNT, default=16, help="questions of an update, a picture each")
+    parser.add_argument("--generations", type=COUNT, default=16, help="answers to each")
+    parser.add_argument("--micro-batch", type=COUNT, default=32, help="answers in a forward pass")
     options = parser.parse_args()
     answers = options.prompts * options.generations
     steps = answers // options.micro_batch

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from egm_core.arguments import whole
+from egm_core.arguments import SEED
 from egm_core.boxes import Box, iou
 from egm_core.engines.local import TransformersEngine
 from egm_core.grounder import Grounder
@@ -150,9 +150,9 @@ def search(grounder: Grounder, first: int, count: int) -> None:
 def main() -> None:
     """Read the command line, then draw or search."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--search", nargs=2, type=whole(0), metavar=("SEED", "COUNT"), help="look for clips instead")
+    parser.add_argument("--search", nargs=2, type=SEED, metavar=("SEED", "COUNT"), help="look for clips instead")
     parser.add_argument("--world", choices=WORLDS, default=CHOSEN[0], help="the clip's world")
-    parser.add_argument("--seed", type=whole(0), default=CHOSEN[1], help="the clip's seed")
+    parser.add_argument("--seed", type=SEED, default=CHOSEN[1], help="the clip's seed")
     parser.add_argument("--instruction", default=CHOSEN[2], help="what to find in it")
     parser.add_argument("--out", type=Path, default=OUT, help="file to write")
     options = parser.parse_args()

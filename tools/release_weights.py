@@ -31,7 +31,7 @@ PICTURES = 1500
 CAMERA = (640, 480)
 # What was measured on the weights before, and does not count for the new ones.
 AFTERWARDS = (
-    "python -m egm_core.evaluate calibrate --processes 2 --batch 96",
+    "egm evaluate calibrate --processes 2 --batch 96",
     "tools/env.sh python tools/golden.py --write",
 )
 

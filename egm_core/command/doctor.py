@@ -1,6 +1,7 @@
 """`egm doctor`: says what this machine has, and what it lacks for each job, with the remedy.
 
-It runs in a bare Python. Exit status: 0 where the job asked about works, 1 where it lacks something.
+It runs in a bare Python. Exit status: 0 where the job asked about works, 1 where it lacks something, and 2 for a
+call that is wrong.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import json
 import os
 
 from egm_core import notes
-from egm_core.arguments import Parser
+from egm_core.arguments import Parser, address
 from egm_core.doctor.jobs import judge, names
 from egm_core.doctor.machine import look
 from egm_core.doctor.report import as_json, text
@@ -18,7 +19,7 @@ from egm_core.doctor.report import as_json, text
 def main(arguments: list[str] | None = None, prog: str = "egm doctor") -> int:
     """Look, judge and tell; gives the exit status."""
     options = parser(prog).parse_args(arguments)
-    notes.speak(notes.loudness(options), f"{prog}: ")
+    notes.begin(options)
     facts = look(os.environ, tuple(options.server))
     jobs = judge(facts)
     works = next(job.works for job in jobs if job.name == options.job)
@@ -39,7 +40,12 @@ def parser(prog: str = "egm doctor") -> Parser:
     parser.add_argument("--json", action="store_true", help="print all that was found as JSON, for a bug report")
     parser.add_argument("--job", choices=names(), default="ground", help="job that decides the exit status")
     parser.add_argument(
-        "--server", action="append", default=[], metavar="URL", help="further server to ask, http://host:port"
+        "--server",
+        type=address,
+        action="append",
+        default=[],
+        metavar="URL",
+        help="further server to ask, http://host:port",
     )
     notes.add_options(parser)
     return parser

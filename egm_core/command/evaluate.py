@@ -15,8 +15,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from egm_core import notes
-from egm_core.arguments import Parser, address, changed, device, whole
-from egm_core.engines import EngineError
+from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
+from egm_core.console import attempt
+from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
 from egm_core.evaluate.mix import measured_mix
 from egm_core.evaluate.reports.chart import draw
@@ -52,21 +53,21 @@ def parser(prog: str = "egm evaluate") -> Parser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     asked = Parser(add_help=False)
-    asked.add_argument("--queries-per-scene", type=whole(1), default=3, help="expressions per scene, each asked twice")
+    asked.add_argument("--queries-per-scene", type=COUNT, default=3, help="expressions per scene, each asked twice")
     asked.add_argument("--model", default=EMBEDDED, help="model folder, or the embedded model's name")
     asked.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server; --model says how to ask")
     asked.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
     asked.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
-    asked.add_argument("--threads", type=whole(1), help="torch's threads in this process (default: torch decides)")
-    asked.add_argument("--batch", type=whole(1), default=32, help="queries answered together; up to 96 for egm_tiny")
-    asked.add_argument("--processes", type=whole(1), default=1, help="processes that render and answer, a core each")
-    asked.add_argument("--workers", type=whole(1), default=1, help="processes that only render for one that answers")
+    asked.add_argument("--threads", type=CORES, help="torch's threads in this process (default: torch decides)")
+    asked.add_argument("--batch", type=COUNT, default=32, help="queries answered together; up to 96 for egm_tiny")
+    asked.add_argument("--processes", type=CORES, default=1, help="processes that render and answer, a core each")
+    asked.add_argument("--workers", type=CORES, default=1, help="processes that only render for one that answers")
     scenes = commands.add_parser("scenes", parents=[asked], help="ask a model about generated scenes",
                                  example="--scenes 1000 --processes 2 --json out/tiny.json")
-    scenes.add_argument("--first-seed", type=whole(0), default=EVALUATION_FIRST_SEED, help="seed of the first scene")
-    scenes.add_argument("--scenes", type=whole(1), default=1000, help="number of scenes")
+    scenes.add_argument("--first-seed", type=SEED, default=EVALUATION_FIRST_SEED, help="seed of the first scene")
+    scenes.add_argument("--scenes", type=SCENES, default=1000, help="number of scenes")
     scenes.add_argument("--mode", choices=("strict", "paper", "paper_eval"), default="paper", help="rules for boxes")
     scenes.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
     scenes.add_argument("--threshold-strict", action="store_true", help="success needs IoU > 0.5, as in the paper")
@@ -85,15 +86,14 @@ def parser(prog: str = "egm evaluate") -> Parser:
     tables.add_argument("--png", type=Path, help="draw accuracy against reasoning tokens here")
     mix = commands.add_parser("mix", help="print the mix of expressions, wanted and measured",
                               example="--scenes 200")
-    mix.add_argument("--first-seed", type=whole(0), default=0, help="seed of the first scene")
-    mix.add_argument("--scenes", type=whole(1), default=200, help="number of scenes")
+    mix.add_argument("--first-seed", type=SEED, default=0, help="seed of the first scene")
+    mix.add_argument("--scenes", type=SCENES, default=200, help="number of scenes")
     fit = commands.add_parser("calibrate", parents=[asked], help="turn scores into probabilities, beside the weights",
                               example="--model models/mine --scenes 300 --processes 2")
-    fit.add_argument("--first-seed", type=whole(0), default=CALIBRATION_FIRST_SEED, help="seed of the first scene")
-    fit.add_argument("--scenes", type=whole(1), default=300, help="number of scenes")
+    fit.add_argument("--first-seed", type=SEED, default=CALIBRATION_FIRST_SEED, help="seed of the first scene")
+    fit.add_argument("--scenes", type=SCENES, default=300, help="number of scenes")
     fit.add_argument("--result", type=Path, help="use this stored result of `scenes --json` instead of asking")
-    fit.set_defaults(mode="strict", no_reasoning=False, json=None, own=fit)
-    scenes.set_defaults(own=scenes)
+    fit.set_defaults(mode="strict", no_reasoning=False, json=None)
     worth = commands.add_parser("reliability", help="say what raw and calibrated scores are worth on a stored result",
                                 example="out/tiny.json --png out/reliability.png")
     worth.add_argument("result", type=Path, help="result of `scenes --json` on evaluation seeds")
@@ -105,6 +105,8 @@ def parser(prog: str = "egm evaluate") -> Parser:
 
 
 def _evaluation(arguments: argparse.Namespace) -> Evaluation:
+    if not arguments.engine_url:
+        check_here(arguments.device)
     return Evaluation(
         model=arguments.model,
         first_seed=arguments.first_seed,
@@ -199,8 +201,13 @@ def _calibrate(arguments: argparse.Namespace) -> None:
         origin = Origin(evaluation.engine_kind, evaluation.first_seed, evaluation.scenes)
         origin.check()
         answers = [answered(record(row)) for row in _rows(evaluation, arguments)[0]]
-    judged = published(answers)
-    curves = fitted(judged)
+    try:
+        judged = published(answers)
+        curves = fitted(judged)
+    except ValueError as error:
+        if arguments.result:
+            raise
+        raise RuntimeError(str(error)) from error  # nothing that was given is wrong: the model's answers are
     file = save(folder, origin.engine, Measured(curves, origin.first_seed, origin.scenes))
     print(f"{file}: {origin.engine}, {origin.scenes} scenes from seed {origin.first_seed}\n")
     print(f"On the very scenes of the fit, which flatters it:\n\n{table(judged, curves)}")
@@ -219,6 +226,11 @@ def _reliability(arguments: argparse.Namespace) -> None:
         draw_reliability(judged, curves, arguments.png)
 
 
+def _mix(arguments: argparse.Namespace) -> None:
+    scenes = rendered(arguments.first_seed, arguments.scenes)
+    print(measured_mix(tqdm(scenes, total=arguments.scenes, unit="scene", desc="rendering", disable=None)))
+
+
 def _refuse_idle(own: Parser, arguments: argparse.Namespace) -> None:
     """End the command where options would do nothing, or its work could not be kept; say what changes no answer."""
     if arguments.json and not arguments.json.parent.is_dir():
@@ -231,29 +243,18 @@ def _refuse_idle(own: Parser, arguments: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None, prog: str = "egm evaluate") -> int:
     """Run the command line; gives the exit status."""
-    own = parser(prog)
-    arguments = own.parse_args(argv)
-    notes.speak(notes.loudness(arguments), f"{own.name}: ")
+    arguments = parser(prog).parse_args(argv)
+    notes.begin(arguments)
     if arguments.command in ("scenes", "calibrate"):
         _refuse_idle(arguments.own, arguments)
-    try:
-        if arguments.command == "scenes":
-            _scenes(arguments)
-        elif arguments.command == "compare":
-            _compare(arguments)
-        elif arguments.command == "tables":
-            _tables(arguments)
-        elif arguments.command == "calibrate":
-            _calibrate(arguments)
-        elif arguments.command == "reliability":
-            _reliability(arguments)
-        else:
-            scenes = rendered(arguments.first_seed, arguments.scenes)
-            bar = tqdm(scenes, total=arguments.scenes, unit="scene", desc="rendering", disable=None)
-            print(measured_mix(bar))
-    except BrokenPipeError:
-        raise
-    except (EngineError, OSError, ValueError, RuntimeError) as error:
-        _log.error("%s", error)
-        return 1
-    return 0
+    return attempt(lambda: COMMANDS[arguments.command](arguments))
+
+
+COMMANDS = {
+    "scenes": _scenes,
+    "compare": _compare,
+    "tables": _tables,
+    "mix": _mix,
+    "calibrate": _calibrate,
+    "reliability": _reliability,
+}

@@ -1,7 +1,7 @@
 """`egm ground`: grounds an instruction in a picture, and prints a line about it, or the whole answer as JSON.
 
-Boxes are [x0, y0, x1, y1] in pixels of the picture. Exit status: 0 for found and absent, 1 for an error, 2 for a
-call that cannot be served.
+Boxes are [x0, y0, x1, y1] in pixels of the picture. Exit status: 0 for found and absent, 1 where no answer came, 2
+for a call that is wrong.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -20,17 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core import notes
-from egm_core.arguments import Parser, changed, device, number, whole
+from egm_core.arguments import CORES, PIXELS, SECONDS, Parser, address, changed, device, number
 from egm_core.boxes import Box
-from egm_core.engines import Engine, EngineError
-from egm_core.engines.devices import DTYPES
+from egm_core.console import FAILED, attempt
+from egm_core.engines import Engine
+from egm_core.engines.devices import DTYPES, check_here
 from egm_core.engines.http.dialects import DIALECTS
 from egm_core.engines.http.served_models import Wanted
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.engines.pictures import FORMATS
-from egm_core.families import FAMILIES
+from egm_core.families import FAMILIES, Task
 from egm_core.families.known import check_served, check_told, family_of_name
+from egm_core.grounder.explained import explained
 from egm_core.grounder.grounder import Grounder, Grounding
+from egm_core.models.calibration import note
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.pictures.draw import check_writable, draw
 from egm_core.pictures.pixels import read_image
@@ -45,30 +49,48 @@ def main(arguments: list[str] | None = None, prog: str = "egm ground", as_json: 
     """Ground once; gives the exit status."""
     own = parser(prog)
     options = own.parse_args(arguments)
-    notes.speak(notes.loudness(options), f"{own.name}: ")
-    try:
-        _refuse_contradictions(own, options)
-        if options.draw:
-            check_writable(Path(options.draw))
-        image = read_image(Path(options.image))
-        grounding, model = _ground(options, image)
-    except (EngineError, FileNotFoundError, ValueError) as error:
-        _log.error("%s", error)
-        return 2
-    if as_json or options.json:
+    notes.begin(options)
+    return attempt(lambda: _answer(own, options, as_json or options.json))
+
+
+def _answer(own: Parser, options: argparse.Namespace, as_json: bool) -> int:
+    """Ask, print and draw; gives the exit status."""
+    _refuse_contradictions(own, options)
+    if options.draw:
+        check_writable(Path(options.draw))
+    image = read_image(Path(options.image))
+    grounding, model = _ground(options, image)
+    if as_json:
         height, width = image.shape[:2]
         head = {"instruction": options.instruction, "image": options.image, "width": width, "height": height}
         print(json.dumps({**head, "model": model, **asdict(grounding)}, indent=2, ensure_ascii=False))
     else:
         print(line(options.instruction, model, grounding))
         for doubt in grounding.warnings:
-            _log.warning("%s", doubt)
+            _log.warning("%s", explained(doubt))
     if options.draw:
         picture = draw(image, grounding.visible, grounding.amodal, _label(options.instruction, grounding))
         if not cv2.imwrite(options.draw, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-            _log.error("cannot write %s; may its folder be written to?", options.draw)
-            return 2
-    return 1 if grounding.outcome == "error" else 0
+            raise OSError(f"cannot write {options.draw}; may its folder be written to, and is there room?")
+    return FAILED if grounding.outcome == "error" else 0
+
+
+def lacks(
+    options: argparse.Namespace, kind: str, info: ModelInfo, tasks: tuple[Task, ...], amodal: ModelInfo
+) -> Iterator[str]:
+    """Say what this call does not ask for or cannot know, although its user may expect it, with the remedy."""
+    folder = "name the model's folder with --model" if options.engine_url and not options.model else ""
+    if "amodal" not in tasks and not options.visible_only:
+        remedies = ", or ".join(
+            filter(None, (folder, "ask it all the same with --force-amodal", "ask another with --amodal-model"))
+        )
+        known = "nothing says that" if amodal.path is None else "by its folder"
+        trained = "was trained for amodal boxes" if amodal.path is None else "was trained for visible boxes only"
+        yield f"no amodal box is asked for: {known} {amodal.name} {trained}; {remedies}"
+    if raw := note(info.path, kind):
+        yield f"{raw}; {folder}" if folder else raw
+    elif options.no_reasoning:
+        yield "the score is raw, and no probability: the calibration was measured with reasoning"
 
 
 def line(instruction: str, model: str, grounding: Grounding) -> str:
@@ -78,7 +100,8 @@ def line(instruction: str, model: str, grounding: Grounding) -> str:
         parts += [": ".join(filter(None, (grounding.reason, " ".join(grounding.detail.split()))))]
     parts += [f"{name} {_edges(box)}" for name, box in _boxes(grounding).items() if box]
     if grounding.outcome != "error":
-        parts.append(f"score {grounding.score:.2f}" if grounding.score_available else "no score")
+        kind = "score" if "visible" in grounding.calibrated or not grounding.visible else "raw score"
+        parts.append(f"{kind} {grounding.score:.2f}" if grounding.score_available else "no score")
     parts.append(f"{model} in {grounding.total_ms:.0f} ms")
     return " | ".join(filter(None, parts))
 
@@ -110,7 +133,11 @@ def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grou
             out_of_domain=options.out_of_domain,
         )
         stack.callback(grounder.close)
-        return grounder.ground(image, options.instruction, timeout=options.timeout), info.name
+        found = grounder.ground(image, options.instruction, timeout=options.timeout)
+        if found.outcome != "error":
+            for lack in lacks(options, engine.kind(), info, grounder.tasks, other_info or info):
+                _log.warning("%s", lack)
+        return found, info.name
 
 
 def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> tuple[Engine, ModelInfo]:
@@ -135,13 +162,14 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
             health = remote.health()
             served = options.engine_model or health.model
             if not served and not options.family and health.state != "ready":
-                raise EngineError("engine_unreachable", f"{health.detail}; name its model, too: --model or --family")
+                raise ValueError(f"{health.detail}; name its model, too: --model or --family")
             if options.family:
                 check_told(served, options.family)
             info = ModelInfo(served or "remote", options.family or _family_of(served))
         return remote, info
     from egm_core.engines.local import TransformersEngine
 
+    check_here(options.device, options.dtype)
     path = resolve(name or EMBEDDED, offline=not options.online)
     info = load_info(path, family=options.family)
     budget = options.max_pixels or info.max_pixels
@@ -198,26 +226,26 @@ def parser(prog: str = "egm ground") -> Parser:
     """Make the parser of the command line."""
     parser = Parser(
         prog=prog,
-        description="Find what an instruction means in a picture: its visible box, and its amodal one.",
+        description="Find what an instruction means in an image: its visible box, and its amodal one.",
         example='kitchen.jpg "the red mug" --draw boxes.png\nkitchen.jpg "the red mug" --engine-url http://robot:8000',
     )
-    parser.add_argument("image", help="picture file")
+    parser.add_argument("image", help="image file")
     parser.add_argument("instruction", help="what to find, such as 'the red mug'")
     parser.add_argument("--json", action="store_true", help="print all that is known of the answer as JSON")
-    parser.add_argument("--draw", metavar="FILE", help="write the picture with the boxes drawn into it; .png or .jpg")
+    parser.add_argument("--draw", metavar="FILE", help="write the image with the boxes drawn into it; .png or .jpg")
     parser.add_argument("--no-reasoning", action="store_true", help="forbid the model to think first")
     parser.add_argument("--visible-only", action="store_true", help="ask for the visible box only")
     parser.add_argument(
         "--force-amodal", action="store_true", help="ask models for amodal boxes that do not declare them"
     )
     parser.add_argument("--min-score", type=number(0, 1), default=0.0, help="lower scores: absent, reason low_score")
-    parser.add_argument("--timeout", type=number(above=0), help="seconds to wait for the answers")
+    parser.add_argument("--timeout", type=SECONDS, help="seconds to wait for the answers")
     parser.add_argument("--constrain", choices=["auto", "off", "regex"], default="auto", help="grammar on the answer")
     parser.add_argument(
         "--out-of-domain",
         choices=["warn", "absent"],
         default="warn",
-        help="what becomes of answers about words or pictures unlike the model's training, where its folder tells them",
+        help="what becomes of answers about words or images unlike the model's training, where its folder tells them",
     )
     model = parser.add_argument_group("model")
     model.add_argument("--model", help=f"model folder (default: the embedded {EMBEDDED})")
@@ -227,21 +255,23 @@ def parser(prog: str = "egm ground") -> Parser:
         choices=sorted(FAMILIES),
         help="the model's family (default: what its folder or its name tells)",
     )
-    model.add_argument("--max-pixels", type=whole(1), help="pixel budget (default: the model's own)")
+    model.add_argument("--max-pixels", type=PIXELS, help="pixel budget (default: the model's own)")
     model.add_argument("--online", action="store_true", help="allow a hub name as model, and download it")
     local = parser.add_argument_group("model in this process")
     local.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
     local.add_argument("--dtype", choices=DTYPES, default="auto", help="number format; auto is float32 on a CPU")
-    local.add_argument("--threads", type=whole(1), help="torch's threads (default: torch decides)")
+    local.add_argument("--threads", type=CORES, help="torch's threads (default: torch decides)")
     server = parser.add_argument_group("model behind a server")
-    server.add_argument("--engine-url", metavar="URL", help="an OpenAI-compatible server, http://host:port")
+    server.add_argument(
+        "--engine-url", type=address, metavar="URL", help="an OpenAI-compatible server, http://host:port"
+    )
     server.add_argument("--engine-model", help="the model's name there (default: the folder's, or its only one)")
     server.add_argument("--dialect", choices=["auto", *DIALECTS], default="auto", help="kind of server")
     server.add_argument("--api-key-env", default="OPENAI_API_KEY", help="environment variable with the API key")
     server.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
-    server.add_argument("--image-format", choices=FORMATS, default="png", help="how the picture is sent")
+    server.add_argument("--image-format", choices=FORMATS, default="png", help="how the image is sent")
     server.add_argument("--ca-bundle", help="CA bundle to verify the server with (default: the system's)")
     server.add_argument("--insecure", action="store_true", help="do not verify the server's certificate")
     notes.add_options(parser)

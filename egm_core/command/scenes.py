@@ -11,9 +11,9 @@ import logging
 from pathlib import Path
 
 from egm_core import notes
-from egm_core.arguments import Parser, changed, number, whole
+from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, changed, number, whole
+from egm_core.console import attempt
 from egm_core.scenes.files import store
-from egm_core.scenes.render import RenderError
 from egm_core.scenes.truth import WORLDS
 
 _log = logging.getLogger("egm.scenes")
@@ -28,26 +28,26 @@ def parser(prog: str = "egm scenes") -> Parser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     shared = Parser(add_help=False)
-    shared.add_argument("--out", type=Path, required=True, help="folder (render, export) or picture (show) to write")
-    shared.add_argument("--first-seed", type=whole(0), default=0, help="seed of the first scene; 500000000: evaluation")
-    shared.add_argument("--scenes", type=whole(1), default=12, help="number of scenes, one per seed")
+    shared.add_argument("--out", type=Path, required=True, help="folder (render, export) or image (show) to write")
+    shared.add_argument("--first-seed", type=SEED, default=0, help="seed of the first scene; 500000000: evaluation")
+    shared.add_argument("--scenes", type=SCENES, default=12, help="number of scenes, one per seed")
     shared.add_argument("--world", choices=WORLDS, help="one world only (default: each seed's own)")
     render = commands.add_parser("render", parents=[shared], help="write shards of scenes",
                                  example="--out runs/scenes --scenes 1000 --workers 2")
-    render.add_argument("--workers", type=whole(1), default=1, help="processes")
-    render.add_argument("--shard-scenes", type=whole(1), default=store.SHARD_SCENES, help="scenes in a shard")
-    render.add_argument("--format", choices=("jpeg", "png"), default="jpeg", help="how pictures are stored")
+    render.add_argument("--workers", type=CORES, default=1, help="processes")
+    render.add_argument("--shard-scenes", type=whole(1, 99_999), default=store.SHARD_SCENES, help="scenes in a shard")
+    render.add_argument("--format", choices=("jpeg", "png"), default="jpeg", help="how images are stored")
     render.add_argument("--depth", action="store_true", help="store depth too (16-bit millimetres)")
     show = commands.add_parser("show", parents=[shared], help="draw a contact sheet",
                                example="--out sheet.png --scenes 12 --world street")
-    show.add_argument("--columns", type=whole(1), default=4, help="scenes side by side")
+    show.add_argument("--columns", type=COUNT, default=4, help="scenes side by side")
     show.add_argument("--zoom", type=number(above=0, high=100), default=2.0, help="enlargement")
     show.add_argument("--plain", action="store_true", help="no boxes")
     show.add_argument("--clip", action="store_true", help="frames of the first seed's clip instead of scenes")
     show.add_argument("--fps", type=number(above=0, high=1000), default=4.0, help="frames a second of that clip")
-    export = commands.add_parser("export", parents=[shared], help="write pictures and the training record",
+    export = commands.add_parser("export", parents=[shared], help="write images and the training record",
                                  example="--out my_data --scenes 100 --per-scene 6 --vary")
-    export.add_argument("--per-scene", type=whole(1), default=6, help="samples of a scene")
+    export.add_argument("--per-scene", type=COUNT, default=6, help="samples of a scene")
     export.add_argument(
         "--amodal-share", type=number(0, 1), default=1.0, help="share of objects in full view asked for by both tasks"
     )
@@ -62,12 +62,11 @@ def parser(prog: str = "egm scenes") -> Parser:
         type=Path,
         help="folder of rendered shards to take those of the seeds from (default: render the scenes now)",
     )
-    export.add_argument("--workers", type=whole(1), default=1, help="processes, with --stored")
+    export.add_argument("--workers", type=CORES, default=1, help="processes, with --stored")
     export.add_argument("--vary", action="store_true", help="mirror, light, blur and noise at random, for training")
     export.add_argument("--file", default="samples.jsonl", help="name of the record, .jsonl or .parquet")
     for command in (render, show, export):
         notes.add_options(command)
-        command.set_defaults(own=command)
     return parser
 
 
@@ -83,6 +82,12 @@ def _render(options: argparse.Namespace) -> None:
         options.depth,
     )
     print(f"{new} scenes rendered into {options.out}")
+    if new < options.scenes:
+        _log.info(
+            "%d scenes of these seeds are there already, of the world and format that they were rendered with; "
+            "another --out renders them anew",
+            options.scenes - new,
+        )
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -93,7 +98,6 @@ def _show(options: argparse.Namespace) -> None:
     from egm_core.scenes.files.sheet import sheet
     from egm_core.scenes.generator import Generator
 
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     check_writable(options.out)
     generator = Generator()
     try:
@@ -107,7 +111,7 @@ def _show(options: argparse.Namespace) -> None:
         generator.close()
     picture = sheet(scenes, options.columns, options.zoom, not options.plain)
     if not cv2.imwrite(str(options.out), picture[..., ::-1]):
-        raise ValueError(f"can't write {options.out}: give a file that ends in .png or .jpg")
+        raise OSError(f"cannot write {options.out}; may its folder be written to, and is there room?")
     print(f"{len(scenes)} scenes drawn into {options.out}")
 
 
@@ -139,14 +143,7 @@ def _refuse_idle(own: Parser, options: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None, prog: str = "egm scenes") -> int:
     """Run the command line and return its exit status."""
     options = parser(prog).parse_args(arguments)
-    notes.speak(notes.loudness(options), "error: ")
+    notes.begin(options)
     command = {"render": _render, "show": _show, "export": _export}[options.command]
     _refuse_idle(options.own, options)
-    try:
-        command(options)
-    except BrokenPipeError:
-        raise
-    except (RenderError, OSError, ValueError) as error:
-        _log.error("%s", error)
-        return 1
-    return 0
+    return attempt(lambda: command(options))

@@ -2,15 +2,16 @@
 
 Prints `egm serve: listening on http://HOST:PORT` once connections are taken (`--port 0` picks a free port);
 /health answers 503 until the model is loaded. Beyond this
-machine it listens only with a key, or `--without-key`. SIGTERM and SIGINT end it with exit status 0.
+machine it listens only with a key, or `--without-key`. SIGTERM and SIGINT are how it ends: with exit status 0.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
+import errno
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from egm_core import notes
-from egm_core.arguments import Parser, device, whole
-from egm_core.engines.devices import DTYPES
+from egm_core.arguments import CORES, COUNT, PIXELS, Parser, device, whole
+from egm_core.console import attempt
+from egm_core.engines.devices import DTYPES, check_here
 from egm_core.engines.http.keys import is_loopback
 from egm_core.models.folder import load_info, resolve
 from egm_core.serve.app import create_app
@@ -29,27 +31,25 @@ if TYPE_CHECKING:
     from egm_core.engines.local import TransformersEngine
 
 GRACE = 2
-_log = logging.getLogger("egm.serve")
 
 
 def main(arguments: list[str] | None = None, prog: str = "egm serve") -> int:
     """Serve until a signal ends it; gives the exit status."""
     own = parser(prog)
     options = own.parse_args(arguments)
-    notes.speak(notes.loudness(options), f"{own.name}: ")
-    parent = os.getppid()
-    try:
-        path = resolve(options.model, offline=not options.online)
-        info = load_info(path)
-    except (FileNotFoundError, ValueError) as error:
-        _log.error("%s", error)
-        return 2
+    notes.begin(options)
+    return attempt(lambda: _serve(options, own.name))
 
+
+def _serve(options: argparse.Namespace, name: str) -> int:
+    parent = os.getppid()
+    path = resolve(options.model, offline=not options.online)
+    info = load_info(path)
+    check_here(options.device, options.dtype)
     key = os.environ.get(options.api_key_env, "") if options.api_key_env else ""
     problem = _open_door(options, key)
     if problem:
-        _log.error("%s", problem)
-        return 2
+        raise ValueError(problem)
     budget = options.max_pixels or info.max_pixels
 
     def load() -> TransformersEngine:
@@ -76,11 +76,7 @@ def main(arguments: list[str] | None = None, prog: str = "egm serve") -> int:
     config = uvicorn.Config(
         app, host=options.host, port=options.port, log_level=options.log_level, timeout_graceful_shutdown=GRACE
     )
-    try:
-        socket = config.bind_socket()
-    except SystemExit:
-        _log.error("cannot listen on %s:%d; is the port taken?", options.host, options.port)
-        return 2
+    door = _bound(options.host, options.port)
     server = uvicorn.Server(config)
 
     def leave(*_: object) -> None:
@@ -90,18 +86,36 @@ def main(arguments: list[str] | None = None, prog: str = "egm serve") -> int:
     # down, which these make harmless.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, leave)
-    socket.listen(128)
+    door.listen(128)
     if options.exit_with_parent:
         threading.Thread(target=_follow, args=(parent, server), daemon=True).start()
     host = f"[{options.host}]" if ":" in options.host else options.host
-    print(f"{own.name}: listening on http://{host}:{socket.getsockname()[1]}", flush=True)
-    server.run(sockets=[socket])
+    print(f"{name}: listening on http://{host}:{door.getsockname()[1]}", flush=True)
+    server.run(sockets=[door])
     engine = app.state.service.engine
     if engine is not None and engine.lingers:
         # A thread in the middle of loading would be torn down by the interpreter's end, and abort the process.
         sys.stdout.flush()
         os._exit(0)
     return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Take an address to listen on; ValueError says why it cannot be had, in a line where uvicorn would say two."""
+    door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((host, port))
+    except OSError as error:
+        door.close()
+        if error.errno == errno.EADDRINUSE:
+            remedy = "is the port taken? Name another with --port, or 0 for a free one"
+        elif error.errno == errno.EACCES:
+            remedy = "ports below 1024 are the administrator's; name another with --port"
+        else:
+            remedy = "name an address of this machine with --host, such as 127.0.0.1"
+        raise ValueError(f"cannot listen on {host}:{port} ({error.strerror or error}); {remedy}") from error
+    return door
 
 
 def _follow(parent: int, server: uvicorn.Server) -> None:
@@ -139,11 +153,11 @@ def parser(prog: str = "egm serve") -> Parser:
     parser.add_argument("--port", type=whole(0, 65535), default=8000, help="port to listen on; 0 picks a free one")
     parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--dtype", choices=DTYPES, default="auto", help="number format; auto is float32 on a CPU")
-    parser.add_argument("--max-pixels", type=whole(1), help="pixel budget of an image (default: the model's own)")
-    parser.add_argument("--max-tokens", type=whole(1), default=4096, help="longest answer, in tokens")
-    parser.add_argument("--max-queue", type=whole(1), default=32, help="requests under way; those beyond get 429")
-    parser.add_argument("--max-batch", type=whole(1), default=8, help="requests answered together")
-    parser.add_argument("--threads", type=whole(1), help="torch's threads (default: torch decides)")
+    parser.add_argument("--max-pixels", type=PIXELS, help="pixel budget of an image (default: the model's own)")
+    parser.add_argument("--max-tokens", type=whole(1, 1_000_000), default=4096, help="longest answer, in tokens")
+    parser.add_argument("--max-queue", type=COUNT, default=32, help="requests under way; those beyond get 429")
+    parser.add_argument("--max-batch", type=COUNT, default=8, help="requests answered together")
+    parser.add_argument("--threads", type=CORES, help="torch's threads (default: torch decides)")
     parser.add_argument("--served-model-name", help="name that clients ask for (default: the model's own)")
     parser.add_argument("--online", action="store_true", help="allow a hub name, and download it")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process is gone")

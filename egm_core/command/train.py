@@ -1,20 +1,18 @@
 """`egm train`: runs a stage of training, or says what one would take.
 
 Training stages resume from their output folder's last whole checkpoint and end in a model folder, `final/`;
-`plan` runs nothing. `STAGE --help` lists the stage's settings. Exit status: 1 where a run stopped, 2 for
-settings or data that cannot be used.
+`plan` runs nothing. `STAGE --help` lists the stage's settings.
 """
 
 from __future__ import annotations
 
-import logging
 import sys
 from importlib import import_module
 from pathlib import Path
 
 from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.sample import SampleError
+from egm_core.console import attempt
 from egm_core.train.configuration import ConfigurationError, located
 from egm_core.train.described import settings_help
 from egm_core.train.plan.machine import PREFIX
@@ -29,7 +27,6 @@ _ABOUT = {
     PLAN: "say what a stage would take, and run nothing: settings, steps, memory on each GPU",
 }
 _HELP = ("-h", "--help")
-_log = logging.getLogger("egm.train")
 
 
 def main(arguments: list[str] | None = None, prog: str = "egm train") -> int:
@@ -37,31 +34,22 @@ def main(arguments: list[str] | None = None, prog: str = "egm train") -> int:
     words = sys.argv[1:] if arguments is None else arguments
     own = parser(prog, asked_about(words))
     options = own.parse_intermixed_args(words)
-    notes.speak(notes.loudness(options), "error: ")
+    notes.begin(options)
+    return attempt(lambda: print(_told(options.stage, options.config, options.overrides)))
+
+
+def _told(stage: str, file: Path, overrides: list[str]) -> str:
+    """Run a stage, or plan one, and give its words; a setting to blame is named with its place in the file."""
     try:
-        if options.stage == PLAN:
+        if stage == PLAN:
             from egm_core.train.plan.plan import plan
 
-            print(plan(options.config, options.overrides))
-        else:
-            module_name, _, verb = STAGES[options.stage]
-            module = import_module(module_name)
-            config = stage_config(options.stage, options.config, options.overrides)
-            print(getattr(module, verb)(config))
+            return plan(file, overrides)
+        module, _, verb = STAGES[stage]
+        return str(getattr(import_module(module), verb)(stage_config(stage, file, overrides)))
     except ConfigurationError as error:
-        where = located(options.config, error.key, options.overrides)
-        _log.error("%s%s", "" if str(error).startswith(where) else where, error)
-        return 2
-    except (SampleError, FileNotFoundError) as error:
-        _log.error("%s", error)
-        return 2
-    except BrokenPipeError:
-        raise
-    except (FloatingPointError, OSError) as error:
-        # A run that stopped at a number beyond repair, or could not write; its message has the remedy.
-        _log.error("%s", error)
-        return 1
-    return 0
+        where = located(file, error.key, overrides)
+        raise ConfigurationError(f"{'' if str(error).startswith(where) else where}{error}", error.key) from error
 
 
 def asked_about(words: list[str]) -> str:

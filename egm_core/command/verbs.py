@@ -6,12 +6,11 @@ asked as well, where they have a file `verbs.py` with such a tuple, `VERBS`.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +44,7 @@ class Verb:
 
 
 VERBS = (
-    Verb("ground", "find what an instruction means in a picture", "egm_core.command.ground"),
+    Verb("ground", "find what an instruction means in an image", "egm_core.command.ground"),
     Verb("serve", "put a model behind the OpenAI chat API", "egm_core.command.serve"),
     Verb("scenes", "render scenes with exact boxes, and export them for training", "egm_core.command.scenes"),
     Verb("data", "turn the files of the field's data sets into samples", "egm_core.command.data"),
@@ -62,12 +61,6 @@ def verbs() -> dict[str, Verb]:
     for verb in (*VERBS, *(verb for more in beside.values() for verb in more), *_installed(set(beside))):
         found.setdefault(verb.name, verb)
     return found
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """Ask for the verb that a wrong one comes near to; empty where none does."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _beside() -> dict[str, tuple[Verb, ...]]:

@@ -27,7 +27,7 @@ _ASK_TORCH = "import torch; print(torch.cuda.device_count())"
 def look(environment: Mapping[str, str], addresses: tuple[str, ...] = ()) -> Facts:
     """Look at everything; takes seconds at most, and starts nothing that stays."""
     modules = {name: _version(name) for name in libraries.known()}
-    gpus = _gpus()
+    found = gpus()
     here = Path.cwd()
     memory, free = _memory()
     return Facts(
@@ -42,8 +42,8 @@ def look(environment: Mapping[str, str], addresses: tuple[str, ...] = ()) -> Fac
         disk_folder=str(here),
         disk_free=shutil.disk_usage(here).free / GIB,
         shared_memory=_shared_memory(),
-        gpus=gpus,
-        gpus_of_torch=_gpus_of_torch() if modules["torch"] is not None and _has_gpu(gpus) else 0,
+        gpus=found,
+        gpus_of_torch=_gpus_of_torch() if modules["torch"] is not None and _has_gpu(found) else 0,
         egl=_egl(),
         ros=ros.look(environment, modules["rclpy"] is not None),
         servers=network.servers((*network.USUAL, *addresses)),
@@ -103,7 +103,8 @@ def _shared_memory() -> float:
         return 0.0
 
 
-def _gpus() -> tuple[Gpu, ...]:
+def gpus() -> tuple[Gpu, ...]:
+    """Ask the driver for the GPUs of this machine; none where there is no driver."""
     command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
     try:
         told = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
@@ -118,8 +119,8 @@ def _gpu(line: str) -> Gpu:
     return Gpu(name.strip(), round(float(memory) / 1024, 1) if memory.strip().isdecimal() else 0.0)
 
 
-def _has_gpu(gpus: tuple[Gpu, ...]) -> bool:
-    return bool(gpus) or any(Path(node).exists() for node in GPU_NODES)
+def _has_gpu(found: tuple[Gpu, ...]) -> bool:
+    return bool(found) or any(Path(node).exists() for node in GPU_NODES)
 
 
 def _gpus_of_torch() -> int:

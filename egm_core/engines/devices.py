@@ -19,3 +19,14 @@ def refusal(device: str, dtype: str, gpus: int) -> str:
         have = f"torch finds {gpus} GPU{'s' * (gpus > 1)}, cuda:0 and on" if gpus else "torch finds no GPU"
         return f"device {device!r} is not there: {have}; give another one, or auto"
     return ""
+
+
+def check_here(device: str, dtype: str = "auto") -> None:
+    """Raise ValueError where this machine's torch cannot run an engine on a device, before anything is loaded."""
+    if device in ("auto", "cpu"):
+        return
+    import torch
+
+    problem = refusal(device, dtype, torch.cuda.device_count())
+    if problem:
+        raise ValueError(problem)

@@ -1,4 +1,4 @@
 """Evaluation: which queries are asked, how answers are scored, and what the figures are worth.
 
-`python -m egm_core.evaluate scenes` asks a model about generated scenes and prints the table.
+`egm evaluate scenes` asks a model about generated scenes and prints the table.
 """

@@ -1,4 +1,4 @@
-"""Stored results of `python -m egm_core.evaluate scenes --json`, read again to be compared query by query."""
+"""Stored results of `egm evaluate scenes --json`, read again to be compared query by query."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def read(name: str, path: Path) -> Result:
         about |= {key: data.get(key) for key in ("engine", "weights_sha256")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is no result of `python -m egm_core.evaluate scenes --json` ({type(error).__name__}: {error}): "
+            f"{path} is no result of `egm evaluate scenes --json` ({type(error).__name__}: {error}): "
             "evaluate the model again"
         ) from error
     result = Result(name, path, about, answers)

@@ -2,7 +2,7 @@
 
 A model's folder may hold `calibration.json`: for each engine that was measured, and each task, a monotone curve from
 the raw score to that share. It counts for the very weights that it was measured on, named by their SHA-256, and for
-the engine that answered then; everything else keeps its raw score. `python -m egm_core.evaluate calibrate` writes it.
+the engine that answered then; everything else keeps its raw score. `egm evaluate calibrate` writes it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EDGE = 1e-6
 # Keeps the fit finite where the answers can be told apart without fault.
 RIDGE = 1e-3
 STEPS = 50
-COMMAND = "python -m egm_core.evaluate calibrate --model"
+COMMAND = "egm evaluate calibrate --model"
 
 
 @dataclass(frozen=True)

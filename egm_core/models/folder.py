@@ -193,7 +193,7 @@ def _embedded() -> Path:
     if not (path / "config.json").is_file() or not any(path.glob(WEIGHTS)):
         raise FileNotFoundError(
             f"this installation of egm_core lacks the weights of {EMBEDDED}; install it anew from a full checkout, "
-            f"or train them: python -m egm_core.train pretrain --config training/{EMBEDDED}/pretrain.yaml"
+            f"or train them: egm train pretrain --config training/{EMBEDDED}/pretrain.yaml"
         )
     return path
 

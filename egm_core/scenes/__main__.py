@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from egm_core.command import scenes
+from egm_core.command.entry import as_module
 from egm_core.console import finish
 
 PROG = "python -m egm_core.scenes"
@@ -12,7 +12,7 @@ PROG = "python -m egm_core.scenes"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the verb; gives the exit status."""
-    return scenes.main(arguments, PROG)
+    return as_module("scenes", PROG, arguments)
 
 
 if __name__ == "__main__":

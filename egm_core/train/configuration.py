@@ -19,6 +19,8 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException, ValidationError
 
+from egm_core.arguments import plainly
+
 T = TypeVar("T")
 
 
@@ -68,9 +70,9 @@ class Range:
         if self.choices:
             words = " or ".join(map(repr, self.choices))
         else:
-            least = f"above {self.above:g}" if self.above is not None else ""
-            least = f"at least {self.low:g}" if self.low is not None else least
-            most = f"at most {self.high:g}" if self.high is not None else ""
+            least = f"above {plainly(self.above)}" if self.above is not None else ""
+            least = f"at least {plainly(self.low)}" if self.low is not None else least
+            most = f"at most {plainly(self.high)}" if self.high is not None else ""
             words = "a number " + " and ".join(filter(None, (least, most)))
         return " or ".join([words, *map(repr, self.allow)])
 
@@ -178,13 +180,34 @@ def _layers(path: Path) -> list[Any]:
     return [*below, OmegaConf.create(content)]
 
 
+def strange(kind: type[Any], path: Path, overrides: Sequence[str] = ()) -> dict[str, str]:
+    """Give the keys of a file and of overrides that `kind` does not know, with the known one that each comes near to.
+
+    The near one is empty where there is none.
+    """
+    given = OmegaConf.merge(*_layers(path), OmegaConf.from_dotlist(list(overrides)))
+    known = list(_keys(kind))
+    return {key: _near(key, known) for key in _given(OmegaConf.to_container(given)) if key not in known}
+
+
+def _given(content: Any, prefix: str = "") -> list[str]:
+    """List the keys of a file, those of groups below their key."""
+    found = []
+    for name, value in content.items():
+        found += _given(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name}"]
+    return found
+
+
 def _unknown_key(kind: type[Any], wrong: str) -> str:
     keys = list(_keys(kind))
-    near = difflib.get_close_matches(wrong, keys, n=1, cutoff=0.5) or difflib.get_close_matches(
-        wrong.rsplit(".", 1)[-1], keys, n=1, cutoff=0.5
-    )
-    hint = f"; did you mean {near[0]!r}?" if near else f"; the keys are {', '.join(keys)}"
+    near = _near(wrong, keys)
+    hint = f"; did you mean {near!r}?" if near else f"; the keys are {', '.join(keys)}"
     return f"unknown configuration key {wrong!r}{hint}"
+
+
+def _near(wrong: str, keys: Sequence[str]) -> str:
+    whole, last = (difflib.get_close_matches(w, keys, n=1, cutoff=0.5) for w in (wrong, wrong.rsplit(".", 1)[-1]))
+    return (whole or last or [""])[0]
 
 
 def _keys(kind: Any, prefix: str = "") -> list[str]:

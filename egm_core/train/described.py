@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from egm_core.arguments import plainly
 from egm_core.train.configuration import Range
 
 NARROWEST, WIDEST = 60, 110
@@ -68,5 +69,7 @@ def _words(allowed: Range | None) -> str:
     if allowed is None or allowed == Range(allow=allowed.allow):
         return ""
     if allowed.choices:
-        return " or ".join('""' if choice == "" else str(choice) for choice in allowed.choices)
+        return ", ".join("empty" if choice == "" else str(choice) for choice in allowed.choices)
+    if allowed.low is not None and allowed.high is not None:
+        return " or ".join([f"{plainly(allowed.low)} to {plainly(allowed.high)}", *map(str, allowed.allow)])
     return str(allowed).removeprefix("a number ")

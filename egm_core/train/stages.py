@@ -6,7 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from egm_core.train.configuration import ConfigurationError, load
+from egm_core.train.configuration import ConfigurationError, load, strange
+
+# How many wrong keys are named of each stage.
+SHOWN = 3
 
 # Stage: module, its configuration's class, its verb. Imported when asked for, so that --help needs no torch.
 STAGES = {
@@ -42,7 +45,7 @@ def stage_config(stage: str, file: Path, overrides: list[str]) -> Any:
         if not others or any(word.split("=", 1)[0].strip() == error.key for word in overrides):
             raise
         raise ConfigurationError(
-            f"{error} (this is a file of the stage {' or '.join(others)}: python -m egm_core.train {others[0]} "
+            f"{error} (this is a file of the stage {' or '.join(others)}: egm train {others[0]} "
             f"--config {file})",
             error.key,
         ) from error
@@ -56,3 +59,21 @@ def _reads(stage: str, file: Path) -> bool:
     except ConfigurationError:
         return False
     return True
+
+
+def misfits(file: Path, overrides: list[str]) -> str:
+    """Say of a file that no stage takes what each stage has against it, the nearest stage first."""
+    found = []
+    for stage, (module, kind, _) in STAGES.items():
+        config = getattr(import_module(module), kind)
+        keys = strange(config, file, overrides)
+        if keys:
+            near = [f"{key!r} (did you mean {meant!r}?)" if meant else repr(key) for key, meant in keys.items()]
+            more = f" and {len(near) - SHOWN} more" if len(near) > SHOWN else ""
+            found.append((len(keys), f"{stage} does not know {', '.join(near[:SHOWN])}{more}"))
+            continue
+        try:
+            load(config, file, overrides)
+        except ConfigurationError as error:
+            found.append((0, f"{stage}: {error}"))
+    return "; ".join(words for _, words in sorted(found, key=lambda pair: pair[0]))

@@ -10,6 +10,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from egm_ros.common.usage import written
 from egm_ros.interface.parameter import ParameterSpec, unknown
 from egm_ros.interface.tables import EVERY, owners
 
@@ -35,16 +36,21 @@ def declare(node: Node, table: Sequence[ParameterSpec]) -> dict[str, Any]:
         default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
         try:
             value = node.declare_parameter(spec.name, default, descriptor(spec)).value
-        except InvalidParameterTypeException as error:
-            raise ValueError(f"{spec.name}: {error}; write it as in {default!r}") from error
-        except InvalidParameterValueException as error:
-            raise ValueError(str(error)) from error
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            # rclpy names neither the unit nor the way out.
+            given = node._parameter_overrides[spec.name].value
+            raise ValueError(remedied(spec, spec.problem(given) or str(error))) from error
         problem = spec.problem(value)
         if problem:
-            raise ValueError(problem)
+            raise ValueError(remedied(spec, problem))
         values[spec.name] = value
     _refuse_strange(node, table)
     return values
+
+
+def remedied(spec: ParameterSpec, problem: str) -> str:
+    """Add to what is wrong with a parameter how it is written, with its default."""
+    return f"{problem}; write it as in -p {spec.name}:={written(spec.default)}"
 
 
 def _refuse_strange(node: Node, table: Sequence[ParameterSpec]) -> None:

@@ -3,8 +3,7 @@
     python -m egm_ros.demo --out out [--live] [--model MODEL]
 
 It prints a row for each answer and leaves demo.png, demo_now.png (propagated boxes beside stale ones), demo.mp4 and
-the processes' logs in the folder. It ends with 1
-when a process died, and with 2 when no box came.
+the processes' logs in the folder. It ends with 1 when a process died or no box came, and with 2 for a wrong call.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ import time
 from pathlib import Path
 
 from egm_core import notes
-from egm_core.arguments import Parser, whole
+from egm_core.arguments import COUNT, Parser
 from egm_core.boxes import Box
 from egm_core.console import finish
+from egm_core.models.folder import resolve
 from egm_core.streams.joining import Stamp
 from egm_ros.demo import cast, pictures, stage
 from egm_ros.demo.processes import Processes, concluded
@@ -174,14 +174,14 @@ def parser(prog: str = PROG) -> Parser:
     """Make the parser of the command line."""
     parser = Parser(
         prog=prog,
-        description="Ground instructions in two clips, with a robot's processes; leaves pictures, a film and logs.",
+        description="Ground instructions in two clips, with a robot's processes; leaves images, a film and logs.",
         example="--out out --worlds tabletop",
     )
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for demo.png, demo.mp4 and logs")
     parser.add_argument("--live", action="store_true", help="render the scenes now (needs EGL)")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to show")
-    parser.add_argument("--instructions", type=whole(1), default=100, help="how many to ask at most in each world")
+    parser.add_argument("--instructions", type=COUNT, default=100, help="how many to ask at most in each world")
     notes.add_options(parser)
     return parser
 
@@ -189,12 +189,13 @@ def parser(prog: str = PROG) -> Parser:
 def main(arguments: list[str] | None = None, prog: str = PROG) -> int:
     """Run the command line and return its exit status."""
     options = parser(prog).parse_args(arguments)
-    notes.speak(notes.loudness(options), "demo: ")
+    notes.begin(options)
 
     def act() -> None:
+        resolve(options.model)
         Demo(options, (stage.live_scenes if options.live else stage.kept_clips)(options.worlds)).run()
 
-    return concluded("demo", act, (NoAnswer,))
+    return concluded(act)
 
 
 if __name__ == "__main__":

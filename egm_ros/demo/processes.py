@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from egm_core.console import attempt
+
 TAIL = 2000
 PATIENCE = 8.0
 
@@ -60,23 +62,11 @@ class Processes:
                 process.wait()
 
 
-def concluded(name: str, act: Callable[[], None], failures: tuple[type[Exception], ...]) -> int:
-    """Act on a ROS domain of this process's own, and give the exit status; what failed is printed under the name.
+def concluded(act: Callable[[], None]) -> int:
+    """Act on a ROS domain of this process's own, and give the exit status.
 
-    1 where a process died, 2 for one of the `failures` and for what could not run, 130 after Ctrl-C. The domain keeps
-    other robots in the same network apart, unless ROS_DOMAIN_ID is set.
+    The domain keeps other robots in the same network apart, unless ROS_DOMAIN_ID is set.
     """
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    named: tuple[type[Exception], ...] = (*failures, RuntimeError)
-    try:
-        act()
-    except ProcessDied as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 1
-    except named as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return attempt(act)

@@ -3,7 +3,7 @@
     python -m egm_ros.demo.record --out out/record [--live] [--seconds 6] [--worlds street]
 
 With --live the scenes are rendered now, and come with depth, so that 3D boxes are recorded as well. It ends with 1
-when a process died, and with 2 when nothing came of it.
+when a process died or nothing came of it, and with 2 for a wrong call.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 
 from egm_core import notes
-from egm_core.arguments import Parser, number, whole
+from egm_core.arguments import COUNT, SECONDS, Parser
 from egm_core.console import finish
+from egm_core.models.folder import resolve
 from egm_ros.demo import cast, stage
 from egm_ros.demo.__main__ import START_SECONDS, WORLDS
 from egm_ros.demo.processes import Processes, concluded
@@ -125,10 +126,10 @@ def parser(prog: str = PROG) -> Parser:
     )
     parser.add_argument("--out", type=Path, default=Path("out/record"), help="folder for <world>.mcap and logs")
     parser.add_argument("--live", action="store_true", help="render the scenes now, with depth (needs EGL)")
-    parser.add_argument("--seconds", type=number(above=0), default=6.0, help="length of each, without first answers")
+    parser.add_argument("--seconds", type=SECONDS, default=6.0, help="length of each, without first answers")
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
     parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to record")
-    parser.add_argument("--instructions", type=whole(1), default=3, help="how many to ask at most in each world")
+    parser.add_argument("--instructions", type=COUNT, default=3, help="how many to ask at most in each world")
     notes.add_options(parser)
     return parser
 
@@ -136,12 +137,13 @@ def parser(prog: str = PROG) -> Parser:
 def main(arguments: list[str] | None = None, prog: str = PROG) -> int:
     """Run the command line and return its exit status."""
     options = parser(prog).parse_args(arguments)
-    notes.speak(notes.loudness(options), "record: ")
+    notes.begin(options)
 
     def act() -> None:
+        resolve(options.model)
         Recording(options).run((stage.live_scenes if options.live else stage.kept_clips)(options.worlds))
 
-    return concluded("record", act, (NothingRecorded,))
+    return concluded(act)
 
 
 if __name__ == "__main__":

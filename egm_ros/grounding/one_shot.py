@@ -1,4 +1,4 @@
-"""What ~/ground_once returns: the answer for each camera as the JSON of `python -m egm_core.ground`, and more."""
+"""What ~/ground_once returns: the answer for each camera as the JSON of `egm ground --json`, and more."""
 
 from __future__ import annotations
 

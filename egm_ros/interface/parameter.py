@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from egm_core.arguments import meant, plainly
 
 Value = bool | int | float | str | tuple[str, ...]
 
@@ -32,7 +33,7 @@ class ParameterSpec:
         """Say in words what values are allowed; empty where anything of the type is."""
         if self.range is not None:
             low, high = self.range
-            return f"{low:g} to {high:g}" + (f" {self.unit}" if self.unit else "")
+            return f"{plainly(low)} to {plainly(high)}" + (f" {self.unit}" if self.unit else "")
         return ", ".join(self.choices)
 
     def problem(self, value: Any) -> str:
@@ -61,9 +62,3 @@ def unknown(names: Iterable[str], table: Iterable[ParameterSpec]) -> list[str]:
     known = [*(spec.name for spec in table), *STANDARD]
     strange = [name for name in names if name not in known and not name.startswith("qos_overrides.")]
     return [f"{name}: there is no such parameter{meant(name, known)}" for name in strange]
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """Ask for the known name that a wrong one comes near to; empty where none does."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {near[0]}?" if near else ""

@@ -19,7 +19,7 @@ INSTRUCTION_IN = Topic("grounding/instruction_active", STRING_TYPE, "in",
 VISIBLE = Topic("~/visible", BOXES_TYPE, "out",
                 "Visible box as it is in the newest image, with that image's header; id and class_id are the answer's,"
                 " the score falls with age and lost support. One empty array says that the boxes have ended.")
-AMODAL = Topic("~/amodal", BOXES_TYPE, "out", "Amodal box, carried by the same motion; same header and ids.")
+AMODAL = Topic("~/amodal", BOXES_TYPE, "out", "Amodal box, propagated by the same motion; same header and ids.")
 LOST = Topic("~/lost", STRING_TYPE, "out",
              "The instruction whose boxes were lost or grew too old before a new answer came: ask again.", depth=5)
 STATUS = Topic("~/status", "diagnostic_msgs/msg/DiagnosticStatus", "out",
@@ -33,7 +33,7 @@ PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
                   " takes T seconds needs 2 T and a little more, for so old they are when its next answer comes.",
                   range=(0.05, 60.0), live=True, unit="s"),
     ParameterSpec("half_life", 12.0, "Age of an answer at which its score has halved; set it with max_propagation, for"
-                  " a much shorter one has bounds on scores drop boxes that are carried still.", range=(0.05, 60.0),
+                  " a much shorter one has bounds on scores drop boxes that are still propagated.", range=(0.05, 60.0),
                   live=True, unit="s"),
     ParameterSpec("coast", 1.5, "How long boxes go on as they went before while nothing of the object can be"
                   " followed, nor found where it was; 0: end at once.", range=(0.0, 10.0), live=True, unit="s"),
@@ -56,13 +56,13 @@ PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
 
 PROPAGATION_KEYS = {
     "stamp": "Stamp of the answer's image, seconds.nanoseconds.",
-    "outcome": "found: boxes are carried; absent; ended: those that were carried are no more; error: an answer that"
-               " cannot be carried.",
-    "reason": "A word for why boxes ended or were not carried: too_old, no_support, left_picture, another_size,"
+    "outcome": "found: boxes are propagated; absent; ended: those that were propagated are no more; error: an answer"
+               " that cannot be propagated.",
+    "reason": "A word for why boxes ended or were not propagated: too_old, no_support, left_picture, another_size,"
               " new_instruction, time_went_back, no_picture, other_instruction, late, no_visible, no_amodal, or why"
               " images cannot be read.",
-    "objects": "Visible boxes of the answer, or that were still carried.",
-    "carried": "How many of them are carried on.",
+    "objects": "Visible boxes of the answer, or that were still propagated.",
+    "carried": "How many of them are propagated.",
     "age": "Seconds from the answer's image to the newest.",
     "frame": "Frame of the answer's image.",
 }

@@ -35,7 +35,7 @@ GROUNDING: tuple[ParameterSpec, ...] = (
     ParameterSpec("engine_api_key_env", "OPENAI_API_KEY", "Environment variable that holds the server's API key."),
     ParameterSpec("engine_key_in_clear", ("",), "Hosts that may have the API key without TLS; it goes otherwise over"
                   " https or to this machine alone, and the log says where it does not go."),
-    ParameterSpec("engine_image_format", "jpeg", "How pictures go to the engine: jpeg (quality 95) takes a tenth of the"
+    ParameterSpec("engine_image_format", "jpeg", "How images go to the engine: jpeg (quality 95) takes a tenth of the"
                   " time, png keeps every pixel.", choices=FORMATS),
     ParameterSpec("engine_dialect", "auto", "How the server takes grammars and images.",
                   choices=("auto", *DIALECTS)),
@@ -74,9 +74,9 @@ GROUNDING: tuple[ParameterSpec, ...] = (
                   " outcome absent, reason low_score; a WARN where the bound is held against raw scores. Engines that"
                   " give no scores are exempt.",
                   range=(0.0, 1.0), live=True),
-    ParameterSpec("out_of_domain", "warn", "What becomes of an answer about words or a picture unlike the model's"
+    ParameterSpec("out_of_domain", "warn", "What becomes of an answer about words or an image unlike the model's"
                   " training: warn publishes it with a warning and a raw score, absent publishes empty arrays with the"
-                  " reason out_of_domain (one in twenty pictures like the training counts as unlike it, too). A model"
+                  " reason out_of_domain (one in twenty images like the training counts as unlike it, too). A model"
                   " whose folder does not tell its training, as big general ones, is not judged.",
                   choices=("warn", "absent"), live=True),
     ParameterSpec("query_timeout", 10.0, "An answer that takes longer is aborted and counts as stale.",

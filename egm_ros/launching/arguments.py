@@ -13,8 +13,9 @@ from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 
+from egm_core.arguments import meant
 from egm_ros.common.usage import written
-from egm_ros.interface.parameter import ParameterSpec, meant
+from egm_ros.interface.parameter import ParameterSpec
 from egm_ros.interface.tables import owners
 
 BOOLEAN = ("true", "false", "True", "False")

@@ -11,10 +11,23 @@ from egm_core.command.verbs import verbs
 from egm_ros.reference.markdown import code, page, section, table
 
 INTRODUCTION = """
-In a checkout, write `tools/egm` for `egm`. `python -m egm_core.ground` does the same as `egm ground --json`; `serve`,
-`scenes`, `train` and `evaluate` can be called that way, too. The verbs `demo` and `record` are there where ROS 2 is.
+`egm VERB` and `python -m egm_core.VERB` do the same for `ground` (which then prints JSON), `serve`, `scenes`, `train`
+and `evaluate`. In a checkout, write `tools/egm` for `egm`. The verbs `demo` and `record` are there where ROS 2 is.
 `egm train STAGE --help` lists the settings of a stage, as the pages beside this one do. The nodes take ROS arguments:
-see the page of each node."""
+see the page of each node.
+
+## How a command ends
+
+| Exit status | When |
+| --- | --- |
+| 0 | It is done. `egm ground`: found or absent. `egm serve`: SIGTERM or Ctrl-C ended it. |
+| 1 | It failed while it worked. `egm ground`: no answer came. `egm doctor`: the job lacks something. |
+| 2 | What was typed or given cannot be used: an option, a file, a setting, a folder. Or a library is missing. |
+| 130 | Ctrl-C. |
+| 141 | Whoever read the output closed it, as `head` does. |
+
+Errors are one line on stderr that begins with the command, such as `egm ground: `, and names the remedy. `-v` adds
+where in the code it was. Results go to stdout, and all else to stderr."""
 
 
 def commands() -> str:

@@ -215,12 +215,12 @@ def test_a_file_that_is_no_result_is_named(capsys: pytest.CaptureFixture[str], t
     wrong = tmp_path / "wrong.json"
     for content in (b"no json", b'{"rows": 3}', b"\xff\xfe", b"[]"):
         wrong.write_bytes(content)
-        assert evaluate(["compare", str(wrong), str(wrong)]) == 1
+        assert evaluate(["compare", str(wrong), str(wrong)]) == 2
         assert f"{wrong} is no result" in capsys.readouterr().err
 
 
 def test_a_file_where_a_folder_shall_be_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.write_text("")
-    assert scenes(["render", "--out", str(taken), "--scenes", "1"]) == 1
+    assert scenes(["render", "--out", str(taken), "--scenes", "1"]) == 2
     assert str(taken) in capsys.readouterr().err

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from egm_core.arguments import whole
+from egm_core.arguments import COUNT
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.plan.architectures import architecture
 
@@ -218,7 +218,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for latency.json and latency.md")
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES), help="models to measure")
-    parser.add_argument("--tokens", type=whole(1), default=100, help="tokens to time for each way")
+    parser.add_argument("--tokens", type=COUNT, default=100, help="tokens to time for each way")
     parser.add_argument("--dry-run", action="store_true", help="a small shape on a CPU, five tokens")
     options = parser.parse_args()
     if not options.dry_run and not torch.cuda.is_available():

@@ -228,7 +228,7 @@ def _rows_of(path: Path) -> dict[Any, dict[str, Any]]:
         return {_key(row): row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is no result of `python -m egm_core.evaluate scenes --json` ({type(error).__name__}: {error}): "
+            f"{path} is no result of `egm evaluate scenes --json` ({type(error).__name__}: {error}): "
             "evaluate the model again"
         ) from error
 

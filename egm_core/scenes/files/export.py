@@ -136,7 +136,7 @@ def export_stored(
         raise ValueError("workers must be at least 1")
     files = store.shards(stored)
     if not files:
-        raise store.StoreError(f"no scenes in {stored}: render some with python -m egm_core.scenes render")
+        raise store.StoreError(f"no scenes in {stored}: render some with egm scenes render")
     (folder / IMAGES).mkdir(parents=True, exist_ok=True)
     jobs = [(folder, file, range(first_seed, first_seed + scenes), taste, vary) for file in files]
     with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:

@@ -148,7 +148,7 @@ def read(path: Path) -> Iterator[Scene]:
     """Yield the scenes of a shard, or of all shards in a folder."""
     files = shards(path) if path.is_dir() else [path]
     if not files or not files[0].exists():
-        raise StoreError(f"no scenes in {path}: render some with `python -m egm_core.scenes render --out {path}`")
+        raise StoreError(f"no scenes in {path}: render some with `egm scenes render --out {path}`")
     for file in files:
         try:
             reader = pq.ParquetFile(file)

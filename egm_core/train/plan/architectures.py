@@ -1,6 +1,6 @@
 """Sizes of the paper's six base models, and real architectures built from them without weights.
 
-`python -m egm_core.train plan` counts parameters and image tokens with these where no model folder is at hand.
+`egm train plan` counts parameters and image tokens with these where no model folder is at hand.
 Verified: built on the `meta` device, the three Qwen3-VL count exactly the parameters that the hub states for the
 checkpoints (2,127,532,032, 4,437,815,808 and 8,767,123,696), and every size was compared with copies of their
 `config.json`. InternVL3-1B was compared with a copy of its `config.json` and module listing, the language model of

@@ -1,7 +1,7 @@
 """Say what a training run would take, and run nothing: settings, samples, steps, and memory on each GPU.
 
-    python -m egm_core.train plan --config training/qwen3_vl/8b_visible_rl.yaml [key=value ...]
-    python -m egm_core.train plan --config my_robot.yaml plan.stage=sft plan.gpus=1 plan.gpu_gib=24
+    egm train plan --config training/qwen3_vl/8b_visible_rl.yaml [key=value ...]
+    egm train plan --config my_robot.yaml plan.stage=sft plan.gpus=1 plan.gpu_gib=24
 
 Keys that begin with `plan.` describe the machine and the data (see `machine`), the others replace the file's.
 A run that can't fit is refused, and the settings that would make it fit are named. The estimate is `memory`'s.
@@ -26,7 +26,7 @@ from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.sample import Sample, read_samples
 from egm_core.train.configuration import ConfigurationError, load
 from egm_core.train.plan.architectures import Picture, Sizes, architecture, picture, sizes
-from egm_core.train.plan.machine import PREFIX, Machine
+from egm_core.train.plan.machine import PREFIX, Machine, described
 from egm_core.train.plan.memory import (
     GIB,
     USABLE,
@@ -38,7 +38,7 @@ from egm_core.train.plan.memory import (
     trained_parameters,
     vllm_sequences,
 )
-from egm_core.train.stages import STAGES
+from egm_core.train.stages import STAGES, misfits
 
 # The words of the prompt and of the chat template, by far outweighed by the picture.
 TEXT_TOKENS = 60
@@ -96,16 +96,16 @@ def _stage(config: Path, overrides: list[str], machine: Machine) -> tuple[str, A
             if named:
                 raise
     if len(found) != 1:
-        fit = f"it could be {' or '.join(found)}" if found else "it is a file of none of the stages"
+        fit = f"it could be {' or '.join(found)}" if found else f"no stage takes it: {misfits(config, overrides)}"
         raise ConfigurationError(f"{config}: {fit}; say which stage it is for, as in plan.stage=sft")
     return next(iter(found.items()))
 
 
-def _training(config: Path, stage: str, settings: Any, machine: Machine) -> list[str]:
-    name = machine.architecture or _base(config, settings.model)
+def _training(config: Path, stage: str, settings: Any, asked: Machine) -> list[str]:
+    name = asked.architecture or _base(config, settings.model)
     shape = architecture(name)
     counts = sizes(shape)
-    machine = _complete(machine, settings, counts)
+    machine = _complete(asked, settings, counts)
     look = picture(name, shape, machine.height, machine.width)
     found, samples = _counted(settings, machine, stage, FAMILY_OF_TYPE[shape.model_type])
     estimate = _estimate(stage, settings, machine, counts, look)
@@ -119,6 +119,7 @@ def _training(config: Path, stage: str, settings: Any, machine: Machine) -> list
         f"steps      {steps}",
         f"a picture  {machine.width} x {machine.height}: {look.tokens:,} tokens, "
         f"{look.bytes / 2**20:.1f} MiB of pixel values",
+        f"machine    {described(machine, asked)}",
         "",
         *_table(machine, estimate),
     ]

@@ -9,9 +9,8 @@ that is not over: its last whole checkpoint is taken.
 from __future__ import annotations
 
 import json
-import logging
 import sys
-from argparse import RawDescriptionHelpFormatter
+from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,11 @@ import torch
 
 from egm_core import notes
 from egm_core.arguments import Parser
+from egm_core.console import attempt, finish
 from egm_core.models.folder import FILE, load_info, write_info
 from egm_core.torchvision_shim import install_schemas
 
-_log = logging.getLogger("egm.train")
+PROG = "python -m egm_core.train.pretrain.average"
 
 
 def averaged(model: Path, other: Path | None, dtype: torch.dtype) -> Any:
@@ -65,22 +65,21 @@ def _of_checkpoint(run: Path, out: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line and write the folder; gives the exit status."""
-    parser = Parser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = Parser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="model folder, or a pretraining run's")
     parser.add_argument("--other", type=Path, help="model folder to take the mean with")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--float32", action="store_true", help="keep single precision")
     notes.add_options(parser)
     options = parser.parse_args(arguments)
-    notes.speak(notes.loudness(options), "error: ")
-    try:
-        model = options.model if (options.model / FILE).is_file() else _of_checkpoint(options.model, options.out)
-        write(model, options.other, options.out, torch.float32 if options.float32 else torch.float16)
-    except (OSError, ValueError) as error:
-        _log.error("%s", error)
-        return 1
-    return 0
+    notes.begin(options)
+    return attempt(lambda: _average(options))
+
+
+def _average(options: Namespace) -> None:
+    model = options.model if (options.model / FILE).is_file() else _of_checkpoint(options.model, options.out)
+    write(model, options.other, options.out, torch.float32 if options.float32 else torch.float16)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main))

@@ -67,7 +67,7 @@ class PretrainConfig:
     reasoning: float = setting(0.0, low=0, high=1, description="share of the scenes asked with reasoning")
     budget: int = setting(448, low=1, unit="tokens", description="tokens of a scene's questions and answers together")
     soft_width: float = setting(
-        6.0, low=0, unit="thousandths of the picture", description="width of the soft targets of coordinates; 0: none"
+        6.0, low=0, unit="thousandths of the image", description="width of the soft targets of coordinates; 0: none"
     )
     dense_weight: float = setting(0.5, low=0, description="weight of the dense head's loss in the joint stage")
     attention_weight: float = setting(0.5, low=0, description="weight of the loss that draws attention to the object")

@@ -52,7 +52,7 @@ class SceneLoader:
         if not self._shards:
             raise FileNotFoundError(
                 f"no rendered scenes for process {part} in {folder}; render at least {parts} shards with "
-                f"python -m egm_core.scenes render --out {folder}"
+                f"egm scenes render --out {folder}"
             )
 
     def rescan(self) -> None:
@@ -94,7 +94,7 @@ def sample_pictures(folder: Path, count: int) -> list[NDArray[np.uint8]]:
     shards = store.shards(folder)
     if not shards:
         raise FileNotFoundError(
-            f"no rendered scenes in {folder}; render some with python -m egm_core.scenes render --out {folder}"
+            f"no rendered scenes in {folder}; render some with egm scenes render --out {folder}"
         )
     rows = parquet.read_table(shards[0]).to_pylist()
     middles = []

@@ -1,9 +1,9 @@
 """Pretraining of the embedded model: first its eyes, then eyes and language together.
 
-    python -m egm_core.train pretrain --config training/egm_tiny/pretrain.yaml [key=value ...]
+    egm train pretrain --config training/egm_tiny/pretrain.yaml [key=value ...]
 
 The dense stage teaches the vision tower what every patch shows; the joint stage teaches the whole model to
-ground and to point, answering directly. Scenes are rendered beforehand (`python -m egm_core.scenes render`).
+ground and to point, answering directly. Scenes are rendered beforehand (`egm scenes render`).
 Runs as several processes on a CPU, or as one on a GPU, saves often, and resumes from its last whole
 checkpoint.
 """

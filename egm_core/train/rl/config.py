@@ -36,7 +36,7 @@ class RLConfig(RunConfig):
         0,
         low=0,
         unit="micro-batches",
-        description="micro-batches rolled out at a time; 0: all of an update's. Fewer hold fewer pictures in memory "
+        description="micro-batches rolled out at a time; 0: all of an update's. Fewer hold fewer images in memory "
         "and stay on-policy",
     )
     ratio_clip: float = setting(0.2, above=0, high=1, description="clip of the ratio of the new to the old policy")
@@ -74,7 +74,7 @@ class RLConfig(RunConfig):
         "http://127.0.0.1:8000", changeable=True, description="address of the vLLM server, for rollout: server"
     )
     answers: int = setting(
-        8, low=0, changeable=True, description="answers of each step that are kept, with pictures at each logged step"
+        8, low=0, changeable=True, description="answers of each step that are kept, with images at each logged step"
     )
     held_out: list[str] = field(
         default_factory=list,

@@ -1,6 +1,6 @@
 """Reinforcement learning on grounding (paper, section 4.4): GRPO over sample records, with TRL.
 
-    python -m egm_core.train rl --config training/egm_tiny/rl.yaml [key=value ...]
+    egm train rl --config training/egm_tiny/rl.yaml [key=value ...]
 
 Token-level mean, clipped ratio, k3 KL to the starting model in the loss, entropy bonus, advantages normalised in
 their group; the reward is `egm_core.reward`. Answers come from vLLM in the same process or from its server, or from

@@ -14,9 +14,11 @@ from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
+from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.console import finish
+from egm_core.console import attempt, finish
 
+PROG = "python -m egm_core.train.run.curves"
 FILE = "curves.png"
 # Title, unit, and the names under which trainers log it, the best first.
 PANELS = (
@@ -104,17 +106,25 @@ def _smooth(values: list[float]) -> list[float] | None:
     return [sum(w) / len(w) for w in windows]
 
 
-def main() -> None:
-    """Draw the curves of the folder on the command line."""
+def main(arguments: list[str] | None = None) -> int:
+    """Draw the curves of the folder on the command line; gives the exit status."""
     parser = Parser(
-        prog="python -m egm_core.train.run.curves",
+        prog=PROG,
         description=__doc__,
         formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", type=Path, help="a run's folder, with metrics.jsonl")
-    options = parser.parse_args()
-    written = draw(options.folder)
-    print(written or f"nothing was logged yet in {options.folder / 'metrics.jsonl'}")
+    notes.add_options(parser)
+    options = parser.parse_args(arguments)
+    notes.begin(options)
+    return attempt(lambda: _draw(options.folder))
+
+
+def _draw(folder: Path) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}; name the folder of a run")
+    written = draw(folder)
+    print(written or f"nothing was logged yet in {folder / 'metrics.jsonl'}")
 
 
 if __name__ == "__main__":

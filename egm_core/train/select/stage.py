@@ -1,6 +1,6 @@
 """Choose the samples of reinforcement learning by what a model gets right (paper, section 4.3).
 
-    python -m egm_core.train select --config training/egm_tiny/select.yaml [key=value ...]
+    egm train select --config training/egm_tiny/select.yaml [key=value ...]
 
 A learner, and a reference that is stronger, answer every question of a training set; `selection` has the rule.
 The run's folder gets `samples.jsonl`, which `rl` reads, `choices.jsonl` (every question, its scores and

@@ -1,6 +1,6 @@
 """Supervised fine-tuning on reasoning (paper, section 4.3): TRL's SFTTrainer over sample records.
 
-    python -m egm_core.train sft --config training/egm_tiny/sft.yaml [key=value ...]
+    egm train sft --config training/egm_tiny/sft.yaml [key=value ...]
 
 Several GPUs, and weights that one GPU can't hold, are accelerate's: its configuration file chooses DDP, FSDP2 or
 DeepSpeed (those of training/accelerate; TRL's own lose the reference model of `rl`):

@@ -22,5 +22,5 @@ def test_it_asks_and_compares(tmp_path: Path) -> None:
 
 def test_a_result_that_is_not_there_is_named() -> None:
     done = egm("evaluate", "compare", "nowhere.json", "nowhere.json")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert done.stderr.startswith("egm evaluate: ") and "nowhere.json" in done.stderr
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("egm evaluate compare: ") and "nowhere.json" in done.stderr

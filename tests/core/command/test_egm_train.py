@@ -20,7 +20,7 @@ def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path) -> None:
     file.write_text("data: [x.jsonl]\nlearning_rat: 1e-5\n")
     done = egm("train", "sft", "--config", str(file))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {file}:2: ") and "'learning_rate'" in done.stderr
+    assert done.stderr.startswith(f"egm train: {file}:2: ") and "'learning_rate'" in done.stderr
 
 
 def test_a_stage_that_does_not_exist_is_refused_in_one_line() -> None:

@@ -42,13 +42,13 @@ def test_verbs_of_ros_are_offered_only_where_ros_is(tmp_path: Path) -> None:
     assert "Not offered here: demo (lacks rclpy), record (lacks rclpy)." in overview
     called = egm("demo", **bare)
     assert called.returncode == 2
-    assert called.stderr.startswith("egm: demo needs rclpy, which this Python lacks; source /opt/ros/")
+    assert called.stderr.startswith("egm demo: needs rclpy, which this Python lacks; source /opt/ros/")
 
 
 def test_a_missing_library_is_named_with_the_way_to_the_remedy(tmp_path: Path) -> None:
     done = egm("ground", "x.png", "the mug", **without(tmp_path, "cv2"))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "egm: ground needs cv2, which this Python lacks; egm doctor says what each job needs\n"
+    assert done.stderr == "egm ground: needs cv2, which this Python lacks; egm doctor says what each job needs\n"
 
 
 def package(folder: Path, verbs: str, entry: str = "other_package.parts:VERBS") -> dict[str, str]:

@@ -114,7 +114,7 @@ def test_the_command_with_a_random_model(family, random_qwen, random_internvl, t
 
 
 def test_a_missing_model_is_named(capsys):
-    assert main(["scenes", "--scenes", "1", "--model", "no/such/folder"]) == 1
+    assert main(["scenes", "--scenes", "1", "--model", "no/such/folder"]) == 2
     assert "no/such/folder" in capsys.readouterr().err
 
 

@@ -219,11 +219,11 @@ def test_the_command_prints_every_table_and_draws_the_chart(three, tmp_path, cap
 )
 def test_senseless_commands_are_refused(options, words, three, capsys):
     names = dict(zip(("base", "sft", "rl"), three, strict=True))
-    assert main(["tables", *(option.format(**names) for option in options)]) == 1
+    assert main(["tables", *(option.format(**names) for option in options)]) == 2
     assert words in capsys.readouterr().err
 
 
 def test_results_without_tokens_have_no_place_in_a_chart(tmp_path, capsys):
     silent = stored(tmp_path, "silent", "yyyyyyyyyy", thinking=None)
-    assert main(["tables", "--sft", str(silent), "--png", str(tmp_path / "c.png")]) == 1
+    assert main(["tables", "--sft", str(silent), "--png", str(tmp_path / "c.png")]) == 2
     assert "silent.json" in capsys.readouterr().err

@@ -146,7 +146,7 @@ def test_the_commands_fit_on_some_seeds_and_judge_on_others(
 def test_seeds_of_training_and_evaluation_are_refused(
     first_seed: int, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["calibrate", "--model", str(model), "--first-seed", str(first_seed), "--scenes", "2"]) == 1
+    assert main(["calibrate", "--model", str(model), "--first-seed", str(first_seed), "--scenes", "2"]) == 2
     assert "take --first-seed 400000000" in capsys.readouterr().err
     assert not (model / FILE).exists()
 
@@ -165,7 +165,7 @@ def test_a_result_that_does_not_fit_is_refused(
     about: dict[str, Any], words: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = result(tmp_path / "fit.json", model, **{"first_seed": 400_000_000, **about})
-    assert main(["calibrate", "--model", str(model), "--result", str(file)]) == 1
+    assert main(["calibrate", "--model", str(model), "--result", str(file)]) == 2
     assert words in capsys.readouterr().err
     assert not (model / FILE).exists()
 
@@ -174,12 +174,12 @@ def test_too_few_boxes_and_missing_or_own_calibrations_are_said(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = result(tmp_path / "few.json", model, 400_000_000, scenes=99)
-    assert main(["calibrate", "--model", str(model), "--result", str(few)]) == 1
+    assert main(["calibrate", "--model", str(model), "--result", str(few)]) == 2
     assert "too few" in capsys.readouterr().err
     kept = result(tmp_path / "kept.json", model, 500_000_000, scenes=99)
-    assert main(["reliability", str(kept), "--model", str(model)]) == 1
-    assert "egm_core.evaluate calibrate" in capsys.readouterr().err
-    assert main(["reliability", str(few), "--model", str(model)]) == 1
+    assert main(["reliability", str(kept), "--model", str(model)]) == 2
+    assert "egm evaluate calibrate" in capsys.readouterr().err
+    assert main(["reliability", str(few), "--model", str(model)]) == 2
     assert "not from evaluation seeds" in capsys.readouterr().err
 
 

@@ -42,5 +42,5 @@ def test_an_engine_error_comes_back_whole_from_another_process():
 
 
 def test_workers_beside_processes_are_refused(random_qwen, capsys):
-    assert main(["scenes", "--scenes", "1", "--model", str(random_qwen), "--processes", "2", "--workers", "2"]) == 1
+    assert main(["scenes", "--scenes", "1", "--model", str(random_qwen), "--processes", "2", "--workers", "2"]) == 2
     assert "leave out workers" in capsys.readouterr().err

@@ -101,7 +101,7 @@ def test_a_machine_that_cannot_render_is_told_so_in_one_line(changes: dict[str, 
         text=True,
         timeout=120,
     )
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("egm_core.scenes show: ")]
     assert done.returncode == 1 and len(lines) == 1
     assert changes["MUJOCO_GL"] in lines[0] and remedy in lines[0] and "Traceback" not in done.stderr
     assert not (tmp_path / "x.png").exists()

@@ -67,4 +67,4 @@ def test_the_command_says_what_stopped_a_stage(
     monkeypatch.setitem(STAGES, "sft", (__name__, "Outer", "stage"))
     monkeypatch.setattr(sys.modules[__name__], "stage", stage, raising=False)
     assert main(["sft", "--config", str(file)]) == status
-    assert capsys.readouterr().err == f"error: {error}\n"
+    assert capsys.readouterr().err == f"egm_core.train: {error}\n"

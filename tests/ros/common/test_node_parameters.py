@@ -35,3 +35,25 @@ def test_qualities_of_service_that_would_do_nothing_are_said(capfd):
         rclpy.shutdown(context=context)
     said = capfd.readouterr().err
     assert f"{names[0]} does nothing here" in said and names[1] not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("max_rate:=99.0", "max_rate: 99.0 is outside 0 to 30 Hz; write it as in -p max_rate:=5.0"),
+        ("max_batch:=0", "max_batch: 0 is outside 1 to 64; write it as in -p max_batch:=1"),
+        ("max_rate:=often", "max_rate: 'often' is not of type float, as in 5.0; write it as in -p max_rate:=5.0"),
+        ("transport:=smoke", "transport: 'smoke' is none of raw, compressed; write it as in -p transport:=raw"),
+    ],
+)
+def test_a_value_that_is_refused_at_the_start_is_named_with_its_range_and_the_remedy(given, said):
+    context = rclpy.Context()
+    rclpy.init(args=["--ros-args", "-p", given], context=context)
+    node = Node("grounding", context=context)
+    try:
+        with pytest.raises(ValueError) as refused:
+            declare(node, GROUNDING)
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    assert str(refused.value) == said

@@ -102,10 +102,19 @@ def read(path: Path) -> str:
 
 
 def test_a_process_that_dies_ends_it_with_1_and_its_log(domain: int, tmp_path: Path) -> None:
-    finished = demo(tmp_path, "--model", str(tmp_path / "nowhere"))
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("no json")
+    finished = demo(tmp_path, "--model", str(broken))
     assert finished.returncode == 1
     assert re.search(r"demo: (engine|grounding) ended with status", finished.stderr)
-    assert "nowhere" in finished.stderr
+    assert "broken" in finished.stderr
+
+
+def test_a_model_that_is_not_there_ends_it_with_2_at_once(domain: int, tmp_path: Path) -> None:
+    finished = demo(tmp_path, "--model", str(tmp_path / "nowhere"))
+    assert (finished.returncode, finished.stdout, finished.stderr.count("\n")) == (2, "", 1)
+    assert finished.stderr.startswith("egm_ros.demo: ") and "nowhere" in finished.stderr
 
 
 def test_processes_are_watched_and_ended(tmp_path: Path) -> None:

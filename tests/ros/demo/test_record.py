@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,16 @@ def test_a_recording_holds_what_all_nodes_publish_and_can_be_read_on_its_own(dom
 
 
 def test_a_process_that_dies_ends_it_with_1_and_its_log(domain: int, tmp_path: Path) -> None:
-    finished = record(tmp_path, "--model", str(tmp_path / "nowhere"))
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("no json")
+    finished = record(tmp_path, "--model", str(broken))
     assert finished.returncode == 1
-    assert "record: " in finished.stderr and "nowhere" in finished.stderr
+    assert re.search(r"record: (engine|grounding) ended with status", finished.stderr)
+    assert "broken" in finished.stderr
+
+
+def test_a_model_that_is_not_there_ends_it_with_2_at_once(domain: int, tmp_path: Path) -> None:
+    finished = record(tmp_path, "--model", str(tmp_path / "nowhere"))
+    assert (finished.returncode, finished.stdout, finished.stderr.count("\n")) == (2, "", 1)
+    assert finished.stderr.startswith("egm_ros.demo.record: ") and "nowhere" in finished.stderr

@@ -36,7 +36,7 @@ class VerlConfig:
     wait: bool = setting(True, description="wait for a submitted job, and export its model")
     resume: str = setting("auto", choices=RESUMES, description="go on from the newest checkpoint, or begin anew")
     pictures: str = setting(
-        "embed", choices=PICTURES, description="pictures go into the parquet file, or stay where they are"
+        "embed", choices=PICTURES, description="images go into the parquet file, or stay where they are"
     )
     max_prompt: int = setting(16384, low=1, unit="tokens", description="longest prompt; longer ones are left out")
     tokens_per_gpu: int = setting(

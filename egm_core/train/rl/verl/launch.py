@@ -1,9 +1,9 @@
 """Reinforcement learning on a cluster: write verl's data, start its job on Ray, bring its checkpoint home.
 
-    python -m egm_core.train rl --config training/qwen3_vl/8b_visible_rl.yaml engine=verl
-    python -m egm_core.train rl --config ... engine=verl verl.action=print
-    python -m egm_core.train rl --config ... engine=verl verl.action=submit verl.address=http://HEAD:8265 verl.nodes=4
-    python -m egm_core.train rl --config ... engine=verl verl.action=export
+    egm train rl --config training/qwen3_vl/8b_visible_rl.yaml engine=verl
+    egm train rl --config ... engine=verl verl.action=print
+    egm train rl --config ... engine=verl verl.action=submit verl.address=http://HEAD:8265 verl.nodes=4
+    egm train rl --config ... engine=verl verl.action=export
 
 verl is another environment (its pins exclude ours): `verl.python` names its Python, on this machine or, for a
 submitted job, on the cluster. InternVL is EXPERIMENTAL there, see `verl_internvl`. The same command resumes.

@@ -216,7 +216,8 @@ def test_plan_and_stages_refuse_by_file_and_line(folder: Path, capsys: pytest.Ca
     for stage in ("plan", "sft"):
         assert main([stage, *words]) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: the data can't be trained on: 1 of 12 records") and error.count("\n") == 1
+        assert error.startswith("egm_core.train: the data can't be trained on: 1 of 12 records")
+        assert error.count("\n") == 1
         assert f"{file}:5" in error and not (folder / "run/final").exists()
     file.write_text("".join(json.dumps(row) + "\n" for row in records()))
     assert main(["plan", *words]) == 0
