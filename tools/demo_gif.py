@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -37,6 +37,7 @@ SIZE, RATE, FRAMES = (640, 480), 10.0, 50
 LATENCY = 8
 STALE = ((235, 70, 60), AMODAL)
 SHOWN = (480, 360)
+RIGHT = 0.5
 # Of 224 pixels, what the smaller side of an object needs to be seen well.
 LEAST_SIDE = 36 / 224
 # Of an object's own pixels, what counts as hidden by half.
@@ -48,11 +49,28 @@ MARGIN = 8
 
 @dataclass(frozen=True)
 class Moment:
-    """One frame: the boxes of the newest answer, and the same boxes propagated to the frame."""
+    """One frame: the boxes of the newest answer, the same boxes propagated to the frame, and what would be right."""
 
     scene: Scene
     stale: tuple[Box, Box | None] | None
     now: tuple[Box, Box | None] | None
+    truth: tuple[Box, Box] | None = None
+
+    def verdicts(self) -> tuple[str, str, str]:
+        """Say of the stale box, the visible one and the amodal one whether each is right; empty where nobody knows."""
+        if self.truth is None:
+            return "", "", ""
+        seen, whole = self.truth
+        given = (self.stale and self.stale[0], self.now and self.now[0], self.now and self.now[1])
+        pairs = zip(given, (seen, seen, whole), strict=True)
+        stale, now, amodal = (_verdict(box, truth) if box else "" for box, truth in pairs)
+        return stale, now, amodal
+
+
+def _verdict(box: Box, truth: Box) -> str:
+    if truth[2] <= truth[0] or truth[3] <= truth[1]:
+        return "hidden"
+    return "right" if iou(box, truth) >= RIGHT else "wrong"
 
 
 def play(scenes: Sequence[Scene], grounder: Grounder, instruction: str) -> Iterator[Moment]:
@@ -85,10 +103,12 @@ def picture(moment: Moment, instruction: str) -> NDArray[np.uint8]:
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(strip, f'"{instruction}"', (8, 21), font, 0.55, (30, 30, 30), 1, cv2.LINE_AA)
     at = 8
-    for words, color in (("answer, stale", STALE[0]), ("visible now", NOW_VISIBLE), ("amodal now", NOW_AMODAL)):
-        cv2.line(strip, (at, 40), (at + 18, 40), color, 3)
-        cv2.putText(strip, words, (at + 24, 45), font, 0.45, (30, 30, 30), 1, cv2.LINE_AA)
-        at += 160
+    names = (("answer, stale", STALE[0]), ("visible now", NOW_VISIBLE), ("amodal now", NOW_AMODAL))
+    for (words, color), verdict in zip(names, moment.verdicts(), strict=True):
+        told = f"{words}: {verdict}" if verdict else words
+        cv2.line(strip, (at, 40), (at + 12, 40), color, 3)
+        cv2.putText(strip, told, (at + 16, 45), font, 0.4, (30, 30, 30), 1, cv2.LINE_AA)
+        at += 158
     return np.vstack([image, strip])
 
 
@@ -112,6 +132,11 @@ def suits(scenes: Sequence[Scene], index: int) -> bool:
     shown = [t.visible_fraction for t in truth]
     hidden = sum(HIDDEN[0] < share < HIDDEN[1] for share in shown)
     return inside and min(sides) >= LEAST_SIDE * height and min(shown[: round(RATE)]) > 0.85 and hidden >= 4
+
+
+def boxes(scene: Scene, target: int | None) -> tuple[Box, Box] | None:
+    """Give an object's true boxes in a scene."""
+    return None if target is None else (scene.objects[target].visible, scene.objects[target].amodal)
 
 
 def worth(scenes: Sequence[Scene], index: int, moments: Sequence[Moment]) -> tuple[float, str]:
@@ -166,7 +191,9 @@ def main() -> None:
         generator = Generator(max_size=SIZE)
         scenes = list(generator.clip(options.seed, FRAMES, RATE, world=options.world, size=SIZE))
         generator.close()
-        moments = list(play(scenes, grounder, options.instruction))
+        target = next((e.target for e in instructions(scenes, 6) if e.text == options.instruction), None)
+        moments = [replace(moment, truth=boxes(moment.scene, target)) for moment in
+                   play(scenes, grounder, options.instruction)]
     # What comes before the first answer shows nothing.
     write(options.out, [picture(moment, options.instruction) for moment in moments[LATENCY:]])
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")

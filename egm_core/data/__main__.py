@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from egm_core.command import data
+from egm_core.command.entry import as_module
 from egm_core.console import finish
 
 PROG = "python -m egm_core.data"
@@ -12,7 +12,7 @@ PROG = "python -m egm_core.data"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the verb; gives the exit status."""
-    return data.main(arguments, PROG)
+    return as_module("data", PROG, arguments)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException, ValidationE
 from egm_core.arguments import plainly
 
 T = TypeVar("T")
+CLOSE = 0.75
 
 
 class ConfigurationError(ValueError):
@@ -187,7 +188,8 @@ def strange(kind: type[Any], path: Path, overrides: Sequence[str] = ()) -> dict[
     """
     given = OmegaConf.merge(*_layers(path), OmegaConf.from_dotlist(list(overrides)))
     known = list(_keys(kind))
-    return {key: _near(key, known) for key in _given(OmegaConf.to_container(given)) if key not in known}
+    # Closer than for a stage that is known: of four stages' keys some always look alike.
+    return {key: _near(key, known, CLOSE) for key in _given(OmegaConf.to_container(given)) if key not in known}
 
 
 def _given(content: Any, prefix: str = "") -> list[str]:
@@ -205,8 +207,8 @@ def _unknown_key(kind: type[Any], wrong: str) -> str:
     return f"unknown configuration key {wrong!r}{hint}"
 
 
-def _near(wrong: str, keys: Sequence[str]) -> str:
-    whole, last = (difflib.get_close_matches(w, keys, n=1, cutoff=0.5) for w in (wrong, wrong.rsplit(".", 1)[-1]))
+def _near(wrong: str, keys: Sequence[str], cutoff: float = 0.5) -> str:
+    whole, last = (difflib.get_close_matches(w, keys, n=1, cutoff=cutoff) for w in (wrong, wrong.rsplit(".", 1)[-1]))
     return (whole or last or [""])[0]
 
 

@@ -118,9 +118,9 @@ class Demo:
         for age, stamp, row in sorted(pairs, key=lambda pair: pair[:2], reverse=True)[:1]:
             seen, carried = self._robot.seen(stamp), self._robot.carried(instruction)[stamp]
             told = [shown.overlap(instruction, box, seen) for box in (row.visible, carried)]
-            stale, now = (f"visible IoU {share or 'unknown'}" for share in told)
-            caption = f"{instruction}\nanswer {age:.1f} s old (green, orange): {stale}\ncarried (blue, violet): {now}"
-            self._beside.append((stamp, caption))
+            stale, now = (stage.worded(share) or "unknown" for share in told)
+            answered = f"answer, {age:.1f} s old (green, orange): {stale}"
+            self._beside.append((stamp, f"{instruction}\n{answered}\npropagated (blue, violet): {now}"))
 
     def _final(self, row: Row, instruction: str) -> bool:
         return row.instruction == instruction and row.outcome in ("found", "absent")
@@ -136,7 +136,7 @@ class Demo:
         for row, verdict in self._tiles:
             image = self._robot.drawn(row.stamp)
             if image is not None:
-                told = f"{outcome(row)}, score {row.score}, {row.total_ms:.0f} ms, truth: {verdict or 'unknown'}"
+                told = f"{outcome(row)}, score {row.score}, {row.total_ms:.0f} ms, {stage.worded(verdict) or 'unknown'}"
                 tiles.append((image, f"{row.instruction}\n{told}\n{row.reasoning}"))
         film = self._robot.film
         if not tiles or not film:

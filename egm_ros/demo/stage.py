@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import cv2
 
-from egm_core.boxes import Box, iou
+from egm_core.boxes import Box, area, iou
 from egm_core.streams.joining import Stamp
 from egm_ros.camera.sources import CLIPS
 from egm_ros.common.pictures.images import RGB
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LIVE_SEEDS = {"tabletop": 500_000_101, "street": 500_000_102}
 LIVE_FRAMES, LIVE_RATE, LIVE_INSTRUCTIONS = 40, 8.0, 4
+# What is seen well: as large in pixels of the clip, and as much of its box in view during the first second.
+LEAST_SIDE, LEAST_SHOWN = 36.0, 0.6
+RIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,31 @@ class Shown:
         return f"{iou(box, boxes[target][0]):.2f}" if target in boxes and box is not None else ""
 
 
+def worded(verdict: str) -> str:
+    """Put a verdict's numbers into a word: right where the visible box has an IoU of 0.5 or more with the truth."""
+    share = verdict.partition(" / ")[0]
+    if not share.replace(".", "", 1).isdecimal():
+        return verdict
+    return f"{'right' if float(share) >= RIGHT else 'wrong'}, IoU {verdict}"
+
+
+def well_seen_first(
+    asked: dict[str, int | None], frames: Sequence[dict[int, tuple[Box, Box]]], rate: float
+) -> dict[str, int | None]:
+    """Put instructions about objects that a viewer sees well first, then what is absent, then small or hidden ones."""
+
+    def rank(target: int | None) -> int:
+        if target is None:
+            return 1
+        boxes = [frame[target] for frame in frames if target in frame]
+        sides = [min(whole[2] - whole[0], whole[3] - whole[1]) for _, whole in boxes]
+        shown = [area(visible) / area(whole) for visible, whole in boxes[: round(rate)] if area(whole)]
+        well = len(boxes) == len(frames) and min(sides) >= LEAST_SIDE and min(shown, default=0.0) >= LEAST_SHOWN
+        return 0 if well else 2
+
+    return dict(sorted(asked.items(), key=lambda pair: rank(pair[1])))
+
+
 def answer_at(rows: Sequence[Row], stamp: Stamp) -> Row | None:
     """Give the newest answer that had come when the picture of a stamp was taken."""
     there = [row for row in rows if row.stamp + row.total_ms * 1e6 <= stamp]
@@ -80,6 +108,7 @@ def kept_clips(names: Sequence[str]) -> list[Shown]:
             boxes = {entry["index"]: (tuple(entry["visible"]), tuple(entry["amodal"])) for entry in frame["objects"]}
             truth[digest(picture)] = boxes
         asked = {entry["text"]: entry["target"] for entry in manifest["instructions"]}
+        asked = well_seen_first(asked, list(truth.values()), manifest["fps"])
         shown.append(Shown(name, ("-p", "source:=clip", "-p", f"path:={name}"), manifest["fps"], asked, truth))
     return shown
 
@@ -99,6 +128,7 @@ def live_scenes(names: Sequence[str]) -> list[Shown]:
             for scene in scenes
         }
         asked = {entry.text: entry.target for entry in instructions(scenes, LIVE_INSTRUCTIONS)}
+        asked = well_seen_first(asked, list(truth.values()), LIVE_RATE)
         values = {"source": "scene", "world": name, "seed": seed, "frames": LIVE_FRAMES, "rate": LIVE_RATE}
         parameters = tuple(word for key, value in values.items() for word in ("-p", f"{key}:={value}"))
         shown.append(Shown(name, parameters, LIVE_RATE, asked, truth))

@@ -11,10 +11,10 @@ from egm_core.command.verbs import verbs
 from egm_ros.reference.markdown import code, page, section, table
 
 INTRODUCTION = """
-`egm VERB` and `python -m egm_core.VERB` do the same for `ground` (which then prints JSON), `serve`, `scenes`, `train`
-and `evaluate`. In a checkout, write `tools/egm` for `egm`. The verbs `demo` and `record` are there where ROS 2 is.
-`egm train STAGE --help` lists the settings of a stage, as the pages beside this one do. The nodes take ROS arguments:
-see the page of each node.
+`egm VERB` and `python -m egm_core.VERB` do the same for `ground` (which then prints JSON), `serve`, `scenes`, `data`,
+`train` and `evaluate`. In a checkout, write `tools/egm` for `egm`. The verbs `demo` and `record` are there where ROS 2
+is. `egm train STAGE --help` lists the settings of a stage, as the pages beside this one do. The nodes take ROS
+arguments: see the page of each node.
 
 ## How a command ends
 

@@ -6,10 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from command_line import PICTURE, egm
 
-from egm_core.command.ground import line
+from egm_core.command.ground import lacks, line, parser
+from egm_core.families import Task
 from egm_core.grounder.grounding import Grounding
+from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.pictures.pixels import read_image
 
 MUG = "the red mug"
@@ -54,3 +57,49 @@ def test_an_absent_object_and_an_error_tell_their_reason() -> None:
 def test_boxes_are_told_in_whole_pixels() -> None:
     found = Grounding("found", visible=(1.4, 2.6, 30.0, 40.5), score=1.0, total_ms=1)
     assert line("it", "m", found) == "found: it | visible [1 3 30 40] | no score | m in 1 ms"
+
+
+BOTH: tuple[Task, ...] = ("visible", "amodal")
+SERVED = ModelInfo("EGM-8B", "qwen3_vl")
+URL = ("--engine-url", "http://here:8000")
+
+
+@pytest.mark.parametrize(
+    ("options", "tasks", "words"),
+    [
+        (
+            URL,
+            ("visible",),
+            ["no amodal box", "nothing says that EGM-8B", "--model", "--force-amodal", "--amodal-model"],
+        ),
+        ((*URL, "--visible-only"), ("visible",), []),
+        ((*URL, "--force-amodal"), BOTH, []),
+    ],
+)
+def test_what_a_server_without_a_folder_lacks_is_said_with_the_remedy(
+    options: tuple[str, ...], tasks: tuple[Task, ...], words: list[str]
+) -> None:
+    given = parser().parse_args(["a.png", MUG, *options])
+    *amodal, score = lacks(given, "vllm", SERVED, tasks, SERVED)
+    assert "no probabilities" in score and "name the model's folder with --model" in score
+    assert len(amodal) == bool(words) and all(word in amodal[0] for word in words)
+
+
+def test_a_folder_that_lacks_something_is_told_apart() -> None:
+    given = parser().parse_args(["a.png", MUG])
+    tiny = load_info(resolve("egm_tiny"))
+    assert not list(lacks(given, "transformers", tiny, BOTH, tiny))
+    (raw,) = lacks(given, "vllm", tiny, BOTH, tiny)
+    assert "calibration.json" in raw and "the engine is vllm" in raw
+    direct = parser().parse_args(["a.png", MUG, "--no-reasoning"])
+    (raw,) = lacks(direct, "transformers", tiny, BOTH, tiny)
+    assert "with reasoning" in raw
+
+
+def test_a_raw_score_is_called_so() -> None:
+    raw = Grounding("found", visible=(1, 2, 3, 4), score=0.03, score_available=True, total_ms=1)
+    assert "| raw score 0.03 |" in line("it", "m", raw)
+    told = Grounding(
+        "found", visible=(1, 2, 3, 4), score=0.8, score_available=True, calibrated=("visible",), total_ms=1
+    )
+    assert "| score 0.80 |" in line("it", "m", told)

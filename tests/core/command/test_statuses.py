@@ -18,6 +18,7 @@ from egm_core import ground
 from egm_core.arguments import Number, Parser
 from egm_core.command.verbs import verbs
 from egm_core.console import attempt, finish
+from egm_core.data import __main__ as data
 from egm_core.engines.base import EngineError
 from egm_core.evaluate import __main__ as evaluate
 from egm_core.scenes import __main__ as scenes
@@ -32,6 +33,7 @@ MODULES: dict[str, Callable[[list[str]], int]] = {
     "egm_core.ground": ground.main,
     "egm_core.serve": serve.main,
     "egm_core.scenes": scenes.main,
+    "egm_core.data": data.main,
     "egm_core.train": train.main,
     "egm_core.evaluate": evaluate.main,
     "egm_core.train.pretrain.average": average.main,
@@ -42,6 +44,7 @@ GIVEN = {
     "ground": (["nowhere.png", "the mug"], "nowhere.png"),
     "serve": (["--model", "/nowhere/model"], "/nowhere/model"),
     "scenes": (["show", "--out", "/nowhere/sheet.png"], "/nowhere"),
+    "data": (["convert", "internvl", "--file", "nowhere.jsonl", "--out", "{folder}/x.jsonl"], "nowhere.jsonl"),
     "train": (["plan", "--config", "/nowhere/mine.yaml"], "/nowhere/mine.yaml"),
     "evaluate": (["compare", "nowhere.json", "nowhere.json"], "nowhere.json"),
     "doctor": (["--server", "foo"], "foo"),
@@ -49,7 +52,7 @@ GIVEN = {
     "record": (["--model", "/nowhere/model", "--out", "{folder}"], "/nowhere/model"),
 }
 OF_MODULES = {
-    **{f"egm_core.{name}": GIVEN[name] for name in ("ground", "serve", "scenes", "train", "evaluate")},
+    **{f"egm_core.{name}": GIVEN[name] for name in ("ground", "serve", "scenes", "data", "train", "evaluate")},
     "egm_core.train.pretrain.average": (["--model", "/nowhere", "--out", "{folder}"], "/nowhere"),
     "egm_core.train.run.curves": (["/nowhere"], "/nowhere"),
 }
@@ -205,7 +208,7 @@ def test_a_word_that_is_right_is_not_corrected(capsys: pytest.CaptureFixture[str
 def test_every_whole_number_has_an_upper_end_that_is_told_in_full(parser: Parser) -> None:
     for action in parser._actions:
         if isinstance(action.type, Number):
-            assert action.type.high is not None, action.dest
+            assert action.type.high is not None or action.type.kind is float, action.dest
             assert "e+" not in action.type.words and "inf" not in action.type.words
 
 

@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--frame",
         type=number(0),
         default=THOUSANDTHS,
-        help="what conversations write for the picture's whole width and height; 0: their boxes are in pixels",
+        help="what conversations write for the image's whole width and height; 0: their boxes are in pixels",
     )
     parser.add_argument("--source", default="", help="name of the data set (default: what the file's name tells)")
     parser.add_argument("--split", default="", help="name of the split (default: what the file's name tells)")

@@ -74,7 +74,7 @@ def add_images(parser: argparse.ArgumentParser, needed: bool = False, what: str 
         "--images",
         type=Path,
         required=needed,
-        help="folder of the pictures, or a .zip or .tar of them" + ("" if needed else f" (default: {what})"),
+        help="folder of the images, or a .zip or .tar of them" + ("" if needed else f" (default: {what})"),
     )
 
 

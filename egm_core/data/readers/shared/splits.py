@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 LICENCE = (
-    "annotations of RefCOCO and RefCOCO+ Apache-2.0, of RefCOCOg CC BY 4.0; COCO's pictures keep their Flickr terms"
+    "annotations of RefCOCO and RefCOCO+ Apache-2.0, of RefCOCOg CC BY 4.0; COCO's images keep their Flickr terms"
 )
 SETS = {"refcoco": "RefCOCO", "refcoco+": "RefCOCO+", "refcocop": "RefCOCO+", "refcocoplus": "RefCOCO+",
         "refcocog": "RefCOCOg"}

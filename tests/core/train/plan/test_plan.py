@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from egm_core.doctor.facts import Gpu
 from egm_core.sample import Sample, write_samples
 from egm_core.train.__main__ import main
 from egm_core.train.configuration import ConfigurationError
@@ -154,3 +155,46 @@ def test_wrong_words_are_named() -> None:
         plan(file, ["learning_rat=1"])
     with pytest.raises(ConfigurationError, match=r"did you mean 'Qwen/Qwen3-VL-2B-Thinking'"):
         plan(file, ["model=Qwen/Qwen3-VL-2B-Thinkin"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "overrides", "words"),
+    [
+        ("learning_rat: 1e-5", [], ["sft does not know 'learning_rat' (did you mean 'learning_rate'?)", "rl does not"]),
+        ("batch: 2\ncheckpoint_layer: 3", [], ["sft does not know 'checkpoint_layer'; select does not know 'check"]),
+        (
+            "batch: 2\naccumulation: 1\nlora_rank: 8",
+            ["warmpu=1"],
+            ["sft does not know 'warmpu' (did you mean 'warmup'?)"],
+        ),
+        ("batch: 0\naccumulation: 1\ncompletion_only: 1", [], ["sft does not know 'completion_only'"]),
+    ],
+)
+def test_a_file_that_no_stage_takes_is_told_what_each_stage_does_not_know(
+    tmp_path: Path, lines: str, overrides: list[str], words: list[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"data: [x.jsonl]\n{lines}\n")
+    with pytest.raises(ConfigurationError) as refused:
+        plan(file, overrides)
+    said = str(refused.value)
+    assert said.startswith(f"{file}: no stage takes it: ") and all(word in said for word in words), said
+    assert said.endswith("; say which stage it is for, as in plan.stage=sft") and "\n" not in said
+
+
+def test_the_nearest_stage_comes_first_and_a_wrong_value_counts_as_near(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("data: [x.jsonl]\nbatch: 0\naccumulation: 1\n")
+    with pytest.raises(ConfigurationError, match=r"no stage takes it: sft: .*mine.yaml:2: batch is 0; it must be"):
+        plan(file, [])
+
+
+def test_a_plan_says_which_machine_it_is_for_and_how_to_name_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = TRAINING / "robot/sft.yaml"
+    monkeypatch.setattr("egm_core.train.plan.machine.gpus", lambda: ())
+    told = plan(file, ["plan.samples=5000"])
+    assert "machine    1 GPU of 80 GiB, assumed; this one has no GPU. Name yours: plan.gpus=1 plan.gpu_gib=24" in told
+    monkeypatch.setattr("egm_core.train.plan.machine.gpus", lambda: (Gpu("RTX 4090", 24.0), Gpu("Orin", 0.0)))
+    assert "this one has RTX 4090 of 24 GiB, Orin." in plan(file, ["plan.samples=5000"])
+    named = plan(file, ["plan.samples=5000", "plan.gpus=1", "plan.gpu_gib=24"])
+    assert "\nmachine    1 GPU of 24 GiB\n" in named
