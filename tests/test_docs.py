@@ -44,6 +44,14 @@ def test_every_page_is_in_the_index():
     assert pages == listed
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_commands_are_shown_as_verbs_of_egm(page: Path):
+    """One sentence says that `python -m` works as well; a page that mixes both makes readers look for a difference."""
+    module = re.compile(r"python3? -m egm_core\.(ground|serve|scenes|data|train|evaluate)\b(?!\.)")
+    lines = [line for line in page.read_text().splitlines() if module.search(line)]
+    assert not [line for line in lines if "the same" not in line]
+
+
 def test_every_example_is_shown_in_the_docs():
     shown = "".join(page.read_text() for page in PAGES)
     examples = [path for path in (ROOT / "examples").rglob("*.*") if path.suffix in (".py", ".sh")]

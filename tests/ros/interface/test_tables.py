@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,29 @@ def test_every_node_has_a_page_with_all_its_parameters() -> None:
         text = (REFERENCE / f"{node.name}.md").read_text()
         assert all(f"| `{spec.name}` |" in text for spec in TABLES[node.name])
         assert all(f"`{topic.name}`" in text for topic in node.topics)
+
+
+def test_the_page_about_time_has_the_parameters_defaults() -> None:
+    page = (ROOT / "docs/concepts/time.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| \[(\w+)\]\(\.\./reference/(\w+)\.md\) \| ([\d.]+) s \|", page, re.M)
+    assert len(rows) == 4
+    for name, said, node, default in rows:
+        (spec,) = [spec for spec in TABLES[node] if spec.name == name]
+        assert (said, float(default), spec.unit) == (node, spec.default, "s"), name
+
+
+def test_the_guide_writes_out_the_topics_of_each_camera() -> None:
+    """They are as in tests/ros/system/test_launch.py, which starts the nodes of several cameras."""
+    page = (ROOT / "docs/guides/cameras.md").read_text()
+    ((names, image),) = re.findall(r"'cameras:=([\w,]+)' 'image:=(\S+)'", page)
+    assert len(names.split(",")) == 3
+    for camera in names.split(","):
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{camera}` |")]
+        topics = re.findall(r"`(/[\w/]+)`", row)
+        kinds = ("visible", "amodal")
+        answers = [f"/grounding/{camera}/{kind}" for kind in kinds]
+        now = [f"/{camera}/propagation/{kind}" for kind in kinds]
+        assert topics == [image.format(camera=camera), *answers, *now]
 
 
 def test_every_page_is_in_the_index() -> None:
