@@ -19,10 +19,11 @@ from typing import Any
 import httpx
 
 from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
-from egm_core.engines.http.address import checked
+from egm_core.engines.http.address import api_root, checked
 from egm_core.engines.http.chat_body import Unsendable, chat_body
 from egm_core.engines.http.dialects import DIALECTS, Dialect, dialect_of
 from egm_core.engines.http.keys import authorization, is_loopback, key_refusal, tls_context
+from egm_core.engines.http.left_out import LeftOut
 from egm_core.engines.http.limits import Limit, LimitFields, next_field
 from egm_core.engines.http.served_models import Wanted, choose, read_list, unknown_model
 from egm_core.engines.http.sse import Reader, error_message, excerpt, lines
@@ -81,7 +82,7 @@ class OpenAIEngine(Engine):
             raise ValueError(f"unknown dialect {dialect!r}; there are auto, {', '.join(DIALECTS)}")
         if image_format not in FORMATS:
             raise ValueError(f"unknown image format {image_format!r}; there are {' and '.join(FORMATS)}")
-        self.url = url.rstrip("/").removesuffix("/v1")
+        self.url, self._api = api_root(url)
         self.timeouts = timeouts or Timeouts()
         self._wanted = model if isinstance(model, Wanted) else Wanted(model or "")
         self._model = self._wanted.name
@@ -91,6 +92,7 @@ class OpenAIEngine(Engine):
         self._refused = False
         self._image_format = image_format
         self._limits = LimitFields()
+        self._left_out = LeftOut()
         self._thinking: Thinking | None = None
         self._asked_thinking = False
         self._jobs: set[_Job] = set()
@@ -228,14 +230,13 @@ class OpenAIEngine(Engine):
 
     async def _health(self) -> Health:
         health = await self._poll()
-        if health.state != "ready":
-            self._described = False
+        self._described &= health.state == "ready"
         return health
 
     async def _poll(self) -> Health:
         name = self._model
         try:
-            for path in ("/health", "/v1/models"):
+            for path in ("/health", f"{self._api}/models"):
                 answer = await self._connected().get(path, timeout=2.0)
                 if answer.is_success:
                     await self._describe()
@@ -264,7 +265,7 @@ class OpenAIEngine(Engine):
         """Find out which model and what kind of server this is, once, and anew after it was away."""
         if self._described or (self._told_dialect and self._wanted.name and not self._refused):
             return
-        answer = await self._connected().get("/v1/models")
+        answer = await self._connected().get(f"{self._api}/models")
         if not answer.is_success:
             raise EngineError(f"engine_http_{answer.status_code}", f"/v1/models: {error_message(answer.text)}")
         models = read_list(answer.text, self.url)
@@ -339,12 +340,11 @@ class OpenAIEngine(Engine):
         if job.ended:
             return None
         job.task = asyncio.current_task()
-        body = await asyncio.to_thread(
-            chat_body, job.request, self._model, limit, self._image_format, self._dialect
-        )
+        written = (job.request, self._model, limit, self._image_format, self._dialect)
+        body = self._left_out.strip(await asyncio.to_thread(chat_body, *written))
         async with (
             httpx.AsyncClient(**self._client_options) as client,
-            client.stream("POST", "/v1/chat/completions", json=body) as response,
+            client.stream("POST", f"{self._api}/chat/completions", json=body) as response,
         ):
             if not response.is_success:
                 text = (await response.aread()).decode("utf-8", "replace")
@@ -354,6 +354,8 @@ class OpenAIEngine(Engine):
                 if other is not None:
                     job.refusal = error_message(text)
                     return other
+                if response.status_code in (400, 422) and self._left_out.learn(body, text, self.url):
+                    return limit
                 key = f"; {self._keyless}" if self._keyless and response.status_code in (401, 403) else ""
                 raise EngineError(f"engine_http_{response.status_code}", error_message(text) + key)
             if job.refusal:

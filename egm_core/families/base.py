@@ -52,16 +52,21 @@ class Answer:
     salvaged: tuple[str, ...] = ()
 
 
-class Family(ABC):
-    """A model family: the exact prompts of the paper, the format of its answers, and the parser for them.
+class Speaker(ABC):
+    """A kind of model as evaluation asks it: its prompts, the frame of its boxes, and how its answers are read.
 
-    `thinking` is how its chat template begins an answer where a checkpoint does not say.
+    `thinking` is how its chat template begins an answer where a checkpoint does not say. `box_keys` are the keys of
+    its own boxes, in small letters and without punctuation, beside those that every careful reading knows.
     """
 
     name: ClassVar[str]
     thinking: ClassVar[Thinking]
     prompts: ClassVar[dict[Task, str]]
     frame: ClassVar[float] = FRAME
+    frame_words: ClassVar[str] = "[x0, y0, x1, y1] in thousandths of the picture"
+    modes: ClassVar[tuple[Mode, ...]] = get_args(Mode)
+    box_keys: ClassVar[frozenset[str]] = frozenset()
+    temperature: ClassVar[float] = 0.0
 
     @property
     def begins_inside_reasoning(self) -> bool:
@@ -73,8 +78,78 @@ class Family(ABC):
         return (opening or self.thinking.wanted) == "open"
 
     def prompt(self, sent: str, task: Task) -> str:
-        """Give the inference prompt of the paper's Fig. 7 for an expression, without the image."""
+        """Give the prompt for an expression, without the image; for our own families that of the paper's Fig. 7."""
         return self.prompts[task].replace("{sent}", sent)
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema that a server is asked to hold the answer to; None where the model writes freely."""
+        return None
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Give the width and height at which a picture is sent; most are sent as they are."""
+        return width, height
+
+    def seeing(self, width: int, height: int) -> Speaker:
+        """Give the speaker for a picture that is sent with that size; it matters where boxes are in pixels."""
+        return self
+
+    def about(self) -> dict[str, Any]:
+        """Say how it is asked, as JSON values: what a score has to be read with."""
+        return {"family": self.name, "frame": self.frame_words, "prompts": dict(self.prompts),
+                "pictures": "sent as they are"}
+
+    @abstractmethod
+    def parse(self, text: str, mode: Mode = "strict", opening: Opening | None = None, sent: str = "") -> Answer:
+        """Read any text: a box, the model's word that the object is absent, or a named reason.
+
+        `opening` tells where the chat template left off (None: as the family's own may), and `sent` what was asked: it
+        tells what an answer speaks of, and chooses nothing among equals. No text makes it raise, and boxes are sorted,
+        finite and inside the frame.
+        """
+
+    def _salvage(self, text: str, reasoning: str, start: int | None, begins_inside: bool, sent: str) -> Answer:
+        seen = 0
+        try:
+            if start is None:
+                raise Refused("truncated")
+            end = answer_end(text, start)
+            whole = start > 0 or not begins_inside
+            found = salvage(text, start, end, whole, sent, self.box_keys)
+            if not found.entries:
+                return Answer("absent", reasoning=reasoning, salvaged=found.mended)
+            seen = len(found.entries)
+            box, span, on_edge = self._placed(found.entries[0])
+        except Refused as refused:
+            return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
+        salvaged = (*found.mended, "edge") if on_edge else found.mended
+        label = found.entries[0].label
+        return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=label, salvaged=salvaged)
+
+    def _placed(self, entry: Entry) -> tuple[Box, tuple[int, int], bool]:
+        """Give a salvaged object's box, its span, and whether it was moved onto the frame's edge; raises Refused."""
+        item, on_edge = _to_edge(entry.box, self.frame)
+        return *self._box(item), on_edge
+
+    def _box(self, item: Any) -> tuple[Box, tuple[int, int]]:
+        item = four_numbers(item)
+        if not all(0 <= n.value <= self.frame for n in item):
+            raise Refused("out_of_range")
+        # Thousandths are whole: what has decimals may be shares of the picture or per cent, a silent wrong box in its
+        # corner.
+        largest = max(n.value for n in item)
+        if largest <= LARGEST_SHARE and not all(n.whole for n in item):
+            raise Refused("fractions")
+        x0, y0, x1, y1 = (abs(n.value) for n in item)
+        if x0 == x1 or y0 == y1:
+            raise Refused("degenerate")
+        if largest <= 1:
+            raise Refused("fractions")
+        return sort_corners((x0, y0, x1, y1)), (min(n.start for n in item), max(n.end for n in item))
+
+
+class Family(Speaker):
+    """A family that is trained here: besides, the text that it learns to answer, and the grammar of its answers."""
 
     @abstractmethod
     def target(self, sent: str, box: Box | None, reasoning: str, task: Task) -> str:
@@ -147,46 +222,6 @@ class Family(ABC):
             return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
         return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=entries[0].label)
 
-    def _salvage(self, text: str, reasoning: str, start: int | None, begins_inside: bool, sent: str) -> Answer:
-        seen = 0
-        try:
-            if start is None:
-                raise Refused("truncated")
-            end = answer_end(text, start)
-            whole = start > 0 or not begins_inside
-            found = salvage(text, start, end, whole, sent)
-            if not found.entries:
-                return Answer("absent", reasoning=reasoning, salvaged=found.mended)
-            seen = len(found.entries)
-            item, on_edge = _to_edge(found.entries[0].box, self.frame)
-            box, span = self._box(item)
-        except Refused as refused:
-            return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
-        salvaged = (*found.mended, "edge") if on_edge else found.mended
-        label = found.entries[0].label
-        return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=label, salvaged=salvaged)
-
-    def _box(self, item: Any) -> tuple[Box, tuple[int, int]]:
-        if not isinstance(item, list) or not all(isinstance(n, Number) for n in item):
-            raise Refused("malformed")
-        if len(item) != 4:
-            raise Refused("not_four_numbers")
-        if not all(math.isfinite(n.value) for n in item):
-            raise Refused("not_finite")
-        if not all(0 <= n.value <= self.frame for n in item):
-            raise Refused("out_of_range")
-        # Thousandths are whole: what has decimals may be shares of the picture or per cent, a silent wrong box in its
-        # corner.
-        largest = max(n.value for n in item)
-        if largest <= LARGEST_SHARE and not all(n.whole for n in item):
-            raise Refused("fractions")
-        x0, y0, x1, y1 = (abs(n.value) for n in item)
-        if x0 == x1 or y0 == y1:
-            raise Refused("degenerate")
-        if largest <= 1:
-            raise Refused("fractions")
-        return sort_corners((x0, y0, x1, y1)), (min(n.start for n in item), max(n.end for n in item))
-
     def _coordinates(self, box: Box) -> str:
         """Write a box as four whole numbers that are at least one unit apart; ValueError outside the frame."""
         if not all(math.isfinite(v) and 0 <= v <= self.frame for v in box) or box[0] > box[2] or box[1] > box[3]:
@@ -196,6 +231,17 @@ class Family(ABC):
         x0, x1 = (x0, x1) if x1 > x0 else (min(x0, last - 1), min(x0, last - 1) + 1)
         y0, y1 = (y0, y1) if y1 > y0 else (min(y0, last - 1), min(y0, last - 1) + 1)
         return f"[{x0}, {y0}, {x1}, {y1}]"
+
+
+def four_numbers(item: Any) -> list[Number]:
+    """Give an entry's box as four finite numbers; raises Refused for anything else."""
+    if not isinstance(item, list) or not all(isinstance(n, Number) for n in item):
+        raise Refused("malformed")
+    if len(item) != 4:
+        raise Refused("not_four_numbers")
+    if not all(math.isfinite(n.value) for n in item):
+        raise Refused("not_finite")
+    return item
 
 
 def split_reasoning(text: str) -> tuple[str, int | None]:

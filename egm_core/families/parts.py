@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+SIDES, POINTS = "(sides)", "(points)"
 
 Reason: TypeAlias = Literal[
     "",
@@ -50,9 +51,11 @@ class Number:
 class Entry:
     """An object that an answer names: its box as it was written, None where it is absent, and its label.
 
-    `own` tells that the box stands where the format has it, under the family's key or in its tags.
+    `own` tells that the box stands where the format has it, under the family's key or in its tags. `under` is the key
+    that holds it, `SIDES` where each side has its name, `POINTS` for two points, and empty for a bare list.
     """
 
     box: Any
     label: str = ""
     own: bool = False
+    under: str = ""

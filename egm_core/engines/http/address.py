@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
+
+
+def api_root(url: str) -> tuple[str, str]:
+    """Split an address into its root and the path of its API: `/v1`, or none where the address names a version itself.
+
+    Gemini's ends in /v1beta/openai and Zhipu's in /v4, and neither has a /v1 below.
+    """
+    root = url.rstrip("/")
+    if root.endswith("/v1"):
+        return root.removesuffix("/v1"), "/v1"
+    named = any(_VERSION.fullmatch(part) for part in urlsplit(root).path.split("/"))
+    return root, "" if named else "/v1"
 
 
 def checked(url: str) -> SplitResult:
@@ -23,4 +36,5 @@ def checked(url: str) -> SplitResult:
     return parts
 
 
+_VERSION = re.compile(r"v[0-9]+(?:(?:alpha|beta)[0-9]*)?")
 _REMEDY = "write http://host:port or https://host:port, with a port of 1 to 65535"

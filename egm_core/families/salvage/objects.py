@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from egm_core.families import parts
 from egm_core.families.parts import Entry, Number, Refused
 from egm_core.families.salvage.absence import EMPTY_WORDS, denies, says_absent
 from egm_core.families.salvage.keys import (
@@ -44,13 +45,15 @@ _NAMED_NUMBER = re.compile(rf"([a-z]\w*?)[*_]*\s*[:=]\s*[*_]*\s*({NUMERAL.patter
 class ObjectReader:
     """Reads the objects in values of one text.
 
-    `mended` is told what was not as the format has it, and `sent` is what was asked, where that is known.
+    `mended` is told what was not as the format has it, and `sent` is what was asked, where that is known. `keys` hold
+    boxes beside the usual ones.
     """
 
-    def __init__(self, text: str, mended: set[str], sent: str = "") -> None:
+    def __init__(self, text: str, mended: set[str], sent: str = "", keys: frozenset[str] = frozenset()) -> None:
         self._text = text
         self._mended = mended
         self._sent = sent
+        self._keys = keys
 
     def entries(self, value: Value) -> list[Entry]:
         """List the objects that a value names; raises Refused where it names none, or names one twice unlike."""
@@ -60,7 +63,7 @@ class ObjectReader:
             corners = _corners(value)
             if corners:
                 self._mended.add("nested")
-                return [self._box(corners)]
+                return [replace(self._box(corners), under=parts.POINTS)]
             return [entry for item in value for entry in self.entries(item)] if value else [Entry(None)]
         if isinstance(value, Fields):
             return self._fields(value)
@@ -105,15 +108,19 @@ class ObjectReader:
             self._mended.add("null")
             return [Entry(None)]
         pairs = [(plain(key), value) for key, value in fields.pairs]
-        boxes = [(key, value) for key, value in pairs if key in BOX_KEYS]
+        boxes = [(key, value) for key, value in pairs if key in BOX_KEYS or key in self._keys]
         corners = sides(pairs)
         if corners is not None:
-            boxes.append(("", corners))
+            boxes.append((parts.SIDES, corners))
             self._mended.add("keys")
         if not boxes:
             return self._wrapped(fields, pairs)
         labels = [(key, v.value) for key, v in pairs if key in LABEL_KEYS and isinstance(v, Text)]
-        read = [replace(entry, own=key == OWN_KEY) for key, value in boxes for entry in self._boxes(value)]
+        read = [
+            replace(entry, own=key == OWN_KEY or key in self._keys, under=entry.under or key)
+            for key, value in boxes
+            for entry in self._boxes(value)
+        ]
         # Equal keys, each box with its own label, are a list whose braces were forgotten.
         listed = len(labels) == len(boxes) and len({k for k, _ in labels}) == 1 == len({k for k, _ in boxes})
         if len(boxes) > 1 and not listed:
@@ -198,7 +205,9 @@ class ObjectReader:
         if isinstance(value, list) and any(isinstance(v, (list, Fields)) for v in value):
             self._mended.add("nested")
             corners = _corners(value)
-            return [self._box(corners)] if corners else [entry for item in value for entry in self._boxes(item)]
+            if corners:
+                return [replace(self._box(corners), under=parts.POINTS)]
+            return [entry for item in value for entry in self._boxes(item)]
         return self.entries(value)
 
     def _box(self, values: list[Value]) -> Entry:

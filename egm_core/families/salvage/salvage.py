@@ -31,13 +31,16 @@ class Salvaged:
     mended: tuple[str, ...]
 
 
-def salvage(text: str, start: int, end: int, whole: bool, sent: str = "") -> Salvaged:
+def salvage(
+    text: str, start: int, end: int, whole: bool, sent: str = "", keys: frozenset[str] = frozenset()
+) -> Salvaged:
     """Find the objects of the answer text[start:end]; raises Refused.
 
     `whole` tells that the text is the answer for sure; otherwise it may be a reasoning that was never closed, whose
-    passing mentions are no answer. `sent` is what was asked, where that is known.
+    passing mentions are no answer. `sent` is what was asked, where that is known. `keys` hold boxes here too, see
+    `Speaker.box_keys`.
     """
-    survey = Surveyor(text, start, end, sent).survey()
+    survey = Surveyor(text, start, end, sent, keys).survey()
     places = survey.places
     prose = " ".join(text[slice(*span)] for span in survey.prose)
     spoken = bool(ORNAMENT.sub("", prose))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from egm_core.families import parts
 from egm_core.families.parts import THINK_CLOSE, THINK_OPEN, Entry, Refused
 from egm_core.families.salvage.doubt import LEGEND
 from egm_core.families.salvage.loose import NUMERAL, LooseReader
@@ -71,10 +72,12 @@ class Survey:
 class Surveyor:
     """Surveys text[start:end] from mark to mark."""
 
-    def __init__(self, text: str, start: int, end: int, sent: str = "") -> None:
+    def __init__(
+        self, text: str, start: int, end: int, sent: str = "", keys: frozenset[str] = frozenset()
+    ) -> None:
         self._text, self._start, self._end = text, start, end
         self._found = Survey(last_thought=start)
-        self._objects = ObjectReader(text, self._found.mended, sent)
+        self._objects = ObjectReader(text, self._found.mended, sent, keys)
         self._limit = end
         self._divided = False
         self._label = ""
@@ -172,7 +175,7 @@ class Surveyor:
             if refused.reason == "malformed":
                 return self._prose(start, end)
             raise
-        return self._add([Entry(numbers)], start, end, "points", self._begins_line(start))
+        return self._add([Entry(numbers, under=parts.SIDES)], start, end, "points", self._begins_line(start))
 
     def _round(self, start: int) -> int:
         points = SPAN.match(self._text, start, self._end) or POINTS.match(self._text, start, self._end)
@@ -183,7 +186,7 @@ class Surveyor:
             told = self._speaks_of_box(start) or (not joined and (alone or self._is_labelled(start)))
             if len(numbers) == 4 and told and not _WAY.search(self._before(start)):
                 self._found.mended.add("points")
-                return self._add([Entry(numbers)], start, points.end(), "points", alone)
+                return self._add([Entry(numbers, under=parts.POINTS)], start, points.end(), "points", alone)
             return self._prose(*points.span())
         found = _ROUND.match(self._text, start, self._end)
         if found and (NUMBERS.fullmatch(found.group(1)) or _NAMED.fullmatch(found.group(1))):
@@ -193,15 +196,15 @@ class Surveyor:
 
     def _listed(self, found: re.Match[str]) -> int:
         """Read brackets that hold numbers only; up to two are a note, a point or a part of a label."""
-        numbers = self._objects.numbers(*found.span(1))
+        numbers, under = self._objects.numbers(*found.span(1)), ""
         if _NAMED.fullmatch(found.group(1)):
-            numbers = self._objects.named(*found.span(1))
+            numbers, under = self._objects.named(*found.span(1)), parts.SIDES
         elif len(numbers) <= 2:
             return self._prose(*found.span())
         elif found.group(1).strip().rstrip(",").count(",") not in (0, len(numbers) - 1):
             # A comma that is missing among others may be a digit that is missing as well.
             raise Refused("malformed")
-        return self._add([Entry(numbers)], *found.span(), "list", self._begins_line(found.start()))
+        return self._add([Entry(numbers, under=under)], *found.span(), "list", self._begins_line(found.start()))
 
     def _corners(self, mark: re.Match[str]) -> int:
         """Read two opposite corners that words name: "top-left (1, 2), bottom-right (3, 4)"."""
@@ -213,7 +216,8 @@ class Surveyor:
             raise Refused("ambiguous")
         self._found.mended.add("points")
         numbers = [*self._objects.numbers(*found.span(3)), *self._objects.numbers(*found.span(6))]
-        return self._add([Entry(numbers)], found.start(), found.end(), "points", self._begins_line(found.start()))
+        entries = [Entry(numbers, under=parts.POINTS)]
+        return self._add(entries, found.start(), found.end(), "points", self._begins_line(found.start()))
 
     def _add(self, entries: list[Entry], start: int, end: int, form: str, alone: bool) -> int:
         labelled = self._is_labelled(start)
