@@ -1,7 +1,7 @@
 """`egm evaluate`: asks a model about generated scenes, and prints tables by world and kind.
 
 `scenes` asks, `compare` and `tables` set stored results beside each other, `mix` tells what is asked, `calibrate`
-turns scores into probabilities, and `reliability` says what those are worth.
+turns scores into probabilities, `reliability` says what those are worth, and `pilot` whether a family's frame fits.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
+from egm_core.command import pilot
 from egm_core.console import attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
@@ -94,6 +95,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     fit.add_argument("--scenes", type=SCENES, default=300, help="number of scenes")
     fit.add_argument("--result", type=Path, help="use this stored result of `scenes --json` instead of asking")
     fit.set_defaults(mode="strict", no_reasoning=False, json=None)
+    pilot.add(commands)
     worth = commands.add_parser("reliability", help="say what raw and calibrated scores are worth on a stored result",
                                 example="out/tiny.json --png out/reliability.png")
     worth.add_argument("result", type=Path, help="result of `scenes --json` on evaluation seeds")
@@ -257,4 +259,5 @@ COMMANDS = {
     "mix": _mix,
     "calibrate": _calibrate,
     "reliability": _reliability,
+    "pilot": pilot.run,
 }

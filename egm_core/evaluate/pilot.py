@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from egm_core.boxes import Box, clip, iou, to_pixels
 from egm_core.evaluate.statistics import Comparison, paired_difference
@@ -79,8 +80,8 @@ def judge(speaker: Speaker, replies: Sequence[Reply]) -> Pilot:
     seen: list[list[Box | None]] = []
     for name, frame, original in _frames(replies):
         boxes = [_by(frame, reply, original) for reply in replies]
-        # Where pictures are sent as they are, both kinds of pixels are one.
-        if boxes in seen:
+        # The family's own, and, where pictures are sent as they are, one of two kinds of pixels that are the same.
+        if name == speaker.frame_words or boxes in seen:
             continue
         seen.append(boxes)
         fits.append(_fit(name, boxes, replies, own, pictures))
@@ -131,12 +132,13 @@ def _fit(
     right = overlaps > THRESHOLD
     gain = None
     if own is not None:
-        gain = paired_difference(_overlaps(own, replies) > THRESHOLD, right, pictures)
+        before = _overlaps(own, replies) > THRESHOLD
+        gain = paired_difference(before.astype(float).tolist(), right.astype(float).tolist(), pictures)
     read = sum(box is not None for box in boxes)
     return Fit(name, float(right.mean()), float(overlaps.mean()), read, gain)
 
 
-def _overlaps(boxes: Sequence[Box | None], replies: Sequence[Reply]) -> np.ndarray:
+def _overlaps(boxes: Sequence[Box | None], replies: Sequence[Reply]) -> NDArray[np.float64]:
     return np.array([
         0.0 if box is None else iou(clip(to_pixels(box, *reply.size), *reply.size), reply.truth)
         for box, reply in zip(boxes, replies, strict=True)

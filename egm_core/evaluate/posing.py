@@ -21,8 +21,8 @@ def pose(
     height, width = image.shape[:2]
     size = speaker.size(width, height)
     if size != (width, height):
-        smaller = size[0] * size[1] < width * height
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC), np.uint8)
+        way = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
+        image = np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
     seeing = speaker.seeing(*size)
     sampling = sampling or Sampling(temperature=speaker.temperature)
     request = Request(name, image, seeing.prompt(sent, task), sampling, json_schema=seeing.schema, logprobs=False)

@@ -40,7 +40,7 @@ class GPT4(Vendor):
     """GPT-4o and GPT-4.1, and the smallest models later on: pixels of the picture, in free JSON."""
 
     name = "gpt_4"
-    served = r"(?:.*[-_/])?(?:gpt-4(?:o|\.[0-9])(?![0-9]).*|gpt-5\.[2-9][0-9]*-nano.*)"
+    served = r"(?:.*[-_/])?(?:gpt-4(?:o|\.[0-9])(?![0-9]).*|gpt-5\.(?:[2-9]|[1-9][0-9])-nano.*)"
     written = Frame("pixels")
     box_keys = frozenset({"box2d"})
     prompts: ClassVar[dict[Task, str]] = _asked(_LIST)
@@ -59,7 +59,7 @@ class GPT52(Vendor):
     """GPT-5.2 and later: pixels of the picture, held to a strict JSON schema, with the size in the prompt."""
 
     name = "gpt_5_2"
-    served = r"(?:.*[-_/])?gpt-(?:5\.[2-9][0-9]*|[6-9])(?!.*nano).*"
+    served = r"(?:.*[-_/])?gpt-(?:5\.(?:[2-9]|[1-9][0-9])|[6-9])(?!.*nano).*"
     written = Frame("pixels")
     box_keys = frozenset({"box2d"})
     prompts: ClassVar[dict[Task, str]] = _asked(_KEYED)
