@@ -24,6 +24,8 @@ from egm_core.sample import Sample
 PARTITIONS = ("unc", "umd", "google")
 SPLITS = ("train", "val", "test", "testA", "testB", "testC", "testAB", "testBC", "testAC")
 INSTANCES = "instances.json"
+# Below the folder that a data set's folder is in.
+IMAGES = "images/mscoco/images/train2014"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--split", choices=SPLITS, nargs="+", default=[], metavar="SPLIT",
         help=f"splits to read, of {', '.join(SPLITS)} (default: all)",
     )
-    add_images(parser, what="ROOT/../images/mscoco/images/train2014, as REFER has them")
+    add_images(parser, what=f"ROOT/../{IMAGES}, as REFER has them")
 
 
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
@@ -73,7 +75,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         if not refs:
             tally.note(f"{file} has no reference of {' or '.join(options.split) or 'any split'}")
             continue
-        images = options.images or root.parent / "images/mscoco/images/train2014"
+        images = options.images or root.parent / IMAGES
         yield from samples(refs, instances(root / INSTANCES, refs), told(root.name)[0] or root.name, images, tally)
 
 
