@@ -1,4 +1,4 @@
-"""Finds remapping rules that rename nothing: rclpy takes `-r imag:=/camera` without a word."""
+"""Finds remapping rules that rename nothing: rclpy takes a misspelt name without a word."""
 
 from __future__ import annotations
 

@@ -114,6 +114,7 @@ def test_a_process_that_dies_ends_it_with_1_and_its_log(domain: int, tmp_path: P
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text("no json")
+    (broken / "model.safetensors").write_bytes(b"no weights")
     finished = record(tmp_path, "--model", str(broken))
     assert finished.returncode == 1
     assert re.search(r"record: (engine|grounding) ended with status", finished.stderr)
