@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from egm_core.data.readers.kind import Kind
-from egm_core.data.readers.referring import internvl, refer
+from egm_core.data.readers.referring import (
+    egm,
+    grefcoco,
+    grounding_me,
+    internvl,
+    lmms,
+    ref_adv,
+    ref_l4,
+    refer,
+    reviewed,
+    vlmevalkit,
+)
 
 KINDS: tuple[Kind, ...] = (
     refer.KIND,
     internvl.KIND,
+    egm.KIND,
+    vlmevalkit.KIND,
+    lmms.KIND,
+    ref_l4.KIND,
+    reviewed.KIND,
+    ref_adv.KIND,
+    grefcoco.KIND,
+    grounding_me.KIND,
 )
 
 

@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
         "--missing-share",
         type=number(0, 1),
         default=MISSING_SHARE,
-        help="share of the pictures that may be missing; their samples are kept",
+        help="share of the images that may be missing; their samples are kept",
     )
     notes.add_options(own)
     own.set_defaults(run=_run)

@@ -32,7 +32,7 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
     """Convert files that can't be used, and give what is said; no file may be written."""
 
     def run(kind: str, *arguments: object, missing: float = 1.0) -> str:
-        out = tmp_path / "out" / "samples.jsonl"
+        out = tmp_path / "refused" / "samples.jsonl"
         share = ["--missing-share", str(missing)]
         assert main(["convert", kind, *map(str, arguments), *share, "--out", str(out)]) == 2
         assert not out.exists() and not list(out.parent.glob("*"))

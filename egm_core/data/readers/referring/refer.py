@@ -58,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--partition", choices=("auto", *PARTITIONS), default="auto",
-        help="whose split; auto: umd for RefCOCOg, unc else. google's val shares pictures with its train",
+        help="whose split; auto: umd for RefCOCOg, unc else. google's val shares images with its train",
     )
     parser.add_argument(
         "--split", choices=SPLITS, nargs="+", default=[], metavar="SPLIT",

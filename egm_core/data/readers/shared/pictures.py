@@ -16,8 +16,11 @@ from egm_core.pictures.reference import is_url, join
 from egm_core.pictures.source import encoded, read
 
 ARCHIVES = (".zip", ".tar")
+# EXIF's mark, and those of its values that make a picture's width its height.
+_ORIENTATION, _LAID_DOWN = 274, (5, 6, 7, 8)
 FLIPPED = ("coco_flip", "coco")
-_COCO = re.compile(r"(?:COCO_[a-z0-9]+_)?0*([0-9]+)\.(?:jpe?g|png)", re.IGNORECASE)
+# A reference's own name ends in the number of its annotation: COCO_train2014_000000581857_16.jpg.
+_COCO = re.compile(r"(?:COCO_[a-z0-9]+_0*([0-9]+)(?:_[0-9]+)?|(?=[0-9]{12}\.)0*([0-9]+))\.(?:jpe?g|png)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -80,21 +83,30 @@ def add_images(parser: argparse.ArgumentParser, needed: bool = False, what: str 
 
 def picture_size(image: str, place: Place) -> tuple[int, int]:
     """Look up the (width, height) of a picture as it is shown, where its record does not say it."""
-    from PIL import Image, ImageOps
-
     try:
         data = encoded(image)
         if data is None:
             height, width = read(image).shape[:2]
             return width, height
+    except (OSError, ValueError) as error:
+        raise place.error(f"width and height are missing, and the picture can't tell them: {error}") from error
+    return size_of(data, place)
+
+
+def size_of(data: bytes, place: Place) -> tuple[int, int]:
+    """Give the (width, height) of a picture file's bytes, as it is shown."""
+    from PIL import Image
+
+    try:
         with Image.open(io.BytesIO(data)) as picture:
-            turned = ImageOps.exif_transpose(picture) if picture.getexif() else picture
-            return turned.size
+            turned = picture.getexif().get(_ORIENTATION, 1) in _LAID_DOWN
+            width, height = picture.size
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise place.error(f"width and height are missing, and the picture can't tell them: {error}") from error
+    return (height, width) if turned else (width, height)
 
 
 def coco_id(image: str) -> str:
     """Give the COCO id that a picture's name tells, such as 581857; empty where it tells none."""
     found = _COCO.fullmatch(PurePosixPath(image).name)
-    return found[1] if found else ""
+    return found[1] or found[2] if found else ""

@@ -1,0 +1,110 @@
+"""gRefCOCO: expressions about one object, several, or none; `grefs(unc).json` beside `instances.json`.
+
+A sample has one box. Expressions about several objects are counted and left out; those about none are absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from egm_core.data.readers.kind import Kind, Place, Tally
+from egm_core.data.readers.referring.refer import INSTANCES, SPLITS, Ref, instances, matches, samples
+from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.json_stream import arrays
+from egm_core.data.readers.shared.pictures import Pictures, add_images
+from egm_core.sample import Sample
+
+LICENCE = "gRefCOCO: none told with the files, see the data set's page; COCO's images keep their Flickr terms"
+NONE = -1
+
+
+@dataclass(frozen=True)
+class GRef:
+    """A reference with as many annotations as it is about; an empty tuple for none."""
+
+    ref: Ref
+    annotations: tuple[int, ...]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Name the files."""
+    parser.add_argument("--root", type=Path, required=True, help="folder with grefs(unc).json and instances.json")
+    parser.add_argument(
+        "--instances", type=Path, help="COCO's instances_train2014.json (default: ROOT's instances.json)"
+    )
+    parser.add_argument(
+        "--split", choices=SPLITS, nargs="+", default=[], metavar="SPLIT",
+        help=f"splits to read, of {', '.join(SPLITS)} (default: all)",
+    )
+    add_images(parser, what="ROOT")
+
+
+def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
+    """Read the samples of the data set."""
+    refs = []
+    for found in _refs(options.root / "grefs(unc).json", options.split):
+        if len(found.annotations) > 1:
+            for _ in found.ref.sentences:
+                tally.drop("expressions about several objects: a sample has one box", found.ref.place)
+        else:
+            refs.append(found)
+    known = instances(options.instances or options.root / INSTANCES, [found.ref for found in refs])
+    images = options.images or options.root
+    pictures = Pictures(images)
+    for found in refs:
+        if found.annotations:
+            for sample in samples([found.ref], known, "gRefCOCO", images, tally):
+                yield replace(sample, licence=LICENCE)
+            continue
+        ref = found.ref
+        if ref.image_id not in known.images:
+            raise ref.place.wrong("image_id", ref.image_id, f"{known.path} has no image of that id")
+        name, width, height = known.images[ref.image_id]
+        for sentence_id, sent in ref.sentences:
+            yield Sample(
+                pictures.find(name), sent, None, None, None, height, width, source="gRefCOCO", split=ref.split,
+                image_id=str(ref.image_id), ref_id=str(ref.ref_id), sentence_id=sentence_id, licence=LICENCE,
+            )
+
+
+def _refs(file: Path, splits: Sequence[str]) -> Iterator[GRef]:
+    for _, number, record in arrays(file):
+        place = Place(str(file), f"ref {number}")
+        record = fields.mapping(record, place)
+        split = fields.known(fields.text(record, "split", place), SPLITS, "split", place)
+        if splits and not any(matches(split, asked) for asked in splits):
+            continue
+        ref_id = fields.whole(record, "ref_id", place)
+        place = Place(str(file), f"ref {number} (ref_id {ref_id})")
+        said = []
+        for at, sentence in enumerate(fields.listed(record, "sentences", place)):
+            inside = Place(str(file), f"{place.record}, sentence {at}")
+            sentence = fields.mapping(sentence, inside)
+            said.append((str(fields.whole(sentence, "sent_id", inside)), fields.text(sentence, "sent", inside)))
+        about = _annotations(record, place)
+        image_id = fields.whole(record, "image_id", place)
+        yield GRef(Ref(place, ref_id, about[0] if about else NONE, image_id, split, tuple(said)), about)
+
+
+def _annotations(record: dict[str, Any], place: Place) -> tuple[int, ...]:
+    found = fields.value(record, "ann_id", place)
+    ids = found if isinstance(found, list) else [found]
+    if not ids or not all(isinstance(one, int) and not isinstance(one, bool) for one in ids):
+        raise place.wrong("ann_id", found, "a list of whole numbers, or [-1] for no object, must stand here")
+    if NONE in ids and ids != [NONE]:
+        raise place.wrong("ann_id", found, "-1 means that there is no object, and must stand alone")
+    return () if ids == [NONE] else tuple(ids)
+
+
+KIND = Kind(
+    "grefcoco",
+    "gRefCOCO: expressions about one object or none; those about several are counted and left out",
+    LICENCE,
+    arguments,
+    read,
+    "--root data/grefcoco --split val testA testB --images coco/train2014",
+)
