@@ -1,0 +1,1 @@
+"""What the paper prints: its tables as data, each value as it stands there, None where the text lost it."""
