@@ -1,7 +1,8 @@
-"""`egm evaluate`: asks a model about generated scenes, and prints tables by world and kind.
+"""`egm evaluate`: asks a model about generated scenes or sample files, and prints tables.
 
-`scenes` asks, `compare` and `tables` set stored results beside each other, `mix` tells what is asked, `calibrate`
-turns scores into probabilities, `reliability` says what those are worth, and `pilot` whether a family's frame fits.
+`scenes`, `refer` and `amodal` ask, `compare` and `tables` set stored results beside each other, `mix` tells what is
+asked, `calibrate` turns scores into probabilities, `reliability` says what those are worth, and `pilot` whether a
+family's frame fits.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
-from egm_core.command import pilot
+from egm_core.command import pilot, refer
 from egm_core.console import attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
@@ -49,7 +50,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     """Make the parser of the command line."""
     parser = Parser(
         prog=prog,
-        description="Evaluate grounding models on generated scenes.",
+        description="Evaluate grounding models on generated scenes and on sample files.",
         example="scenes --scenes 1000 --processes 2 --json out/tiny.json\ncompare out/first.json out/second.json",
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -103,6 +104,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     worth.add_argument("--png", type=Path, help="draw the reliability diagram here")
     for command in (scenes, versus, tables, mix, fit, worth):
         notes.add_options(command)
+    refer.add(commands)
     return parser
 
 
@@ -260,4 +262,6 @@ COMMANDS = {
     "calibrate": _calibrate,
     "reliability": _reliability,
     "pilot": pilot.run,
+    "refer": refer.run,
+    "amodal": refer.run,
 }

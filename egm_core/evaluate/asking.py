@@ -6,6 +6,7 @@ import multiprocessing
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from egm_core.asking.engine import Answerer
 from egm_core.engines import Request, Sampling
@@ -29,6 +30,29 @@ class Asked:
     rows: list[Row]
     seconds: float
     scenes: int
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a model is asked, whatever the question: greedily, and by the grammar where it must not think."""
+
+    sampling: Sampling
+    regex: str | None
+    template: dict[str, Any]
+    reasoning: bool
+
+    @classmethod
+    def of(cls, info: ModelInfo, reasoning: bool = True) -> Manner:
+        """Give the manner of a model; without `reasoning` the family's grammar forbids thinking."""
+        thinking = info.thinking or info.speaker.thinking
+        regex = None if reasoning else info.speaker.regex(False, thinking.opening(False))
+        sampling = Sampling(max_tokens=info.max_tokens or _MAX_TOKENS)
+        return cls(sampling, regex, thinking.arguments(reasoning), reasoning)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The manner as fields of a request or a job."""
+        return {"sampling": self.sampling, "regex": self.regex, "template": self.template, "reasoning": self.reasoning}
 
 
 def rendered(first_seed: int, count: int, workers: int = 1) -> Iterator[Scene]:
@@ -81,10 +105,7 @@ def _asked(
     scenes: Sequence[Scene], info: ModelInfo, answer: Answerer, queries_per_scene: int, reasoning: bool, mode: Mode
 ) -> Asked:
     speaker = info.speaker
-    sampling = Sampling(max_tokens=info.max_tokens or _MAX_TOKENS)
-    thinking = info.thinking or speaker.thinking
-    regex = None if reasoning else speaker.regex(False, thinking.opening(False))
-    template = thinking.arguments(reasoning)
+    manner = Manner.of(info, reasoning)
     asked: list[Query] = []
     requests: list[Request] = []
     for scene in scenes:
@@ -92,9 +113,7 @@ def _asked(
         for query in scene_queries(scene, queries_per_scene):
             name = f"{scene.seed}:{len(requests)}"
             prompt = info.prompt(query.text, query.task)
-            requests.append(
-                Request(name, picture, prompt, sampling, regex=regex, template=template, reasoning=reasoning)
-            )
+            requests.append(Request(name, picture, prompt, **manner.fields))
             asked.append(query)
     began = time.perf_counter()
     completions = answer(requests)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from egm_core.boxes import Box, clip, iou, to_pixels
 from egm_core.evaluate.queries import Query
-from egm_core.families import Family, Mode
+from egm_core.families import Family, Mode, official_pixels
 from egm_core.families.parts import THINK_CLOSE, THINK_OPEN
 
 Outcome = Literal["found", "absent", "malformed"]
@@ -42,48 +42,69 @@ class Row:
         return self.iou > THRESHOLD if strict else self.iou >= THRESHOLD
 
 
-def score(query: Query, speaker: Family, text: str, mode: Mode = "paper", tokens: tuple[str, ...] | None = None) -> Row:
-    """Read an answer and compare it with the truth.
+@dataclass(frozen=True)
+class Reading:
+    """What an answer says, whatever the truth: its outcome, what is wrong with it, and its box in pixels.
+
+    `tokens` and `thinking` count as those of `Row` do.
+    """
+
+    outcome: Outcome
+    reason: str
+    box: Box | None
+    tokens: int | None = None
+    thinking: int | None = None
+
+
+def read_answer(
+    speaker: Family,
+    text: str,
+    sent: str,
+    size: tuple[int, int],
+    mode: Mode = "paper",
+    tokens: tuple[str, ...] | None = None,
+    whole_pixels: bool = False,
+) -> Reading:
+    """Read an answer about a picture of (width, height).
 
     Absence is what the strict parser calls absence, for the paper's rules know none; a box is read in `mode`.
-    A box outside the image counts as malformed.
+    A box outside the image counts as malformed. With `whole_pixels` boxes are rounded as the released code does.
     """
-    strict = speaker.parse(text, sent=query.text)
-    answer = strict if mode == "strict" or strict.kind == "absent" else speaker.parse(text, mode, sent=query.text)
+    strict = speaker.parse(text, sent=sent)
+    answer = strict if mode == "strict" or strict.kind == "absent" else speaker.parse(text, mode, sent=sent)
     box: Box | None = None
     outcome: Outcome = "absent" if answer.kind == "absent" else "malformed"
     reason: str = answer.reason
     if answer.kind == "box" and answer.box is not None:
-        box = clip(to_pixels(answer.box, query.width, query.height), query.width, query.height)
+        in_pixels = official_pixels(answer.box, *size) if whole_pixels else to_pixels(answer.box, *size)
+        box = clip(in_pixels, *size)
         if box[2] > box[0] and box[3] > box[1]:
             outcome = "found"
         else:
             box, reason = None, "no_overlap"
-    row = row_of(query, outcome, box, reason, tokens)
+    count = None if tokens is None else len(tokens)
     thinks = speaker.begins_inside_reasoning or THINK_OPEN in text
-    if strict.kind == "invalid" and thinks and THINK_CLOSE not in text:
-        return replace(row, thinking=row.tokens)
-    return row
+    broke_off = strict.kind == "invalid" and thinks and THINK_CLOSE not in text
+    thinking = count if broke_off else None if tokens is None else _thinking(tokens)
+    return Reading(outcome, reason, box, count, thinking)
 
 
-def row_of(
-    query: Query, outcome: Outcome, box: Box | None, reason: str = "", tokens: tuple[str, ...] | None = None
-) -> Row:
+def score(query: Query, speaker: Family, text: str, mode: Mode = "paper", tokens: tuple[str, ...] | None = None) -> Row:
+    """Read an answer, see `read_answer`, and compare it with the truth."""
+    read = read_answer(speaker, text, query.text, (query.width, query.height), mode, tokens)
+    row = row_of(query, read.outcome, read.box, read.reason)
+    return replace(row, tokens=read.tokens, thinking=read.thinking)
+
+
+def fit(box: Box | None, truth: Box | None) -> float | None:
+    """Give the IoU of a box with a truth: 0 without a box, None without a truth."""
+    return None if truth is None else 0.0 if box is None else iou(box, truth)
+
+
+def row_of(query: Query, outcome: Outcome, box: Box | None, reason: str = "") -> Row:
     """Give the row of an answer that has been read."""
-
-    def fit(truth: Box | None) -> float | None:
-        return None if truth is None else 0.0 if box is None else iou(box, truth)
-
     return Row(
-        query,
-        outcome,
-        reason,
-        box,
-        fit(query.truth),
-        fit(query.visible),
-        fit(query.amodal),
-        None if tokens is None else len(tokens),
-        None if tokens is None else _thinking(tokens),
+        query, outcome, reason, box, fit(box, query.truth), fit(box, query.visible), fit(box, query.amodal)
     )
 
 

@@ -77,6 +77,40 @@ def mean(
     return Figure(float(total.sum() / count.sum()), float(low), float(high), len(values))
 
 
+def macro_mean(
+    values: Sequence[float],
+    clusters: Sequence[int],
+    groups: Sequence[str],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> Figure:
+    """Give the plain mean of the means of groups, such as splits, with a bootstrap over clusters of all of them.
+
+    A cluster that several groups share, such as a picture of two data sets, is drawn for all of them at once.
+    """
+    if not len(values) == len(clusters) == len(groups):
+        counts = f"{len(clusters)} clusters and {len(groups)} groups"
+        raise ValueError(f"{len(values)} values need as many clusters and groups, not {counts}")
+    if not len(values):
+        return EMPTY
+    _, index = np.unique(np.asarray(clusters), return_inverse=True)
+    index, of_group, number = index.reshape(-1), np.asarray(groups), int(index.max()) + 1
+    draws = _draws(number, seed, resamples).astype(np.float64)
+    means, wholes = [], []
+    for group in sorted(set(groups)):
+        mine = of_group == group
+        found = np.asarray(values, dtype=np.float64)[mine]
+        total = np.bincount(index[mine], weights=found, minlength=number)
+        count = np.bincount(index[mine], minlength=number).astype(np.float64)
+        drawn = draws @ count
+        # A group of few pictures may be missing from a resample; its own mean stands in.
+        means.append(np.divide(draws @ total, drawn, out=np.full(resamples, found.mean()), where=drawn > 0))
+        wholes.append(found.mean())
+    low, high = np.quantile(np.mean(means, axis=0), [(1 - level) / 2, (1 + level) / 2])
+    return Figure(float(np.mean(wholes)), float(low), float(high), len(values))
+
+
 def paired_difference(
     first: Sequence[float],
     second: Sequence[float],

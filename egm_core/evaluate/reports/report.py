@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.evaluate.baselines import category_only, copied_visible, largest_object
+from egm_core.evaluate.finite import finite
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
 from egm_core.families import TASKS, Task
@@ -182,7 +183,7 @@ class Report:
 
     def as_json(self, **about: Any) -> dict[str, Any]:
         """Give everything as JSON values: `about`, the figures, and a record for each answer."""
-        values: dict[str, Any] = _finite(
+        values: dict[str, Any] = finite(
             {
                 **about,
                 "strict": self.strict,
@@ -256,15 +257,6 @@ def compare(first: Path, second: Path) -> dict[str, Comparison]:
 
 def _key(row: dict[str, Any]) -> tuple[int, str, str]:
     return row["seed"], row["task"], row["text"]
-
-
-def _finite(value: Any) -> Any:
-    """Replace NaN, which JSON doesn't know, by None."""
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _percent(figure: Figure) -> str:

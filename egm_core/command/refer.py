@@ -1,0 +1,204 @@
+"""`egm evaluate refer` and `amodal`: asks a model about sample files, and scores it as the field does."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from egm_core import notes
+from egm_core.arguments import Parser, address, changed, device, whole
+from egm_core.evaluate.asking import Manner
+from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan
+from egm_core.evaluate.samples.questions import Asked, read_questions, subset
+from egm_core.evaluate.samples.results import Evaluated, sizes
+from egm_core.evaluate.samples.rows import Rules, scored
+from egm_core.evaluate.samples.subject import Ready, Subject, ready
+from egm_core.evaluate.samples.text import text
+from egm_core.families import FAMILIES, Task
+from egm_core.models.folder import EMBEDDED
+
+TASKS: dict[str, Task] = {"refer": "visible", "amodal": "amodal"}
+ANSWERS = ".answers"
+_log = logging.getLogger("egm.evaluate")
+_ABOUT = {
+    "refer": "ask a model for the visible boxes of sample files, such as RefCOCO's",
+    "amodal": "ask a model for the amodal boxes of sample files, such as COCO-Amodal's",
+}
+
+
+def budget(word: str) -> tuple[str, int]:
+    """Take requests=N or tokens=N."""
+    name, _, count = word.partition("=")
+    if name not in ("requests", "tokens") or not count.isdecimal():
+        raise argparse.ArgumentTypeError(f"{word!r} must be requests=N or tokens=N, such as tokens=2000000")
+    return name, int(count)
+
+
+def add(commands: Any) -> list[Parser]:
+    """Add both commands to those of `egm evaluate`; gives their parsers."""
+    found = []
+    for name, about in _ABOUT.items():
+        own: Parser = commands.add_parser(
+            name, help=about, description=f"{about[0].upper()}{about[1:]}; prints the tables.",
+            example="data/refcoco_val.jsonl --model models/EGM-8B --json out/egm8b.json\n"
+            "data/*.jsonl --engine-url http://localhost:8000 --batch 32 --json out/served.json",
+        )  # fmt: skip
+        _arguments(own)
+        found.append(own)
+    return found
+
+
+def _arguments(own: Parser) -> None:
+    own.add_argument("files", type=Path, nargs="+", help="sample files, as `egm data convert` writes them")
+    own.add_argument("--images", type=Path, help="folder of the pictures (default: each file's own)")
+    own.add_argument("--sample", type=whole(1), metavar="N", help="ask a random part of N questions")
+    own.add_argument("--seed", type=whole(0), default=42, help="which random part")
+    model = own.add_argument_group("model")
+    model.add_argument("--model", default="", help=f"model folder (default: {EMBEDDED}, or what the server has)")
+    model.add_argument("--family", default="", choices=["", *sorted(FAMILIES)], help="how a served model is asked")
+    model.add_argument("--max-pixels", type=whole(1), help="pixel budget (default: the model's own)")
+    model.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
+    model.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
+    model.add_argument("--threads", type=whole(1), help="torch's threads in this process (default: torch decides)")
+    model.add_argument("--batch", type=whole(1), default=32, help="questions answered together, or side by side")
+    server = own.add_argument_group("model behind a server")
+    server.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server")
+    server.add_argument("--engine-model", default="", help="the model's name there (default: its only one)")
+    server.add_argument("--api-key-env", default="OPENAI_API_KEY", help="environment variable with the API key")
+    server.add_argument(
+        "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
+    )
+    rules = own.add_argument_group("how answers are scored")
+    rules.add_argument("--mode", choices=("strict", "salvage", "paper", "paper_eval"), default="paper_eval",
+                       help="rules for boxes; paper_eval are those of the released evaluation")  # fmt: skip
+    rules.add_argument("--at-least", action="store_true", help="success at IoU >= threshold (default: above)")
+    rules.add_argument("--whole-pixels", action="store_true", help="round boxes as the released evaluation does")
+    kept = own.add_argument_group("what is kept")
+    kept.add_argument("--json", type=Path, help="write figures and one record per question here")
+    kept.add_argument("--answers", type=Path, help=f"keep the answers here (default: beside --json, {ANSWERS})")
+    kept.add_argument(
+        "--budget", type=budget, action="append", default=[], metavar="WHAT=N",
+        help="stop when the answers file has cost N requests, or N tokens",
+    )  # fmt: skip
+    notes.add_options(own)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, score and print; gives the exit status, 1 where a budget ended before the questions did."""
+    task = TASKS[arguments.command]
+    answers = _answers_file(arguments)
+    whole_set = read_questions(arguments.files, task, arguments.images)
+    for reason, count in whole_set.left_out.items():
+        _log.warning("left out: %d records: %s", count, reason)
+    asked = subset(whole_set, arguments.sample, arguments.seed)
+    if not asked.questions:
+        raise ValueError(f"{_names(arguments)} has no {task} question; is it the right file?")
+    with ready(_subject(arguments)) as found:
+        if not found.info.declares(task):
+            _log.warning("%s does not declare that it was trained for %s boxes", found.info.name, task)
+        manner = Manner.of(found.info, not arguments.no_reasoning)
+        planned = plan(asked.questions, found.info, manner, found.pictures, found.identity)
+        _say_wrong(planned)
+        outcome = ask(planned, found.asker, answers, Budget(**dict(arguments.budget)))
+    rules = Rules(found.info.speaker, arguments.mode, arguments.whole_pixels)
+    rows = scored(planned, outcome, rules)
+    about = _about(arguments, whole_set, asked, found, manner)
+    about |= {"requests": outcome.requests, "tokens_spent": outcome.tokens}
+    evaluated = Evaluated(rows, about, arguments.at_least, outcome.unasked)
+    _print(evaluated, asked)
+    if arguments.json:
+        evaluated.write(arguments.json)
+    if outcome.failed:
+        why = next(iter(outcome.failed.values()))
+        _log.warning("%d questions failed (%s); run again to ask them anew", len(outcome.failed), why)
+    if outcome.unasked:
+        _log.error(
+            "the budget is used up (%d requests, %d tokens): %d questions were not asked, and the figures are of the "
+            "others alone; raise --budget and run again to go on", outcome.requests, outcome.tokens, outcome.unasked,
+        )  # fmt: skip
+    return 1 if outcome.unasked else 0
+
+
+def _answers_file(arguments: argparse.Namespace) -> Path:
+    own: Parser = arguments.own
+    if arguments.json and not arguments.json.parent.is_dir():
+        own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
+    if arguments.engine_url and (idle := changed(own, arguments, ("device", "threads"))):
+        _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
+    if not arguments.engine_url and (idle := changed(own, arguments, ("engine_model", "api_key_env", "key_in_clear"))):
+        own.error(f"{idle} is about a server, and there is none; name it with --engine-url, or leave that away")
+    if arguments.answers or arguments.json:
+        return Path(arguments.answers or arguments.json.with_suffix(ANSWERS))
+    own.error("nothing would be kept: name --json FILE for the result, or --answers FILE for the answers")
+
+
+def _subject(arguments: argparse.Namespace) -> Subject:
+    return Subject(
+        model=arguments.model,
+        engine_url=arguments.engine_url,
+        engine_model=arguments.engine_model,
+        family=arguments.family,
+        device=arguments.device,
+        threads=arguments.threads,
+        batch=arguments.batch,
+        max_pixels=arguments.max_pixels,
+        key_in_clear=tuple(arguments.key_in_clear),
+        api_key_env=arguments.api_key_env,
+    )
+
+
+def _say_wrong(planned: list[Planned]) -> None:
+    wrong = dict.fromkeys(one.wrong for one in planned if one.wrong)
+    for words in list(wrong)[:3]:
+        _log.warning("%s", words)
+    if len(wrong) > 3:
+        _log.warning("and %d more pictures", len(wrong) - 3)
+    if wrong:
+        count = sum(bool(one.wrong) for one in planned)
+        _log.warning("%d questions cannot be asked for want of their pictures: they count as failed, and wrong", count)
+    if wrong and count == len(planned):
+        raise ValueError("no picture can be read; is --images the right folder?")
+
+
+def _about(
+    arguments: argparse.Namespace, whole_set: Asked, asked: Asked, found: Ready, manner: Manner
+) -> dict[str, Any]:
+    task = TASKS[arguments.command]
+    return {
+        **found.about,
+        "task": task,
+        "files": [path.name for path in arguments.files],
+        "questions": len(asked.questions),
+        "subset": None if len(asked.questions) == len(whole_set.questions)
+        else f"{len(asked.questions)} of {len(whole_set.questions)} at random, seed {arguments.seed}",
+        "rows_are": asked.rows_are,
+        "left_out": dict(whole_set.left_out),
+        "splits": sizes(asked.questions),
+        "prompt": found.info.prompt("{sent}", task),
+        "reasoning": not arguments.no_reasoning,
+        "max_tokens": manner.sampling.max_tokens,
+        "temperature": manner.sampling.temperature,
+        "mode": arguments.mode,
+        "whole_pixels": arguments.whole_pixels,
+    }  # fmt: skip
+
+
+def _print(evaluated: Evaluated, asked: Asked) -> None:
+    about = evaluated.about
+    print(f"{about['model']} {about['version']}, {about['task']} boxes: {asked.rows_are}")
+    if about["subset"]:
+        print(f"a part of the files: {about['subset']}")
+    if evaluated.unasked:
+        print(f"PART ONLY: {evaluated.unasked} of {about['questions']} questions were not asked")
+    for line in about["splits"]:
+        print(line)
+    pixels = about["max_pixels"] or "all"
+    print(f"prompt: {about['prompt']!r}; boxes: {about['frame']}, read by {about['mode']}; pixels: {pixels}")
+    print(f"answered {about['asked']}, {about['machine']}\n")
+    print(text(evaluated.summary))
+
+
+def _names(arguments: argparse.Namespace) -> str:
+    return ", ".join(map(str, arguments.files))

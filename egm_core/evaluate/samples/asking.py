@@ -1,0 +1,142 @@
+"""Putting questions to a model, each once: answers are kept by model, prompt, settings and the picture's pixels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from egm_core.asking.asker import Asker, ask_all
+from egm_core.asking.job import Answer, Job
+from egm_core.asking.store import Store
+from egm_core.engines.base import EngineError
+from egm_core.evaluate.asking import Manner
+from egm_core.evaluate.samples.pictures import Pictures, Seen
+from egm_core.evaluate.samples.questions import Question
+from egm_core.models.folder import ModelInfo
+
+# Nobody tells ahead how many tokens a picture and a text have; these are the usual sizes of a patch group and a token.
+PIXELS_PER_TOKEN, CHARACTERS_PER_TOKEN = 28 * 28, 3
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The most that an answers file may have cost, over all runs; None is without limit.
+
+    `tokens` counts prompts, pictures and answers: as the server told, else by an estimate.
+    """
+
+    requests: int | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A question with its job, or with what is wrong with its picture."""
+
+    question: Question
+    picture: Seen
+    job: Job | None
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of planned questions: an answer by the key of each job, why others failed, and how many were not asked.
+
+    `requests` and `tokens` are what the answers file has cost in all.
+    """
+
+    answers: Mapping[str, Answer]
+    failed: Mapping[str, str]
+    unasked: int
+    requests: int
+    tokens: int
+
+
+def plan(
+    questions: Sequence[Question], info: ModelInfo, manner: Manner, pictures: Pictures, model: Mapping[str, Any]
+) -> list[Planned]:
+    """Look at the pictures and write a job for each question; `model` says which model its key stands for."""
+    seen = pictures.look(question.sample.picture for question in questions)
+    planned = []
+    for question in questions:
+        sample = question.sample
+        picture = seen[sample.picture]
+        wrong = picture.unlike(sample.width, sample.height)
+        if wrong:
+            planned.append(Planned(question, picture, None, f"{sample.image}: {wrong}"))
+            continue
+        prompt = info.prompt(sample.sent, question.task)
+        told = {"model": dict(model), "prompt": prompt, "picture": picture.digest, **manner.fields}
+        told["sampling"] = asdict(manner.sampling)
+        key = blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
+        job = Job.about_picture(key, sample.picture, prompt, logprobs=True, **manner.fields)
+        planned.append(Planned(question, picture, job))
+    return planned
+
+
+def ask(planned: Iterable[Planned], asker: Asker, file: Path, budget: Budget = Budget()) -> Outcome:
+    """Ask what a file of answers lacks, within a budget; raises EngineError where the model is gone.
+
+    What failed before is asked anew. Answers are kept at once, so a run that was killed goes on where it was.
+    """
+    jobs = {one.job.key: one for one in planned if one.job}
+    with Store(file, {"what": "answers of egm evaluate", **asker.about}) as store:
+        done = {answer.key: answer for answer, _ in store.answers() if not answer.error}
+        left = [key for key in jobs if key not in done]
+        failed: dict[str, str] = {}
+        while left:
+            share, left = _affordable(left, jobs, store, budget)
+            if not share:
+                break
+            failed |= ask_all({key: jobs[key] for key in share}, _job, asker, store, "asking")
+        known = {answer.key: answer for answer, _ in store.answers() if not answer.error}
+        answers = {key: known[key] for key in jobs if key in known}
+        return Outcome(answers, failed, len(left), store.attempts(), _spent(store, jobs))
+
+
+def _job(planned: Planned) -> Job:
+    if planned.job is None:
+        raise EngineError("engine_request", planned.wrong)
+    return planned.job
+
+
+def _affordable(
+    left: list[str], jobs: Mapping[str, Planned], store: Store, budget: Budget
+) -> tuple[list[str], list[str]]:
+    """Split the keys into those that the budget allows for certain, their longest answers reserved, and the others."""
+    count = len(left)
+    if budget.requests is not None:
+        count = min(count, max(0, budget.requests - store.attempts()))
+    if budget.tokens is not None:
+        free = budget.tokens - _spent(store, jobs)
+        for number, key in enumerate(left[:count]):
+            planned = jobs[key]
+            free -= _asking(planned) + (planned.job.sampling.max_tokens if planned.job else 0)
+            if free < 0:
+                count = number
+                break
+    return left[:count], left[count:]
+
+
+def _spent(store: Store, jobs: Mapping[str, Planned]) -> int:
+    return sum(cost(answer, jobs.get(answer.key)) for answer, _ in store.answers())
+
+
+def cost(answer: Answer, planned: Planned | None) -> int:
+    """Count the tokens of a question and its answer, as the server told or by an estimate."""
+    if told := answer.usage.get("total_tokens"):
+        return int(told)
+    said = answer.usage.get("completion_tokens") or len(answer.tokens) or len(answer.text) // CHARACTERS_PER_TOKEN
+    return int(answer.usage.get("prompt_tokens") or (_asking(planned) if planned else 0)) + int(said)
+
+
+def _asking(planned: Planned) -> int:
+    """Estimate the tokens of a question: those of its picture and its words."""
+    prompt = planned.job.single()[1] if planned.job else ""
+    width, height = planned.picture.sent
+    return width * height // PIXELS_PER_TOKEN + len(prompt) // CHARACTERS_PER_TOKEN + 1

@@ -1,0 +1,144 @@
+"""The model that is evaluated, the engine that runs it, and how both are described beside its scores."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from egm_core.asking.asker import Asker, Emit
+from egm_core.asking.engine import EngineAsker
+from egm_core.asking.job import Job
+from egm_core.engines.base import Engine, EngineError
+from egm_core.engines.http.served_models import Wanted
+from egm_core.evaluate.samples.pictures import Pictures
+from egm_core.evaluate.samples.side_by_side import SideBySide
+from egm_core.families.known import check_served, check_told, family_of_name
+from egm_core.models.calibration import weights_digest
+from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Which model is asked, and how: a folder that this process runs, or a server's with `engine_url`.
+
+    `model` names a folder, or with a server how to ask it; without one, `family` does, or the served model's name.
+    """
+
+    model: str = ""
+    engine_url: str | None = None
+    engine_model: str = ""
+    family: str = ""
+    device: str = "auto"
+    threads: int | None = None
+    batch: int = 32
+    max_pixels: int | None = None
+    key_in_clear: tuple[str, ...] = ()
+    api_key_env: str = "OPENAI_API_KEY"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model that can be asked: its description, its asker, what makes its answers its own, and where it runs."""
+
+    info: ModelInfo
+    asker: Asker
+    pictures: Pictures
+    about: dict[str, Any]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for two answers to be the same model's."""
+        return self.asker.about
+
+
+@contextmanager
+def ready(subject: Subject) -> Iterator[Ready]:
+    """Start the engine and describe the model; raises EngineError, FileNotFoundError or ValueError with the remedy."""
+    if subject.engine_url:
+        with _remote(subject) as found:
+            yield found
+        return
+    from egm_core.engines.local import TransformersEngine
+
+    path = resolve(subject.model or EMBEDDED)
+    info = load_info(path, family=subject.family or None)
+    budget = subject.max_pixels or info.max_pixels
+    with TransformersEngine(path, device=subject.device, max_pixels=budget, threads=subject.threads) as engine:
+        engine.wait_ready()
+        pictures = Pictures(info, subject.max_pixels)
+        digest = weights_digest(path)
+        asker = _Local(EngineAsker(engine, pictures, subject.batch), {"model": info.name, "weights": digest})
+        yield Ready(info, asker, pictures, _about(subject, info, engine, digest))
+
+
+@dataclass(frozen=True)
+class _Local:
+    """The in-process engine; its model's weights tell its answers from another's."""
+
+    engine: EngineAsker
+    about: dict[str, Any]
+
+    def ask(self, jobs: Iterator[Job], emit: Emit) -> None:
+        self.engine.ask(jobs, emit)
+
+
+@contextmanager
+def _remote(subject: Subject) -> Iterator[Ready]:
+    from egm_core.engines.openai import OpenAIEngine
+
+    assert subject.engine_url
+    names = (subject.model, subject.model.rsplit("/", 1)[-1]) if subject.model else ()
+    engine = OpenAIEngine(
+        subject.engine_url,
+        model=Wanted(subject.engine_model, names),
+        api_key_env=subject.api_key_env,
+        clear_hosts=subject.key_in_clear,
+    )
+    with engine:
+        health = engine.health()
+        if health.state != "ready":
+            raise EngineError("engine_unreachable", health.detail)
+        served = subject.engine_model or health.model
+        info = _described(subject, served)
+        pictures = Pictures(info, subject.max_pixels)
+        identity = {"model": served}
+        asker = SideBySide(engine, pictures, identity, subject.batch)
+        yield Ready(info, asker, pictures, _about(subject, info, engine, None) | {"served": served})
+
+
+def _described(subject: Subject, served: str) -> ModelInfo:
+    """Say how a served model is asked: by a folder, by the family that was told, or by its name."""
+    if subject.model:
+        info = load_info(resolve(subject.model), family=subject.family or None)
+        if not subject.family:
+            check_served(served, info.family)
+        return info
+    if subject.family:
+        check_told(served, subject.family)
+    return ModelInfo(served, subject.family or family_of_name(served))
+
+
+def _about(subject: Subject, info: ModelInfo, engine: Engine, digest: str | None) -> dict[str, Any]:
+    remote = subject.engine_url is not None
+    return {
+        "model": info.name,
+        "version": info.version,
+        "family": info.family,
+        "frame": f"[x0, y0, x1, y1] in 0 to {info.frame:g} of the picture",
+        "engine": engine.kind(),
+        "weights_sha256": digest,
+        "max_pixels": subject.max_pixels or info.max_pixels,
+        "asked": f"{subject.batch} side by side" if remote else f"in batches of {subject.batch}",
+        "concurrency": subject.batch,
+        # A served model runs elsewhere, and nothing here can say on what.
+        "machine": f"behind {subject.engine_url}" if remote else f"{machine()}, device {subject.device}",
+    }
+
+
+def machine() -> str:
+    """Describe this machine in a few words."""
+    return f"{platform.machine()} {platform.system()}, {len(os.sched_getaffinity(0))} cores"
