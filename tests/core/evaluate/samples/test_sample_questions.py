@@ -1,0 +1,123 @@
+"""Questions of sample files: their names, groups, and what is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from egm_core.evaluate.samples.questions import Question, read_questions, subset
+from egm_core.evaluate.samples.results import sizes
+from egm_core.evaluate.samples.wording import length, words, wordings
+from egm_core.sample import write_samples
+from sample_oracles import BOX, questions, sample
+
+
+@pytest.mark.parametrize(
+    ("sent", "kinds"),
+    [
+        ("the mug that is not red", ("negation", "attribute")),
+        ("man without a hat", ("negation",)),
+        ("bright cup", ("attribute",)),
+        ("cup on the right", ("relational", "spatial")),
+        ("the upright piano", ("plain",)),
+        ("girl third from left", ("spatial",)),
+        ("chair next to striped chair", ("relational", "attribute")),
+        ("person", ("plain",)),
+        ("the notebook", ("plain",)),
+        ("the one that isn't facing us", ("negation", "relational")),
+    ],
+)
+def test_kinds_go_by_whole_words(sent, kinds):
+    assert wordings(sent) == kinds
+
+
+def test_words_are_counted_as_they_are_read():
+    assert words("man's t-shirt, blue") == 3
+    assert [length(" ".join(["a"] * n)) for n in (1, 2, 3, 6, 11, 40)] == [
+        "1 to 2", "1 to 2", "3 to 5", "6 to 10", "11 or more", "11 or more",
+    ]  # fmt: skip
+
+
+def test_names_are_the_same_wherever_the_files_lie(tmp_path):
+    names = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        names.append([q.name for q in questions(folder, [sample(folder / "a.png"), sample(folder / "a.png", "cup")])])
+    assert names[0] == names[1]
+    assert len(set(names[0])) == 2
+
+
+def test_a_question_that_is_there_twice_has_two_names(tmp_path):
+    found = questions(tmp_path, [sample("a.png"), sample("a.png")])
+    assert len({q.name for q in found}) == 2
+
+
+def test_what_has_no_question_is_counted_by_reason(tmp_path):
+    hidden = sample("a.png", bbox=None, amodal_bbox=BOX, visible_fraction=0.0)
+    file = tmp_path / "s.jsonl"
+    write_samples(file, [sample("a.png"), hidden, sample("b.png", task="visible", amodal_bbox=BOX)])
+    visible, amodal = (read_questions([file], task) for task in ("visible", "amodal"))
+    assert len(visible.questions) == 2
+    assert visible.left_out == Counter({"its object is wholly hidden: it has no visible box": 1})
+    assert len(amodal.questions) == 1
+    assert sorted(amodal.left_out.values()) == [1, 1]
+
+
+def test_pictures_of_several_sets_are_one_cluster_and_mirrored_ones_another(tmp_path):
+    one, two, three = questions(
+        tmp_path,
+        [sample("a.png", image_id="7", source="RefCOCO"), sample("b.png", image_id="7", source="RefCOCO+"),
+         sample("a.png", image_id="7", mirrored=True)],
+    )  # fmt: skip
+    assert one.cluster == two.cluster != three.cluster
+
+
+def test_rows_say_whether_they_are_refs_or_sentences(tmp_path):
+    def told(ids):
+        file = tmp_path / "s.jsonl"
+        write_samples(file, [sample("a.png", f"cup {n}", ref_id=ref, image_id="1") for n, ref in enumerate(ids)])
+        return read_questions([file], "visible").rows_are
+
+    assert told(["1", "1", "2"]).startswith("rows are sentences: 3 of 2 refs on 1 images")
+    assert told(["1", "2"]).startswith("rows are refs")
+    assert "do not say" in told(["", ""])
+
+
+def test_splits_of_another_size_than_the_fields_are_told(tmp_path):
+    found = questions(tmp_path, [sample("a.png", source="refcoco_unc", split="testa", image_id="1")])
+    assert found[0].split == "RefCOCO testA"
+    assert sizes(found) == ["RefCOCO testA: 1 rows on 1 images, of 5657 sentences on 750 images"]
+
+
+def test_others_of_a_category_are_counted_by_objects_not_by_rows(tmp_path):
+    rows = [sample("a.png", f"s{n}", annotation_id=a, category=c) for n, (a, c) in
+            enumerate([("1", "cup"), ("1", "cup"), ("2", "cup"), ("3", "dog")])]  # fmt: skip
+    rows.append(sample("a.png", "none", annotation_id="4"))
+    assert [q.distractors for q in questions(tmp_path, rows)] == ["1", "1", "1", "0", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "amodal", "fraction", "hiding", "seen"),
+    [
+        (BOX, BOX, 1.0, "IoU 1", "1"),
+        (BOX, (20, 20, 220, 120), 0.5, "IoU 0.5 to 0.75", "0.5 to 0.75"),
+        (BOX, (20, 20, 320, 120), 0.2, "IoU 0 to 0.5", "0 to 0.25"),
+        (None, BOX, 0.0, "IoU 0 to 0.5", "0 (hidden)"),
+    ],
+)
+def test_hidden_shares_are_binned(visible, amodal, fraction, hiding, seen):
+    question = Question("q", "amodal", sample("a.png", bbox=visible, amodal_bbox=amodal, visible_fraction=fraction))
+    assert (question.hiding, question.seen) == (hiding, seen)
+
+
+def test_a_part_is_drawn_by_name_and_keeps_the_order(tmp_path):
+    file = tmp_path / "s.jsonl"
+    samples = [sample("a.png", f"cup {n}") for n in range(50)]
+    write_samples(file, samples)
+    part = subset(read_questions([file], "visible"), 10, 42)
+    write_samples(file, samples[::-1])
+    other = subset(read_questions([file], "visible"), 10, 42)
+    assert {q.name for q in part.questions} == {q.name for q in other.questions}
+    assert [q.sample.sent for q in part.questions] == [q.sample.sent for q in other.questions][::-1]
+    assert subset(read_questions([file], "visible"), 99, 1).questions == read_questions([file], "visible").questions
