@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
-from egm_core.command import pilot, refer
+from egm_core.command import paper_tables, pilot, refer
 from egm_core.console import attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
@@ -105,6 +105,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     for command in (scenes, versus, tables, mix, fit, worth):
         notes.add_options(command)
     refer.add(commands)
+    paper_tables.add(commands)
     return parser
 
 
@@ -264,4 +265,6 @@ COMMANDS = {
     "pilot": pilot.run,
     "refer": refer.run,
     "amodal": refer.run,
+    "table": paper_tables.run_table,
+    "latency": paper_tables.run_latency,
 }

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from egm_core import notes
-from egm_core.arguments import Parser, address, changed, device, whole
+from egm_core.arguments import CORES, COUNT, PIXELS, SEED, Parser, address, changed, device
+from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan
 from egm_core.evaluate.samples.questions import Asked, read_questions, subset
@@ -53,16 +54,16 @@ def add(commands: Any) -> list[Parser]:
 def _arguments(own: Parser) -> None:
     own.add_argument("files", type=Path, nargs="+", help="sample files, as `egm data convert` writes them")
     own.add_argument("--images", type=Path, help="folder of the pictures (default: each file's own)")
-    own.add_argument("--sample", type=whole(1), metavar="N", help="ask a random part of N questions")
-    own.add_argument("--seed", type=whole(0), default=42, help="which random part")
+    own.add_argument("--sample", type=PIXELS, metavar="N", help="ask a random part of N questions")
+    own.add_argument("--seed", type=SEED, default=42, help="which random part")
     model = own.add_argument_group("model")
     model.add_argument("--model", default="", help=f"model folder (default: {EMBEDDED}, or what the server has)")
     model.add_argument("--family", default="", choices=["", *sorted(FAMILIES)], help="how a served model is asked")
-    model.add_argument("--max-pixels", type=whole(1), help="pixel budget (default: the model's own)")
+    model.add_argument("--max-pixels", type=PIXELS, help="pixel budget (default: the model's own)")
     model.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
     model.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
-    model.add_argument("--threads", type=whole(1), help="torch's threads in this process (default: torch decides)")
-    model.add_argument("--batch", type=whole(1), default=32, help="questions answered together, or side by side")
+    model.add_argument("--threads", type=CORES, help="torch's threads in this process (default: torch decides)")
+    model.add_argument("--batch", type=COUNT, default=32, help="questions answered together, or side by side")
     server = own.add_argument_group("model behind a server")
     server.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server")
     server.add_argument("--engine-model", default="", help="the model's name there (default: its only one)")
@@ -123,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _answers_file(arguments: argparse.Namespace) -> Path:
     own: Parser = arguments.own
+    check_here(arguments.device)
     if arguments.json and not arguments.json.parent.is_dir():
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
     if arguments.engine_url and (idle := changed(own, arguments, ("device", "threads"))):

@@ -1,10 +1,10 @@
-"""Stored results of `egm evaluate scenes --json`, read again to be compared query by query."""
+"""Stored results of `egm evaluate scenes|refer|amodal --json`, read again to be compared query by query."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,10 @@ from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired
 from egm_core.families import Task
 from egm_core.scenes.language.drafts import Kind
 
+SAMPLES = "samples"
 SAME_FOR_ALL = ("first_seed", "scenes", "queries_per_scene", "mode", "strict")
+# Models of other vendors are read by other rules, so only the questions and what counts as success must be the same.
+SAME_SAMPLES = ("of", "task", "questions", "strict")
 TRUTH_TOLERANCE = 2.0
 Key = tuple[int, str, str]
 
@@ -27,7 +30,8 @@ class Answered:
     """One stored answer.
 
     `truth` and `box` are in pixels, None for absent ones and answers without a box; `thinking` counts the tokens of
-    reasoning. `score` is the raw one, None where the engine gave none.
+    reasoning. `score` is the raw one, None where the engine gave none. Answers to samples have an `id`, which tells the
+    question, the `column` of their split, and the picture's hash; their `seed` stands for the picture.
     """
 
     seed: int
@@ -40,11 +44,17 @@ class Answered:
     thinking: int | None
     box: Box | None = None
     score: float | None = None
+    id: str = ""
+    column: str = ""
+    iou: float | None = None
+    seconds: float | None = None
+    picture: str = ""
+    row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key(self) -> Key:
         """Which query it answers."""
-        return self.seed, self.task, self.text
+        return self.seed, self.task, self.id or self.text
 
 
 Pick = Callable[[Answered], bool]
@@ -95,6 +105,11 @@ class Result:
         """Whether reasoning was allowed."""
         return bool(self.about["reasoning"])
 
+    @property
+    def of_samples(self) -> bool:
+        """Whether samples were asked about, not scenes."""
+        return self.about.get("of") == SAMPLES
+
     def figure(self, value: Value, pick: Pick = lambda a: True) -> Figure:
         """Give the mean of a value over the picked answers, with its interval clustered by scene."""
         found = [(v, a.seed) for a in self.answers if pick(a) and (v := value(a)) is not None]
@@ -121,16 +136,18 @@ def read(name: str, path: Path) -> Result:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         answers = tuple(answered(row) for row in data["rows"])
-        about = {key: data[key] for key in (*SAME_FOR_ALL, "reasoning", "model", "version")}
+        same = SAME_SAMPLES if data.get("of") == SAMPLES else SAME_FOR_ALL
+        about = {key: data[key] for key in (*same, "reasoning", "model", "version")}
+        about |= {key: value for key, value in data.items() if key not in ("rows", "figures", "tables", *about)}
         about |= {key: data.get(key) for key in ("engine", "weights_sha256")}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{path} is no result of `egm evaluate scenes --json` ({type(error).__name__}: {error}): "
-            "evaluate the model again"
+            f"{path} is no result of `egm evaluate scenes --json`, `refer` or `amodal` ({type(error).__name__}: "
+            f"{error}): evaluate the model again"
         ) from error
     result = Result(name, path, about, answers)
     if not answers:
-        raise ValueError(f"{path} holds no answers: evaluate at least one scene")
+        raise ValueError(f"{path} holds no answers: evaluate at least one scene or sample")
     if len(result.by_key) != len(answers):
         raise ValueError(f"{path} holds a query twice, so that it cannot be paired: evaluate the model again")
     return result
@@ -153,6 +170,12 @@ def answered(row: dict[str, Any]) -> Answered:
         None if row["thinking"] is None else int(row["thinking"]),
         box(row.get("box")),
         None if row.get("score") is None else float(row["score"]),
+        str(row.get("id", "")),
+        str(row.get("column", "")),
+        row.get("iou"),
+        row.get("seconds"),
+        str(row.get("picture", "")),
+        row,
     )
 
 
@@ -172,11 +195,13 @@ def check_reasoning(thinking: Iterable[Result], direct: Iterable[Result]) -> Non
 
 
 def _check_pair(first: Result, other: Result) -> None:
-    remedy = "evaluate both with the same seeds, queries per scene and rules"
-    for setting in SAME_FOR_ALL:
-        if first.about[setting] != other.about[setting]:
+    samples = first.of_samples or other.of_samples
+    remedy = "evaluate both with the same " + ("files and rules" if samples else "seeds, queries per scene and rules")
+    for setting in SAME_SAMPLES if samples else SAME_FOR_ALL:
+        if first.about.get(setting) != other.about.get(setting):
             raise ValueError(
-                f"{other.path} has {setting} {other.about[setting]}, {first.path} has {first.about[setting]}: {remedy}"
+                f"{other.path} has {setting} {other.about.get(setting)}, {first.path} has {first.about.get(setting)}: "
+                f"{remedy}"
             )
     for one, two in ((first, other), (other, first)):
         alone = [key for key in one.by_key if key not in two.by_key]

@@ -45,6 +45,8 @@ def stored(path: Path, folder: Path) -> tuple[Origin, Sequence[Answered]]:
     """Read a stored result of the weights in a folder; ValueError for one of others, or without scores."""
     result = read(path.stem, path)
     about, digest = result.about, weights_digest(folder)
+    if result.of_samples:
+        raise ValueError(f"{path} is about samples, and scores are judged on scenes: give what `scenes --json` wrote")
     if about["weights_sha256"] != digest or not about["engine"]:
         raise ValueError(f"{path} was not made with the weights in {folder}: evaluate them again with --json")
     if not about["reasoning"]:

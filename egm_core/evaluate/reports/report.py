@@ -242,8 +242,7 @@ def compare(first: Path, second: Path) -> dict[str, Comparison]:
         raise ValueError(f"{first} and {second} have no query in common: evaluate both on the same seeds")
     groups: dict[str, list[tuple[Any, ...]]] = {}
     for key in common:
-        kind = results[0][key]["kind"]
-        for group in (key[1], f"{key[1]} {kind}") if kind != "absent" else ("absent",):
+        for group in _groups(results[0][key]):
             groups.setdefault(group, []).append(key)
     return {
         group: paired_difference(
@@ -255,8 +254,17 @@ def compare(first: Path, second: Path) -> dict[str, Comparison]:
     }
 
 
+def _groups(row: dict[str, Any]) -> tuple[str, ...]:
+    """Name the groups in which a row is compared; a sample's are its split and every kind that its words have."""
+    if row["kind"] == "absent" or row.get("truth", 0) is None:
+        return ("absent",)
+    if "column" in row:
+        return row["task"], f"{row['task']} {row['column']}", *(f"{row['task']} {kind}" for kind in row["kinds"])
+    return row["task"], f"{row['task']} {row['kind']}"
+
+
 def _key(row: dict[str, Any]) -> tuple[int, str, str]:
-    return row["seed"], row["task"], row["text"]
+    return row["seed"], row["task"], row.get("id") or row["text"]
 
 
 def _percent(figure: Figure) -> str:

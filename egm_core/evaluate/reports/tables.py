@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from egm_core.evaluate.results import (
+    SAMPLES,
     Answered,
     Pick,
     Result,
@@ -48,8 +49,11 @@ def sections(
     reasoning forbidden. All of them answer the same queries.
     """
     about = next(iter([*stages.values(), *ablations])).about
+    asked = f"{about['questions']} {about['task']} questions" if about.get("of") == SAMPLES else (
+        f"{about['scenes']} scenes from seed {about['first_seed']}"
+    )
     yield (
-        f"{about['scenes']} scenes from seed {about['first_seed']}, in brackets 95 % intervals (bootstrap over scenes; "
+        f"{asked}, in brackets 95 % intervals (bootstrap over scenes or images; "
         "differences paired by query, in bold where their interval is clear of zero); "
         f"success is IoU {'>' if about['strict'] else '>='} 0.5"
     )

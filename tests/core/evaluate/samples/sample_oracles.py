@@ -72,5 +72,5 @@ class Scripted:
                 emit(Answer(job.key, said, "stop", usage=self.usage, model="oracle", seconds=0.5))
 
 
-def answered(found: list[Planned], asker: Scripted, file: Path, budget: Budget = Budget()) -> Outcome:
-    return ask(found, asker, file, budget)
+def answered(found: list[Planned], asker: Scripted, file: Path, budget: Budget | None = None) -> Outcome:
+    return ask(found, asker, file, budget or Budget())

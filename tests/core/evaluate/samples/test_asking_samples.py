@@ -5,11 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-
-from egm_core.engines.base import EngineError
-from egm_core.evaluate.samples.asking import Budget
-from egm_core.evaluate.samples.rows import Rules, scored
-from egm_core.families import family
 from sample_oracles import (
     BOX,
     HEIGHT,
@@ -22,6 +17,11 @@ from sample_oracles import (
     sample,
     saying,
 )
+
+from egm_core.engines.base import EngineError
+from egm_core.evaluate.samples.asking import Budget
+from egm_core.evaluate.samples.rows import Rules, scored
+from egm_core.families import family
 
 RULES = Rules(family("qwen3_vl"), "paper_eval")
 

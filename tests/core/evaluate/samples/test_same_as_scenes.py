@@ -1,4 +1,4 @@
-"""Generated scenes written as sample files: `refer` and `amodal` must give what `scenes` gives on the same questions."""
+"""Generated scenes as sample files: `refer` and `amodal` must give what `scenes` gives on the same questions."""
 
 from __future__ import annotations
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from sample_oracles import BOX, questions, sample
 
 from egm_core.evaluate.samples.questions import Question, read_questions, subset
 from egm_core.evaluate.samples.results import sizes
-from egm_core.evaluate.samples.wording import length, words, wordings
+from egm_core.evaluate.samples.wording import length, wordings, words
 from egm_core.sample import write_samples
-from sample_oracles import BOX, questions, sample
 
 
 @pytest.mark.parametrize(

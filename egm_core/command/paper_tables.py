@@ -1,0 +1,97 @@
+"""`egm evaluate table` and `latency`: results on samples in the layouts of the paper, its own values beside them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from egm_core import notes
+from egm_core.arguments import Parser
+from egm_core.evaluate.paper.training import TABLE_9
+from egm_core.evaluate.reports.field_tables import Model, hard, table_4, table_5, table_9, whole_paper
+from egm_core.evaluate.reports.latency import draw, table
+from egm_core.evaluate.results import Result, check_same_queries, read
+
+TABLES = (4, 5, 9, 10, 11)
+STAGES = ("base", "sft", "rl")
+
+
+def named(word: str) -> tuple[str, Path]:
+    """Take NAME=FILE, or FILE, whose name is then the model's in it."""
+    name, _, file = word.rpartition("=")
+    return name, Path(file)
+
+
+def add(commands: Any) -> None:
+    """Add both commands to those of `egm evaluate`."""
+    own: Parser = commands.add_parser(
+        "table", help="print results on samples as Table 4, 5, 9, 10 or 11 of the paper, with its values",
+        example="4 EGM-8B=out/egm8b.json Qwen3-VL-8B-Thinking=out/qwen8b.json\n"
+        "10 EGM-8B=out/egm8b.json 'EGM-8B w/o R=out/direct.json'\n9 base=a.json sft=b.json rl=c.json --size 8B",
+    )  # fmt: skip
+    own.add_argument("number", type=int, choices=TABLES, help="which table of the paper")
+    own.add_argument("results", type=named, nargs="*", metavar="NAME=FILE",
+                     help="results; files of one name are one line. NAMEs of 9: base, sft, rl; of 11: base, egm")
+    own.add_argument("--size", default="", choices=["", *TABLE_9], help="which line of the paper's Table 9 to print")
+    own.add_argument("--paper", action="store_true", help="print all lines of the paper's Tables 4 and 10 as well")
+    notes.add_options(own)
+    times: Parser = commands.add_parser(
+        "latency", help="print and draw accuracy against the time an answer takes, as Figure 5 of the paper",
+        example="EGM-8B=out/egm8b.json Qwen3-VL-8B-Instruct=out/qwen.json --draw out/latency.svg --paper",
+    )  # fmt: skip
+    times.add_argument("results", type=named, nargs="+", metavar="NAME=FILE", help="results on samples")
+    times.add_argument("--draw", type=Path, help="draw here, .svg or .png")
+    times.add_argument("--paper", action="store_true", help="draw the paper's own models, too")
+    notes.add_options(times)
+
+
+def models(results: list[tuple[str, Path]]) -> list[Model]:
+    """Read the results of each model, under the name that was given, else its own."""
+    found: dict[str, list[Result]] = {}
+    for name, path in results:
+        result = read(name, path)
+        found.setdefault(name or str(result.about["model"]), []).append(result)
+    return [Model(name, tuple(mine)) for name, mine in found.items()]
+
+
+def run_table(arguments: argparse.Namespace) -> None:
+    """Print a table."""
+    given = models(arguments.results)
+    stages = {model.name: model for model in given}
+    if arguments.paper:
+        print(whole_paper() + "\n")
+    if not given:
+        if not arguments.paper:
+            raise ValueError("there is no result to print: give NAME=FILE, or --paper for the paper's own lines")
+        return
+    if arguments.number in (4, 10):
+        print(table_4(given))
+    elif arguments.number == 5:
+        print(table_5(given))
+    elif arguments.number == 9:
+        _only(stages, STAGES, "9")
+        print(table_9(stages, arguments.size))
+    else:
+        _only(stages, ("base", "egm"), "11")
+        if len(stages) < 2 or any(len(model.results) != 1 for model in given):
+            raise ValueError("Table 11 takes one file each: base=FILE egm=FILE")
+        base, egm = (stages[name].results[0] for name in ("base", "egm"))
+        check_same_queries([base, egm])
+        print(hard(base, egm))
+
+
+def _only(stages: dict[str, Model], names: tuple[str, ...], number: str) -> None:
+    for name in stages:
+        if name not in names:
+            raise ValueError(f"{name!r} has no place in Table {number}: name results {', '.join(names)}, as base=FILE")
+
+
+def run_latency(arguments: argparse.Namespace) -> None:
+    """Print and draw times."""
+    if arguments.draw and arguments.draw.suffix not in (".svg", ".png"):
+        raise ValueError(f"--draw {arguments.draw}: the file must end in .svg or .png")
+    given = models(arguments.results)
+    print(table(given))
+    if arguments.draw:
+        draw(given, arguments.draw, arguments.paper)

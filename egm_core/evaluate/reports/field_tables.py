@@ -1,0 +1,195 @@
+"""The paper's Tables 4, 5, 9, 10 and 11 from results on samples, the paper's values beside ours where it has them.
+
+A difference to the paper is ours minus the paper's; its interval is that of our figure alone, for the paper gives none.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from egm_core.evaluate.paper import amodal, failures, training
+from egm_core.evaluate.paper.grounding import ROWS, WITHOUT, Row
+from egm_core.evaluate.paper.splits import SPLITS
+from egm_core.evaluate.reports.tables import markdown, percent, table_11
+from egm_core.evaluate.results import Answered, Result
+from egm_core.evaluate.statistics import EMPTY, Figure, macro_mean, mean
+
+_HEAD = ["", *(split.name for split in SPLITS), "mean of the splits", "rows"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's answers from one result or several, each about other splits, under the name of its line."""
+
+    name: str
+    results: tuple[Result, ...]
+
+    def __post_init__(self) -> None:
+        seen: dict[object, Result] = {}
+        for result in self.results:
+            if not result.of_samples:
+                raise ValueError(f"{result.path} is about scenes: give results of `egm evaluate refer` or `amodal`")
+            if result.about["strict"] != self.results[0].about["strict"]:
+                raise ValueError(f"{result.path} and {self.results[0].path} count success differently (--at-least)")
+            for key in result.by_key:
+                if key in seen:
+                    raise ValueError(f"{result.path} and {seen[key].path} answer the same question: give one of them")
+            seen |= dict.fromkeys(result.by_key, result)
+
+    @property
+    def answers(self) -> dict[object, Answered]:
+        """The answers about objects that are there, by their question."""
+        return {a.key: a for result in self.results for a in result.answers if a.truth is not None}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the line has to know."""
+        told = []
+        for result in self.results:
+            about, name = result.about, f"{self.name} ({result.path.name})"
+            if about.get("unasked"):
+                told.append(f"{name}: PART ONLY, {about['unasked']} questions were not asked")
+            if about.get("subset"):
+                told.append(f"{name}: {about['subset']}")
+            told += [f"{name}: {line}" for line in about.get("splits", ()) if ": all " not in line]
+            failed = sum(a.outcome == "failed" for a in result.answers)
+            if failed:
+                told.append(f"{name}: {failed} answers failed, and count as wrong")
+        return told
+
+    def accuracy(self, column: str) -> Figure:
+        """Give the accuracy on one split."""
+        rows = [a for a in self.answers.values() if a.column == column]
+        return mean([float(a.correct) for a in rows], [a.seed for a in rows])
+
+    def macro(self) -> Figure:
+        """Give the plain mean over the splits that are there."""
+        rows = list(self.answers.values())
+        return macro_mean([float(a.correct) for a in rows], [a.seed for a in rows], [a.column for a in rows])
+
+    def gain(self, other: Model) -> Figure:
+        """Give this model's macro mean minus another's, paired by question; empty where they share none."""
+        theirs = other.answers
+        pairs = [(a, theirs[key]) for key, a in self.answers.items() if key in theirs]
+        values = [float(mine.correct) - float(its.correct) for mine, its in pairs]
+        return macro_mean(values, [a.seed for a, _ in pairs], [a.column for a, _ in pairs]) if pairs else EMPTY
+
+
+def known(name: str) -> Row | None:
+    """Find the paper's line for a model, however its name is written."""
+    return next((row for row in ROWS.values() if plain(row.model) == plain(name)), None)
+
+
+def plain(name: str) -> str:
+    """Write a model's name so that its usual spellings are one: EGM-8B, nvidia/EGM-8B, InternVL3-8B."""
+    low = name.rsplit("/", 1)[-1].lower() if "w/o" not in name else name.lower()
+    low = re.sub(r"^egm-(\d+b)", r"egm-qwen3-vl-\1", low)
+    return re.sub(r"[^a-z0-9]", "", low.replace("internvl3", "internvl-3"))
+
+
+def table_4(models: Sequence[Model]) -> str:
+    """Print each model's accuracy on the eight splits and their mean; below it the paper's line and the difference."""
+    rows = []
+    for model in models:
+        figures = [model.accuracy(split.name) for split in SPLITS]
+        there = [figure for figure in figures if figure.count]
+        whole = model.macro() if there else EMPTY
+        count = f" of {len(there)}" if len(there) < len(SPLITS) else ""
+        rows.append([model.name, *map(percent, figures), percent(whole) + count, str(len(model.answers))])
+        if (paper := known(model.name)) is not None:
+            rows.append(_of_paper(paper))
+            differences = [beside(figure, value) for figure, value in zip(figures, paper.splits, strict=True)]
+            mine = beside(whole, paper.average) if not count else "-"
+            rows.append(["difference", *differences, mine, ""])
+    by_name = {plain(model.name): model for model in models}
+    for model in models:
+        direct = by_name.get(plain(model.name + WITHOUT))
+        if direct is not None:
+            rows.append([f"{model.name}: reasoning is worth", *[""] * len(SPLITS), signed(model.gain(direct)), ""])
+    return _noted(markdown(_HEAD, rows), models)
+
+
+def _of_paper(row: Row) -> list[str]:
+    average = f"{row.printed:.1f}" if row.printed is not None else f"{row.average:.2f}, computed"
+    return [f"{row.model}, paper", *(f"{value:.1f}" for value in row.splits), average, ""]
+
+
+def whole_paper() -> str:
+    """Print all of the paper's lines of Tables 4 and 10."""
+    return markdown(_HEAD, [_of_paper(row) for row in ROWS.values()])
+
+
+def table_5(models: Sequence[Model]) -> str:
+    """Print amodal accuracy of each base and its EGM model, and what EGM gains; the paper's text has the gains only."""
+    by_name = {plain(model.name): model for model in models}
+    rows, used = [], set()
+    for setting in amodal.SETTINGS:
+        base, egm = by_name.get(plain(setting)), by_name.get(plain(f"EGM-{setting}"))
+        used |= {model.name for model in (base, egm) if model}
+        gain = egm.gain(base) if base and egm else EMPTY
+        paper = amodal.GAINS.get(setting)
+        if base or egm:
+            cells = [percent(model.macro()) if model else "-" for model in (base, egm)]
+            cells += [signed(gain), "-" if paper is None else f"{paper:+.1f}"]
+            rows.append([setting, *cells, beside(gain, paper) if paper is not None else "-"])
+    rows += [[m.name, percent(m.macro()), "-", "-", "-", "-"] for m in models if m.name not in used]
+    return _noted(markdown(["", "original", "+ EGM", "gain", "gain, paper", "difference"], rows), models)
+
+
+def table_9(stages: Mapping[str, Model], size: str = "") -> str:
+    """Print the mean of the splits for base, + SFT and + RL, and the steps; `size` chooses the paper's line."""
+    order = [stages[name] for name in ("base", "sft", "rl") if name in stages]
+    head = ["", "Base", "+ SFT", "+ RL"]
+    cells = {name: percent(stages[name].macro()) if name in stages else "-" for name in ("base", "sft", "rl")}
+    rows = [["mean of the splits", *cells.values()]]
+    if size:
+        values = training.TABLE_9[size]
+        rows.append([f"Qwen3-VL-{size}, paper", *("lost" if v is None else f"{v:.1f}" for v in values)])
+        ours = [stages[name].macro() if name in stages else EMPTY for name in ("base", "sft", "rl")]
+        rows.append(["difference", *("-" if v is None else beside(f, v) for f, v in zip(ours, values, strict=True))])
+    steps = [[f"{after.name} against {before.name}", signed(after.gain(before))]
+             for before, after in pairwise(order)]  # fmt: skip
+    parts = [markdown(head, rows), *([markdown(["step", "points"], steps)] if steps else [])]
+    return _noted("\n\n".join(parts), order)
+
+
+def hard(base: Result, after: Result) -> str:
+    """Print Table 11: how much of what the base gets wrong is solved, with the paper's counts beside it."""
+    wrong = [a for a in base.answers if a.truth is not None and not a.correct]
+    solved = mean([float(after.by_key[a.key].correct) for a in wrong], [a.seed for a in wrong])
+    count = round(solved.value * len(wrong)) if wrong else 0
+    shares = failures.HARD_SHARES
+    unsolved = Figure(1 - solved.value, 1 - solved.high, 1 - solved.low, solved.count)
+    lines = {"unsolved": (len(wrong) - count, unsolved), "solved": (count, solved)}
+    rows = [[name, str(number), percent(figure), str(failures.HARD[name]), f"{shares[name]:.1f}",
+             beside(figure, shares[name])] for name, (number, figure) in lines.items()]  # fmt: skip
+    head = [f"wrong by {base.name}", "count", "%", "count, paper", "%, paper", "difference"]
+    return "\n\n".join([markdown(head, rows), table_11(base, after)])
+
+
+def beside(figure: Figure, paper: float) -> str:
+    """Write a figure (a share) minus the paper's value in %, with the figure's own interval."""
+    if math.isnan(figure.value):
+        return "-"
+    return _points(100 * figure.value - paper, 100 * figure.low - paper, 100 * figure.high - paper)
+
+
+def signed(figure: Figure) -> str:
+    """Write a difference of shares in points, with its interval."""
+    return "-" if math.isnan(figure.value) else _points(100 * figure.value, 100 * figure.low, 100 * figure.high)
+
+
+def _points(value: float, low: float, high: float) -> str:
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def _noted(table: str, models: Sequence[Model]) -> str:
+    sign = {">" if result.about["strict"] else ">=" for model in models for result in model.results}
+    told = [f"Acc@0.5 in %, success is IoU {' or '.join(sorted(sign))} 0.5 (the paper: >). 95 % intervals by image; a "
+            "difference to the paper is ours minus the paper's, with the interval of ours alone."]  # fmt: skip
+    told += [note for model in models for note in model.notes]
+    return "\n\n".join([table, "\n".join(f"- {note}" for note in told)])
