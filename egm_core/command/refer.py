@@ -11,13 +11,14 @@ from egm_core import notes
 from egm_core.arguments import CORES, COUNT, PIXELS, SEED, Parser, address, changed, device
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import Manner
-from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan
+from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan, prompt_of
 from egm_core.evaluate.samples.questions import Asked, read_questions, subset
 from egm_core.evaluate.samples.results import Evaluated, sizes
 from egm_core.evaluate.samples.rows import Rules, scored
 from egm_core.evaluate.samples.subject import Ready, Subject, ready
 from egm_core.evaluate.samples.text import text
-from egm_core.families import FAMILIES, Task
+from egm_core.families import Task
+from egm_core.families.vendors import names
 from egm_core.models.folder import EMBEDDED
 
 TASKS: dict[str, Task] = {"refer": "visible", "amodal": "amodal"}
@@ -58,7 +59,8 @@ def _arguments(own: Parser) -> None:
     own.add_argument("--seed", type=SEED, default=42, help="which random part")
     model = own.add_argument_group("model")
     model.add_argument("--model", default="", help=f"model folder (default: {EMBEDDED}, or what the server has)")
-    model.add_argument("--family", default="", choices=["", *sorted(FAMILIES)], help="how a served model is asked")
+    model.add_argument("--family", choices=names(), default="", metavar="NAME",
+                       help=f"how a served model is asked and read: {', '.join(names())}")  # fmt: skip
     model.add_argument("--max-pixels", type=PIXELS, help="pixel budget (default: the model's own)")
     model.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
     model.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
@@ -72,8 +74,8 @@ def _arguments(own: Parser) -> None:
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
     rules = own.add_argument_group("how answers are scored")
-    rules.add_argument("--mode", choices=("strict", "salvage", "paper", "paper_eval"), default="paper_eval",
-                       help="rules for boxes; paper_eval are those of the released evaluation")  # fmt: skip
+    rules.add_argument("--mode", choices=("strict", "salvage", "paper", "paper_eval"), default="",
+                       help="rules for boxes (default: the released evaluation's; salvage for vendors)")
     rules.add_argument("--at-least", action="store_true", help="success at IoU >= threshold (default: above)")
     rules.add_argument("--whole-pixels", action="store_true", help="round boxes as the released evaluation does")
     kept = own.add_argument_group("what is kept")
@@ -99,13 +101,13 @@ def run(arguments: argparse.Namespace) -> int:
     with ready(_subject(arguments)) as found:
         if not found.info.declares(task):
             _log.warning("%s does not declare that it was trained for %s boxes", found.info.name, task)
-        manner = Manner.of(found.info, not arguments.no_reasoning)
+        manner, mode = found.manner(not arguments.no_reasoning), found.mode(arguments.mode)
         planned = plan(asked.questions, found.info, manner, found.pictures, found.identity)
         _say_wrong(planned)
         outcome = ask(planned, found.asker, answers, Budget(**dict(arguments.budget)))
-    rules = Rules(found.info.speaker, arguments.mode, arguments.whole_pixels)
+    rules = Rules(found.speaker, mode, arguments.whole_pixels)
     rows = scored(planned, outcome, rules)
-    about = _about(arguments, whole_set, asked, found, manner)
+    about = _about(arguments, whole_set, asked, found, manner) | {"mode": mode}
     about |= {"requests": outcome.requests, "tokens_spent": outcome.tokens}
     evaluated = Evaluated(rows, about, arguments.at_least, outcome.unasked)
     _print(evaluated, asked)
@@ -178,11 +180,10 @@ def _about(
         "rows_are": asked.rows_are,
         "left_out": dict(whole_set.left_out),
         "splits": sizes(asked.questions),
-        "prompt": found.info.prompt("{sent}", task),
+        "prompt": prompt_of(found.info, found.speaker, "{sent}", task),
         "reasoning": not arguments.no_reasoning,
         "max_tokens": manner.sampling.max_tokens,
         "temperature": manner.sampling.temperature,
-        "mode": arguments.mode,
         "whole_pixels": arguments.whole_pixels,
     }  # fmt: skip
 

@@ -13,6 +13,7 @@ from egm_core.engines import Request, Sampling
 from egm_core.evaluate.queries import Query, scene_queries
 from egm_core.evaluate.scores import Row, score
 from egm_core.families import Mode
+from egm_core.families.base import Speaker
 from egm_core.grounder.grounder import token_score
 from egm_core.models.folder import ModelInfo
 from egm_core.scenes.generator import Generator
@@ -48,6 +49,11 @@ class Manner:
         regex = None if reasoning else info.speaker.regex(False, thinking.opening(False))
         sampling = Sampling(max_tokens=info.max_tokens or _MAX_TOKENS)
         return cls(sampling, regex, thinking.arguments(reasoning), reasoning)
+
+    @classmethod
+    def of_speaker(cls, speaker: Speaker, max_tokens: int = _MAX_TOKENS) -> Manner:
+        """Give the manner of another vendor's model, whose thinking nothing here can forbid."""
+        return cls(Sampling(max_tokens=max_tokens, temperature=speaker.temperature), None, {}, True)
 
     @property
     def fields(self) -> dict[str, Any]:

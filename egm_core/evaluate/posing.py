@@ -11,6 +11,16 @@ from egm_core.families import Task
 from egm_core.families.base import Speaker
 
 
+def as_sent(speaker: Speaker, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give a picture (H, W, 3) at the size at which a vendor wants it."""
+    height, width = image.shape[:2]
+    size = speaker.size(width, height)
+    if size == (width, height):
+        return image
+    way = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
+
+
 def pose(
     speaker: Speaker, image: NDArray[np.uint8], sent: str, task: Task, name: str, sampling: Sampling | None = None
 ) -> tuple[Request, Speaker]:
@@ -18,12 +28,8 @@ def pose(
 
     `name` is the request's id. Without `sampling` the family's own temperature holds.
     """
-    height, width = image.shape[:2]
-    size = speaker.size(width, height)
-    if size != (width, height):
-        way = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
-        image = np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
-    seeing = speaker.seeing(*size)
+    image = as_sent(speaker, image)
+    seeing = speaker.seeing(image.shape[1], image.shape[0])
     sampling = sampling or Sampling(temperature=speaker.temperature)
     request = Request(name, image, seeing.prompt(sent, task), sampling, json_schema=seeing.schema, logprobs=False)
     return request, seeing

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Answered:
     task: Task
     kind: Kind
     text: str
-    outcome: Outcome
+    outcome: Outcome | Literal["failed"]
     correct: bool
     truth: Box | None
     thinking: int | None

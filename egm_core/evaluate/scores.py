@@ -8,6 +8,7 @@ from typing import Literal
 from egm_core.boxes import Box, clip, iou, to_pixels
 from egm_core.evaluate.queries import Query
 from egm_core.families import Family, Mode, official_pixels
+from egm_core.families.base import Speaker
 from egm_core.families.parts import THINK_CLOSE, THINK_OPEN
 
 Outcome = Literal["found", "absent", "malformed"]
@@ -57,7 +58,7 @@ class Reading:
 
 
 def read_answer(
-    speaker: Family,
+    speaker: Speaker,
     text: str,
     sent: str,
     size: tuple[int, int],

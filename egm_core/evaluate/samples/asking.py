@@ -16,6 +16,8 @@ from egm_core.engines.base import EngineError
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples.pictures import Pictures, Seen
 from egm_core.evaluate.samples.questions import Question
+from egm_core.families import Family, Task
+from egm_core.families.base import Speaker
 from egm_core.models.folder import ModelInfo
 
 # Nobody tells ahead how many tokens a picture and a text have; these are the usual sizes of a patch group and a token.
@@ -70,13 +72,23 @@ def plan(
         if wrong:
             planned.append(Planned(question, picture, None, f"{sample.image}: {wrong}"))
             continue
-        prompt = info.prompt(sample.sent, question.task)
-        told = {"model": dict(model), "prompt": prompt, "picture": picture.digest, **manner.fields}
+        speaker = pictures.speaker.seeing(*picture.sent)
+        prompt = prompt_of(info, speaker, sample.sent, question.task)
+        told: dict[str, Any] = {"model": dict(model), "prompt": prompt, "picture": picture.digest, "sent": picture.sent}
+        told |= {**manner.fields, "schema": speaker.schema}
         told["sampling"] = asdict(manner.sampling)
         key = blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).hexdigest()
-        job = Job.about_picture(key, sample.picture, prompt, logprobs=True, **manner.fields)
+        # Those of other vendors refuse to tell log-probabilities, or take money for them.
+        logs = isinstance(speaker, Family)
+        job = Job.about_picture(key, sample.picture, prompt, logprobs=logs, schema=speaker.schema, **manner.fields)
         planned.append(Planned(question, picture, job))
     return planned
+
+
+def prompt_of(info: ModelInfo, speaker: Speaker, sent: str, task: Task) -> str:
+    """Give a question's words: the model's own wording, else its family's."""
+    own = info.prompts.get(task)
+    return own.replace("{sent}", sent) if own else speaker.prompt(sent, task)
 
 
 def ask(planned: Iterable[Planned], asker: Asker, file: Path, budget: Budget = Budget()) -> Outcome:

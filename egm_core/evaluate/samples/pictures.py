@@ -1,4 +1,7 @@
-"""The pictures of questions, the same pixels for every engine: decoded once, shrunk to one budget, and hashed."""
+"""The pictures of questions, the same pixels for every engine: decoded, shrunk to one budget, and hashed.
+
+Vendors that want another size get it made from those pixels.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from egm_core.evaluate.posing import as_sent
+from egm_core.families.base import Speaker
 from egm_core.models.folder import ModelInfo
 from egm_core.pictures.source import read
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was found of a picture: its width and height, the hash of the pixels that are sent, or what is wrong."""
+    """What was found of a picture: its size, that at which it is sent, the hash of its pixels, or what is wrong."""
 
     size: tuple[int, int] = (0, 0)
     sent: tuple[int, int] = (0, 0)
@@ -36,14 +41,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures by their reference, shrunk as a model wants them, or to `max_pixels`."""
+    """Pictures by their reference, shrunk to a model's budget or to `max_pixels`, in the size that its vendor wants."""
 
     info: ModelInfo
+    speaker: Speaker
     max_pixels: int | None = None
 
     def __call__(self, reference: str) -> NDArray[np.uint8]:
         """Read a picture as it is sent; FileNotFoundError or ValueError says what is wrong."""
-        return self.info.fit(_read(reference), self.max_pixels)
+        return as_sent(self.speaker, self.info.fit(_read(reference), self.max_pixels))
 
     def look(self, references: Iterable[str]) -> dict[str, Seen]:
         """Look at every picture once."""
@@ -54,12 +60,13 @@ class Pictures:
     def _seen(self, reference: str) -> Seen:
         try:
             whole = _read(reference)
-            sent = self.info.fit(whole, self.max_pixels)
+            shrunk = self.info.fit(whole, self.max_pixels)
         except (OSError, ValueError) as error:
             return Seen(wrong=str(error))
-        digest = blake2b(np.ascontiguousarray(sent).data, digest_size=12)
-        digest.update(f"{sent.shape}".encode())
-        return Seen((whole.shape[1], whole.shape[0]), (sent.shape[1], sent.shape[0]), digest.hexdigest())
+        digest = blake2b(np.ascontiguousarray(shrunk).data, digest_size=12)
+        digest.update(f"{shrunk.shape}".encode())
+        sent = self.speaker.size(shrunk.shape[1], shrunk.shape[0])
+        return Seen((whole.shape[1], whole.shape[0]), sent, digest.hexdigest())
 
 
 @lru_cache(maxsize=16)

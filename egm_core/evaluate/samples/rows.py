@@ -12,8 +12,8 @@ from egm_core.evaluate.samples.asking import Outcome, Planned
 from egm_core.evaluate.samples.questions import Question
 from egm_core.evaluate.samples.wording import length, wordings
 from egm_core.evaluate.scores import Reading, fit, read_answer
-from egm_core.families import Family, Mode
-from egm_core.families.base import split_reasoning
+from egm_core.families import Mode
+from egm_core.families.base import Speaker, split_reasoning
 from egm_core.grounder.grounder import token_score
 
 Said = Literal["found", "absent", "malformed", "failed"]
@@ -55,7 +55,7 @@ class Scored:
 class Rules:
     """How answers are read: by which rules, and whether boxes are rounded to whole pixels as released code does."""
 
-    speaker: Family
+    speaker: Speaker
     mode: Mode
     whole_pixels: bool = False
 
@@ -81,8 +81,9 @@ def _row(one: Planned, answer: Answer, rules: Rules) -> Scored:
     sample = one.question.sample
     tokens = tuple(token.text for token in answer.tokens) or None
     size = (sample.width, sample.height)
-    read: Reading = read_answer(rules.speaker, answer.text, sample.sent, size, rules.mode, tokens, rules.whole_pixels)
-    score, known = token_score(answer.completion, rules.speaker.parse(answer.text, sent=sample.sent))
+    speaker = rules.speaker.seeing(*one.picture.sent)
+    read: Reading = read_answer(speaker, answer.text, sample.sent, size, rules.mode, tokens, rules.whole_pixels)
+    score, known = token_score(answer.completion, speaker.parse(answer.text, sent=sample.sent))
     return Scored(
         one.question,
         read.outcome,

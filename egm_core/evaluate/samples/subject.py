@@ -14,9 +14,13 @@ from egm_core.asking.engine import EngineAsker
 from egm_core.asking.job import Job
 from egm_core.engines.base import Engine, EngineError
 from egm_core.engines.http.served_models import Wanted
+from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples.pictures import Pictures
 from egm_core.evaluate.samples.side_by_side import SideBySide
-from egm_core.families.known import check_served, check_told, family_of_name
+from egm_core.families import Family, Mode
+from egm_core.families.base import Speaker
+from egm_core.families.known import check_served
+from egm_core.families.vendors import AUTO, speaker
 from egm_core.models.calibration import weights_digest
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 
@@ -45,9 +49,27 @@ class Ready:
     """A model that can be asked: its description, its asker, what makes its answers its own, and where it runs."""
 
     info: ModelInfo
+    speaker: Speaker
     asker: Asker
     pictures: Pictures
     about: dict[str, Any]
+
+    def manner(self, reasoning: bool) -> Manner:
+        """Say how it is asked; ValueError where reasoning is to be forbidden and cannot be."""
+        if isinstance(self.speaker, Family):
+            return Manner.of(self.info, reasoning)
+        if not reasoning:
+            raise ValueError(f"nothing here can forbid {self.info.name} to reason: leave --no-reasoning away")
+        return Manner.of_speaker(self.speaker)
+
+    def mode(self, wanted: str) -> Mode:
+        """Give the rules by which boxes are read: the wanted ones, else the released evaluation's, or salvage."""
+        if not wanted:
+            return "paper_eval" if "paper_eval" in self.speaker.modes else "salvage"
+        for mode in self.speaker.modes:
+            if mode == wanted:
+                return mode
+        raise ValueError(f"answers of {self.speaker.name} can be read by {', '.join(self.speaker.modes)}, not {wanted}")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -65,14 +87,14 @@ def ready(subject: Subject) -> Iterator[Ready]:
     from egm_core.engines.local import TransformersEngine
 
     path = resolve(subject.model or EMBEDDED)
-    info = load_info(path, family=subject.family or None)
+    info = load_info(path, family=_told(subject))
     budget = subject.max_pixels or info.max_pixels
     with TransformersEngine(path, device=subject.device, max_pixels=budget, threads=subject.threads) as engine:
         engine.wait_ready()
-        pictures = Pictures(info, subject.max_pixels)
+        pictures = Pictures(info, info.speaker, subject.max_pixels)
         digest = weights_digest(path)
         asker = _Local(EngineAsker(engine, pictures, subject.batch), {"model": info.name, "weights": digest})
-        yield Ready(info, asker, pictures, _about(subject, info, engine, digest))
+        yield Ready(info, info.speaker, asker, pictures, _about(subject, info, info.speaker, engine, digest))
 
 
 @dataclass(frozen=True)
@@ -103,32 +125,37 @@ def _remote(subject: Subject) -> Iterator[Ready]:
         if health.state != "ready":
             raise EngineError("engine_unreachable", health.detail)
         served = subject.engine_model or health.model
-        info = _described(subject, served)
-        pictures = Pictures(info, subject.max_pixels)
+        info, speaks = _described(subject, served)
+        pictures = Pictures(info, speaks, subject.max_pixels)
         identity = {"model": served}
         asker = SideBySide(engine, pictures, identity, subject.batch)
-        yield Ready(info, asker, pictures, _about(subject, info, engine, None) | {"served": served})
+        about = _about(subject, info, speaks, engine, None) | {"served": served}
+        yield Ready(info, speaks, asker, pictures, about)
 
 
-def _described(subject: Subject, served: str) -> ModelInfo:
+def _described(subject: Subject, served: str) -> tuple[ModelInfo, Speaker]:
     """Say how a served model is asked: by a folder, by the family that was told, or by its name."""
     if subject.model:
-        info = load_info(resolve(subject.model), family=subject.family or None)
+        info = load_info(resolve(subject.model), family=_told(subject))
         if not subject.family:
             check_served(served, info.family)
-        return info
-    if subject.family:
-        check_told(served, subject.family)
-    return ModelInfo(served, subject.family or family_of_name(served))
+        return info, info.speaker
+    speaks = speaker(subject.family or AUTO, served)
+    return ModelInfo(served, speaks.name), speaks
 
 
-def _about(subject: Subject, info: ModelInfo, engine: Engine, digest: str | None) -> dict[str, Any]:
+def _told(subject: Subject) -> str | None:
+    return None if subject.family in ("", AUTO) else subject.family
+
+
+def _about(
+    subject: Subject, info: ModelInfo, speaks: Speaker, engine: Engine, digest: str | None
+) -> dict[str, Any]:
     remote = subject.engine_url is not None
     return {
         "model": info.name,
         "version": info.version,
-        "family": info.family,
-        "frame": f"[x0, y0, x1, y1] in 0 to {info.frame:g} of the picture",
+        **speaks.about(),
         "engine": engine.kind(),
         "weights_sha256": digest,
         "max_pixels": subject.max_pixels or info.max_pixels,

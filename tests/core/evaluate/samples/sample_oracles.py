@@ -44,7 +44,7 @@ def questions(folder: Path, samples: list[Sample], task: Task = "visible") -> tu
 
 
 def planned(found: tuple[Question, ...] | list[Question], info: ModelInfo = INFO, **fields: Any) -> list[Planned]:
-    return plan(list(found), info, Manner.of(info), Pictures(info, **fields), MODEL)
+    return plan(list(found), info, Manner.of(info), Pictures(info, info.speaker, **fields), MODEL)
 
 
 def saying(box: Box | None) -> str:

@@ -28,8 +28,11 @@ def serving(model: str) -> Iterator[Server]:
 @pytest.fixture
 def file(tmp_path):
     image = picture(tmp_path)
-    rows = [sample(image, f"cup {split} {n}", source="RefCOCO", split=split, ref_id=f"{split}{n // 2}", image_id=str(n // 2),
-                   amodal_bbox=(20, 20, 170, 120)) for split in ("val", "testA") for n in range(4)]  # fmt: skip
+    rows = [
+        sample(image, f"cup {split} {n}", source="RefCOCO", split=split, ref_id=f"{split}{n // 2}",
+               image_id=str(n // 2), amodal_bbox=(20, 20, 170, 120))
+        for split in ("val", "testA") for n in range(4)
+    ]  # fmt: skip
     write_samples(tmp_path / "refcoco.jsonl", rows)
     return tmp_path / "refcoco.jsonl"
 
@@ -106,3 +109,23 @@ def test_a_file_without_amodal_truth_says_so(tmp_path, capsys):
 def test_a_server_that_is_not_there_is_an_error_of_the_run(file, tmp_path, capsys):
     assert asked(file, "http://127.0.0.1:1", "--answers", str(tmp_path / "a")) == 1
     assert "nothing answers at" in capsys.readouterr().err
+
+
+def test_another_vendors_frame_is_asked_read_and_told(file, tmp_path):
+    out = tmp_path / "out.json"
+    # y before x, in thousandths: BOX in a picture of 400 x 200.
+    text = '[{"box_2d": [100, 50, 600, 300], "label": "cup"}]'
+    with serving(f"says:{text}") as server:
+        assert main(["refer", str(file), "--engine-url", server.url, "--family", "gemini", "--json", str(out)]) == 0
+    data = json.loads(out.read_text())
+    assert (data["family"], data["mode"], data["temperature"]) == ("gemini", "salvage", 0.5)
+    assert "ymin" in data["prompt"].lower() or "y" in data["frame"]
+    assert {row["iou"] for row in data["rows"]} == {1.0}
+
+
+def test_reading_rules_that_a_vendor_has_not_are_refused(file, tmp_path, capsys):
+    with serving("says:x") as server:
+        options = ["--engine-url", server.url, "--family", "gemini", "--answers", str(tmp_path / "a")]
+        assert main(["refer", str(file), *options, "--mode", "paper"]) == 2
+        assert not server.bodies
+    assert "salvage" in capsys.readouterr().err
