@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from egm_core.grounder.reading import LABEL
 from egm_core.grounder.score_bound import RAW_BOUND
 from egm_core.models.domain import UNKNOWN, UNLIKE
 
@@ -9,6 +10,7 @@ _SENTENCES = {
     UNKNOWN: "the model never saw these words in training, so its answer means little; "
     "use words that it knows, or another model",
     UNLIKE: "the image is unlike those that the model was trained on, so its answer means little; use another model",
+    LABEL: "the model named this in the place of what was asked for, so its box may be that one's; look at it",
     RAW_BOUND: "the least score is held against a raw score, which is no probability; "
     "egm evaluate calibrate makes probabilities of a model's scores",
 }

@@ -28,6 +28,7 @@ EXPLANATIONS = {
 
 # What every tokenizer's own markers begin with: <|im_end|>, <IMG_CONTEXT>, </img>.
 _MARKUP = re.compile(r"<(?=[|/!A-Za-z])")
+LABEL = "label_differs"
 _FILLER = frozenset(("a", "an", "the", "of", "in", "on", "at", "to", "with", "object", "item", "target"))
 
 
@@ -60,7 +61,7 @@ def label_doubt(label: str, sent: str) -> tuple[str, ...]:
     asked, named = _words(sent), _words(label)
     if not named - asked or label.strip().lower() in sent.lower():
         return ()
-    return (f"label_differs: {label.strip()}",)
+    return (f"{LABEL}: {label.strip()}",)
 
 
 def _words(text: str) -> set[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from rclpy.lifecycle import LifecycleNode
+
 from egm_core.streams.timeline import Doubt, Timeline, age_of, stamp_of
 from egm_ros.common.streams.silence import Silence
 from egm_ros.common.streams.stamps import DOUBTS, StampReport, clockless, doubtful
@@ -42,6 +44,24 @@ class Camera:
         """Begin anew with this subscription."""
         self.images, self.arrivals, self.answers, self.newest = images, Arrivals(), 0, None
 
+    def rest(self, node: LifecycleNode) -> None:
+        """Stop to listen."""
+        if self.images is not None:
+            node.destroy_subscription(self.images)
+            self.images = None
+
+    def free(self, node: LifecycleNode) -> None:
+        """Give back the ends of the topics, of which it must have stopped to listen to the images."""
+        for publisher in (self.visible, self.amodal):
+            node.destroy_lifecycle_publisher(publisher)
+        node.destroy_subscription(self.refresh)
+
+    def publish(self, pair: tuple[Any, Any]) -> None:
+        """Publish the boxes of an answer, visible and amodal, and count it."""
+        self.answers += 1
+        for publisher, boxes in zip((self.visible, self.amodal), pair, strict=True):
+            publisher.publish(boxes)
+
     def see(self, message: Any, now: float, clock: int) -> Frame:
         """Take in an image; the frame's `lap` is a new one where time went back. `clock` is the node's, now."""
         seen = self.timeline.see(stamp_of(message), now)
@@ -67,11 +87,6 @@ class Camera:
     def topic(self) -> str:
         """The image topic as it is after remapping; its name in the table while the node is not active."""
         return self.images.topic_name if self.images is not None else interface.IMAGE.of(self.name)
-
-    @property
-    def ends(self) -> tuple[Any, Any]:
-        """The publishers of the boxes."""
-        return self.visible, self.amodal
 
     def view(self, now: float, since: float, publishers: int, slot: Slot | None) -> InputView:
         """Tell how the input is; no image before `since` is missed, and times are monotonic seconds."""

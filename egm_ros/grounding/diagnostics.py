@@ -5,16 +5,21 @@ Levels follow REP-107's use: OK, WARN (works, but look at it), ERROR (does not w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from egm_core.grounder.grounder import OUT_OF_DOMAIN
 from egm_core.grounder.score_bound import LOW_SCORE
-from egm_core.supervise.link import EngineState
+from egm_core.supervise.link import EngineLink, EngineState
 from egm_ros.common import messages
+from egm_ros.common.memory import resident, resident_tree
+from egm_ros.grounding.orders import Order
 from egm_ros.grounding.tally import Answers
+from egm_ros.grounding.turns import Slot
+from egm_ros.interface.settings import Settings
 
 OK: bytes
 WARN: bytes
@@ -34,6 +39,16 @@ class EngineView:
     restarts: int
     node_memory: int
     engine_memory: int
+
+    @classmethod
+    def of(cls, links: Sequence[EngineLink]) -> EngineView:
+        """Look at the engines, and at the memory of this process and theirs."""
+        return cls(
+            [link.state for link in links],
+            sum(link.restarts for link in links),
+            resident(os.getpid()),
+            sum(resident_tree(link.pid) for link in links),
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,16 @@ def silence(view: InputView) -> str:
     cause = f": {view.obstacle}" if view.obstacle else ""
     return (f"no image on {view.topic} for {view.silent:.1f} s{cause}; {view.publishers} publisher(s) there, and this"
             f" node asks for {view.quality}")
+
+
+def answers_now(
+    node: str, settings: Settings, order: Order | None, slots: Iterable[Slot], answers: Answers, quiet: float
+) -> DiagnosticStatus:
+    """Say what comes of the queries, of which none has ended for `quiet` seconds."""
+    instruction = order.instruction if order else ""
+    waiting = sum(slot.waiting is not None for slot in slots)
+    limit = settings.query_timeout + (1.0 / settings.max_rate if settings.max_rate else 0.0) + PERIOD
+    return answers_status(node, settings.model, instruction, waiting, answers, quiet, limit)
 
 
 def answers_status(

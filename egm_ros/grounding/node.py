@@ -9,9 +9,7 @@ judged and published here, on the executor's thread, where the instruction chang
 from __future__ import annotations
 
 import functools
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -31,7 +29,8 @@ from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineLink, EngineState
 from egm_core.supervise.plan import startable
 from egm_ros.common import messages
-from egm_ros.common.memory import keep_freed, resident, resident_tree
+from egm_ros.common.mail import Mail
+from egm_ros.common.memory import keep_freed
 from egm_ros.common.node_parameters import declare, watch
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures.report import PictureReport
@@ -68,8 +67,7 @@ class GroundingNode(LifecycleNode):
         self._notices = Notices(self.get_logger())
         self._story = Story(self._notices)
         self._pictures = PictureReport(self._notices)
-        self._mail: deque[Callable[[], None]] = deque()
-        self._bell = self.create_guard_condition(self._open_mail)
+        self._mail = Mail(self, self.survive)
         self._status = self._open(DiagnosticStatus, interface.STATUS, managed=False)
         self._instruction_active = self._open(String, interface.INSTRUCTION_ACTIVE, managed=False)
         self._told_instruction = ""
@@ -171,9 +169,7 @@ class GroundingNode(LifecycleNode):
 
     def _rest(self) -> None:
         for camera in self._cameras.values():
-            if camera.images is not None:
-                self.destroy_subscription(camera.images)
-                camera.images = None
+            camera.rest(self)
         self._reorder(self._orders.activate(False))
         if self._asking.way is not None:
             self._asking.way.rest()
@@ -181,11 +177,10 @@ class GroundingNode(LifecycleNode):
     def _free(self) -> None:
         self._rest()
         self._asking.retire()
-        cameras = self._cameras.values()
-        for publisher in [*(end for camera in cameras for end in camera.ends), *self._latency.values()]:
+        for camera in self._cameras.values():
+            camera.free(self)
+        for publisher in self._latency.values():
             self.destroy_lifecycle_publisher(publisher)
-        for camera in cameras:
-            self.destroy_subscription(camera.refresh)
         self._cameras, self._latency = {}, {}
         if self._instruction_subscription is not None:
             self.destroy_subscription(self._instruction_subscription)
@@ -256,7 +251,7 @@ class GroundingNode(LifecycleNode):
             reply(obstacle or one_shot.failure("internal_error", "the node is active, and asks nothing"))
         elif (frame := camera.newest) is None:
             reply(one_shot.failure("no_image", diagnostics.silence(self._view(camera))))
-        elif not way.shoot(order, frame, lambda result: self._deliver(lambda: concluded(result))):
+        elif not way.shoot(order, frame, lambda result: self._mail.post(lambda: concluded(result))):
             reply(one_shot.failure("busy", "many such calls wait already; call again when they are answered"))
         return answer
 
@@ -285,25 +280,20 @@ class GroundingNode(LifecycleNode):
 
     def _on_diagnose(self) -> None:
         """Tell /diagnostics how everything is, and the log what came of the queries."""
-        now, settings, links = time.monotonic(), self.settings, self._asking.links
+        now, settings = time.monotonic(), self.settings
         self._story.summarise(now)
         name = self.get_fully_qualified_name().lstrip("/")
-        engine = diagnostics.EngineView(
-            [link.state for link in links], sum(link.restarts for link in links), resident(os.getpid()),
-            sum(resident_tree(link.pid) for link in links))
+        engine = diagnostics.EngineView.of(self._asking.links)
         statuses = [diagnostics.engine_status(name, settings.model, engine)]
         for camera in self._cameras.values():
             if camera.images is not None:
                 statuses.append(diagnostics.input_status(name, camera.topic, self._view(camera),
                                                          settings.image_timeout, settings.max_result_age))
-        order = self._orders.current
+        order, slots = self._orders.current, self._asking.slots
         quiet = now - max(self._since, self._answers.last_at or 0.0)
-        limit = settings.query_timeout + (1.0 / settings.max_rate if settings.max_rate else 0.0) + diagnostics.PERIOD
-        statuses.append(diagnostics.answers_status(
-            name, settings.model, order.instruction if order else "",
-            sum(slot.waiting is not None for slot in self._asking.slots), self._answers, quiet, limit))
-        self._diagnostics.publish(DiagnosticArray(
-            header=Header(stamp=self.get_clock().now().to_msg()), status=statuses))
+        statuses.append(diagnostics.answers_now(name, settings, order, slots, self._answers, quiet))
+        header = Header(stamp=self.get_clock().now().to_msg())
+        self._diagnostics.publish(DiagnosticArray(header=header, status=statuses))
 
     def _reorder(self, changed: bool) -> None:
         """Pass a change of orders on: to the way, which aborts the running query, and to who listens."""
@@ -325,24 +315,11 @@ class GroundingNode(LifecycleNode):
     # What the other threads hand over.
 
     def _query_ended(self, result: Result) -> None:
-        self._deliver(lambda: self._conclude(result))
+        self._mail.post(lambda: self._conclude(result))
 
     def _engine_changed(self, link: EngineLink) -> None:
         state = link.state
-        self._deliver(lambda: self._report_engine(state))
-
-    def _deliver(self, letter: Callable[[], None]) -> None:
-        """Have something done on the executor's thread."""
-        self._mail.append(letter)
-        self._bell.trigger()
-
-    def _open_mail(self) -> None:
-        while self._mail:
-            letter = self._mail.popleft()
-            try:
-                letter()
-            except Exception as error:  # the callback's edge
-                self.survive(error)
+        self._mail.post(lambda: self._report_engine(state))
 
     def _conclude(self, result: Result) -> None:
         """Publish what a query's result is worth now; the orders cannot change between judging and publishing."""
@@ -355,9 +332,7 @@ class GroundingNode(LifecycleNode):
         total_ms = 1000.0 * (now - result.frame.arrived)
         if verdict.outcome in ("found", "absent") and grounding is not None:
             pair = messages.detections(result.frame.message.header, order.sequence, order.instruction, grounding)
-            self._cameras[name].answers += 1
-            for publisher, array in zip(self._cameras[name].ends, pair, strict=True):
-                publisher.publish(array)
+            self._cameras[name].publish(pair)
             times = (result.queue_ms, grounding.engine_ms, total_ms)
             for part, value in zip(LATENCIES, times, strict=True):
                 self._latency[part].publish(Float32(data=value))
@@ -365,8 +340,8 @@ class GroundingNode(LifecycleNode):
                                 verdict.doubtful)
         topic = self._cameras[name].topic if name in self._cameras else interface.IMAGE.of(name)
         self._story.concluded(now, topic, result, verdict, total_ms / 1000.0, age)
-        self._report(reports.answer_level(verdict), verdict.message,
-                     reports.answer_values(result, verdict, total_ms, age), name)
+        values = reports.answer_values(result, verdict, total_ms, age)
+        self._report(reports.answer_level(verdict), verdict.message, values, name)
 
     def _report_engine(self, state: EngineState, log: bool = True) -> None:
         """Say what an engine is doing."""

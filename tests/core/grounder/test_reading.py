@@ -39,9 +39,15 @@ def test_all_that_broke_the_format_is_named() -> None:
     assert salvaged_as(Answer("box", salvaged=("prose", "words"))) == ("salvaged: prose+words",)
 
 
-@pytest.mark.parametrize(("label", "sent", "doubted"), [
-    ("two red mugs", "the red mug", True), ("red mugs", "the red mug", False), ("bus", "the bu", True),
-    ("格子", "找到格子衬衫", False)])
+@pytest.mark.parametrize(
+    ("label", "sent", "doubted"),
+    [
+        ("two red mugs", "the red mug", True),
+        ("red mugs", "the red mug", False),
+        ("bus", "the bu", True),
+        ("格子", "找到格子衬衫", False),
+    ],
+)
 def test_only_words_that_were_not_asked_for_are_doubted(label: str, sent: str, doubted: bool) -> None:
     assert bool(label_doubt(label, sent)) is doubted
 

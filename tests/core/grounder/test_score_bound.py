@@ -35,6 +35,6 @@ def test_a_bound_against_raw_scores_is_told_whether_the_box_stays_or_not(calibra
     raw = replace(FOUND, calibrated=calibrated)
     gone, stays = bounded(raw, 0.9), bounded(raw, 0.1)
     assert (gone.outcome, gone.warnings) == ("absent", (RAW_BOUND,))
-    assert "raw scores" in gone.detail and "egm_core.evaluate calibrate" in gone.detail
+    assert "raw scores" in gone.detail and "egm evaluate calibrate" in gone.detail
     assert (stays.outcome, stays.warnings) == ("found", (RAW_BOUND,))
     assert bounded(raw, 0.0) is raw

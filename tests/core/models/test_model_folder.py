@@ -192,7 +192,7 @@ def test_folders_that_are_no_models_say_why(tmp_path):
 
 def test_the_embedded_model_is_found_or_its_absence_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(model_folder.resources, "files", lambda package: tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"lacks the weights of egm_tiny; .*python -m egm_core.train pretrain"):
+    with pytest.raises(FileNotFoundError, match=r"lacks the weights of egm_tiny; .*egm train pretrain"):
         resolve("egm_tiny")
     folder = make_folder(tmp_path / "weights" / "egm_tiny", INFO)
     assert resolve("egm_tiny") == folder

@@ -40,9 +40,9 @@ def test_qualities_of_service_that_would_do_nothing_are_said(capfd):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("max_rate:=99.0", "max_rate: 99.0 is outside 0 to 30 Hz; write it as in -p max_rate:=5.0"),
+        ("max_rate:=99.0", "max_rate: 99.0 is outside 0 to 30 Hz; write it as in -p max_rate:=2.0"),
         ("max_batch:=0", "max_batch: 0 is outside 1 to 64; write it as in -p max_batch:=1"),
-        ("max_rate:=often", "max_rate: 'often' is not of type float, as in 5.0; write it as in -p max_rate:=5.0"),
+        ("max_rate:=often", "max_rate: 'often' is not of type float, as in 2.0; write it as in -p max_rate:=2.0"),
         ("transport:=smoke", "transport: 'smoke' is none of raw, compressed; write it as in -p transport:=raw"),
     ],
 )
