@@ -94,7 +94,7 @@ def test_it_counts_for_its_weights_and_its_engine_only(folder: Path) -> None:
     assert curve_for(None, "vllm", "visible") is None and "not on this machine" in note(None, "vllm")
     (folder / "model-2.safetensors").write_bytes(b"others")
     assert curve_for(folder, "vllm", "visible") is None
-    assert "belongs to other weights; write it with python -m egm_core.evaluate calibrate" in note(folder, "vllm")
+    assert "belongs to other weights; write it with egm evaluate calibrate" in note(folder, "vllm")
 
 
 def test_another_engine_joins_unless_the_weights_are_others(folder: Path) -> None:
