@@ -32,7 +32,7 @@ _log = logging.getLogger("egm.evaluate")
 def add(commands: Any) -> None:
     """Add the command to the parsers of `egm evaluate`."""
     own = commands.add_parser(
-        "pilot", help="say whether a server's answers are read in the right frame, from 100 pictures",
+        "pilot", help="say whether a server's answers are read in the right frame, from 100 images",
         example="out/val.jsonl --engine-url https://api.example.com/v1 --model gemini-3-pro --family gemini",
     )  # fmt: skip
     own.add_argument("file", type=Path, help="sample file (.jsonl or .parquet) with visible or amodal truth")
@@ -41,8 +41,8 @@ def add(commands: Any) -> None:
     own.add_argument("--family", choices=names(), default=AUTO, metavar="NAME",
                      help=f"how to ask and to read: {', '.join(names())}")
     own.add_argument("--task", choices=TASKS, default="visible", help="which box to ask for")
-    own.add_argument("--pictures", type=COUNT, default=PICTURES, help="pictures to ask about, one question each")
-    own.add_argument("--seed", type=SEED, default=0, help="which pictures and questions are drawn")
+    own.add_argument("--pictures", type=COUNT, default=PICTURES, help="images to ask about, one question each")
+    own.add_argument("--seed", type=SEED, default=0, help="which images and questions are drawn")
     own.add_argument("--image-root", type=Path, help="folder of relative image paths (default: the file's)")
     own.add_argument("--max-tokens", type=whole(1, 1_000_000), default=4096, help="longest answer")
     own.add_argument("--batch", type=COUNT, default=8, help="questions asked at a time")
