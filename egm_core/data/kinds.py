@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from egm_core.data.readers import coco
 from egm_core.data.readers.kind import Kind
 from egm_core.data.readers.referring import (
     egm,
@@ -15,7 +16,10 @@ from egm_core.data.readers.referring import (
     reviewed,
     vlmevalkit,
 )
+from egm_core.data.readers.robots import bags, droid, lerobot
+from egm_core.data.readers.robots.question import Recordings, kind
 
+RECORDINGS: tuple[Recordings, ...] = (droid.RECORDINGS, lerobot.RECORDINGS, bags.RECORDINGS)
 KINDS: tuple[Kind, ...] = (
     refer.KIND,
     internvl.KIND,
@@ -27,9 +31,16 @@ KINDS: tuple[Kind, ...] = (
     ref_adv.KIND,
     grefcoco.KIND,
     grounding_me.KIND,
+    coco.KIND,
+    *map(kind, RECORDINGS),
 )
 
 
 def kinds() -> dict[str, Kind]:
     """Give the kinds by name."""
     return {kind.name: kind for kind in KINDS}
+
+
+def recordings() -> dict[str, Recordings]:
+    """Give the kinds of recordings, which hold questions without boxes, by name."""
+    return {one.name: one for one in RECORDINGS}

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.command.data import convert, training_set
+from egm_core.command.data import convert, questions, training_set
 from egm_core.console import attempt
 
-COMMANDS = (convert, training_set)
+COMMANDS = (convert, training_set, questions)
 
 
 def parser(prog: str = "egm data") -> Parser:

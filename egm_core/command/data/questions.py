@@ -1,0 +1,61 @@
+"""`egm data questions KIND`: what robots' recordings show and say, as questions without boxes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from egm_core import notes
+from egm_core.arguments import Parser
+from egm_core.data.convert import left_out
+from egm_core.data.kinds import recordings
+from egm_core.data.questions import extracted, write_questions
+from egm_core.data.readers.kind import DataError, Tally
+from egm_core.data.readers.robots.question import add_pictures
+
+_log = logging.getLogger("egm.data")
+
+
+def add(commands: Any) -> None:
+    """Add the command and its kinds."""
+    known = recordings()
+    own = commands.add_parser(
+        "questions",
+        help="write a robot's recordings as questions without boxes",
+        description="Write a robot's recordings as questions: pictures and instructions, without boxes. Samples need "
+        "the boxes of a person: egm data convert KIND --truth.",
+        example=f"{known['droid'].name} {known['droid'].example} --out questions.jsonl",
+    )
+    choices = own.add_subparsers(dest="kind", required=True, metavar="KIND")
+    for kind in known.values():
+        one: Parser = choices.add_parser(
+            kind.name,
+            help=kind.summary,
+            description=f"{kind.summary[0].upper()}{kind.summary[1:]}.\nLicence of the data: {kind.licence}.",
+            example=f"{kind.example} --out questions.jsonl",
+        )
+        kind.arguments(one)
+        add_pictures(one, needed=kind.writes_pictures)
+        one.add_argument("--out", type=Path, required=True, help="file to write, .jsonl")
+        notes.add_options(one)
+        one.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    kind, tally = recordings()[options.kind], Tally()
+    try:
+        with tqdm(kind.questions(options, tally), unit="question", desc=f"reading {kind.name}", disable=None) as found:
+            kept = (extracted(one, options.pictures) for one in found) if options.pictures else iter(found)
+            count = write_questions(options.out, kept)
+    finally:
+        for line in left_out(tally):
+            _log.warning("%s", line)
+    if not count:
+        options.out.unlink()
+        raise DataError("the recordings hold no question that can be used; see what was left out, and the names given")
+    print(f"{count:,} questions without boxes -> {options.out}")
+    print(f"licence of the data: {kind.licence}")

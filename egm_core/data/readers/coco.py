@@ -1,0 +1,133 @@
+"""COCO's layout with boxes and categories, as FiftyOne and most labelling tools export it.
+
+The expression is an annotation's own where it has one (`expression`, as `egm data write coco` leaves it), else its
+category's name, which must then be the only one of its category in the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from egm_core.boxes import Box
+from egm_core.data.readers.kind import Kind, Place, Tally
+from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.pictures import Pictures, add_images, picture_size
+from egm_core.sample import Sample
+from egm_core.sample.record import FARTHEST
+
+LICENCE = "that of the file; COCO's own annotations are CC BY 4.0, its pictures keep their Flickr terms"
+EXPRESSION = "expression"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Name the file."""
+    parser.add_argument("--file", type=Path, required=True, help="annotations in JSON")
+    add_images(parser)
+    parser.add_argument(
+        "--ambiguous", action="store_true", help="keep names that fit several objects of the picture, too"
+    )
+    parser.add_argument("--source", default="", help="name of the data set (default: the file's)")
+    parser.add_argument("--split", default="", help="name of the split")
+
+
+def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
+    """Read an annotation's box with its expression."""
+    place = Place(str(options.file))
+    document = fields.mapping(fields.document(options.file), place)
+    names = dict(_categories(document, place))
+    images = dict(_images(document, place))
+    annotations = fields.listed(document, "annotations", place)
+    alike = Counter(
+        (str(record.get("image_id")), str(record.get("category_id")))
+        for record in annotations if isinstance(record, dict)
+    )
+    pictures = Pictures(options.images or options.file.parent)
+    sizes: dict[int | str, tuple[str, int, int]] = {}
+    for number, record in enumerate(annotations, 1):
+        at = Place(place.file, f"annotation {number}")
+        fields.mapping(record, at)
+        image, category = _id(record, "image_id", at), _id(record, "category_id", at)
+        if image not in images:
+            raise at.wrong("image_id", image, "an id of images must stand here")
+        if category not in names:
+            raise at.wrong("category_id", category, "an id of categories must stand here")
+        own = record.get(EXPRESSION)
+        if record.get("iscrowd"):
+            tally.drop("boxes of crowds", at)
+        elif not own and alike[str(image), str(category)] > 1 and not options.ambiguous:
+            tally.drop("names that fit several objects of their picture (--ambiguous keeps them)", at)
+        else:
+            if image not in sizes:
+                sizes[image] = _picture(images[image], pictures)
+            yield from _sample(record, own or names[category], names[category], sizes[image], options, tally, at)
+
+
+def _sample(
+    record: dict[str, Any], sent: str, category: str, picture: tuple[str, int, int], options: argparse.Namespace,
+    tally: Tally, place: Place,
+) -> Iterator[Sample]:
+    path, width, height = picture
+    fields.text({EXPRESSION: sent}, EXPRESSION, place)
+    box: Box | None = fields.xywh(record, "bbox", place)
+    amodal = fields.xywh(record, "amodal_bbox", place) if record.get("amodal_bbox") is not None else None
+    fraction = record.get("visible_fraction")
+    if fraction is not None and not (fields.is_number(fraction) and 0 <= fraction <= 1):
+        raise place.wrong("visible_fraction", fraction, "a number from 0 to 1 must stand here")
+    hidden = fraction == 0 and amodal is not None
+    why = "" if hidden or box is None else fields.unusable(box, width, height)
+    if amodal is not None and (amodal[0] >= amodal[2] or amodal[1] >= amodal[3] or _far(amodal, width, height)):
+        raise place.wrong("amodal_bbox", record["amodal_bbox"], "left, top, width and height in pixels must stand here")
+    if why:
+        tally.drop(why, place)
+        return
+    yield Sample(
+        image=path, sent=sent, bbox=None if hidden else box, amodal_bbox=amodal, visible_fraction=fraction,
+        height=height, width=width, source=str(record.get("source") or options.source or options.file.stem),
+        split=str(record.get("split") or options.split), image_id=str(record["image_id"]),
+        annotation_id=str(record.get("id", "")), licence=str(record.get("licence", "")), category=category,
+    )
+
+
+def _far(box: Box, width: int, height: int) -> bool:
+    return min(box[0] / width, box[1] / height) < -FARTHEST or max(box[2] / width, box[3] / height) > FARTHEST
+
+
+def _categories(document: dict[str, Any], place: Place) -> Iterator[tuple[Any, str]]:
+    for number, record in enumerate(fields.listed(document, "categories", place), 1):
+        at = Place(place.file, f"category {number}")
+        yield _id(fields.mapping(record, at), "id", at), fields.text(record, "name", at)
+
+
+def _images(document: dict[str, Any], place: Place) -> Iterator[tuple[Any, tuple[dict[str, Any], Place]]]:
+    for number, record in enumerate(fields.listed(document, "images", place), 1):
+        at = Place(place.file, f"image {number}")
+        fields.text(fields.mapping(record, at), "file_name", at)
+        yield _id(record, "id", at), (record, at)
+
+
+def _id(record: dict[str, Any], name: str, place: Place) -> int | str:
+    found = fields.value(record, name, place)
+    if isinstance(found, bool) or not isinstance(found, (int, str)):
+        raise place.wrong(name, found, "a whole number or a text must stand here")
+    return found
+
+
+def _picture(known: tuple[dict[str, Any], Place], pictures: Pictures) -> tuple[str, int, int]:
+    record, place = known
+    path = pictures.find(record["file_name"])
+    size = fields.size(record, place) if "width" in record or "height" in record else picture_size(path, place)
+    return path, *size
+
+
+KIND = Kind(
+    "coco",
+    "COCO's layout: boxes and categories, as labelling tools and FiftyOne export them",
+    LICENCE,
+    arguments,
+    read,
+    "--file instances.json --images coco/train2017",
+)

@@ -1,0 +1,143 @@
+"""Recordings of ROS 2, MCAP or SQLite: pictures of an image topic, and instructions from another topic or the user."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from egm_core.data.readers.kind import Place, Tally
+from egm_core.data.readers.robots.question import FRAME, Question, Recordings
+from egm_core.data.readers.shared import fields
+from egm_core.pictures.messages import RGB, decode, guess
+
+LICENCE = "yours, or that of whoever recorded it"
+IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+TEXTS = ("std_msgs/msg/String",)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Name the recording, its topics, and what is asked."""
+    parser.add_argument("--file", type=Path, nargs="+", required=True, help=".mcap or .db3 files, or folders of a bag")
+    parser.add_argument("--topic", default="", help="image topic, raw or compressed (default: the only one)")
+    parser.add_argument("--sent", default="", help="instruction to ask of every picture")
+    parser.add_argument("--instruction-topic", default="", help="topic of instructions, std_msgs/String")
+    parser.add_argument(
+        "--every",
+        type=FRAME,
+        default=0,
+        help="take each picture of this number; 0: the first alone, or the first after each instruction",
+    )
+
+
+def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
+    """Write pictures into the folder `--pictures`, and give each with the instruction of its time."""
+    if bool(options.sent.strip()) == bool(options.instruction_topic):
+        raise Place("bag").error("give --sent or --instruction-topic, one of both: a picture alone asks nothing")
+    for path in options.file:
+        with _opened(path) as reader:
+            yield from _of_bag(reader, path, options, tally)
+
+
+def _of_bag(reader: Any, path: Path, options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
+    place = Place(str(path))
+    topic = _topic(reader, options.topic, IMAGES, "image topic", place)
+    spoken = options.instruction_topic and _topic(reader, options.instruction_topic, TEXTS, "text topic", place)
+    sent, fresh, number = " ".join(options.sent.split()), True, -1
+    for connection, stamp, data in reader.messages([c for c in reader.connections if c.topic in (topic, spoken)]):
+        at = Place(str(path), f"{connection.topic} at {stamp / 1e9:.3f} s")
+        message = _message(reader, connection, data, tally, at)
+        if connection.topic == spoken:
+            said = " ".join(message.data.split()) if message else ""
+            fresh = fresh or said != sent
+            sent = said
+            if message and not said:
+                tally.drop("empty instructions", at)
+            continue
+        number += 1
+        wanted = number % options.every == 0 if options.every else fresh
+        if message is None or not wanted:
+            continue
+        if not sent:
+            if options.every:
+                tally.drop("pictures before the first instruction", at)
+            continue
+        picture = _picture(message, tally, at)
+        if picture is not None:
+            fresh = False
+            name = re.sub(r"[^A-Za-z0-9]+", "-", f"{path.stem}-{topic}").strip("-")
+            image = options.pictures / f"{name}-{number:06d}.png"
+            _write(image, picture)
+            height, width = picture.shape[:2]
+            yield Question(str(image), sent, width, height, path.stem, f"{path.stem}:{topic}", number, licence="")
+
+
+def _topic(reader: Any, wanted: str, kinds: tuple[str, ...], what: str, place: Place) -> str:
+    known: list[str] = list(dict.fromkeys(c.topic for c in reader.connections if c.msgtype in kinds and c.msgcount))
+    if wanted:
+        return fields.known(wanted, known, what, place)
+    if len(known) != 1:
+        raise place.error(f"has {len(known)} image topics ({', '.join(known) or 'none'}); name one with --topic")
+    return known[0]
+
+
+def _message(reader: Any, connection: Any, data: bytes, tally: Tally, place: Place) -> Any:
+    from rosbags.highlevel import AnyReaderError
+
+    try:
+        return reader.deserialize(data, connection.msgtype)
+    # What broken bytes make rosbags raise: it reads them with struct and numpy.
+    except (AnyReaderError, ValueError, IndexError) as error:
+        tally.drop(f"messages that cannot be read: {error}", place)
+        return None
+
+
+def _picture(message: Any, tally: Tally, place: Place) -> RGB | None:
+    try:
+        if told := guess(message):
+            tally.note(f"{place.file}: {told}")
+        return decode(message)
+    except ValueError as error:
+        tally.drop(f"pictures that cannot be used: {error}", place)
+        return None
+
+
+def _write(path: Path, picture: RGB) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"cannot write {path}; may its folder be written to?")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from rosbags.highlevel import AnyReader, AnyReaderError
+    from rosbags.typesys import Stores, get_typestore
+
+    place = Place(str(path))
+    if not path.exists():
+        raise place.error("is not there; name an .mcap or .db3 file, or the folder of a bag")
+    try:
+        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
+        reader.open()
+    except (AnyReaderError, OSError) as error:
+        raise place.error(f"cannot be read as a bag: {error}; see that the recording was ended") from error
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+RECORDINGS = Recordings(
+    "bag",
+    "pictures of a ROS 2 recording, MCAP or SQLite",
+    LICENCE,
+    arguments,
+    questions,
+    '--file drive.mcap --sent "the red mug" --pictures pictures',
+    writes_pictures=True,
+)

@@ -1,0 +1,74 @@
+"""Recordings of ROS 2: raw and compressed pictures, instructions from a topic or the user, and what broken ones say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from robot_files import bag, compressed, jsonl, raw, shade, text
+from rosbags.rosbag2 import StoragePlugin
+
+from egm_core.pictures.source import read
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Path:
+    """Six pictures, the first before any instruction, and two instructions."""
+    pictures = [("/camera/image", second, raw(40 * second)) for second in range(6)]
+    said = [("/task", 0.5, text("the red  mug")), ("/task", 3.5, text("the drawer")), ("/task", 4.5, text(" "))]
+    return bag(tmp_path / "drive", sorted(pictures + said, key=lambda one: one[1]))
+
+
+@pytest.mark.parametrize("plugin", list(StoragePlugin))
+@pytest.mark.parametrize("make", [raw, compressed])
+def test_the_first_picture_with_a_given_instruction(
+    tmp_path: Path, ask: Any, plugin: StoragePlugin, make: Any
+) -> None:
+    file = bag(tmp_path / "one", [("/cam", 1, make(90)), ("/cam", 2, make(10))], plugin)
+    for path in (file, file.parent):
+        (question,) = ask("bag", "--file", path, "--sent", "the red mug", "--pictures", tmp_path / "shots")
+        assert (question.sent, question.width, question.height) == ("the red mug", 64, 36)
+        apart = np.abs(read(question.image).astype(int) - shade(90)).max(axis=2)
+        assert np.median(apart) <= 3, "red and blue are not swapped, and no padding is in it"
+
+
+def test_an_instruction_topic_asks_of_the_next_picture(drive: Path, tmp_path: Path, ask: Any) -> None:
+    questions = ask("bag", "--file", drive, "--instruction-topic", "/task", "--pictures", tmp_path / "shots")
+    assert [(q.sent, q.frame) for q in questions] == [("the red mug", 1), ("the drawer", 4)]
+    assert round(read(questions[1].image)[:, 40:].mean()) == 160
+    assert "left out 1: empty instructions" in ask.said
+
+
+def test_every_second_picture(drive: Path, tmp_path: Path, ask: Any) -> None:
+    questions = ask("bag", "--file", drive, "--instruction-topic", "/task", "--every", 2, "--pictures", tmp_path / "s")
+    assert [(q.sent, q.frame) for q in questions] == [("the red mug", 2), ("the drawer", 4)]
+    assert "left out 1: pictures before the first instruction" in ask.said
+    assert len(ask("bag", "--file", drive, "--sent", "x", "--every", 2, "--pictures", tmp_path / "s")) == 3
+
+
+def test_boxes_by_recording_and_picture(drive: Path, tmp_path: Path, convert: Any) -> None:
+    row = {"episode": f"{drive.stem}:/camera/image", "frame_index": 1, "initial_object_box": [1, 2, 30, 30]}
+    (sample,) = convert(
+        "bag", "--file", drive, "--instruction-topic", "/task", "--pictures", tmp_path / "shots",
+        "--truth", jsonl(tmp_path / "t.jsonl", row),
+    )
+    assert (sample.sent, sample.bbox) == ("the red mug", (1.0, 2.0, 30.0, 30.0))
+
+
+def test_wrong_recordings_are_named(drive: Path, tmp_path: Path, wrong: Any) -> None:
+    shots = ("--pictures", tmp_path / "shots")
+    assert "one of both: a picture alone asks nothing" in wrong("bag", "--file", drive, *shots)
+    assert "there is no image topic '/cam'; there are /camera/image" in wrong(
+        "bag", "--file", drive, "--sent", "x", "--topic", "/cam", *shots)
+    assert "there is no text topic '/camera/image'; there are /task" in wrong(
+        "bag", "--file", drive, "--instruction-topic", "/camera/image", *shots)
+    two = bag(tmp_path / "two", [("/a", 1, raw(1)), ("/b", 1, raw(1))])
+    assert "has 2 image topics (/a, /b); name one with --topic" in wrong("bag", "--file", two, "--sent", "x", *shots)
+    depth = bag(tmp_path / "depth", [("/a", 1, raw(1, "16UC1"))])
+    said = wrong("bag", "--file", depth, "--sent", "x", *shots)
+    assert "pictures that cannot be used: not_colour" in said and "/a at 1.000 s" in said
+    drive.write_bytes(drive.read_bytes()[:300])
+    assert "cannot be read as a bag" in wrong("bag", "--file", drive, "--sent", "x", *shots)
+    assert "is not there" in wrong("bag", "--file", tmp_path / "gone.mcap", "--sent", "x", *shots)
