@@ -1,0 +1,80 @@
+"""What a writer is: a kind of files that samples can be written as, and where it puts their pictures."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from egm_core.data.readers.kind import Tally
+from egm_core.pictures.file import JPEG
+from egm_core.pictures.reference import is_url, split
+from egm_core.pictures.source import as_file
+from egm_core.sample import Sample
+
+PICTURES = "pictures"
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A kind of files: what it is, what its command takes, and the function that writes samples to a path.
+
+    `write` gives the number of samples that it wrote, and tells the tally what the kind has no place for.
+    """
+
+    name: str
+    summary: str
+    write: Callable[[Iterable[Sample], Path, argparse.Namespace, Tally], int]
+    example: str
+    arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+
+
+@dataclass
+class Placed:
+    """Names pictures for files in a folder: those that are files stay where they are, others are written below it.
+
+    What lies in an archive, a table or a video, or is to be mirrored, becomes a file; with `copy` every picture does.
+    """
+
+    folder: Path
+    copy: bool = False
+    _known: dict[str, str] = field(default_factory=dict)
+
+    def name(self, sample: Sample) -> str:
+        """Give a picture's path, relative to the folder where it lies below it."""
+        known = self._known.get(sample.picture)
+        if known is None:
+            known = self._known[sample.picture] = self._place(sample)
+        return known
+
+    def _place(self, sample: Sample) -> str:
+        if not self.copy and not sample.mirrored and not split(sample.image)[1] and not is_url(sample.image):
+            file, folder = Path(sample.image).absolute(), self.folder.absolute()
+            return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
+        data = as_file(sample.picture)
+        stem = re.sub(r"[^A-Za-z0-9_+-]+", "-", Path(sample.image.split("::")[-1]).stem).strip("-")[-60:]
+        path = Path(PICTURES) / f"{stem}-{len(self._known):06d}{'.jpg' if data.startswith(JPEG) else '.png'}"
+        (self.folder / PICTURES).mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_bytes(data)
+        return path.as_posix()
+
+
+def add_copy(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the option that copies pictures."""
+    parser.add_argument("--copy", action="store_true", help=f"copy every picture into {PICTURES}, beside the file")
+
+
+def seen(samples: Iterable[Sample], tally: Tally) -> Iterator[Sample]:
+    """Give the samples that have a visible box; others have no place in most kinds of files."""
+    for number, sample in enumerate(samples, 1):
+        if sample.bbox is None:
+            what = "absent objects" if sample.absent else "wholly hidden objects"
+            tally.drop(f"{what}: this kind of file has none", f"sample {number}")
+            continue
+        if sample.amodal_bbox is not None:
+            tally.note("amodal boxes are not written: this kind of file has visible ones")
+        if sample.reasoning:
+            tally.note("reasoning is not written: this kind of file has none")
+        yield sample

@@ -1,0 +1,36 @@
+"""Writes sample files as the field's files, and says what these have no place for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from egm_core.data.readers.kind import DataError, Tally
+from egm_core.data.writers import coco, internvl, lmms, refer, vlmevalkit
+from egm_core.data.writers.writer import Writer
+from egm_core.sample import Sample, read_samples
+
+WRITERS: tuple[Writer, ...] = (refer.WRITER, internvl.WRITER, vlmevalkit.WRITER, lmms.WRITER, coco.WRITER)
+
+
+def writers() -> dict[str, Writer]:
+    """Give the writers by name."""
+    return {one.name: one for one in WRITERS}
+
+
+def write(writer: Writer, file: Path, out: Path, options: argparse.Namespace, tally: Tally) -> int:
+    """Write the samples of a file and give their number; DataError where none has a place."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tqdm(read_samples(file), unit="sample", desc=f"writing {writer.name}", disable=None) as bar:
+        count = writer.write(_each(bar), out, options, tally)
+    if not count:
+        raise DataError(f"{file}: none of its samples has a place in this kind of file; {out} is empty")
+    return count
+
+
+def _each(samples: Iterator[Sample]) -> Iterator[Sample]:
+    # tqdm is no iterator.
+    yield from samples

@@ -1,0 +1,189 @@
+"""Generated worlds written as the field's files and read back, box by box; and what each kind has no place for."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+from record_files import picture
+
+from egm_core.command.data import main
+from egm_core.data.kinds import kinds
+from egm_core.pictures.source import read, read_picture
+from egm_core.sample import Sample, read_samples, write_samples
+
+NEAR = 1e-4
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """Samples of two pictures, one mirrored in an archive; of an object that is asked for twice, and of none."""
+    import zipfile
+
+    plain = picture(tmp_path / "data/images/a.png")
+    with zipfile.ZipFile(tmp_path / "data/more.zip", "w") as archive:
+        archive.write(plain, "b.png")
+    base = Sample(str(plain), "the red mug", (1.25, 2.0, 30.5, 40.0), None, 0.4, 48, 64, source="mine", split="val",
+                  category="mug")
+    far = dataclasses.replace(base, image=f"{tmp_path}/data/more.zip::b.png", sent="die Tür", mirrored=True,
+                              bbox=(3.0, 4.0, 50.0, 44.0), category="door", reasoning="It is there.")
+    write_samples(tmp_path / "data/s.jsonl", [
+        dataclasses.replace(base, amodal_bbox=(-4.0, 2.0, 30.5, 48.0)),
+        dataclasses.replace(base, sent='a "mug"\tof tea'),
+        dataclasses.replace(base, sent="the lid", bbox=(5.0, 6.0, 7.0, 8.0)),
+        far,
+        dataclasses.replace(base, sent="a cat", bbox=None, visible_fraction=None),
+        dataclasses.replace(base, sent="the key", bbox=None, amodal_bbox=(1, 1, 9, 9), visible_fraction=0.0),
+    ])
+    return tmp_path / "data/s.jsonl"
+
+
+def write(kind: str, file: Path, out: Path, *more: str) -> None:
+    assert main(["write", kind, str(file), "--out", str(out), *more]) == 0
+
+
+def back(tmp_path: Path, kind: str, *arguments: object) -> list[Sample]:
+    out = tmp_path / "back.jsonl"
+    assert main(["convert", kind, *map(str, arguments), "--out", str(out)]) == 0
+    return list(read_samples(out))
+
+
+# A kind with its name of file, the arguments of its reader, and how far a box may move.
+def ways() -> dict[str, tuple[str, Any, float, tuple[str, ...]]]:
+    return {
+        "refer": ("mine", lambda out: ("--root", out, "--images", out), NEAR, ()),
+        "internvl": ("rows.jsonl", lambda out: ("--file", out), NEAR, ()),
+        "internvl-talks": ("talks.jsonl", lambda out: ("--file", out), 0.5, ("--rows", "training")),
+        "vlmevalkit": ("RefCOCO.tsv", lambda out: ("--file", out), NEAR, ()),
+        "lmms": ("val.parquet", lambda out: ("--file", out), NEAR, ()),
+        "coco": ("coco.json", lambda out: ("--file", out), NEAR, ()),
+    }
+
+
+def roundtrip(tmp_path: Path, way: str, file: Path) -> None:
+    """Write a file of samples in a way and read it back: every box, expression and picture comes again."""
+    name, reading, near, more = ways()[way]
+    kind = way.partition("-")[0]
+    if kind not in kinds():
+        pytest.skip(f"there is no reader of {kind} yet")
+    out = tmp_path / "written" / name
+    write(kind, file, out, *more)
+    found = {(s.sent, s.bbox and tuple(round(e) for e in s.bbox)): s for s in back(tmp_path, kind, *reading(out))}
+    wanted = [s for s in read_samples(file) if s.bbox or (kind == "coco" and not s.absent)]
+    assert len(found) == len({(s.sent, s.picture, s.bbox) for s in wanted})
+    unseen = dict(found)
+    for sample in wanted:
+        key = next(k for k in found if k[0].split() == sample.sent.split() and _close(found[k].bbox, sample.bbox, near))
+        again = found[key]
+        unseen.pop(key, None)
+        assert (again.width, again.height) == (sample.width, sample.height)
+        assert np.array_equal(read_picture(again), read_picture(sample))
+        if kind == "coco":
+            assert again.visible_fraction == sample.visible_fraction
+            assert _close(again.amodal_bbox, sample.amodal_bbox, near)
+    assert not unseen
+
+
+def _close(box: Any, other: Any, near: float) -> bool:
+    return box == other or (bool(box) and bool(other) and bool(np.allclose(box, other, atol=near, rtol=0)))
+
+
+@pytest.mark.parametrize("way", ways())
+def test_what_is_written_is_read_again(samples: Path, tmp_path: Path, way: str) -> None:
+    roundtrip(tmp_path, way, samples)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", ways())
+def test_generated_worlds_come_back_box_by_box(
+    worlds: Path, tmp_path: Path, way: str
+) -> None:
+    roundtrip(tmp_path, way, worlds)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Samples of twelve generated scenes, with amodal boxes, absent objects and several questions a scene."""
+    from egm_core.scenes.files.export import Taste, export, rendered
+
+    folder = tmp_path_factory.mktemp("worlds")
+    export(folder, rendered(900_000_000, 12), Taste(6, 1.0, 0.0, None), False, "samples.jsonl", 12)
+    return folder / "samples.jsonl"
+
+
+def test_refer_writes_what_refer_py_reads(samples: Path, tmp_path: Path, capsys: Any) -> None:
+    write("refer", samples, tmp_path / "out", "--copy")
+    said = capsys.readouterr().err
+    assert "left out 1: absent objects: this kind of file has none (sample 5)" in said
+    assert "left out 1: wholly hidden objects" in said and "amodal boxes are not written" in said
+    import pickle
+
+    refs = pickle.loads((tmp_path / "out/refs(unc).p").read_bytes())
+    assert [said["sent"] for said in refs[0]["sentences"]] == ["the red mug", 'a "mug"\tof tea']
+    assert refs[0].keys() == {"ref_id", "ann_id", "image_id", "category_id", "split", "file_name", "sent_ids",
+                              "sentences"}
+    known = json.loads((tmp_path / "out/instances.json").read_text())
+    assert known["annotations"][0]["bbox"] == [1.25, 2.0, 29.25, 38.0] and len(known["images"]) == 2
+    for image in known["images"]:
+        assert read(str(tmp_path / "out" / image["file_name"])).shape == (48, 64, 3)
+
+
+def test_conversations_hold_the_turns_of_a_picture(samples: Path, tmp_path: Path) -> None:
+    write("internvl", samples, tmp_path / "t.jsonl", "--rows", "training")
+    rows = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert [len(row["conversations"]) for row in rows] == [6, 2]
+    assert [turn["value"].count("<image>") for turn in rows[0]["conversations"]] == [1, 0, 0, 0, 0, 0]
+    assert rows[0]["conversations"][1]["value"] == "<ref>the red mug</ref><box>[[20, 42, 477, 833]]</box>"
+
+
+def test_the_table_of_vlmevalkit(samples: Path, tmp_path: Path) -> None:
+    write("vlmevalkit", samples, tmp_path / "t.tsv")
+    csv.field_size_limit(sys.maxsize)
+    with (tmp_path / "t.tsv").open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert len({row["index"] for row in rows}) == len(rows) == 4
+    assert rows[0]["category"] == "mine val" and rows[0]["split"] == "mine_val"
+    assert [float(rows[0][f"bbox_{edge}"]) for edge in ("x1", "y1", "x2", "y2")] == [1.25, 2.0, 30.5, 40.0]
+    assert float(rows[0]["bbox_x2_norm"]) == pytest.approx(30.5 / 64)
+
+
+def test_a_row_of_lmms_is_an_object(samples: Path, tmp_path: Path) -> None:
+    write("lmms", samples, tmp_path / "t.parquet")
+    rows = parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    assert [row["answer"] for row in rows] == [["the red mug", 'a "mug"\tof tea'], ["the lid"], ["die Tür"]]
+    assert rows[0]["bbox"] == [1.25, 2.0, 29.25, 38.0] and rows[0]["image"]["bytes"].startswith(b"\x89PNG")
+
+
+def test_coco_keeps_amodal_boxes_and_the_pictures_of_absent_objects(samples: Path, tmp_path: Path, capsys: Any) -> None:
+    write("coco", samples, tmp_path / "c.json")
+    assert "left out 1: absent objects: their pictures stay" in capsys.readouterr().err
+    known = json.loads((tmp_path / "c.json").read_text())
+    assert known["annotations"][0]["amodal_bbox"] == [-4.0, 2.0, 34.5, 46.0]
+    assert {one["name"] for one in known["categories"]} == {"mug", "door"}
+    assert [one["file_name"] for one in known["images"]] == ["data/images/a.png", "pictures/b-000001.png"]
+
+
+def test_a_split_that_refer_does_not_know_is_said(samples: Path, tmp_path: Path, capsys: Any) -> None:
+    write_samples(tmp_path / "s.jsonl", (dataclasses.replace(s, split="") for s in read_samples(samples)))
+    write("refer", tmp_path / "s.jsonl", tmp_path / "out", "--split", "testA", "--partition", "umd")
+    assert "split '' is none of REFER's: written as testA (--split)" in capsys.readouterr().err
+    assert (tmp_path / "out/refs(umd).p").is_file()
+
+
+def test_wrong_calls_are_named(samples: Path, tmp_path: Path, capsys: Any) -> None:
+    assert main(["write", "coco", str(tmp_path / "gone.jsonl"), "--out", str(tmp_path / "c.json")]) == 2
+    assert "no such file" in capsys.readouterr().err
+    one = next(s for s in read_samples(samples) if s.absent)
+    write_samples(tmp_path / "absent.jsonl", [one])
+    assert main(["write", "internvl", str(tmp_path / "absent.jsonl"), "--out", str(tmp_path / "i.jsonl")]) == 2
+    assert "none of its samples has a place" in capsys.readouterr().err
+    Path(one.image).unlink()
+    assert main(["write", "lmms", str(samples), "--out", str(tmp_path / "l.parquet")]) == 2
+    assert "a.png is not there" in capsys.readouterr().err
