@@ -95,9 +95,16 @@ def read_refs(file: Path, splits: Sequence[str] = ()) -> Iterator[Ref]:
     found = load(file) if file.suffix == ".p" else fields.document(file)
     if not isinstance(found, list):
         raise Place(str(file)).wrong("the file", type(found).__name__, "a list of references must stand in it")
+    name = str(file)
     asked: dict[Any, str | None] = {}
     for number, record in enumerate(found):
-        place = Place(str(file), f"ref {number}")
+        try:
+            # Most references are of splits that are known, and not asked for.
+            if asked[record["split"]] is None:
+                continue
+        except (TypeError, KeyError):
+            pass
+        place = Place(name, f"ref {number}")
         record = fields.mapping(with_text_keys(record), place)
         split = fields.value(record, "split", place)
         if not isinstance(split, (str, bytes)):

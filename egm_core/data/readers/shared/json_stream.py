@@ -126,26 +126,38 @@ class _Window:
         if self.peek() == "]":
             self.at += 1
             return
-        number = 0
+        number, together = 0, True
         while True:
-            # Most elements lie within the window, a comma away from the next.
-            try:
-                text = self.text
-                found, end = _decode(text, self.at)
-                inside = text.startswith(",", end)
-            except (ValueError, RecursionError):
-                inside = False
-            if inside:
-                space = _SPACE.match(text, end + 1)
-                self.at = space.end() if space else end + 1
-                yield name, number, found
-            else:
-                where = f"{name or 'element'} {number + 1}"
-                yield name, number, self.value(where)
-                if self.take(",]", f"after {where}") == "]":
-                    return
-                self.peek()
+            if together:
+                for found in (several := self._several()):
+                    yield name, number, found
+                    number += 1
+                # It may be because the array ends here, or for elements with others inside: they come one by one.
+                together = bool(several)
+            where = f"{name or 'element'} {number + 1}"
+            yield name, number, self.value(where)
             number += 1
+            if self.take(",]", f"after {where}") == "]":
+                return
+            self.peek()
+
+    def _several(self) -> list[Any]:
+        """Decode the elements up to the window's last that surely ends there; none where that cannot be told.
+
+        Cut after any `},` a text of elements is whole only if the cut is between two of them.
+        """
+        cut = self.text.rfind("},", self.at)
+        if cut < 0:
+            return []
+        text = f"[{self.text[self.at : cut + 1]}]"
+        try:
+            found, end = _decode(text, 0)
+        except (ValueError, RecursionError):
+            return []
+        if end < len(text):
+            return []
+        self.at = cut + 2
+        return found  # type: ignore[no-any-return]
 
     def _more(self) -> bool:
         if self._ended:

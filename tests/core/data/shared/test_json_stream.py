@@ -19,10 +19,12 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=8,
 )
+RECORDS = st.fixed_dictionaries({"id": st.integers(), "a": st.sampled_from(["}, {", "]", {"b": 1}, [{"c": 2}]])})
 POLYGONS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=4), min_size=1, max_size=2)
 
 
-@given(st.dictionaries(st.sampled_from(["a", "b", "ü"]), st.lists(VALUES, max_size=4)), VALUES, st.integers(1, 9),
+@given(st.dictionaries(st.sampled_from(["a", "b", "ü"]), st.lists(VALUES | RECORDS, max_size=4)), VALUES,
+       st.sampled_from([1, 2, 5, 30, 1 << 20]),
        st.sampled_from([None, 1]))
 def test_it_reads_what_json_reads(tmp_path_factory, document, other, chunk, indent) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
@@ -39,7 +41,7 @@ def test_it_reads_what_json_reads(tmp_path_factory, document, other, chunk, inde
 
 
 @given(st.lists(POLYGONS | st.just({"counts": [1], "size": [2, 3]}) | st.text(max_size=20) | st.just([])),
-       st.integers(1, 40), st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "  :\n ")]))
+       st.sampled_from([1, 3, 40, 100, 1 << 20]), st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "  :\n ")]))
 def test_lists_of_lists_are_left_out_and_nothing_else(tmp_path_factory, outlines, chunk, separators) -> None:
     path = tmp_path_factory.getbasetemp() / "thin.json"
     said = ['"segmentation": [[1]]', 'a "segmentation"', "]]"]
