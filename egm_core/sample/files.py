@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,9 +15,8 @@ from egm_core.pictures.reference import below, moved
 from egm_core.sample.record import FIELDS, Sample, SampleError, from_record
 
 BATCH = 1024
-# Those that files had before: written always, the others where there is something to say.
-WRITTEN = FIELDS[: FIELDS.index("task") + 1]
-_EMPTY = {field.name: field.default for field in dataclasses.fields(Sample)}
+# Fields that are written where there is something to say; the others always.
+_EMPTY = {field.name: field.default for field in dataclasses.fields(Sample)[FIELDS.index("task") + 1 :]}
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -106,22 +106,28 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _to_record(sample: Sample, folder: str, place: str) -> dict[str, Any]:
     record = {name: getattr(sample, name) for name in FIELDS}
-    record["image"] = moved(sample.image, lambda path: _seen_from(folder, path))
+    # The working folder may change, so only absolute paths are remembered.
+    record["image"] = moved(
+        sample.image, lambda path: _seen_from(folder, path if os.path.isabs(path) else os.path.abspath(path))
+    )
     from_record(record, place)
     return record
 
 
+@lru_cache(1024)
 def _seen_from(folder: str, path: str) -> str:
-    whole, inside = os.path.abspath(path), folder.rstrip(os.sep) + os.sep
-    return whole.removeprefix(inside)
+    """Give an absolute path as it is written in a file of a folder."""
+    return os.path.normpath(path).removeprefix(folder.rstrip(os.sep) + os.sep)
 
 
 def _write_lines(path: Path, records: Iterator[dict[str, Any]]) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for record in records:
-            told = {name: value for name, value in record.items() if name in WRITTEN or value != _EMPTY[name]}
-            file.write(_encode(told) + "\n")
+            for name, nothing in _EMPTY.items():
+                if record[name] == nothing:
+                    del record[name]
+            file.write(_encode(record) + "\n")
             count += 1
     return count
 

@@ -269,3 +269,11 @@ def test_a_file_that_fails_leaves_nothing_behind(tmp_path):
     with pytest.raises(SampleError):
         write_samples(tmp_path / "x.jsonl", [dataclasses.replace(FULL, sent="")])
     assert not list(tmp_path.iterdir())
+
+
+def test_relative_images_are_seen_from_the_working_folder_of_the_moment(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        write_samples(tmp_path / "x.jsonl", [dataclasses.replace(ABSENT, image="a.png")])
+        assert json.loads((tmp_path / "x.jsonl").read_text())["image"] == f"{name}/a.png"
