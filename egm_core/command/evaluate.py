@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
-from egm_core.command import paper_tables, pilot, refer
+from egm_core.command import paper_tables, pilot, refer, report
 from egm_core.console import attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
@@ -97,6 +97,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     fit.add_argument("--result", type=Path, help="use this stored result of `scenes --json` instead of asking")
     fit.set_defaults(mode="strict", no_reasoning=False, json=None)
     pilot.add(commands)
+    report.add(commands)
     worth = commands.add_parser("reliability", help="say what raw and calibrated scores are worth on a stored result",
                                 example="out/tiny.json --png out/reliability.png")
     worth.add_argument("result", type=Path, help="result of `scenes --json` on evaluation seeds")
@@ -267,4 +268,5 @@ COMMANDS = {
     "amodal": refer.run,
     "table": paper_tables.run_table,
     "latency": paper_tables.run_latency,
+    "report": report.run,
 }

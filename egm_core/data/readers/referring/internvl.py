@@ -58,7 +58,7 @@ def row(record: dict[str, Any], place: Place, pictures: Pictures, frame: float, 
     if not record.get("image"):
         tally.drop("rows without a picture", place)
         return
-    image = fields.text({"image": record["image"][0]} if isinstance(record["image"], list) else record, "image", place)
+    image = record["image"][0] if isinstance(record["image"], list) else fields.text(record, "image", place)
     path, flipped = pictures.mirrored(image)
     width, height = fields.size(record, place) if "width" in record or "height" in record else picture_size(path, place)
     known = {"image": path, "mirrored": flipped, "width": width, "height": height, "image_id": coco_id(image)}

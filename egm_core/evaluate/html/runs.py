@@ -1,0 +1,137 @@
+"""Stored results of any kind as a report reads them: what a file leaves out is empty, and what it has besides is kept.
+
+A file holds one model's answers under `rows`, as `egm evaluate scenes --json` and its siblings write them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from egm_core.boxes import Box, iou
+
+# What a table can be made by, where a file has it, and how that is called in the report.
+GROUPS = {
+    "column": "split", "split": "split", "dataset": "data set", "world": "world", "kind": "kind of expression",
+    "size": "size of the object", "words": "words", "hiding": "hiding", "seen": "visible share",
+    "distractors": "distractors",
+}  # fmt: skip
+THINK_CLOSE = "</think>"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One model's answer to a question: boxes in pixels of the picture; `iou` None where the object is absent."""
+
+    outcome: str
+    right: bool
+    iou: float | None
+    box: Box | None
+    reason: str = ""
+    reasoning: str = ""
+    said: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked; `picture` names the picture: a reference to read, or `scene:<seed>` for a generated one."""
+
+    picture: str
+    task: str
+    text: str
+    truth: Box | None
+    size: tuple[int, int] | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, str, Box | None]:
+        """What two files have in common where they ask the same."""
+        return self.picture, self.task, self.text, self.truth and tuple(round(v) for v in self.truth)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One file: a model's name, how it was asked, and its answers by their questions."""
+
+    name: str
+    path: Path
+    about: Mapping[str, Any]
+    questions: Sequence[Question]
+    answers: Sequence[Answer]
+
+
+def read(path: Path) -> Run:
+    """Read a stored result; ValueError, naming the file and the first bad row, where it is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        rows = data["rows"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no result of `egm evaluate` ({type(error).__name__}: {error}); "
+                         "evaluate with --json") from error
+    questions, answers = [], []
+    for number, row in enumerate(rows, 1):
+        try:
+            questions.append(_question(row))
+            answers.append(_answer(row))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: row {number} cannot be read ({type(error).__name__}: {error}); "
+                             "evaluate again") from error
+    if not rows:
+        raise ValueError(f"{path} holds no answers; evaluate at least one question")
+    about = {key: value for key, value in data.items() if isinstance(value, (str, int, float, bool))}
+    about |= {f"prompt, {task}": text for task, text in _object(data.get("prompts")).items()}
+    return Run(str(data.get("model") or path.stem), path, about, questions, answers)
+
+
+def named_apart(runs: Sequence[Run]) -> list[str]:
+    """Give each run a name of its own: the model's, with what tells two files of one model apart."""
+    names = [run.name for run in runs]
+    told = [f"{run.name} ({run.path.stem})" if names.count(run.name) > 1 else run.name for run in runs]
+    return [f"{name} #{number}" if told.count(name) > 1 else name for number, name in enumerate(told, 1)]
+
+
+def _question(row: Mapping[str, Any]) -> Question:
+    picture = str(row.get("image") or "") or f"scene:{int(row['seed'])}"
+    size = (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None
+    groups = {name: str(row[name]) for name in GROUPS if row.get(name) not in (None, "")}
+    if "column" in groups:
+        # It has the data set's name and the split's.
+        groups.pop("split", None)
+        groups.pop("dataset", None)
+    return Question(picture, str(row.get("task") or "visible"), str(row["text"]), _box(row.get("truth")), size, groups)
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    box, truth = _box(row.get("box")), _box(row.get("truth"))
+    fit = row.get("iou")
+    if fit is None and truth is not None:
+        fit = iou(box, truth) if box is not None else 0.0
+    said = str(row.get("answer") or "")
+    reasoning = str(row.get("reasoning") or "")
+    if reasoning and THINK_CLOSE in said:
+        said = said.partition(THINK_CLOSE)[2]
+    return Answer(
+        str(row["outcome"]),
+        bool(row["correct"]),
+        None if fit is None else float(fit),
+        box,
+        str(row.get("reason") or ""),
+        reasoning.strip(),
+        said.strip(),
+        None if row.get("seconds") is None else float(row["seconds"]),
+    )
+
+
+def _box(edges: Any) -> Box | None:
+    if edges is None:
+        return None
+    x0, y0, x1, y1 = (float(v) for v in edges)
+    return x0, y0, x1, y1
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,148 @@
+"""The tables of a report: accuracies with intervals, by task and by every group that the files know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from egm_core.evaluate.html.runs import GROUPS, Answer, Question, Run
+from egm_core.evaluate.statistics import Figure, mean, paired_difference
+
+RESAMPLES = 500
+THRESHOLDS = (0.75, 0.9)
+MOST_GROUPS = 16
+OUTCOMES = ("found", "absent", "malformed", "failed")
+Pair = tuple[Question, Answer]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as text: its title, its head, and its rows; the first cell of a row is its name."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def tables(runs: Sequence[Run], names: Sequence[str]) -> list[Table]:
+    """Make all tables: the whole, the groups, and with two runs their difference on what both were asked."""
+    made = [_whole(runs, names)]
+    for task in _tasks(runs):
+        for group, title in GROUPS.items():
+            values = _values(runs, task, group)
+            if 1 < len(values) <= MOST_GROUPS:
+                made.append(_by_group(runs, names, task, group, title, values))
+    if len(runs) > 1:
+        made.append(_differences(runs, names))
+    return made
+
+
+def accuracy(pairs: Iterable[Pair]) -> Figure:
+    """Give the share of right answers, with an interval by picture."""
+    return figure(pairs, lambda a: float(a.right))
+
+
+def figure(pairs: Iterable[Pair], value: Callable[[Answer], float | None]) -> Figure:
+    """Give a mean over answers that have the value, with an interval by picture."""
+    found = [(v, q.picture) for q, a in pairs if (v := value(a)) is not None]
+    numbers: dict[str, int] = {}
+    clusters = [numbers.setdefault(picture, len(numbers)) for _, picture in found]
+    return mean([v for v, _ in found], clusters, resamples=RESAMPLES)
+
+
+def pairs_of(run: Run, task: str, group: str = "", value: str = "") -> list[Pair]:
+    """List the questions of a task, or of one group, with their answers."""
+    return [
+        (q, a)
+        for q, a in zip(run.questions, run.answers, strict=True)
+        if q.task == task and (not group or q.groups.get(group) == value)
+    ]
+
+
+def _tasks(runs: Sequence[Run]) -> list[str]:
+    return sorted({q.task for run in runs for q in run.questions}, reverse=True)
+
+
+def _values(runs: Sequence[Run], task: str, group: str) -> list[str]:
+    return sorted({q.groups[group] for run in runs for q in run.questions if q.task == task and group in q.groups})
+
+
+def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
+    over = [f"Acc@{t:g}" for t in THRESHOLDS]
+    head = ["model", "task", "n", "pictures", "Acc@0.5", "95 %", *over, "mean IoU", *OUTCOMES[1:]]
+    rows = []
+    for run, name in zip(runs, names, strict=True):
+        for task in _tasks([run]):
+            own = pairs_of(run, task)
+            right = accuracy(own)
+            reached = [_percent(_share(own, partial(_reaches, t))) for t in THRESHOLDS]
+            fits = [a.iou for _, a in own if a.iou is not None]
+            rows.append([
+                name, task, str(len(own)), str(len({q.picture for q, _ in own})), _percent(right.value),
+                _interval(right), *reached, f"{sum(fits) / len(fits):.3f}" if fits else "-",
+                *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]),
+            ])  # fmt: skip
+    note = ("Answers that are absent, malformed or failed stay in the denominator. Acc@0.5 is as the file scored it. "
+            "Intervals resample pictures.")
+    return Table("All answers", head, rows, note)
+
+
+def _by_group(
+    runs: Sequence[Run], names: Sequence[str], task: str, group: str, title: str, values: Sequence[str]
+) -> Table:
+    rows = []
+    for value in values:
+        cells = [value]
+        for run in runs:
+            right = accuracy(pairs_of(run, task, group, value))
+            cells += [_percent(right.value), _interval(right), str(right.count)]
+        rows.append(cells)
+    head = [title, *(label for name in names for label in (f"{name}, Acc@0.5", "95 %", "n"))]
+    return Table(f"{task}: by {title}", head, rows)
+
+
+def _differences(runs: Sequence[Run], names: Sequence[str]) -> Table:
+    """Hold every further run against the first, on the questions that both answered."""
+    first = {q.key: a for q, a in zip(runs[0].questions, runs[0].answers, strict=True)}
+    rows = []
+    for run, name in zip(runs[1:], names[1:], strict=True):
+        for task in _tasks([run]):
+            both = [(q, first[q.key], a) for q, a in pairs_of(run, task) if q.key in first]
+            if not both:
+                rows.append([name, task, "0", "-", "-", "-", "-"])
+                continue
+            numbers: dict[str, int] = {}
+            clusters = [numbers.setdefault(q.picture, len(numbers)) for q, _, _ in both]
+            ones, twos = [float(a.right) for _, a, _ in both], [float(b.right) for _, _, b in both]
+            c = paired_difference(ones, twos, clusters, resamples=RESAMPLES)
+            rows.append([
+                name, task, str(len(both)), f"{100 * c.difference:+.1f}",
+                f"{100 * c.low:+.1f} to {100 * c.high:+.1f}",
+                str(sum(a > b for a, b in zip(ones, twos, strict=True))),
+                str(sum(b > a for a, b in zip(ones, twos, strict=True))),
+            ])  # fmt: skip
+    head = ["model", "task", "n in both", "points", "95 %", "only the first right", "only this right"]
+    return Table(f"Against {names[0]}, on the same questions", head, rows)
+
+
+def _reaches(threshold: float, answer: Answer) -> bool:
+    return answer.right if answer.iou is None else answer.iou > threshold
+
+
+def _is(outcome: str, answer: Answer) -> bool:
+    return answer.outcome == outcome
+
+
+def _share(pairs: Sequence[Pair], test: Callable[[Answer], bool]) -> float:
+    return sum(test(a) for _, a in pairs) / len(pairs) if pairs else math.nan
+
+
+def _percent(value: float) -> str:
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _interval(shown: Figure) -> str:
+    return "-" if not shown.count else f"{100 * shown.low:.1f} to {100 * shown.high:.1f}"
