@@ -60,7 +60,8 @@ def row(record: dict[str, Any], place: Place, pictures: Pictures, frame: float, 
         return
     image = record["image"][0] if isinstance(record["image"], list) else fields.text(record, "image", place)
     path, flipped = pictures.mirrored(image)
-    width, height = fields.size(record, place) if "width" in record or "height" in record else picture_size(path, place)
+    told = record.get("width") is not None or record.get("height") is not None
+    width, height = fields.size(record, place) if told else picture_size(path, place)
     known = {"image": path, "mirrored": flipped, "width": width, "height": height, "image_id": coco_id(image)}
     if "conversations" not in record:
         if "text" in record and "sent" not in record:

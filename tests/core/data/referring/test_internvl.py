@@ -94,9 +94,10 @@ def test_several_turns_are_several_samples_in_pixels(tmp_path: Path, convert) ->
 def test_a_size_that_is_not_told_is_looked_up_and_the_frame_may_be_pixels(tmp_path: Path, convert) -> None:
     picture(tmp_path / "pics/a.png")
     row = talk(("<ref>x</ref>", "<box>[[10, 20, 30, 40]]</box>"))
-    file = jsonl(tmp_path / "x.jsonl", {k: v for k, v in row.items() if k not in ("width", "height")})
-    (sample,) = convert("internvl", "--file", file, "--images", tmp_path / "pics", "--frame", 0, missing=0)
-    assert (sample.width, sample.height, sample.bbox) == (64, 48, (10, 20, 30, 40))
+    sizeless = {k: v for k, v in row.items() if k not in ("width", "height")}
+    file = jsonl(tmp_path / "x.jsonl", sizeless, {**row, "width": None, "height": None})
+    for sample in convert("internvl", "--file", file, "--images", tmp_path / "pics", "--frame", 0, missing=0):
+        assert (sample.width, sample.height, sample.bbox) == (64, 48, (10, 20, 30, 40))
 
 
 def test_a_mirrored_copy_that_is_not_there_is_made_of_its_original(tmp_path: Path, convert) -> None:
