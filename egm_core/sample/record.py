@@ -159,6 +159,8 @@ def _text(record: dict[str, Any], name: str, place: str, required: bool = False)
         return ""
     if not isinstance(value, str) or (required and not value.strip()):
         raise SampleError(f"{place}: {name} is {value!r}; give a text{' that is not empty' if required else ''}")
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise SampleError(f"{place}: {name} is {value!r}, which holds half of a character; write it anew")
     return value
 
 
@@ -172,8 +174,6 @@ def _task(record: dict[str, Any], place: str) -> str:
 def _id(record: dict[str, Any], name: str, place: str) -> str:
     """Read a text, or the number that many data sets have in its place."""
     value = record.get(name)
-    if isinstance(value, str):
-        return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -206,7 +206,7 @@ def _flag(record: dict[str, Any], name: str, place: str) -> bool:
 
 def _size(record: dict[str, Any], name: str, place: str) -> int:
     value = record[name]
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < LARGEST:
         raise SampleError(f"{place}: {name} is {value!r}; give the image's size in whole pixels")
     return value
 

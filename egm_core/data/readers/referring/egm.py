@@ -60,7 +60,7 @@ def _samples(
 def _of_analysis(record: dict[str, Any], place: Place, pictures: Pictures, tally: Tally) -> Iterator[Sample]:
     """Read a teacher's analysis; its `gt_bbox_absolute` is not asked, for it may hold thousandths, too."""
     sent = fields.text(record, "question", place)
-    width, height = fields.whole(record, "image_width", place, 1), fields.whole(record, "image_height", place, 1)
+    width, height = fields.side(record, "image_width", place), fields.side(record, "image_height", place)
     box = scaled(fields.xyxy(record, "gt_bbox_normalized", place), width, height, THOUSANDTHS)
     image = fields.text(record, "image_path", place)
     known = _known(image, pictures, width, height)
@@ -86,13 +86,13 @@ def _of_rl(
     box = scaled(fields.xyxy({"ground_truth": truth}, "ground_truth", place), width, height, THOUSANDTHS)
     cell = shown[0]
     name = cell.get("image") or cell.get("path") if isinstance(cell, dict) else cell
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name.strip() or not fields.writable(name):
         # A list's bytes have no reference; the release has paths.
         raise place.wrong("images", cell, "the path of one picture must stand here")
     known = _known(name.removeprefix("file://"), pictures, width, height)
+    split = fields.identity(extra, "split", inside)
     for sample in kept(fields.text(extra, "question", inside), box, known, place, tally):
-        split = extra.get("split")
-        yield replace(sample, split=split if isinstance(split, str) else "", sentence_id=str(extra.get("index", "")))
+        yield replace(sample, split=split, sentence_id=fields.identity(extra, "index", inside))
 
 
 def _known(image: str, pictures: Pictures, width: int, height: int) -> dict[str, Any]:

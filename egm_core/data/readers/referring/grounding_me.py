@@ -31,14 +31,14 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         for place, number, record in tables.rows(path):
             image, width, height = tables.picture_and_size(record, "image", place, number, pictures)
             group = fields.known(fields.text(record, "subtask_l1", place), GROUPS, "subtask_l1", place)
-            finer = record.get("subtask_l2")
+            finer = fields.identity(record, "subtask_l2", place)
             known: dict[str, Any] = {
                 "image": image,
                 "width": width,
                 "height": height,
                 "source": "GroundingME",
                 "split": "test",
-                "sentence_id": str(record.get("id", number)),
+                "sentence_id": fields.identity(record, "id", place) or str(number),
                 "category": f"{group} {finer}".strip() if finer else group,
                 "licence": LICENCE,
             }

@@ -58,7 +58,7 @@ def row(record: dict[str, Any], place: Place, pictures: Pictures, frame: float, 
     if not record.get("image"):
         tally.drop("rows without a picture", place)
         return
-    image = record["image"][0] if isinstance(record["image"], list) else fields.text(record, "image", place)
+    image = fields.text({"image": record["image"][0]} if isinstance(record["image"], list) else record, "image", place)
     path, flipped = pictures.mirrored(image)
     told = record.get("width") is not None or record.get("height") is not None
     width, height = fields.size(record, place) if told else picture_size(path, place)

@@ -86,7 +86,7 @@ def _row(
     record: dict[str, Any], place: Place, number: int, named: tuple[str, str], wanted: _Wanted | None, tally: Tally
 ) -> Iterator[Sample]:
     sents = fields.listed(record, "answer", place)
-    if not all(isinstance(sent, str) for sent in sents):
+    if not all(isinstance(sent, str) and fields.writable(sent) for sent in sents):
         raise place.wrong("answer", sents, "a list of texts must stand here")
     name = fields.text(record, "file_name", place)
     image_id = coco_id(name)
@@ -115,7 +115,7 @@ def _row(
             split=named[1],
             image_id=image_id,
             annotation_id="" if ref is None else str(ref.annotation_id),
-            ref_id=str(record.get("question_id") or number) if ref is None else str(ref.ref_id),
+            ref_id=fields.identity(record, "question_id", place) or str(number) if ref is None else str(ref.ref_id),
             sentence_id=ids.get(_plain(sent), str(at)),
             licence=LICENCE,
         )

@@ -37,7 +37,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 "height": height,
                 "source": "Ref-Adv-s",
                 "split": "test",
-                "image_id": coco_id(str(record.get("file_name") or "")),
+                "image_id": coco_id(fields.identity(record, "file_name", place)),
                 "sentence_id": str(number),
                 "licence": LICENCE,
             }

@@ -36,10 +36,10 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 "source": "Ref-L4",
                 "split": split,
                 # coco_128974 and o365_1: not COCO's own ids, unless they say so.
-                "image_id": str(fields.value(record, "image_id", place)).removeprefix("coco_"),
-                "annotation_id": str(record.get("bbox_id") or ""),
-                "sentence_id": str(fields.value(record, "id" if "id" in record else "ann_id", place)),
-                "category": str(record.get("ori_category_id") or ""),
+                "image_id": fields.identity(record, "image_id", place).removeprefix("coco_"),
+                "annotation_id": fields.identity(record, "bbox_id", place),
+                "sentence_id": fields.identity(record, "id" if "id" in record else "ann_id", place),
+                "category": fields.identity(record, "ori_category_id", place),
                 "licence": LICENCE,
             }
             sent = fields.text(record, "caption", place)

@@ -202,7 +202,7 @@ def _ref(record: dict[str, Any], place: Place, split: str) -> Ref:
         at = Place(place.file, f"{place.record}, sentence {number}")
         sentence = fields.mapping(with_text_keys(sentence), at)
         sent = as_text(fields.value(sentence, "sent", at))
-        if not isinstance(sent, str):
+        if not isinstance(sent, str) or not fields.writable(sent):
             raise at.wrong("sent", sent, "a text must stand here")
         said.append((str(fields.whole(sentence, "sent_id", at)), " ".join(sent.split())))
     return Ref(

@@ -36,13 +36,13 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for path in options.file:
         source, split = of_file(path)
         pictures = Pictures(options.images or path.parent)
-        images: dict[Any, dict[str, Any]] = {}
+        images: dict[str, dict[str, Any]] = {}
         annotations: list[tuple[Place, dict[str, Any]]] = []
         for name, number, record in arrays(path, ("images", "annotations"), without="segmentation"):
             place = Place(str(path), f"{name} {number}")
             record = fields.mapping(record, place)
             if name == "images":
-                images[fields.value(record, "id", place)] = record
+                images[fields.identity(record, "id", place)] = record
             else:
                 annotations.append((place, record))
         for place, record in annotations:
@@ -53,7 +53,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
 def _sample(
     record: dict[str, Any],
     place: Place,
-    images: dict[Any, dict[str, Any]],
+    images: dict[str, dict[str, Any]],
     pictures: Pictures,
     keep_wrong: bool,
     tally: Tally,
@@ -64,17 +64,17 @@ def _sample(
     if not quality and not keep_wrong:
         tally.drop("labels that the review found wrong", place)
         return
-    shown = images.get(fields.value(record, "image_id", place))
+    shown = images.get(fields.identity(record, "image_id", place))
     if shown is None:
-        raise place.wrong("image_id", record["image_id"], "the file has no image of that id")
+        raise place.wrong("image_id", record.get("image_id"), "the file has no image of that id")
     width, height = fields.size(shown, place)
     name = fields.text(shown, "file_name", place)
     known = {
         "image": pictures.find(name),
         "width": width,
         "height": height,
-        "image_id": str(shown.get("original_id") or coco_id(name)),
-        "annotation_id": str(record.get("original_id") or record.get("id", "")),
+        "image_id": fields.identity(shown, "original_id", place) or coco_id(name),
+        "annotation_id": fields.identity(record, "original_id", place) or fields.identity(record, "id", place),
     }
     sent = fields.text(record if record.get("caption") else shown, "caption", place)
     yield from kept(sent, fields.xywh(record, "bbox", place), known, place, tally)

@@ -102,7 +102,7 @@ def _size(record: dict[str, str], place: Place) -> tuple[int, int]:
     values = []
     for name in ("width", "height"):
         value = _number(record, name, place) if record.get(name, "").strip() else None
-        values.append(0 if value is None or value <= 1 else fields.whole({name: value}, name, place, 1))
+        values.append(0 if value is None or value <= 1 else fields.side({name: value}, name, place))
     return values[0], values[1]
 
 

@@ -12,6 +12,7 @@ from egm_core.boxes import Box
 from egm_core.data.readers.kind import Place
 from egm_core.sample import LARGEST, OVERHANG
 
+LONGEST = 1_000_000
 _GONE = object()
 
 
@@ -33,9 +34,28 @@ def value(record: dict[str, Any], name: str, place: Place) -> Any:
 def text(record: dict[str, Any], name: str, place: Place) -> str:
     """Take a text that is not empty."""
     found = value(record, name, place)
-    if not isinstance(found, str) or not found.strip():
+    if not isinstance(found, str) or not found.strip() or not writable(found):
         raise place.wrong(name, found, "a text that is not empty must stand here")
     return found
+
+
+def writable(found: str) -> bool:
+    """Tell whether a text can be written: JSON may hold halves of characters."""
+    if found.isascii():
+        return "\0" not in found
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in found
+
+
+def identity(record: dict[str, Any], name: str, place: Place) -> str:
+    """Take an id as text, which may be a text or a whole number; empty where there is none."""
+    found = record.get(name)
+    if found is None:
+        return ""
+    return text(record, name, place) if isinstance(found, str) else str(whole(record, name, place))
 
 
 def whole(record: dict[str, Any], name: str, place: Place, low: int | None = None) -> int:
@@ -51,7 +71,15 @@ def whole(record: dict[str, Any], name: str, place: Place, low: int | None = Non
 
 def size(record: dict[str, Any], place: Place) -> tuple[int, int]:
     """Take the picture's (width, height) in pixels."""
-    return whole(record, "width", place, 1), whole(record, "height", place, 1)
+    return side(record, "width", place), side(record, "height", place)
+
+
+def side(record: dict[str, Any], name: str, place: Place) -> int:
+    """Take one of a picture's sides in pixels."""
+    found = whole(record, name, place, 1)
+    if found > LONGEST:
+        raise place.wrong(name, found, "no picture is as large")
+    return found
 
 
 def listed(record: dict[str, Any], name: str, place: Place) -> list[Any]:
