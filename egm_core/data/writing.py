@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
 from egm_core.data.readers.kind import DataError, Tally
-from egm_core.data.writers import coco, internvl, lmms, refer, vlmevalkit
+from egm_core.data.writers import coco, coco_amodal, internvl, lmms, refer, vlmevalkit
 from egm_core.data.writers.writer import Writer
 from egm_core.sample import Sample, read_samples
 
-WRITERS: tuple[Writer, ...] = (refer.WRITER, internvl.WRITER, vlmevalkit.WRITER, lmms.WRITER, coco.WRITER)
+WRITERS: tuple[Writer, ...] = (refer.WRITER, internvl.WRITER, vlmevalkit.WRITER, lmms.WRITER, coco.WRITER,
+                               coco_amodal.WRITER)
 
 
 def writers() -> dict[str, Writer]:
@@ -24,10 +26,18 @@ def writers() -> dict[str, Writer]:
 def write(writer: Writer, file: Path, out: Path, options: argparse.Namespace, tally: Tally) -> int:
     """Write the samples of a file and give their number; DataError where none has a place."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tqdm(read_samples(file), unit="sample", desc=f"writing {writer.name}", disable=None) as bar:
-        count = writer.write(_each(bar), out, options, tally)
-    if not count:
-        raise DataError(f"{file}: none of its samples has a place in this kind of file; {out} is empty")
+    # The file appears when it is complete.
+    part = out if writer.folder else out.with_name(out.name + ".part")
+    try:
+        with tqdm(read_samples(file), unit="sample", desc=f"writing {writer.name}", disable=None) as bar:
+            count = writer.write(_each(bar), part, options, tally)
+        if not count:
+            raise DataError(f"{file}: none of its samples has a place in this kind of file")
+        if part != out:
+            os.replace(part, out)
+    finally:
+        if part != out:
+            part.unlink(missing_ok=True)
     return count
 
 

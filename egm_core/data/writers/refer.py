@@ -73,4 +73,5 @@ WRITER = Writer(
     write,
     "val.jsonl --out refer/mine",
     arguments,
+    folder=True,
 )

@@ -21,7 +21,8 @@ PICTURES = "pictures"
 class Writer:
     """A kind of files: what it is, what its command takes, and the function that writes samples to a path.
 
-    `write` gives the number of samples that it wrote, and tells the tally what the kind has no place for.
+    `write` gives the number of samples that it wrote, and tells the tally what the kind has no place for. With `folder`
+    it writes a folder, else a file.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Writer:
     write: Callable[[Iterable[Sample], Path, argparse.Namespace, Tally], int]
     example: str
     arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    folder: bool = False
 
 
 @dataclass

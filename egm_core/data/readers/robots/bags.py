@@ -14,7 +14,7 @@ import cv2
 from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.robots.question import FRAME, Question, Recordings
 from egm_core.data.readers.shared import fields
-from egm_core.pictures.messages import RGB, decode, guess
+from egm_core.pictures.messages import RGB, ImageError, decode, guess
 
 LICENCE = "yours, or that of whoever recorded it"
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -39,12 +39,26 @@ def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
     """Write pictures into the folder `--pictures`, and give each with the instruction of its time."""
     if bool(options.sent.strip()) == bool(options.instruction_topic):
         raise Place("bag").error("give --sent or --instruction-topic, one of both: a picture alone asks nothing")
-    for path in options.file:
+    for name, path in named(options.file).items():
         with _opened(path) as reader:
-            yield from _of_bag(reader, path, options, tally)
+            yield from _of_bag(reader, name, path, options, tally)
 
 
-def _of_bag(reader: Any, path: Path, options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
+def named(paths: list[Path]) -> dict[str, Path]:
+    """Name recordings by their files, and where these are alike, by the folders, too."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        alike = sum(other.stem == path.stem for other in paths) > 1
+        name = f"{path.resolve().parent.name}/{path.stem}" if alike else path.stem
+        if name in found:
+            raise Place(str(path)).error(f"its pictures would be named as those of {found[name]}; read them apart")
+        found[name] = path
+    return found
+
+
+def _of_bag(
+    reader: Any, bag: str, path: Path, options: argparse.Namespace, tally: Tally
+) -> Iterator[Question]:
     place = Place(str(path))
     topic = _topic(reader, options.topic, IMAGES, "image topic", place)
     spoken = options.instruction_topic and _topic(reader, options.instruction_topic, TEXTS, "text topic", place)
@@ -65,16 +79,16 @@ def _of_bag(reader: Any, path: Path, options: argparse.Namespace, tally: Tally) 
             continue
         if not sent:
             if options.every:
-                tally.drop("pictures before the first instruction", at)
+                tally.drop("pictures without an instruction before them", at)
             continue
         picture = _picture(message, tally, at)
         if picture is not None:
             fresh = False
-            name = re.sub(r"[^A-Za-z0-9]+", "-", f"{path.stem}-{topic}").strip("-")
-            image = options.pictures / f"{name}-{number:06d}.png"
+            name = re.sub(r"[^A-Za-z0-9]+", "-", f"{bag}-{topic}-{number:06d}").strip("-")
+            image = options.pictures / f"{name}.png"
             _write(image, picture)
             height, width = picture.shape[:2]
-            yield Question(str(image), sent, width, height, path.stem, f"{path.stem}:{topic}", number, licence="")
+            yield Question(str(image), sent, width, height, bag, f"{bag}:{topic}", number)
 
 
 def _topic(reader: Any, wanted: str, kinds: tuple[str, ...], what: str, place: Place) -> str:
@@ -93,7 +107,7 @@ def _message(reader: Any, connection: Any, data: bytes, tally: Tally, place: Pla
         return reader.deserialize(data, connection.msgtype)
     # What broken bytes make rosbags raise: it reads them with struct and numpy.
     except (AnyReaderError, ValueError, IndexError) as error:
-        tally.drop(f"messages that cannot be read: {error}", place)
+        tally.drop("messages that cannot be read", f"{place}: {error}")
         return None
 
 
@@ -102,8 +116,8 @@ def _picture(message: Any, tally: Tally, place: Place) -> RGB | None:
         if told := guess(message):
             tally.note(f"{place.file}: {told}")
         return decode(message)
-    except ValueError as error:
-        tally.drop(f"pictures that cannot be used: {error}", place)
+    except ImageError as error:
+        tally.drop(f"pictures that cannot be used: {error.reason}", f"{place}: {error}")
         return None
 
 

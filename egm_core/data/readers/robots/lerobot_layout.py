@@ -75,7 +75,7 @@ def layout(root: Path) -> Layout:
         root,
         version,
         fields.text(info, "data_path", place),
-        info["video_path"] if info.get("video_path") else VIDEO_PATH,
+        fields.text(info, "video_path", place) if info.get("video_path") else VIDEO_PATH,
         fields.whole(info, "chunks_size", place, 1),
         fields.whole(info, "total_episodes", place, 0),
         tuple(_cameras(info, place)),
@@ -93,7 +93,7 @@ def _cameras(info: dict[str, Any], place: Place) -> Iterator[Camera]:
         if kind not in ("image", "video"):
             continue
         high, wide, channels = _shape(feature, at)
-        told = feature.get("info") or feature.get("video_info") or {}
+        told = fields.mapping(feature.get("info") or feature.get("video_info") or {}, at)
         # Depth, and what else has one channel, is no picture to ask about.
         if not told.get("video.is_depth_map", told.get("is_depth_map", False)) and channels >= 3:
             yield Camera(key, kind == "video", wide, high)

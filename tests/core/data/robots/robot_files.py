@@ -150,15 +150,17 @@ def lerobot_v3(root: Path, codec: str = "mpeg4") -> Path:
     return root
 
 
-def bag(folder: Path, messages: list[tuple[str, float, Any]], plugin: StoragePlugin = StoragePlugin.MCAP) -> Path:
-    """A recording of messages, each with its topic and second; gives its one file."""
+def bag(folder: Path, messages: list[tuple[str, float, Any]], plugin: StoragePlugin = StoragePlugin.MCAP,
+        cut: dict[str, int] | None = None) -> Path:
+    """A recording of messages, each with its topic and second, and some topics' cut short; gives its one file."""
     with Writer(folder, version=9, storage_plugin=plugin) as writer:
         known: dict[str, Any] = {}
         for topic, second, message in messages:
             kind = message.__msgtype__
             if topic not in known:
                 known[topic] = writer.add_connection(topic, kind, typestore=TYPES)
-            writer.write(known[topic], int(second * 1e9), TYPES.serialize_cdr(message, kind))
+            data = bytes(TYPES.serialize_cdr(message, kind))[: (cut or {}).get(topic)]
+            writer.write(known[topic], int(second * 1e9), data)
     return next(path for path in folder.iterdir() if path.suffix in (".mcap", ".db3"))
 
 

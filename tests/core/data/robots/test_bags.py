@@ -10,6 +10,9 @@ import pytest
 from robot_files import bag, compressed, jsonl, raw, shade, text
 from rosbags.rosbag2 import StoragePlugin
 
+from egm_core.command.data import main
+from egm_core.data.readers.kind import DataError
+from egm_core.data.readers.robots.bags import named
 from egm_core.pictures.source import read
 
 
@@ -44,7 +47,7 @@ def test_an_instruction_topic_asks_of_the_next_picture(drive: Path, tmp_path: Pa
 def test_every_second_picture(drive: Path, tmp_path: Path, ask: Any) -> None:
     questions = ask("bag", "--file", drive, "--instruction-topic", "/task", "--every", 2, "--pictures", tmp_path / "s")
     assert [(q.sent, q.frame) for q in questions] == [("the red mug", 2), ("the drawer", 4)]
-    assert "left out 1: pictures before the first instruction" in ask.said
+    assert "left out 1: pictures without an instruction before them" in ask.said
     assert len(ask("bag", "--file", drive, "--sent", "x", "--every", 2, "--pictures", tmp_path / "s")) == 3
 
 
@@ -55,6 +58,28 @@ def test_boxes_by_recording_and_picture(drive: Path, tmp_path: Path, convert: An
         "--truth", jsonl(tmp_path / "t.jsonl", row),
     )
     assert (sample.sent, sample.bbox) == ("the red mug", (1.0, 2.0, 30.0, 30.0))
+
+
+def test_recordings_of_one_name_do_not_overwrite_each_other(tmp_path: Path, ask: Any) -> None:
+    files = [bag(tmp_path / run / "drive", [("/cam", 1, raw(value))]) for run, value in (("a", 10), ("b", 200))]
+    folders = [file.parent for file in files]
+    shots = ("--sent", "x", "--pictures", tmp_path / "shots")
+    dark, light = ask("bag", "--file", *folders, *shots)
+    assert dark.episode == "a/drive:/cam" and read(dark.image)[:, 40:].mean() < 20 < read(light.image)[:, 40:].mean()
+    with pytest.raises(DataError, match="read them apart"):
+        named(files)
+
+
+def test_broken_messages_are_counted_by_their_kind(tmp_path: Path, ask: Any) -> None:
+    short = raw(1)
+    short.data = short.data[:-9]
+    messages = [("/cam", 1, short), ("/cam", 2, short), ("/task", 2.5, text("look")), ("/cam", 3, raw(1))]
+    file = bag(tmp_path / "b", messages, cut={"/task": 5})
+    (question,) = ask("bag", "--file", file, "--topic", "/cam", "--sent", "x", "--every", 1, "--pictures", tmp_path)
+    assert question.frame == 2
+    assert "left out 2: pictures that cannot be used: truncated (" in ask.said and "rows of 197 bytes" in ask.said
+    assert main(["questions", "bag", "--file", str(file), "--instruction-topic", "/task", "--pictures", str(tmp_path),
+                 "--out", str(tmp_path / "q.jsonl")]) == 2
 
 
 def test_wrong_recordings_are_named(drive: Path, tmp_path: Path, wrong: Any) -> None:

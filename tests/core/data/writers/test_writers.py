@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pyarrow import parquet
+from pycocotools import mask as masks
 from record_files import picture
 
 from egm_core.command.data import main
@@ -63,6 +64,7 @@ def ways() -> dict[str, tuple[str, Any, float, tuple[str, ...]]]:
         "internvl-talks": ("talks.jsonl", lambda out: ("--file", out), 0.5, ("--rows", "training")),
         "vlmevalkit": ("RefCOCO.tsv", lambda out: ("--file", out), NEAR, ()),
         "lmms": ("val.parquet", lambda out: ("--file", out), NEAR, ()),
+        "coco-amodal": ("COCO_amodal_val2014.json", lambda out: ("--file", out), 0.5, ()),
         "coco": ("coco.json", lambda out: ("--file", out), NEAR, ()),
     }
 
@@ -70,13 +72,15 @@ def ways() -> dict[str, tuple[str, Any, float, tuple[str, ...]]]:
 def roundtrip(tmp_path: Path, way: str, file: Path) -> None:
     """Write a file of samples in a way and read it back: every box, expression and picture comes again."""
     name, reading, near, more = ways()[way]
-    kind = way.partition("-")[0]
+    kind = way.removesuffix("-talks")
     if kind not in kinds():
         pytest.skip(f"there is no reader of {kind} yet")
     out = tmp_path / "written" / name
     write(kind, file, out, *more)
     found = {(s.sent, s.bbox and tuple(round(e) for e in s.bbox)): s for s in back(tmp_path, kind, *reading(out))}
-    wanted = [s for s in read_samples(file) if s.bbox or (kind == "coco" and not s.absent)]
+    amodal = kind in ("coco", "coco-amodal")
+    wanted = [s for s in read_samples(file)
+              if (s.truth("amodal") if kind == "coco-amodal" else s.bbox or (kind == "coco" and not s.absent))]
     assert len(found) == len({(s.sent, s.picture, s.bbox) for s in wanted})
     unseen = dict(found)
     for sample in wanted:
@@ -85,9 +89,10 @@ def roundtrip(tmp_path: Path, way: str, file: Path) -> None:
         unseen.pop(key, None)
         assert (again.width, again.height) == (sample.width, sample.height)
         assert np.array_equal(read_picture(again), read_picture(sample))
-        if kind == "coco":
-            assert again.visible_fraction == sample.visible_fraction
-            assert _close(again.amodal_bbox, sample.amodal_bbox, near)
+        if amodal:
+            assert again.visible_fraction == pytest.approx(sample.visible_fraction, abs=1e-6)
+            whole = sample.truth("amodal") if kind == "coco-amodal" else sample.amodal_bbox
+            assert _close(again.amodal_bbox, whole, NEAR)
     assert not unseen
 
 
@@ -170,6 +175,20 @@ def test_coco_keeps_amodal_boxes_and_the_pictures_of_absent_objects(samples: Pat
     assert [one["file_name"] for one in known["images"]] == ["data/images/a.png", "pictures/b-000001.png"]
 
 
+def test_coco_amodal_has_masks_of_what_is_seen_and_hidden(samples: Path, tmp_path: Path, capsys: Any) -> None:
+    write("coco-amodal", samples, tmp_path / "c.json")
+    said = capsys.readouterr()
+    assert "2 samples" in said.out and "left out 1: absent objects" in said.err
+    assert "left out 3: objects whose amodal box is not known" in said.err
+    assert "left out 1: parts of amodal boxes beyond the picture: outlines end there (sample 1)" in said.err
+    (annotation,) = json.loads((tmp_path / "c.json").read_text())["annotations"]
+    mug, key = annotation["regions"]
+    assert mug["segmentation"] == [0.0, 2.0, 30.5, 2.0, 30.5, 48.0, 0.0, 48.0] and mug["occlude_rate"] == 0.6
+    seen, hidden = (masks.decode(mug[name]).astype(bool) for name in ("visible_mask", "invisible_mask"))
+    assert seen[2:40, 1:30].all() and seen.sum() == 38 * 29 and hidden[40:48, 0:30].all()
+    assert not masks.area(key["visible_mask"]) and masks.area(key["invisible_mask"]) == 64 and key["order"] == 2
+
+
 def test_a_split_that_refer_does_not_know_is_said(samples: Path, tmp_path: Path, capsys: Any) -> None:
     write_samples(tmp_path / "s.jsonl", (dataclasses.replace(s, split="") for s in read_samples(samples)))
     write("refer", tmp_path / "s.jsonl", tmp_path / "out", "--split", "testA", "--partition", "umd")
@@ -187,3 +206,4 @@ def test_wrong_calls_are_named(samples: Path, tmp_path: Path, capsys: Any) -> No
     Path(one.image).unlink()
     assert main(["write", "lmms", str(samples), "--out", str(tmp_path / "l.parquet")]) == 2
     assert "a.png is not there" in capsys.readouterr().err
+    assert not list(tmp_path.glob("l.*")) and not list(tmp_path.glob("i.*"))
