@@ -23,19 +23,19 @@ def add(commands: Any) -> None:
     """Add the command."""
     own = commands.add_parser(
         "decontaminate",
-        help="find samples whose picture is in other files, and leave them out",
-        description="Find samples whose picture is in other files: by its id and size, and by its look, mirrored or "
+        help="find samples whose image is in other files, and leave them out",
+        description="Find samples whose image is in other files: by its id and size, and by its look, mirrored or "
         "not. A look is 64 bits of the lowest frequencies.",
         example="train.jsonl --against val.jsonl testA.jsonl --out clean.jsonl",
     )
     own.add_argument("file", type=Path, help="sample file to clean, .jsonl or .parquet")
     own.add_argument("--against", type=Path, nargs="+", required=True, help="sample files that must not be met")
-    own.add_argument("--out", type=Path, help="write the samples whose picture was not met (default: count only)")
+    own.add_argument("--out", type=Path, help="write the samples whose image was not met (default: count only)")
     own.add_argument(
         "--threshold", type=whole(0, 32), default=THRESHOLD, help="bits of 64 in which equal looks may differ"
     )
-    own.add_argument("--ids-only", action="store_true", help="compare ids alone; no picture is read")
-    own.add_argument("--list", type=Path, help="write every match as a line of text: picture, other picture, why")
+    own.add_argument("--ids-only", action="store_true", help="compare ids alone; no image is read")
+    own.add_argument("--list", type=Path, help="write every match as a line of text: image, other image, why")
     notes.add_options(own)
     own.set_defaults(run=_run)
 

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     own = commands.add_parser(
         "questions",
         help="write a robot's recordings as questions without boxes",
-        description="Write a robot's recordings as questions: pictures and instructions, without boxes. Samples need "
+        description="Write a robot's recordings as questions: images and instructions, without boxes. Samples need "
         "the boxes of a person: egm data convert KIND --truth.",
         example=f"{known['droid'].name} {known['droid'].example} --out questions.jsonl",
     )

@@ -27,11 +27,11 @@ def add(commands: Any) -> None:
         example="val.jsonl --out sheet.png --count 24 --columns 6",
     )
     own.add_argument("file", type=Path, help="sample file, .jsonl or .parquet, or file of questions")
-    own.add_argument("--out", type=Path, required=True, help="picture to write, .png or .jpg")
+    own.add_argument("--out", type=Path, required=True, help="image to write, .png or .jpg")
     own.add_argument("--count", type=whole(1, 500), default=12, help="samples on the sheet, drawn at random")
     own.add_argument("--columns", type=whole(1, 50), default=4, help="samples side by side")
     own.add_argument("--seed", type=SEED, default=0, help="seed of the draw")
-    own.add_argument("--tile", type=whole(64, 4096), default=TILE, help="longer side of a picture on the sheet")
+    own.add_argument("--tile", type=whole(64, 4096), default=TILE, help="longer side of an image on the sheet")
     notes.add_options(own)
     own.set_defaults(run=_run)
 

@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         "stats",
         help="count what a sample file holds",
         description="Count what a sample file holds: the columns of the paper's Table 3 for each data set and split, "
-        "and histograms. The average number of boxes is samples divided by pictures.",
+        "and histograms. The average number of boxes is samples divided by images.",
         example="train.jsonl --png stats.png",
     )
     own.add_argument("file", type=Path, help="sample file, .jsonl or .parquet")

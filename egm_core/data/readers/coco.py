@@ -19,7 +19,7 @@ from egm_core.data.readers.shared.pictures import Pictures, add_images, picture_
 from egm_core.sample import Sample
 from egm_core.sample.record import FARTHEST
 
-LICENCE = "that of the file; COCO's own annotations are CC BY 4.0, its pictures keep their Flickr terms"
+LICENCE = "that of the file; COCO's own annotations are CC BY 4.0, its images keep their Flickr terms"
 EXPRESSION = "expression"
 
 
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", type=Path, required=True, help="annotations in JSON")
     add_images(parser)
     parser.add_argument(
-        "--ambiguous", action="store_true", help="keep names that fit several objects of the picture, too"
+        "--ambiguous", action="store_true", help="keep names that fit several objects of the image, too"
     )
     parser.add_argument("--source", default="", help="name of the data set (default: the file's)")
     parser.add_argument("--split", default="", help="name of the split")

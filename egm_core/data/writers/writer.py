@@ -65,7 +65,7 @@ class Placed:
 
 def add_copy(parser: argparse.ArgumentParser) -> None:
     """Give a parser the option that copies pictures."""
-    parser.add_argument("--copy", action="store_true", help=f"copy every picture into {PICTURES}, beside the file")
+    parser.add_argument("--copy", action="store_true", help=f"copy every image into `{PICTURES}`, beside the file")
 
 
 def seen(samples: Iterable[Sample], tally: Tally) -> Iterator[Sample]:

@@ -25,13 +25,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Name the recording, its topics, and what is asked."""
     parser.add_argument("--file", type=Path, nargs="+", required=True, help=".mcap or .db3 files, or folders of a bag")
     parser.add_argument("--topic", default="", help="image topic, raw or compressed (default: the only one)")
-    parser.add_argument("--sent", default="", help="instruction to ask of every picture")
+    parser.add_argument("--sent", default="", help="instruction to ask of every image")
     parser.add_argument("--instruction-topic", default="", help="topic of instructions, std_msgs/String")
     parser.add_argument(
         "--every",
         type=FRAME,
         default=0,
-        help="take each picture of this number; 0: the first alone, or the first after each instruction",
+        help="take each image of this number; 0: the first alone, or the first after each instruction",
     )
 
 
@@ -148,7 +148,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
 RECORDINGS = Recordings(
     "bag",
-    "pictures of a ROS 2 recording, MCAP or SQLite",
+    "images of a ROS 2 recording, MCAP or SQLite",
     LICENCE,
     arguments,
     questions,

@@ -24,8 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--file", type=Path, nargs="+", required=True, help="TFRecord files, or their folder (1.0.0 of droid_100)"
     )
-    parser.add_argument("--camera", choices=CAMERAS, default=CAMERAS[0], help="camera whose picture is taken")
-    parser.add_argument("--frame", type=FRAME, default=0, help="number of the picture in its episode")
+    parser.add_argument("--camera", choices=CAMERAS, default=CAMERAS[0], help="camera whose image is taken")
+    parser.add_argument("--frame", type=FRAME, default=0, help="number of the image in its episode")
     parser.add_argument(
         "--instructions", choices=("first", "all"), default="first", help="of an episode's three: the first, or each"
     )

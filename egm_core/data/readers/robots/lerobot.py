@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Name the data set."""
     parser.add_argument("--root", type=Path, required=True, help="the data set's folder, in which meta and data lie")
     parser.add_argument("--camera", default="", help="camera by its name (default: the first that is no wrist's)")
-    parser.add_argument("--frame", type=FRAME, default=0, help="number of the picture in its episode")
+    parser.add_argument("--frame", type=FRAME, default=0, help="number of the image in its episode")
     parser.add_argument("--source", default="", help="name of the data set (default: the folder's)")
     parser.add_argument("--licence", default="", help="licence of the data set, as its card says")
 

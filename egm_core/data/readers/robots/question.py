@@ -73,7 +73,7 @@ class Recordings:
 
 def add_pictures(parser: argparse.ArgumentParser, needed: bool) -> None:
     """Give a parser the option that names where pictures are written."""
-    what = "write the pictures into this folder" if needed else "write the pictures into this folder, as files"
+    what = "write the images into this folder" if needed else "write the images into this folder, as files"
     parser.add_argument("--pictures", type=Path, required=needed, help=what)
 
 
