@@ -72,6 +72,8 @@ def convert(kind: Kind, options: Namespace, out: Path, missing_share: float = MI
     try:
         write_samples(out, passing())
     finally:
+        if sum(tally.dropped.values()) > counts.samples:
+            tally.note("more was left out than kept: see that the files are of this kind, and the options right")
         for line in left_out(tally):
             _log.warning("%s", line)
     lines = counts.words()

@@ -39,8 +39,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files of one split."""
     source = options.source or next(filter(None, (told(part)[0] for part in options.file[0].parts[::-1])), "")
-    found = _SPLIT.match(options.file[0].stem)
-    split = options.split or (found[1] if found else "")
+    stem = options.file[0].stem
+    found = _SPLIT.match(stem)
+    split = options.split or (found[1] if found else told(stem)[1])
     wanted = _Wanted(list(refer.read_refs(options.refs))) if options.refs else None
     if wanted is None:
         _warn(source, split, tally)

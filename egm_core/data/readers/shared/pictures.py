@@ -7,6 +7,7 @@ import io
 import re
 import tarfile
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -57,7 +58,7 @@ class Pictures:
 
     @cached_property
     def _members(self) -> dict[str, str]:
-        """Name an archive's members by their whole names and by their base names."""
+        """Name an archive's members by their whole names, and by their base names where those are unique."""
         place = Place(str(self.root))
         try:
             if self.root.suffix.lower() == ".zip":
@@ -68,7 +69,9 @@ class Pictures:
                     names = tar.getnames()
         except (zipfile.BadZipFile, tarfile.TarError, OSError) as error:
             raise place.error(f"no archive that can be read ({error}); copy it anew, or unpack it") from error
-        return {PurePosixPath(name).name: name for name in names} | {name: name for name in names}
+        count = Counter(PurePosixPath(name).name for name in names)
+        alone = {base: name for name in names if count[base := PurePosixPath(name).name] == 1}
+        return alone | {name: name for name in names}
 
 
 def add_images(parser: argparse.ArgumentParser, needed: bool = False, what: str = "the file's folder") -> None:

@@ -140,6 +140,7 @@ def test_boxes_that_cannot_be_are_counted(tmp_path: Path, convert, refused) -> N
     file = jsonl(tmp_path / "x.jsonl", ROW, beyond, {**ROW, "bbox": [10, 20, 10, 40]})
     assert len(convert("internvl", "--file", file)) == 1
     assert "left out 1: the box leaves the picture" in convert.said and "line 2" in convert.said
+    assert "more was left out than kept" in convert.said
     (tmp_path / "out/samples.jsonl").unlink()
     assert "hold no sample that can be used" in refused("internvl", "--file", jsonl(tmp_path / "y.jsonl", beyond))
 

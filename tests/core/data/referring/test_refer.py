@@ -221,3 +221,14 @@ def test_the_first_reference_of_the_real_file(formats: Path, tmp_path: Path, con
     (root / "refs(unc).p").unlink()
     (root / "refs(unc).json").write_text(json.dumps([real["refs(unc).p[0]"]]))
     assert convert("refer", "--root", root) == samples
+
+
+def test_a_base_name_that_an_archive_has_twice_is_missing_and_not_guessed(tmp_path: Path, refused) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "coco.zip", "w") as archive:
+        for folder in ("train2014", "other"):
+            archive.writestr(f"{folder}/{IMAGE['file_name']}", b"")
+    root = write(tmp_path / "refcoco", [REF])
+    said = refused("refer", "--root", root, "--images", tmp_path / "coco.zip", missing=0)
+    assert "1 of 1 pictures are missing" in said
