@@ -23,16 +23,18 @@ TILE = 420
 # How much of a picture's side is shown beyond it, where an amodal box leaves it.
 BEYOND = 0.5
 GREY = 128
-_CAPTION = 74
+# Heights below a tile: a line of where it comes from, and three of words.
+_ORIGIN, _WORDS = 28, 74
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a tile shows; a question has no boxes, which is said."""
+    """What a tile shows; a question has no boxes, which its origin says."""
 
     place: str
     picture: str
     words: str
+    origin: str
     visible: Box | None = None
     amodal: Box | None = None
 
@@ -44,8 +46,8 @@ def of_sample(place: str, sample: Sample) -> Shown:
     origin = " ".join(filter(None, (sample.source, sample.split, sample.image_id, sample.task)))
     mirrored = "mirrored" if sample.mirrored else ""
     hidden_by = f"behind {', '.join(sample.occluders)}" if sample.occluders else ""
-    line = " | ".join(filter(None, (state, origin, share, hidden_by, mirrored)))
-    return Shown(place, sample.picture, f"{sample.sent} [{line}]", sample.bbox, sample.amodal_bbox)
+    line = " | ".join(filter(None, (state, share, mirrored, origin, hidden_by)))
+    return Shown(place, sample.picture, sample.sent, line, sample.bbox, sample.amodal_bbox)
 
 
 def chosen(path: Path, count: int, seed: int) -> tuple[list[Shown], int]:
@@ -64,7 +66,7 @@ def _all(path: Path) -> Iterable[Shown]:
     if are_questions(path):
         for number, one in enumerate(read_questions(path), 1):
             origin = f"{one.source} {one.episode} frame {one.frame} {one.outcome}".strip()
-            yield Shown(f"{path.name}:{number}", one.image, f"{one.sent} [NO BOX KNOWN | {origin}]")
+            yield Shown(f"{path.name}:{number}", one.image, one.sent, f"NO BOX KNOWN | {origin}")
     else:
         for place, sample in read_placed(path):
             yield of_sample(Path(place).name, sample)
@@ -116,5 +118,6 @@ def _padded(image: Picture, amodal: Box | None) -> tuple[Picture, int, int]:
 
 
 def _captioned(picture: Picture, shown: Shown) -> Picture:
-    strip = np.full((_CAPTION, picture.shape[1], 3), 255, np.uint8)
-    return np.vstack([picture, draw(strip, label=f"{shown.place} {shown.words}", scale=1.2)])
+    origin = draw(np.full((_ORIGIN, picture.shape[1], 3), 255, np.uint8), label=f"{shown.place} {shown.origin}")
+    words = draw(np.full((_WORDS, picture.shape[1], 3), 255, np.uint8), label=shown.words, scale=1.2)
+    return np.vstack([picture, origin, words])
