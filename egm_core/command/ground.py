@@ -76,9 +76,12 @@ def _answer(own: Parser, options: argparse.Namespace, as_json: bool) -> int:
 
 
 def lacks(
-    options: argparse.Namespace, kind: str, info: ModelInfo, tasks: tuple[Task, ...], amodal: ModelInfo
+    options: argparse.Namespace, kind: str | None, info: ModelInfo, tasks: tuple[Task, ...], amodal: ModelInfo
 ) -> Iterator[str]:
-    """Say what this call does not ask for or cannot know, although its user may expect it, with the remedy."""
+    """Say what this call does not ask for or cannot know, although its user may expect it, with the remedy.
+
+    `kind` is the program that gave the score, None where there is no score.
+    """
     folder = "name the model's folder with --model" if options.engine_url and not options.model else ""
     if "amodal" not in tasks and not options.visible_only:
         remedies = ", or ".join(
@@ -87,6 +90,8 @@ def lacks(
         known = "nothing says that" if amodal.path is None else "by its folder"
         trained = "was trained for amodal boxes" if amodal.path is None else "was trained for visible boxes only"
         yield f"no amodal box is asked for: {known} {amodal.name} {trained}; {remedies}"
+    if kind is None:
+        return
     if raw := note(info.path, kind):
         yield f"{raw}; {folder}" if folder else raw
     elif options.no_reasoning:
@@ -135,7 +140,8 @@ def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grou
         stack.callback(grounder.close)
         found = grounder.ground(image, options.instruction, timeout=options.timeout)
         if found.outcome != "error":
-            for lack in lacks(options, engine.kind(), info, grounder.tasks, other_info or info):
+            kind = engine.kind() if found.score_available else None
+            for lack in lacks(options, kind, info, grounder.tasks, other_info or info):
                 _log.warning("%s", lack)
         return found, info.name
 

@@ -85,6 +85,12 @@ def test_what_a_server_without_a_folder_lacks_is_said_with_the_remedy(
     assert len(amodal) == bool(words) and all(word in amodal[0] for word in words)
 
 
+def test_where_there_is_no_score_none_is_called_raw() -> None:
+    given = parser().parse_args(["a.png", MUG, *URL])
+    (amodal,) = lacks(given, None, SERVED, ("visible",), SERVED)
+    assert "no amodal box" in amodal
+
+
 def test_a_folder_that_lacks_something_is_told_apart() -> None:
     given = parser().parse_args(["a.png", MUG])
     tiny = load_info(resolve("egm_tiny"))
