@@ -74,6 +74,22 @@ def test_a_ros_that_is_sourced_but_does_not_work(checkout: Path) -> None:
     assert "no python3 imports its rclpy" in message
 
 
+def test_a_step_of_which_one_part_failed_is_not_done(checkout: Path) -> None:
+    """A killed installation would otherwise count as whole, and the next set-up would skip it."""
+    installer, log = checkout / "installer", checkout / "log"
+    installer.write_text(f'#!/bin/sh\necho "$*" >>{log}\ncase "$*" in *lock.txt*) exit 143;; esac\n')
+    installer.chmod(0o755)
+    plain = {name: value for name, value in os.environ.items() if name not in ("ROS_DISTRO", "AMENT_PREFIX_PATH")}
+    environment = plain | {"UV": str(installer)}
+    done = subprocess.run(
+        [checkout / "tools" / "setup.sh"], env=environment, capture_output=True, text=True, timeout=150
+    )
+    assert done.returncode == 1
+    assert "setup: requirements failed" in done.stderr and "vision_msgs" not in done.stderr
+    assert "torchvision.txt" not in log.read_text()
+    assert {path.name for path in (checkout / ".venv/stamps").iterdir()} == {"origin", "torch"}
+
+
 def test_a_repaired_file_is_no_longer_the_one_that_uv_linked_from_its_cache(tmp_path: Path) -> None:
     text = 'set(x "/opt/python/cp311-cp311/include/python3.11")\n'
     cached = tmp_path / "cached.cmake"

@@ -75,7 +75,16 @@ step() {
     return
   fi
   printf 'setup: %s\n' "$name" >&2
-  "$@" || fail "$name failed (its output is above); run the same command again once that is mended"
+  # Not "$@" || fail: bash would let a function go on after a command in it that failed.
+  local status
+  set +e
+  (
+    set -e
+    "$@"
+  )
+  status=$?
+  set -e
+  [ "$status" = 0 ] || fail "$name failed (its output is above); run the same command again once that is mended"
   mkdir -p "$stamps"
   printf '%s' "$key" >"$stamps/$name"
 }
