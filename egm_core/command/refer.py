@@ -54,7 +54,7 @@ def add(commands: Any) -> list[Parser]:
 
 def _arguments(own: Parser) -> None:
     own.add_argument("files", type=Path, nargs="+", help="sample files, as `egm data convert` writes them")
-    own.add_argument("--images", type=Path, help="folder of the pictures (default: each file's own)")
+    own.add_argument("--images", type=Path, help="folder of the images (default: each file's own)")
     own.add_argument("--sample", type=PIXELS, metavar="N", help="ask a random part of N questions")
     own.add_argument("--seed", type=SEED, default=42, help="which random part")
     model = own.add_argument_group("model")
