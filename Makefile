@@ -4,7 +4,7 @@ RUN := tools/env.sh
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-verl test-ray clean
+.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-verl test-ray test-scores clean
 
 setup:
 	@tools/setup.sh
@@ -53,6 +53,10 @@ test-verl:
 # Scoring 20,000 samples on Ray Data, through a kill, in an environment of its own.
 test-ray:
 	@tools/test_ray.sh
+
+# 5,000 answers scored by us, by lmms-eval and by VLMEvalKit's rules, in an environment of their own.
+test-scores:
+	@tools/test_scores.sh
 
 clean:
 	rm -rf .venv .venv-* out build install log

@@ -2,7 +2,7 @@
 
 `scenes`, `refer` and `amodal` ask, `compare` and `tables` set stored results beside each other, `mix` tells what is
 asked, `calibrate` turns scores into probabilities, `reliability` says what those are worth, and `pilot` whether a
-family's frame fits.
+family's frame fits. `table`, `latency` and `failures` are the paper's layouts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
-from egm_core.command import paper_tables, pilot, refer, report
+from egm_core.command import failures, paper_tables, pilot, refer, report
 from egm_core.console import attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
@@ -107,6 +107,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
         notes.add_options(command)
     refer.add(commands)
     paper_tables.add(commands)
+    failures.add(commands)
     return parser
 
 
@@ -269,4 +270,5 @@ COMMANDS = {
     "table": paper_tables.run_table,
     "latency": paper_tables.run_latency,
     "report": report.run,
+    "failures": failures.run,
 }
