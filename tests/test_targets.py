@@ -33,7 +33,9 @@ def imported(path: Path) -> set[str]:
     return {PACKAGES.get(name, name) for name in names - own - set(sys.stdlib_module_names)}
 
 
-@pytest.mark.parametrize(("script", "folder"), [("test_verl.sh", "verl"), ("test_ray.sh", "ray_data"), ("test_scores.sh", "scores")])
+@pytest.mark.parametrize(
+    ("script", "folder"), [("test_verl.sh", "verl"), ("test_ray.sh", "ray_data"), ("test_scores.sh", "scores")]
+)
 def test_an_environment_of_its_own_has_what_its_tests_import(script: str, folder: str):
     text = (ROOT / "tools" / script).read_text().lower()
     listed = set(re.findall(r"\bpin ([a-z0-9_.-]+)\)", text))

@@ -270,5 +270,6 @@ COMMANDS = {
     "table": paper_tables.run_table,
     "latency": paper_tables.run_latency,
     "report": report.run,
+    "theirs": paper_tables.run_theirs,
     "failures": failures.run,
 }

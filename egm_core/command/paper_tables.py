@@ -11,6 +11,8 @@ from egm_core.arguments import Parser
 from egm_core.evaluate.paper.training import TABLE_9
 from egm_core.evaluate.reports.field_tables import Model, hard, table_4, table_5, table_9, whole_paper
 from egm_core.evaluate.reports.latency import draw, table
+from egm_core.evaluate.reports.theirs import METRICS
+from egm_core.evaluate.reports.theirs import table as theirs_table
 from egm_core.evaluate.results import Result, check_same_queries, read
 
 TABLES = (4, 5, 9, 10, 11)
@@ -44,6 +46,13 @@ def add(commands: Any) -> None:
     times.add_argument("--draw", type=Path, help="draw here, .svg or .png")
     times.add_argument("--paper", action="store_true", help="draw the paper's own models, too")
     notes.add_options(times)
+    theirs: Parser = commands.add_parser(
+        "theirs", help="score a result on a harder set by that set's own rule, beside ours",
+        example="out/grounding_me.json --rule grounding-me",
+    )  # fmt: skip
+    theirs.add_argument("result", type=Path, help="result of `refer --json`")
+    theirs.add_argument("--rule", choices=sorted(METRICS), required=True, help="whose rule")
+    notes.add_options(theirs)
 
 
 def models(results: list[tuple[str, Path]]) -> list[Model]:
@@ -85,6 +94,11 @@ def _only(stages: dict[str, Model], names: tuple[str, ...], number: str) -> None
     for name in stages:
         if name not in names:
             raise ValueError(f"{name!r} has no place in Table {number}: name results {', '.join(names)}, as base=FILE")
+
+
+def run_theirs(arguments: argparse.Namespace) -> None:
+    """Print a set's own figures."""
+    print(theirs_table(arguments.rule, read("", arguments.result)))
 
 
 def run_latency(arguments: argparse.Namespace) -> None:

@@ -158,12 +158,12 @@ def _say_wrong(planned: list[Planned]) -> None:
     for words in list(wrong)[:3]:
         _log.warning("%s", words)
     if len(wrong) > 3:
-        _log.warning("and %d more pictures", len(wrong) - 3)
+        _log.warning("and %d more images", len(wrong) - 3)
     if wrong:
         count = sum(bool(one.wrong) for one in planned)
-        _log.warning("%d questions cannot be asked for want of their pictures: they count as failed, and wrong", count)
+        _log.warning("%d questions cannot be asked for want of their images: they count as failed, and wrong", count)
     if wrong and count == len(planned):
-        raise ValueError("no picture can be read; is --images the right folder?")
+        raise ValueError("no image can be read; is --images the right folder?")
 
 
 def _about(

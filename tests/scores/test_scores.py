@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,7 @@ def by_size(n: Numbers, case: Case) -> list[Box]:
 NUMBER = r"-?\d+(?:\.\d+)?"
 
 
+@cache
 def of_released_code(case: Case) -> list[Numbers]:
     """Ours: nothing where the answer says that the object is absent; else as the paper's evaluation reads."""
     if SPEAKER.parse(case.text).kind == "absent":
@@ -98,11 +100,13 @@ def of_released_code(case: Case) -> list[Numbers]:
     return [reading.box] if isinstance(reading, Reading) else []
 
 
+@cache
 def first_bracket_strictly(case: Case) -> list[Numbers]:
     found = re.search(rf"\[\s*({NUMBER}),\s*({NUMBER}),\s*({NUMBER}),\s*({NUMBER})\s*\]", case.text)
     return [tuple(map(float, found.groups()))] if found else [(0.0, 0.0, 0.0, 0.0)]  # type: ignore[list-item]
 
 
+@cache
 def first_bracket_or_numbers(case: Case) -> list[Numbers]:
     for inside in re.findall(r"\[([^\[\]]*)\]", case.text):
         numbers = re.findall(NUMBER, inside)
@@ -112,6 +116,7 @@ def first_bracket_or_numbers(case: Case) -> list[Numbers]:
     return [tuple(map(float, numbers))] if len(numbers) == 4 else []  # type: ignore[list-item]
 
 
+@cache
 def every_box(case: Case) -> list[Numbers]:
     return [tuple(box) for box in lmms("refcoco_grounding/utils.py")._parse_pred_boxes(case.text)]
 

@@ -9,7 +9,7 @@ import numpy as np
 from egm_core.boxes import Box, clip
 from egm_core.evaluate.samples.questions import Question
 
-COPY, ENLARGED, WHOLE = "copy of the visible box", "visible box enlarged", "whole picture"
+COPY, ENLARGED, WHOLE = "copy of the visible box", "visible box enlarged", "whole image"
 Answers = Mapping[str, Box | None]
 
 

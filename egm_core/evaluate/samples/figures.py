@@ -24,7 +24,7 @@ GROUPS: dict[str, Groups] = {
     "size of the true box": lambda r: (r.question.size,),
     "words": lambda r: (length(r.question.sample.sent),),
     "kind, by its words (a row counts in each that it has)": lambda r: wordings(r.question.sample.sent),
-    "others of its category in the picture": lambda r: (r.question.distractors,),
+    "others of its category in the image": lambda r: (r.question.distractors,),
     "share that is seen": lambda r: (r.question.seen,),
 }
 HIDING = "IoU of visible and amodal truth"

@@ -54,7 +54,7 @@ class Pictures:
     def look(self, references: Iterable[str]) -> dict[str, Seen]:
         """Look at every picture once."""
         wanted = list(dict.fromkeys(references))
-        bar = tqdm(wanted, unit=" pictures", desc="looking at pictures", disable=None)
+        bar = tqdm(wanted, unit=" images", desc="looking at images", disable=None)
         return {reference: self._seen(reference) for reference in bar}
 
     def _seen(self, reference: str) -> Seen:

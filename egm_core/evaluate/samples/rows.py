@@ -107,6 +107,7 @@ def record(row: Scored, at_least: bool) -> dict[str, Any]:
         "seed": question.cluster,
         "image": sample.picture,
         "image_id": sample.image_id,
+        "category": sample.category,
         "task": question.task,
         "kind": wordings(sample.sent)[0],
         "kinds": wordings(sample.sent),
