@@ -40,25 +40,22 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     document = fields.mapping(fields.document(options.file), place)
     names = dict(_categories(document, place))
     images = dict(_images(document, place))
-    annotations = fields.listed(document, "annotations", place)
-    alike = Counter(
-        (str(record.get("image_id")), str(record.get("category_id")))
-        for record in annotations if isinstance(record, dict)
-    )
+    annotations = [
+        (at, record, _key(record, "image_id", at), _key(record, "category_id", at))
+        for at, record in _records(document, "annotations", "annotation", place)
+    ]
+    alike = Counter((image, category) for _, _, image, category in annotations)
     pictures = Pictures(options.images or options.file.parent)
-    sizes: dict[int | str, tuple[str, int, int]] = {}
-    for number, record in enumerate(annotations, 1):
-        at = Place(place.file, f"annotation {number}")
-        fields.mapping(record, at)
-        image, category = _id(record, "image_id", at), _id(record, "category_id", at)
+    sizes: dict[str, tuple[str, int, int]] = {}
+    for at, record, image, category in annotations:
         if image not in images:
-            raise at.wrong("image_id", image, "an id of images must stand here")
+            raise at.wrong("image_id", record["image_id"], "an id of images must stand here")
         if category not in names:
-            raise at.wrong("category_id", category, "an id of categories must stand here")
+            raise at.wrong("category_id", record["category_id"], "an id of categories must stand here")
         own = record.get(EXPRESSION)
         if record.get("iscrowd"):
             tally.drop("boxes of crowds", at)
-        elif not own and alike[str(image), str(category)] > 1 and not options.ambiguous:
+        elif not own and alike[image, category] > 1 and not options.ambiguous:
             tally.drop("names that fit several objects of their picture (--ambiguous keeps them)", at)
         else:
             if image not in sizes:
@@ -96,24 +93,27 @@ def _far(box: Box, width: int, height: int) -> bool:
     return min(box[0] / width, box[1] / height) < -FARTHEST or max(box[2] / width, box[3] / height) > FARTHEST
 
 
-def _categories(document: dict[str, Any], place: Place) -> Iterator[tuple[Any, str]]:
-    for number, record in enumerate(fields.listed(document, "categories", place), 1):
-        at = Place(place.file, f"category {number}")
-        yield _id(fields.mapping(record, at), "id", at), fields.text(record, "name", at)
+def _records(document: dict[str, Any], name: str, one: str, place: Place) -> Iterator[tuple[Place, dict[str, Any]]]:
+    for number, record in enumerate(fields.listed(document, name, place), 1):
+        at = Place(place.file, f"{one} {number}")
+        yield at, fields.mapping(record, at)
 
 
-def _images(document: dict[str, Any], place: Place) -> Iterator[tuple[Any, tuple[dict[str, Any], Place]]]:
-    for number, record in enumerate(fields.listed(document, "images", place), 1):
-        at = Place(place.file, f"image {number}")
-        fields.text(fields.mapping(record, at), "file_name", at)
-        yield _id(record, "id", at), (record, at)
+def _categories(document: dict[str, Any], place: Place) -> Iterator[tuple[str, str]]:
+    for at, record in _records(document, "categories", "category", place):
+        yield _key(record, "id", at), fields.text(record, "name", at)
 
 
-def _id(record: dict[str, Any], name: str, place: Place) -> int | str:
-    found = fields.value(record, name, place)
-    if isinstance(found, bool) or not isinstance(found, (int, str)):
-        raise place.wrong(name, found, "a whole number or a text must stand here")
-    return found
+def _images(document: dict[str, Any], place: Place) -> Iterator[tuple[str, tuple[dict[str, Any], Place]]]:
+    for at, record in _records(document, "images", "image", place):
+        fields.text(record, "file_name", at)
+        yield _key(record, "id", at), (record, at)
+
+
+def _key(record: dict[str, Any], name: str, place: Place) -> str:
+    """Take an id that must be there."""
+    fields.value(record, name, place)
+    return fields.identity(record, name, place) or fields.text(record, name, place)
 
 
 def _picture(known: tuple[dict[str, Any], Place], pictures: Pictures) -> tuple[str, int, int]:

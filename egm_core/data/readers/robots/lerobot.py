@@ -101,7 +101,7 @@ def read_tasks(known: Layout) -> dict[int, str]:
 
 def _said(row: dict[str, Any], place: Place) -> str:
     said = fields.value(row, "task", place)
-    if not isinstance(said, str):
+    if not isinstance(said, str) or not fields.writable(said):
         raise place.wrong("task", said, "the instruction must stand here")
     return said
 

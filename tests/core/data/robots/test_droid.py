@@ -98,6 +98,7 @@ def test_boxes_of_a_person_make_samples(shard: Path, tmp_path: Path, convert: An
         ({"initial_object_box": [1, 2, 3, 4]}, "is None; the episode's name must stand here"),
         ({"episode": "a", "initial_object_box": [1, 2, 3, 4], "image_size_hw": [0, 4]}, "image_size_hw is [0, 4]"),
         ({"episode": "a", "initial_object_box": [1, 2, 3, 4], "start_frame": -1}, "frame is -1"),
+        ({"episode": "a", "initial_object_box": [1, 2, 3, 4], "sent": "half \ud83d"}, "a text of whole characters"),
     ],
 )
 def test_wrong_truth_is_named(shard: Path, tmp_path: Path, refused: Any, row: dict[str, Any], said: str) -> None:
