@@ -245,6 +245,7 @@ def test_the_choices_written_here_are_those_of_the_code(scorer, code):
     assert not wrong, wrong[:3]
 
 
+@pytest.mark.timeout(900)
 def test_every_difference_is_explained_by_a_rule():
     mine = [OURS.right(case) for case in CASES]
     print(f"\n{ANSWERS} answers; ours: {sum(mine)} right (IoU > 0.5)")
