@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from launch import LaunchDescriptionEntity
-from launch.substitutions import PathJoinSubstitution
 
 from egm_ros.interface.camera import CAMERA_PARAMETERS
 from egm_ros.launching import endings
 from egm_ros.launching.arguments import Argument, parameter, typed
-from egm_ros.launching.grounding import COMMON, PARAMETERS, SHARE, Robot
+from egm_ros.launching.grounding import COMMON, PARAMETERS, Robot
 
 CAMERA = {spec.name: spec for spec in CAMERA_PARAMETERS}
 # The demonstration has one camera and one phrase; the words of `transport` are those that all nodes know.
@@ -50,5 +49,5 @@ def camera(robot: Robot) -> list[LaunchDescriptionEntity]:
     if robot.texts["lift"].lower() != "false" and source != "scene":
         raise ValueError(f"lift: source:={source} knows no depth; source:=scene does")
     parameters: dict[str, Any] = robot.shared(full) | values
-    made = robot.node("camera", "", [PathJoinSubstitution([SHARE, "config", "camera.yaml"])], parameters, {})
+    made = robot.node("camera", "", parameters, {})
     return [endings.on_interrupt([made]), made]

@@ -127,8 +127,8 @@ class Robot:
         """Give the names of the topics of one camera, for a node by its full name."""
         return Topics(self.texts, camera, compressed=self.shared(node).get("transport") == "compressed")
 
-    def node(self, name: str, camera: str, files: list[Any], parameters: dict[str, Any],
-             remappings: dict[str, str], **options: Any) -> Node:
+    def node(self, name: str, camera: str, parameters: dict[str, Any], remappings: dict[str, str],
+             **options: Any) -> Node:
         """Make a node of this package."""
         values = {name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
                   for name, value in parameters.items()}
@@ -137,7 +137,7 @@ class Robot:
             executable=name,
             name=name,
             namespace="/".join(filter(None, (self.texts["namespace"], camera))),
-            parameters=[*files, self.file.path, *([values] if values else [])],
+            parameters=[self.file.path, *([values] if values else [])],
             remappings=[*remappings.items()],
             arguments=["--ros-args", "--log-level", logged(self.texts["log_level"])],
             output="screen",
@@ -158,7 +158,7 @@ def nodes(robot: Robot) -> list[LaunchDescriptionEntity]:
     images = {topics.own_image: topics.image
               for topics in (robot.topics(full, camera) for camera in robot.cameras)}
     instruction = {"instruction": robot.topics(full, "").instruction}
-    grounding = robot.node("grounding", "", [], robot.shared(full) | robot.given, images | instruction,
+    grounding = robot.node("grounding", "", robot.shared(full) | robot.given, images | instruction,
                            sigterm_timeout=ENGINE_ENDS)
     started = [grounding, *(follower(robot, name, camera) for camera in robot.cameras for name in robot.followers)]
     if robot.true("rviz"):
@@ -186,4 +186,4 @@ def follower(robot: Robot, name: str, camera: str) -> Node:
         parameters["propagated"] = True
     if name == "propagation":
         remappings |= {"~/lost": topics.refresh}
-    return robot.node(name, camera, [PathJoinSubstitution([SHARE, "config", f"{name}.yaml"])], parameters, remappings)
+    return robot.node(name, camera, parameters, remappings)
