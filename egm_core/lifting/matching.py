@@ -12,7 +12,6 @@ from egm_core.streams.picture_memory import LIMIT
 from egm_core.streams.timeline import JUMP, Seen, Timeline
 
 Slot = Literal["visible", "amodal", "depth", "camera_info"]
-SLOTS: tuple[Slot, ...] = ("visible", "amodal", "depth", "camera_info")
 
 # Answers that wait, and camera infos that are kept, at most: a minute of a fast camera's.
 ANSWERS = 64

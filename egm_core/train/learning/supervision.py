@@ -40,7 +40,6 @@ class Numerals:
     point_open: tuple[int, ...]
     point_close: int
     comma: int
-    comma_space: int
 
     def to(self, device: torch.device) -> Numerals:
         """Give the same with its tensors on a device."""
@@ -58,7 +57,7 @@ class Numerals:
             return int(token)
 
         opens = tuple(one(text) for text in (" (", "), (", "("))
-        return cls(ids, value, one(ANSWER_OPEN), opens, one(")"), one(","), tokenizer.convert_tokens_to_ids(",Ġ"))
+        return cls(ids, value, one(ANSWER_OPEN), opens, one(")"), one(","))
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from egm_core.lifting import Matching
-from egm_core.lifting.matching import ANSWERS, INFOS, SLOTS
+from egm_core.lifting.matching import ANSWERS, INFOS, Slot
 from egm_core.streams.timeline import STILL
+
+SLOTS: tuple[Slot, ...] = get_args(Slot)
 
 
 def message(stamp: float, boxes: int = 1, size: int = 100) -> Any:
