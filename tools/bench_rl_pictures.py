@@ -21,8 +21,8 @@ install_schemas()
 from datasets import Dataset  # noqa: E402 - TRL imports need the schemas
 from trl.trainer.utils import RepeatSampler  # noqa: E402
 
+from egm_core.train.data import table  # noqa: E402
 from egm_core.train.rl.trainer import read_pictures  # noqa: E402
-from egm_core.train.sft import table  # noqa: E402
 
 
 def main() -> None:

@@ -63,10 +63,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What a check found: the places of records that are left out, each with the reason, and the report in words."""
+    """What a check found: the places of records that are left out, each with the reason, and the report in words.
+
+    `records` are all records with their places, so that nobody needs to read the files again.
+    """
 
     left_out: dict[str, str]
     text: str
+    records: Sequence[tuple[str, Sample]] = field(default=(), repr=False)
+
+    @property
+    def samples(self) -> Iterator[Sample]:
+        """The samples that are not left out."""
+        return (sample for place, sample in self.records if place not in self.left_out)
 
     def say(self) -> None:
         """Tell the report: as a warning where records were left out, which nobody may miss."""
@@ -82,11 +91,12 @@ def check_data(folder: Path, checking: Checking) -> DataCheck:
     allowed = bounds(checking.tolerate)
     folder.mkdir(parents=True, exist_ok=True)
     claims: dict[str, dict[Size, str]] = defaultdict(dict)
-    for place, sample in placed(checking.files):
+    records = [pair for file in checking.files for pair in read_placed(file)]
+    for place, sample in records:
         claims[sample.image].setdefault((sample.width, sample.height), place)
     bad = bad_images(folder, claims, checking.missing_share)
     tally = _Tally(checking, look_at_all(folder, list(claims)), bad)
-    for place, sample in placed(checking.files):
+    for place, sample in records:
         tally.take(place, sample)
     tally.close()
     empty = [str(file) for file in checking.files if str(file) not in tally.files]
@@ -103,17 +113,7 @@ def check_data(folder: Path, checking: Checking) -> DataCheck:
     (folder / REPORT).write_text(report + "\n", encoding="utf-8", errors="backslashreplace")
     if refused:
         raise ConfigurationError(f"the data can't be trained on: {'; '.join(refused)}. All is in {folder / FINDINGS}")
-    return DataCheck({f.place: f.what for f in tally.findings if KINDS[f.kind].left_out}, report)
-
-
-def placed(files: Sequence[Path]) -> Iterator[tuple[str, Sample]]:
-    """Read the records of files one after the other, each with its place."""
-    return (pair for file in files for pair in read_placed(file))
-
-
-def kept(files: Sequence[Path], left_out: Collection[str]) -> Iterator[Sample]:
-    """Read the samples of files, without those whose place is left out."""
-    return (sample for place, sample in placed(files) if place not in left_out)
+    return DataCheck({f.place: f.what for f in tally.findings if KINDS[f.kind].left_out}, report, records)
 
 
 class _Tally:

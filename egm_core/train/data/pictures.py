@@ -76,11 +76,6 @@ def look_at(path: str) -> Picture:
     return Picture(reason, width, height, 0 if turned == UPRIGHT else turned, deep, blank)
 
 
-def reason_against(path: str) -> str:
-    """Say why an image file can't be used: missing, corrupt, or too long; empty where it can."""
-    return look_at(path).reason
-
-
 def look_at_all(folder: Path, paths: Sequence[str]) -> dict[str, Picture]:
     """Look at pictures, several at a time; what is known is kept in the folder by path, size and time."""
     stamp = _stamp(paths)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -28,6 +27,7 @@ from egm_core.scenes.files.variation import varied
 from egm_core.scenes.truth import Scene, training_seed
 from egm_core.train.pretrain.packing import Batch, Packer, Query, grounding_queries, pointing_queries
 from egm_core.train.pretrain.scene_pool import ScenePool, read_seen, write_seen
+from egm_core.train.run.helpers import helper_context
 
 _log = logging.getLogger("egm.train")
 QUEUE = 6
@@ -139,7 +139,7 @@ class Loading:
     @contextmanager
     def batches(self, packer: Packer, asking: Asking | None, size: int, seed: int) -> Iterator[Iterator[Batch]]:
         """Run the helper processes and give an endless iterator of their batches; without `asking`, dense ones."""
-        context = get_context("spawn")
+        context = helper_context(__name__)
         queue = context.Queue(QUEUE * self.helpers)
         helpers = [
             context.Process(target=self._work, args=(queue, helper, packer, asking, size, seed), daemon=True)

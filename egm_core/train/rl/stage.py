@@ -10,23 +10,22 @@ transformers, as on a CPU. Resumes from the output folder's last whole checkpoin
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.reward import trl_reward
 from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError
-from egm_core.train.data.check import check_data, kept
-from egm_core.train.data.held_out import check_held_out, held_out_arguments, held_out_files
+from egm_core.train.data.held_out import held_out_arguments
+from egm_core.train.data.prepared import prepare_tables, prepared
 from egm_core.train.rl.config import RLConfig, accumulation
-from egm_core.train.rl.questions import _files, checking, questions
-from egm_core.train.run.folder import KEPT, is_finished, is_first, model_of, open_run
+from egm_core.train.rl.questions import checking, questions
+from egm_core.train.run.folder import KEPT, Start, is_finished, model_of, open_run
 from egm_core.train.run.group import PATIENCE, by_first, join_group
 from egm_core.train.run.processes import run_processes
 from egm_core.train.run.training import freeze_vision, lora, train_to_end
@@ -104,24 +103,34 @@ def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool 
     )
 
 
-def _asked(config: RLConfig, info: ModelInfo, samples: Iterable[Sample]) -> list[dict[str, Any]]:
-    return list(questions(samples, info.speaker, config.tasks, config.official_pixels, info.prompt))
+def prepare(config: RLConfig, folder: Path, model: Start) -> None:
+    """Write the run's questions into its folder, without those whose image can't be used.
 
+    Raises ConfigurationError where too many images are bad, or too few questions left for an update.
+    """
+    from datasets import Value
 
-def _rows(config: RLConfig, info: ModelInfo, left_out: Collection[str]) -> list[dict[str, Any]]:
-    rows = _asked(config, info, kept(_files(config), left_out))
-    if len(rows) < config.prompts:
+    def asked(samples: Iterable[Sample]) -> Iterator[dict[str, Any]]:
+        return questions(samples, model.info.speaker, config.tasks, config.official_pixels, model.info.prompt)
+
+    text, whole = Value("string"), Value("int64")
+    columns = {
+        "prompt": [{"role": text, "content": text}],
+        **dict.fromkeys(("image", "file", "task"), text),
+        "truth": [Value("float64")],
+        **dict.fromkeys(("width", "height"), whole),
+    }
+    count = prepare_tables(folder, config, checking(config, model.info, model.path), asked, columns)
+    if count < config.prompts:
         raise ConfigurationError(
-            f"{', '.join(config.data)} hold {len(rows)} questions for {' and '.join(config.tasks)}, and an update "
+            f"{', '.join(config.data)} hold {count} questions for {' and '.join(config.tasks)}, and an update "
             f"takes prompts={config.prompts}; give more samples or ask for fewer prompts"
         )
-    return rows
 
 
-def build_trainer(config: RLConfig, output: Path, left_out: Collection[str] = ()) -> Any:
-    """Load model, processor and questions, but for those of the places that are left out, and give the trainer."""
+def build_trainer(config: RLConfig, output: Path, start: Start) -> Any:
+    """Give the trainer of a run whose questions are prepared: model, processor and watchers put together."""
     install_schemas()
-    from datasets import Dataset
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     from egm_core.train.rl.answers import AnswerLog
@@ -129,22 +138,21 @@ def build_trainer(config: RLConfig, output: Path, left_out: Collection[str] = ()
     from egm_core.train.run.callbacks import Best, callbacks
 
     on_cpu = not torch.cuda.is_available()
-    path = resolve(config.model, offline=config.offline)
-    info = load_info(path)
+    path, info = start
     # Answers are padded on the right and prompts on the left; some processors would do otherwise.
     processor = AutoProcessor.from_pretrained(path, padding_side="left", truncation_side="left")
     # The reference of the KL term is loaded anew from the path that the model remembers.
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
     if config.freeze_vision:
         freeze_vision(model)
-    held_out = _asked(config, info, kept(held_out_files(config), left_out))
+    learnt, held_out = prepared(output, config)
     trainer = EGMGRPOTrainer(
         model=model,
         args=grpo_arguments(config, image_tokens(model.config), on_cpu),
         reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
         # The trainer reads the pictures, see `grpo.read_pictures`.
-        train_dataset=Dataset.from_list(_rows(config, info, left_out)),
-        eval_dataset=Dataset.from_list(held_out) if held_out else None,
+        train_dataset=learnt,
+        eval_dataset=held_out,
         processing_class=processor,
         peft_config=lora(config),
         callbacks=callbacks(output, config.kl_limit, config.minutes),
@@ -156,11 +164,11 @@ def build_trainer(config: RLConfig, output: Path, left_out: Collection[str] = ()
     return trainer
 
 
-def _run(rank: int, config: RLConfig, folder: Path, left_out: Collection[str]) -> None:
+def _run(rank: int, config: RLConfig, folder: Path, start: Start) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    train_to_end(build_trainer(config, folder, left_out), config, folder)
+    train_to_end(build_trainer(config, folder, start), config, folder, start)
 
 
 def refuse_lost_reference(config: RLConfig) -> None:
@@ -202,13 +210,7 @@ def rl(config: RLConfig) -> Path:
             "names the version), or say rollout=transformers, which is slower",
             "rollout",
         )
-    if not config.data:
-        raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
-    path, info = model_of(config)
-    about = checking(config, info, path)
-    found = by_first(check_data, folder, about)
-    left_out = {**found.left_out, **by_first(check_held_out, folder, config, about)}
-    if is_first():
-        found.say()
-    run_processes(_run, config.processes, config, folder, frozenset(left_out))
+    model = model_of(config)
+    by_first(prepare, config, folder, model)
+    run_processes(_run, config.processes, config, folder, model)
     return folder / "final"

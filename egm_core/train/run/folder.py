@@ -18,7 +18,7 @@ import subprocess
 from dataclasses import asdict
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -139,7 +139,14 @@ def ran_to_end(step: int, steps: int, folder: Path) -> None:
         raise ended_early(step, steps, folder)
 
 
-def model_of(config: RunConfig) -> tuple[Path, ModelInfo]:
+class Start(NamedTuple):
+    """The model that a run starts from: its folder, and what it is."""
+
+    path: Path
+    info: ModelInfo
+
+
+def model_of(config: RunConfig) -> Start:
     """Find a run's model and read what it is.
 
     Raises ConfigurationError for a model that can't be read, and for one of another family than the one that the
@@ -156,7 +163,7 @@ def model_of(config: RunConfig) -> tuple[Path, ModelInfo]:
             f"of that family (training/{info.family}/), or say family={info.family} to use these all the same",
             "family",
         )
-    return path, info
+    return Start(path, info)
 
 
 def mark_whole(checkpoint: Path) -> None:

@@ -13,21 +13,16 @@ from typing import Any, cast
 import torch
 
 from egm_core.families import Task
-from egm_core.models.folder import ModelInfo, load_info, resolve, write_info
+from egm_core.models.folder import ModelInfo, write_info
 from egm_core.train.run.config import RunConfig
-from egm_core.train.run.folder import (
-    ended_early,
-    is_first,
-    ran_to_end,
-    whole_checkpoint,
-)
+from egm_core.train.run.folder import Start, ended_early, is_first, ran_to_end, whole_checkpoint
 from egm_core.train.run.processes import INTERRUPTED
 
 # The decoder's matrices; the vision tower stays as it is, as in the paper.
 LORA_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
 
 
-def train_to_end(trainer: Any, config: RunConfig, folder: Path) -> None:
+def train_to_end(trainer: Any, config: RunConfig, folder: Path, start: Start) -> None:
     """Train from the newest whole checkpoint on and write `final/`; exits with 130 where the run was asked to stop."""
     from egm_core.train.run.callbacks import give_signals_back, stopped, timed_out
 
@@ -43,14 +38,13 @@ def train_to_end(trainer: Any, config: RunConfig, folder: Path) -> None:
         sys.exit(INTERRUPTED)
     if not timed_out(trainer):
         ran_to_end(trainer.state.global_step, trainer.state.max_steps, folder)
-    finish(trainer, resolve(config.model, offline=config.offline), folder, config)
+    finish(trainer, start, folder, config)
 
 
-def finish(trainer: Any, path: Path, folder: Path, config: Any) -> None:
+def finish(trainer: Any, start: Start, folder: Path, config: Any) -> None:
     """Gather the weights from all processes, and let the first write `final/`."""
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    info = load_info(path)
     cut = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if cut else None
     if not is_first():
@@ -63,10 +57,10 @@ def finish(trainer: Any, path: Path, folder: Path, config: Any) -> None:
         tuned.save_pretrained(folder / "adapter", state_dict=weights)
         # Under ZeRO-3 a model is loaded by all processes together, and this one is alone here: it would wait for ever.
         unset_hf_deepspeed_config()
-        base = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+        base = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32)
         tuned, weights = PeftModel.from_pretrained(base, str(folder / "adapter")).merge_and_unload(), None
     # Loaded anew, as the trainer's pads on the side that suits the training.
-    export(tuned, AutoProcessor.from_pretrained(path), folder / "final", info, config, weights)
+    export(tuned, AutoProcessor.from_pretrained(start.path), folder / "final", start.info, config, weights)
 
 
 def lora(config: Any) -> Any:

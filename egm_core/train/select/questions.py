@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -26,7 +26,6 @@ from egm_core.pictures.reference import moved
 from egm_core.pictures.source import read
 from egm_core.reward import score as reward_of
 from egm_core.sample import Sample
-from egm_core.train.data.check import kept
 from egm_core.train.select.scores import Outcome, Score
 
 LONGEST = 4096
@@ -130,14 +129,10 @@ def questions_of(sample: Sample, tasks: Iterable[Task], root: Path) -> Iterator[
             yield Question(key, image, sample.sent, task, sample.truth(task), sample.width, sample.height)
 
 
-def read_questions(files: Sequence[Path], tasks: Sequence[Task], left_out: Collection[str] = ()) -> Iterator[Question]:
-    """Read the questions of sample files one after the other, each once however often it stands there.
-
-    Records whose place is `left_out` are passed over, see `data_check`.
-    """
-    root = common_folder(files)
+def all_questions(samples: Iterable[Sample], tasks: Sequence[Task], root: Path) -> Iterator[Question]:
+    """Give the questions of samples one after the other, each once however often it stands there."""
     seen: set[str] = set()
-    for sample in kept(files, left_out):
+    for sample in samples:
         for question in questions_of(sample, tasks, root):
             if question.key not in seen:
                 seen.add(question.key)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -29,13 +29,13 @@ from egm_core.engines.base import EngineError
 from egm_core.families import FAMILIES, TASKS, Task, family
 from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.reward import THRESHOLD
-from egm_core.sample import Sample, SampleError, read_samples, write_samples
+from egm_core.sample import Sample, SampleError, write_samples
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.data.check import Checking, check_data
 from egm_core.train.data.special_tokens import special_tokens
 from egm_core.train.run.folder import versions
 from egm_core.train.select.config import TRUTH, SelectConfig
-from egm_core.train.select.questions import Manner, Problem, Question, common_folder, questions_of, read_questions
+from egm_core.train.select.questions import Manner, Problem, Question, all_questions, common_folder, questions_of
 from egm_core.train.select.report import draw, report_text, task_report
 from egm_core.train.select.scores import Score, holds_scores, opened, read_scores, scores_of
 from egm_core.train.select.selection import Easy, choose
@@ -67,7 +67,8 @@ def _select(config: SelectConfig, output: Path, files: list[Path]) -> Path:
     tasks = cast("list[Task]", [task for task in TASKS if task in config.tasks])
     found = check_data(output, checking(config))
     found.say()
-    questions = list(read_questions(files, tasks, found.left_out))
+    root = common_folder(files)
+    questions = list(all_questions(found.samples, tasks, root))
     if not questions:
         raise ConfigurationError(f"there is no question of {' or '.join(tasks)} in {', '.join(config.data)}")
     asked = [q for q in questions if q.task == "visible" or config.amodal == "select"]
@@ -100,7 +101,7 @@ def _select(config: SelectConfig, output: Path, files: list[Path]) -> Path:
         "left_out": {"records": len(found.left_out), "questions": len(left_out)},
         "tasks": reports,
     }
-    chosen = write_samples(output / "samples.jsonl", _chosen(files, tasks, choices))
+    chosen = write_samples(output / "samples.jsonl", _chosen(found.samples, root, tasks, choices))
     report["samples"] = chosen
     (output / "report.json").write_text(json.dumps(report, indent=1))
     (output / "report.txt").write_text(report_text(report) + "\n")
@@ -247,16 +248,14 @@ def _speaks(config: SelectConfig, role: str) -> tuple[str, Path | None]:
     return load_info(path).family, path
 
 
-def _chosen(files: list[Path], tasks: list[Task], choices: dict[str, str]) -> Iterator[Sample]:
+def _chosen(samples: Iterable[Sample], root: Path, tasks: list[Task], choices: dict[str, str]) -> Iterator[Sample]:
     """Give the chosen questions as samples that stand for one task, in the data's order."""
-    root = common_folder(files)
     left = set(choices)
-    for file in files:
-        for sample in read_samples(file):
-            for question in questions_of(sample, tasks, root):
-                if question.key in left:
-                    left.remove(question.key)
-                    yield replace(sample, task=question.task)
+    for sample in samples:
+        for question in questions_of(sample, tasks, root):
+            if question.key in left:
+                left.remove(question.key)
+                yield replace(sample, task=question.task)
 
 
 def _note(

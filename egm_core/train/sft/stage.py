@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +26,24 @@ import torch
 
 from egm_core.boxes import to_relative
 from egm_core.families import TASKS, Family, Task
-from egm_core.models.folder import ModelInfo, load_info, resolve
+from egm_core.models.folder import ModelInfo
 from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError
-from egm_core.train.data.check import Checking, check_data, kept
-from egm_core.train.data.held_out import FOLDER as HELD_OUT
-from egm_core.train.data.held_out import check_held_out, held_out_arguments, held_out_files
+from egm_core.train.data.check import Checking
+from egm_core.train.data.held_out import held_out_arguments
+from egm_core.train.data.prepared import prepare_tables, prepared
 from egm_core.train.data.special_tokens import special_tokens
-from egm_core.train.run.folder import (
-    KEPT,
-    is_finished,
-    model_of,
-    open_run,
-)
+from egm_core.train.data.table import with_pictures
+from egm_core.train.run.folder import KEPT, Start, is_finished, model_of, open_run
 from egm_core.train.run.group import PATIENCE, by_first, join_group
+from egm_core.train.run.helpers import METHOD, helper_context
 from egm_core.train.run.processes import run_processes
 from egm_core.train.run.training import freeze_vision, lora, train_to_end
 from egm_core.train.sft.config import SFTStageConfig
-from egm_core.train.sft.table import read_table, write_table
+
+# Texts whose tokens are counted together.
+SLICE = 4096
 
 
 def rows(
@@ -80,32 +80,27 @@ def chat_start(processor: Any) -> str:
     return str(processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
 
 
-def prepare(config: SFTStageConfig, folder: Path) -> int:
+def prepare(config: SFTStageConfig, folder: Path, model: Start) -> int:
     """Write the run's rows into its folder, without those whose image can't be used, and give their number.
 
     Raises ConfigurationError where too many images are bad or nothing is left to learn.
     """
     install_schemas()
+    from datasets import Value
     from transformers import AutoProcessor
 
-    if not config.data:
-        raise ConfigurationError("data is empty; give sample files, such as data=[runs/samples/samples.jsonl]")
-    path, info = model_of(config)
-    processor = AutoProcessor.from_pretrained(path)
-    found = check_data(folder, checking(config, info, path))
-    found.say()
+    info = model.info
+    processor = AutoProcessor.from_pretrained(model.path)
     start, end = chat_start(processor), processor.tokenizer.eos_token
 
-    def made(samples: Iterable[Sample]) -> Iterator[dict[str, str]]:
-        return rows(samples, info.speaker, config.tasks, start, end, info.prompt, config.reasoning)
+    def made(samples: Iterable[Sample]) -> Iterator[dict[str, Any]]:
+        left = rows(samples, info.speaker, config.tasks, start, end, info.prompt, config.reasoning)
+        while batch := list(islice(left, SLICE)):
+            ids = processor.tokenizer([r["prompt"] + r["completion"] for r in batch], add_special_tokens=False)
+            yield from ({**row, "length": len(one)} for row, one in zip(batch, ids["input_ids"], strict=True))
 
-    def lengths(texts: list[str]) -> list[int]:
-        return [len(ids) for ids in processor.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-
-    count = write_table(folder, made(kept(_files(config), found.left_out)), lengths)
-    if config.held_out:
-        left_out = check_held_out(folder, config, checking(config, info, path))
-        write_table(folder / HELD_OUT, made(kept(held_out_files(config), left_out)), lengths)
+    columns = {**dict.fromkeys(("prompt", "completion", "image"), Value("string")), "length": Value("int32")}
+    count = prepare_tables(folder, config, checking(config, info, model.path), made, columns)
     if not count:
         raise ConfigurationError(f"{', '.join(config.data)} hold no sample for {' or '.join(config.tasks)}")
     return count
@@ -157,8 +152,7 @@ def sft_arguments(config: SFTStageConfig, on_cpu: bool | None = None) -> Any:
         ddp_timeout=int(PATIENCE.total_seconds()),
         dataloader_num_workers=config.workers,
         dataloader_persistent_workers=config.workers > 0,
-        # A fork of a process with threads may hang.
-        dataloader_multiprocessing_context="spawn" if config.workers else None,
+        dataloader_multiprocessing_context=METHOD if config.workers else None,
         save_steps=config.save_steps,
         save_total_limit=KEPT,
         logging_steps=config.logging_steps,
@@ -170,7 +164,7 @@ def sft_arguments(config: SFTStageConfig, on_cpu: bool | None = None) -> Any:
     )
 
 
-def make_trainer(config: SFTStageConfig, folder: Path) -> Any:
+def make_trainer(config: SFTStageConfig, folder: Path, start: Start) -> Any:
     """Give the trainer of a run whose rows are prepared: model, processor, rows and watchers put together."""
     install_schemas()
     from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -178,30 +172,31 @@ def make_trainer(config: SFTStageConfig, folder: Path) -> Any:
     from egm_core.train.run.callbacks import Best, callbacks
     from egm_core.train.sft.trainer import EGMSFTTrainer
 
-    path = resolve(config.model, offline=config.offline)
-    model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
+    model = AutoModelForImageTextToText.from_pretrained(start.path, dtype=torch.float32)
     if config.freeze_vision:
         freeze_vision(model)
+    helper_context("egm_core.train.sft.trainer")
+    learnt, held_out = prepared(folder, config)
     return EGMSFTTrainer(
         config,
         model=model,
         args=sft_arguments(config),
-        train_dataset=read_table(folder),
-        eval_dataset=read_table(folder / HELD_OUT) if config.held_out else None,
-        processing_class=AutoProcessor.from_pretrained(path),
+        train_dataset=with_pictures(learnt),
+        eval_dataset=with_pictures(held_out) if held_out else None,
+        processing_class=AutoProcessor.from_pretrained(start.path),
         peft_config=lora(config),
-        callbacks=[*callbacks(folder, minutes=config.minutes), *([Best(folder)] if config.held_out else [])],
+        callbacks=[*callbacks(folder, minutes=config.minutes), *([Best(folder)] if held_out else [])],
     )
 
 
-def _run(rank: int, config: SFTStageConfig, folder: Path) -> None:
+def _run(rank: int, config: SFTStageConfig, folder: Path, start: Start) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    train_to_end(make_trainer(config, folder), config, folder)
+    train_to_end(make_trainer(config, folder, start), config, folder, start)
 
 
-def _check(config: SFTStageConfig) -> None:
+def _check(config: SFTStageConfig, model: Start) -> None:
     """Refuse settings that can't go together; ConfigurationError names the remedy."""
     supervised = config.soft_width > 0 or config.attention_weight > 0
     if config.lora_rank and config.optimizer == "muon":
@@ -212,9 +207,8 @@ def _check(config: SFTStageConfig) -> None:
         raise ConfigurationError("soft_width and attention_weight are for the embedded model, which needs no LoRA")
     from transformers import AutoTokenizer
 
-    path = resolve(config.model, offline=config.offline)
-    known = AutoTokenizer.from_pretrained(path).get_vocab()
-    if load_info(path).family != "qwen3_vl" or "1000" not in known:
+    known = AutoTokenizer.from_pretrained(model.path).get_vocab()
+    if model.info.family != "qwen3_vl" or "1000" not in known:
         raise ConfigurationError(
             f"soft_width and attention_weight are for the embedded model, whose numbers are tokens; set both to 0 "
             f"for {config.model}"
@@ -227,8 +221,8 @@ def sft(config: SFTStageConfig) -> Path:
     folder = by_first(open_run, "sft", config)
     if by_first(is_finished, folder):
         return folder / "final"
-    model_of(config)
-    _check(config)
-    by_first(prepare, config, folder)
-    run_processes(_run, config.processes, config, folder)
+    model = model_of(config)
+    _check(config, model)
+    by_first(prepare, config, folder, model)
+    run_processes(_run, config.processes, config, folder, model)
     return folder / "final"

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 from egm_core.families import TASKS, Task
 from egm_core.models.folder import ModelInfo, resolve, write_info
 from egm_core.train.configuration import ConfigurationError
-from egm_core.train.data.check import check_data, kept
+from egm_core.train.data.check import check_data
 from egm_core.train.rl.questions import checking
 from egm_core.train.rl.verl.data import Asking, write_parquet
 from egm_core.train.rl.verl.settings import CHECKPOINTS, environment, overrides, refuse
@@ -115,7 +115,7 @@ def prepare(config: RLConfig, info: ModelInfo) -> Path:
     if not path.is_file():
         found = check_data(folder, checking(config, info, info.path))
         found.say()
-        write_parquet(path, kept(files, found.left_out), asking)
+        write_parquet(path, found.samples, asking)
     return path
 
 

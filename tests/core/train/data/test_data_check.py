@@ -16,8 +16,8 @@ from egm_core.families import family
 from egm_core.pictures.pixels import read_image
 from egm_core.sample import SampleError, read_samples
 from egm_core.train.configuration import ConfigurationError
-from egm_core.train.data.check import Checking, DataCheck, check_data, kept
-from egm_core.train.data.pictures import bad_images, reason_against
+from egm_core.train.data.check import Checking, DataCheck, check_data
+from egm_core.train.data.pictures import bad_images, look_at
 from egm_core.train.data.special_tokens import special_tokens
 
 TRAINING = Path(__file__).parents[4] / "training"
@@ -99,7 +99,7 @@ def test_a_wrong_record_is_named_and_refused_beyond_its_share(folder: Path, kind
     assert "1 of 12 records" in done.text and "d.jsonl:8" in done.text
     with pytest.raises(ConfigurationError, match=rf"1 of 12 records .*d\.jsonl:8.*tolerate\.{kind}=0.09"):
         check(folder, rows, tolerate={kind: 0.05})
-    left = [s.sent for s in kept((folder / "d.jsonl",), done.left_out)]
+    left = [s.sent for s in done.samples]
     assert len(left) == (11 if kind in ("token", "size", "unit") else 12)
 
 
@@ -176,7 +176,9 @@ def test_pictures_are_held_against_their_records_as_they_are_shown(folder: Path)
 
 
 def test_a_picture_is_read_alike_by_training_and_scoring(tmp_path: Path) -> None:
-    from egm_core.train.sft.table import read_table, write_table
+    from datasets import Value
+
+    from egm_core.train.data.table import read_table, with_pictures, write_table
 
     ramp = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
     cv2.imwrite(str(tmp_path / "grey16.png"), ramp)
@@ -185,18 +187,17 @@ def test_a_picture_is_read_alike_by_training_and_scoring(tmp_path: Path) -> None
     cv2.imwrite(str(tmp_path / "alpha.png"), np.dstack([(ramp >> 8).astype(np.uint8)] * 4))
     turned(tmp_path / "turned.jpg", 8)
     files = sorted(map(str, tmp_path.glob("*.*")))
-    rows = ({"prompt": "a", "completion": "b", "image": file} for file in files)
-    write_table(tmp_path, rows, lambda texts: [1] * len(texts))
-    for row, file in zip(read_table(tmp_path), files, strict=True):
+    write_table(tmp_path, ({"image": file} for file in files), {"image": Value("string")})
+    for row, file in zip(with_pictures(read_table(tmp_path)), files, strict=True):
         seen = read_image(Path(file))
         assert np.array_equal(np.asarray(row["image"]), seen) and seen.dtype == np.uint8
-        assert not reason_against(file) and seen.std() > 20, file
+        assert not look_at(file).reason and seen.std() > 20, file
 
 
 @pytest.mark.parametrize(("width", "height", "words"), [(3, 900, "300 times as long"), (900, 4, "225 times as long")])
 def test_pictures_that_no_processor_takes_are_named(tmp_path: Path, width: int, height: int, words: str) -> None:
     cv2.imwrite(str(tmp_path / "long.png"), np.zeros((height, width, 3), np.uint8))
-    assert words in reason_against(str(tmp_path / "long.png"))
+    assert words in look_at(str(tmp_path / "long.png")).reason
 
 
 def test_a_file_cut_short_is_refused_by_the_one_reader(folder: Path) -> None:
@@ -204,7 +205,7 @@ def test_a_file_cut_short_is_refused_by_the_one_reader(folder: Path) -> None:
     (folder / "cut.jpg").write_bytes(data[: len(data) // 2])
     with pytest.raises(ValueError, match="cut short"):
         read_image(folder / "cut.jpg")
-    assert reason_against(str(folder / "cut.jpg")).startswith("corrupt")
+    assert look_at(str(folder / "cut.jpg")).reason.startswith("corrupt")
 
 
 def test_plan_and_stages_refuse_by_file_and_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

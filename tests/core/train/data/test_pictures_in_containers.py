@@ -18,11 +18,11 @@ from egm_core.train.data.check import Checking, check_data
 from egm_core.train.data.pictures import look_at
 from egm_core.train.data.same_pictures import shared_pictures
 from egm_core.train.data.sheet import SHEET
+from egm_core.train.data.table import _read_pictures
 from egm_core.train.rl.questions import questions
 from egm_core.train.rl.trainer import read_pictures
 from egm_core.train.select.questions import key_of, questions_of
 from egm_core.train.sft.stage import rows
-from egm_core.train.sft.table import _read_pictures
 
 SHADE = np.tile(np.linspace(0, 255, 64, dtype=np.uint8)[None, :, None], (48, 1, 3))
 SPEAKER = family("qwen3_vl")

@@ -96,11 +96,12 @@ def test_held_out_pictures_are_known_by_what_they_hold(
     data: Path, tmp_path: Path, brighter: Callable[[Path], Path]
 ) -> None:
     checking = Checking((data,), ("visible", "amodal"), family("qwen3_vl"))
+    learnt = check_data(tmp_path / "run", checking)
     shutil.copytree(data.parent, tmp_path / "copied")
     shutil.move(str(tmp_path / "copied/2.png"), str(tmp_path / "copied/renamed.png"))
     records = (tmp_path / "copied/samples.jsonl").read_text().replace("2.png", "renamed.png")
     (tmp_path / "copied/samples.jsonl").write_text(records)
     for file in (data, tmp_path / "copied/samples.jsonl"):
         with pytest.raises(ConfigurationError, match=r"4 held-out records show pictures of the training data"):
-            check_held_out(tmp_path / "run", Config([str(file)]), checking)
-    assert check_held_out(tmp_path / "run", Config([str(brighter(data))]), checking) == {}
+            check_held_out(tmp_path / "run", Config([str(file)]), checking, learnt)
+    assert not check_held_out(tmp_path / "run", Config([str(brighter(data))]), checking, learnt).left_out

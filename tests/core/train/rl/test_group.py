@@ -13,11 +13,13 @@ import pytest
 import torch
 import trl
 import yaml
+from prepared_run import built
 from test_rl import data, settings  # noqa: F401 - a fixture
 
 from egm_core.train.configuration import ConfigurationError
-from egm_core.train.rl.stage import build_trainer, refuse_lost_reference, rl
+from egm_core.train.rl.stage import refuse_lost_reference, rl
 from egm_core.train.run.callbacks import RunStopped
+from egm_core.train.run.folder import model_of
 from egm_core.train.run.processes import free_port
 
 ROOT = Path(__file__).parents[4]
@@ -93,7 +95,7 @@ def test_a_reference_that_is_not_the_policy_stops_the_run_at_its_first_step(
     tmp_path: Path,
     shared: bool,
 ) -> None:
-    trainer = build_trainer(settings(random_qwen, data, tmp_path, share_prompts=shared), tmp_path)
+    trainer = built(settings(random_qwen, data, tmp_path, share_prompts=shared), tmp_path)
     with torch.no_grad():
         for parameter in trainer.ref_model.parameters():
             parameter.zero_()
@@ -137,7 +139,7 @@ def test_pictures_of_a_generation_batch_are_read_once_each(
     whole = grpo.read
     monkeypatch.setattr(grpo, "read", lambda picture, **how: (read.append(picture), whole(picture, **how))[1])
     config = settings(random_qwen, data, tmp_path, micro_batch=4, max_steps=2)
-    trainer = build_trainer(config, tmp_path)
+    trainer = built(config, tmp_path)
     trainer.train()
     # Four prompts an update; two of them may be about one picture.
     assert 0 < len(read) <= 2 * config.prompts
@@ -170,7 +172,7 @@ def test_lora_under_zero3_ends_without_waiting_for_the_others(
     from egm_core.train.run.training import finish
 
     (tmp_path / "run").mkdir()
-    trainer = build_trainer(config, tmp_path / "run")
+    trainer = built(config, tmp_path / "run")
     trainer.train()
     kept = ZeRO3()
     monkeypatch.setattr(AutoModelForImageTextToText, "from_pretrained", load)
@@ -178,7 +180,7 @@ def test_lora_under_zero3_ends_without_waiting_for_the_others(
     deepspeed.set_hf_deepspeed_config(kept)
     try:
         assert deepspeed.is_deepspeed_zero3_enabled()
-        finish(trainer, random_qwen, tmp_path / "run", config)
+        finish(trainer, model_of(config), tmp_path / "run", config)
     finally:
         deepspeed.unset_hf_deepspeed_config()
     assert alone == [True]

@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from prepared_run import built
 
 from egm_core.sample import Sample, write_samples
 from egm_core.train.rl.config import RLConfig
-from egm_core.train.rl.stage import build_trainer
 
 ROWS, LENGTH, WORDS = 4, 6, 7
 TEMPERATURE, BETA, GAMMA, CLIP = 0.7, 0.05, 0.01, 0.2
@@ -94,7 +94,7 @@ def trainer(tmp_path_factory: pytest.TempPathFactory, random_qwen: Path) -> Any:
         ratio_clip=CLIP, report_to=[],
     )  # fmt: skip
     (folder / "run").mkdir()
-    trainer = build_trainer(config, folder / "run")
+    trainer = built(config, folder / "run")
     trainer.model.train()
     # The cases' reference is another model than their policy, as after some updates.
     trainer.state.global_step = 1

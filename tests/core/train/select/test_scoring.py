@@ -22,10 +22,10 @@ from egm_core.asking.store import Store, StoreError, read_answers
 from egm_core.boxes import iou, to_pixels
 from egm_core.families import family
 from egm_core.models.folder import ModelInfo
-from egm_core.sample import Sample, write_samples
+from egm_core.sample import Sample, read_samples, write_samples
 from egm_core.train.__main__ import main
 from egm_core.train.configuration import ConfigurationError
-from egm_core.train.select.questions import Manner, read_questions
+from egm_core.train.select.questions import Manner, all_questions, common_folder
 from egm_core.train.select.scores import Score, opened, read_scores, scores_of
 from egm_core.train.select.stage import SelectConfig, select
 
@@ -102,7 +102,8 @@ def test_keys_depend_on_the_question_and_not_on_its_place(tmp_path: Path) -> Non
             for s in records:
                 record = {"image": s.image, "sent": s.sent, "bbox": s.bbox, "amodal_bbox": s.amodal_bbox}
                 file.write(json.dumps({**record, "height": 10, "width": 10}) + "\n")
-        found = list(read_questions([folder / "data.jsonl"], ["visible", "amodal"]))
+        file = folder / "data.jsonl"
+        found = list(all_questions(read_samples(file), ["visible", "amodal"], common_folder([file])))
         assert len(found) == len({q.key for q in found}) == 8, "a sample that stands there twice is asked once"
         keys.append({q.key for q in found})
     assert keys[0] == keys[1]
@@ -162,7 +163,7 @@ def test_a_model_in_this_process_is_scored_and_not_asked_twice(
     settings["tolerate"] = told
     select(SelectConfig(output=str(tmp_path / "run"), **settings))
     stored = dict(scored(tmp_path))
-    questions = list(read_questions([data], ["visible", "amodal"]))
+    questions = list(all_questions(read_samples(data), ["visible", "amodal"], tmp_path))
     found = [(q.task, stored[q.key]["outcome"], stored[q.key]["iou"]) for q in questions]
     assert found == [
         ("visible", "found", pytest.approx(1.0)),
@@ -189,12 +190,12 @@ def test_a_model_in_this_process_is_scored_and_not_asked_twice(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_processes_share_the_work_and_end_with_their_parent(tmp_path: Path, memorising_qwen: Path) -> None:
-    write_data(tmp_path, 400)
-    config = write_config(tmp_path, [], learner=str(memorising_qwen), processes=2, batch=4)
+    write_data(tmp_path, 120)
+    config = write_config(tmp_path, [], learner=str(memorising_qwen), processes=2, batch=2)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
     command = [sys.executable, "-m", "egm_core.train", "select", "--config", str(config)]
     process = subprocess.Popen(command, env=environment)
-    while len(scored(tmp_path)) < 64:
+    while len(scored(tmp_path)) < 16:
         assert process.poll() is None
         time.sleep(0.05)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -204,10 +205,10 @@ def test_processes_share_the_work_and_end_with_their_parent(tmp_path: Path, memo
     while any(alive(child) for child in children):
         assert time.monotonic() < deadline, "the processes outlive their parent"
         time.sleep(0.1)
-    assert len(children) >= 2 and len(scored(tmp_path)) < 400
+    assert len(children) >= 2 and len(scored(tmp_path)) < 120
     assert subprocess.run(command, env=environment, check=False).returncode == 0
     found = scored(tmp_path)
-    assert len(found) == len({key for key, _ in found}) == 400
+    assert len(found) == len({key for key, _ in found}) == 120
 
 
 def alive(process: str) -> bool:

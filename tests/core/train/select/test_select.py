@@ -15,7 +15,7 @@ from egm_core.families import family
 from egm_core.sample import Sample, read_samples, write_samples
 from egm_core.train.__main__ import main
 from egm_core.train.configuration import ConfigurationError, load
-from egm_core.train.select.questions import read_questions
+from egm_core.train.select.questions import all_questions
 from egm_core.train.select.selection import choose
 from egm_core.train.select.stage import SelectConfig, select
 from egm_core.train.sft.stage import rows
@@ -94,7 +94,7 @@ class Data:
         # Two absents: one that the learner misses, one that it recognises.
         self.samples += [Sample(str(folder / "a.png"), f"none {i}", None, None, None, 100, 100) for i in range(2)]
         write_samples(folder / "data.jsonl", self.samples)
-        questions = {q.sent: q for q in read_questions([folder / "data.jsonl"], ["visible"])}
+        questions = {q.sent: q for q in all_questions(self.samples, ["visible"], folder)}
         assert len(questions) == 18
         for name, values in (("learner", self.learner), ("reference", self.reference)):
             lines = [
@@ -175,7 +175,7 @@ def test_the_reference_may_be_asked_about_failures_only_or_be_the_truth(data: Da
 
 
 def test_amodal_questions_can_be_selected_too(data: Data) -> None:
-    keys = [q.key for q in read_questions([data.folder / "data.jsonl"], ["amodal"])]
+    keys = [q.key for q in all_questions(data.samples, ["amodal"], data.folder)]
     lines = (data.folder / "learner.jsonl").read_text()
     for key, iou in zip(keys, [0.2, 0.9] * 8, strict=False):
         lines += json.dumps({"key": key, "task": "amodal", "iou": iou, "outcome": "found"}) + "\n"

@@ -24,13 +24,13 @@ from egm_core.tiny.architecture import build_model, build_processor
 from egm_core.tiny.shape import Architecture
 from egm_core.tiny.tokenizer import build_tokenizer
 from egm_core.train.configuration import ConfigurationError
+from egm_core.train.data.table import read_table
 from egm_core.train.learning.optimizers import MuonAdamW
-from egm_core.train.run.folder import EndedEarly, whole_checkpoint
+from egm_core.train.run.folder import EndedEarly, model_of, whole_checkpoint
 from egm_core.train.run.training import freeze_vision
 from egm_core.train.sft.collator import Collator
 from egm_core.train.sft.config import SFTStageConfig
 from egm_core.train.sft.stage import make_trainer, prepare, rows, sft
-from egm_core.train.sft.table import read_table
 from egm_core.train.sft.trainer import Order
 
 TINY = Architecture(
@@ -152,8 +152,8 @@ def own_words(random_qwen: Path, random_internvl: Path, request: pytest.FixtureR
 @pytest.mark.parametrize("own_words", ["qwen3_vl", "internvl3"], indirect=True)
 def test_neither_prompt_nor_image_tokens_enter_the_loss(own_words: Path, data: Path, tmp_path: Path) -> None:
     config = settings(own_words, data, tmp_path, soft_width=0.0, attention_weight=0.0)
-    assert prepare(config, tmp_path) == 16
-    trainer = make_trainer(config, tmp_path)
+    assert prepare(config, tmp_path, model_of(config)) == 16
+    trainer = make_trainer(config, tmp_path, model_of(config))
     tokenizer, image = trainer.processing_class.tokenizer, trainer.model.config.image_token_id
 
     def ids_of(column: str) -> set[tuple[int, ...]]:
@@ -208,7 +208,8 @@ def test_images_that_cannot_be_used_are_listed_and_too_many_refused(base: Path, 
     listed = [json.loads(line) for line in (run / "bad_images.jsonl").read_text().splitlines()]
     found = [(Path(row["image"]).name, row["reason"].split(":")[0]) for row in listed]
     assert found == [("3.png", "corrupt"), ("5.png", "missing"), ("6.png", "corrupt")]
-    assert prepare(settings(base, pictures / "samples.jsonl", run, missing_share=0.4), run) == 10
+    config = settings(base, pictures / "samples.jsonl", run, missing_share=0.4)
+    assert prepare(config, run, model_of(config)) == 10
 
 
 @pytest.mark.parametrize(
