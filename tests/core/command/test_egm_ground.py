@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from command_line import PICTURE, egm
 
+from egm_core import ground
+from egm_core.command.entry import main
 from egm_core.command.ground import lacks, line, parser
 from egm_core.families import Task
 from egm_core.grounder.grounding import Grounding
@@ -21,6 +23,7 @@ TIMES = {"engine_ms", "total_ms"}
 
 def test_one_line_tells_the_answer_and_the_picture_shows_it(tmp_path: Path) -> None:
     drawn = tmp_path / "drawn.png"
+    # As its users do, in a process of its own.
     done = egm("ground", PICTURE, MUG, "--threads", "1", "--draw", str(drawn))
     assert done.returncode == 0, done.stderr
     box = r"\[\d+ \d+ \d+ \d+\]"
@@ -30,10 +33,12 @@ def test_one_line_tells_the_answer_and_the_picture_shows_it(tmp_path: Path) -> N
     assert before.shape == after.shape and (before != after).any()
 
 
-def test_json_is_what_the_module_prints() -> None:
-    asked = egm("ground", PICTURE, MUG, "--threads", "1", "--json")
-    module = egm(PICTURE, MUG, "--threads", "1", module="egm_core.ground")
-    answers = [{k: v for k, v in json.loads(done.stdout).items() if k not in TIMES} for done in (asked, module)]
+def test_json_is_what_the_module_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    printed = []
+    for run, words in ((main, ["ground", PICTURE, MUG, "--json"]), (ground.main, [PICTURE, MUG])):
+        assert run([*words, "--threads", "1"]) == 0
+        printed.append(capsys.readouterr().out)
+    answers = [{k: v for k, v in json.loads(text).items() if k not in TIMES} for text in printed]
     assert answers[0] == answers[1]
     assert (answers[0]["outcome"], answers[0]["model"], answers[0]["instruction"]) == ("found", "egm_tiny", MUG)
     assert len(answers[0]["visible"]) == 4

@@ -29,7 +29,7 @@ TINY = Architecture(
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
-    store.render(folder, 0, 12, shard_scenes=12)
+    store.render(folder, 0, 12, shard_scenes=6)
     return folder
 
 
@@ -93,11 +93,11 @@ def test_the_rate_warms_up_holds_and_decays() -> None:
 def test_a_stage_by_the_clock_ends_with_its_minutes_and_counts_those_of_earlier_starts(
     scenes: Path, tmp_path: Path
 ) -> None:
-    timed = Stage(steps=1, batch=2, warmup=1, minutes=0.1)
+    timed = Stage(steps=1, batch=2, warmup=1, minutes=0.05)
     config = replace(settings(scenes, tmp_path / "run"), dense=Stage(steps=1, batch=2, warmup=1), joint=timed)
     pretrain(config)
     _, state = checkpoint.load_last(tmp_path / "run") or (0, {})
-    assert state["step"] > 1 and 0.1 <= state["minutes"] < 0.5
+    assert state["step"] > 1 and 0.05 <= state["minutes"] < 0.5
     pretrain(config)
     assert (checkpoint.load_last(tmp_path / "run") or (0, {}))[1]["step"] == state["step"]
     longer = replace(config, joint=replace(timed, minutes=state["minutes"] + 0.02))
@@ -112,9 +112,8 @@ def test_the_rate_can_follow_the_clock() -> None:
     assert rate_factor(stage, 5, progress=1.0) == pytest.approx(0.02)
 
 
-def test_two_helpers_make_the_batches_of_one_process(tmp_path: Path) -> None:
-    store.render(tmp_path / "scenes", 0, 8, shard_scenes=4)
-    config = replace(settings(tmp_path / "scenes", tmp_path / "run"), loaders=2, views=50)
+def test_two_helpers_make_the_batches_of_one_process(scenes: Path, tmp_path: Path) -> None:
+    config = replace(settings(scenes, tmp_path / "run"), loaders=2, views=50)
     assert pretrain(config).is_dir()
 
 
