@@ -35,7 +35,7 @@ class Counts:
         """Count a sample and give it back."""
         self.samples += 1
         self.absent += sample.absent
-        self.hidden += sample.bbox is None and not sample.absent
+        self.hidden += sample.hidden
         self.amodal += sample.amodal_bbox is not None
         self.splits[f"{sample.source} {sample.split}".strip()] += 1
         if sample.image not in self.images:

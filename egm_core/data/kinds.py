@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from egm_core.data.readers import coco
+from egm_core.data.readers.amodal import coco_amodal, cocoa_cls, d2sa, kins, tao_amodal
+from egm_core.data.readers.driving import drivelm, kitti, nuscenes, talk2car
 from egm_core.data.readers.kind import Kind
 from egm_core.data.readers.referring import (
     egm,
@@ -32,6 +34,15 @@ KINDS: tuple[Kind, ...] = (
     grefcoco.KIND,
     grounding_me.KIND,
     coco.KIND,
+    coco_amodal.KIND,
+    cocoa_cls.KIND,
+    d2sa.KIND,
+    kins.KIND,
+    tao_amodal.KIND,
+    kitti.KIND,
+    talk2car.KIND,
+    drivelm.KIND,
+    nuscenes.KIND,
     *map(kind, RECORDINGS),
 )
 

@@ -25,7 +25,8 @@ class Sample:
     known. Both are None where the object is absent; `bbox` alone is None where it is wholly hidden, and then
     `visible_fraction` is 0. `truth` gives what is trained and scored. `reasoning` leads to the visible box,
     `amodal_reasoning` to the amodal one. `task` is "visible" or "amodal" where a record stands for that question alone,
-    as selection writes it, and "" where it stands for both. Read from a file, `image` is the resolved path.
+    as selection writes it, and "" where it stands for both; with "amodal", `bbox` may be None for a visible box that
+    is not known. Read from a file, `image` is the resolved path.
 
     `source` is the data set's name and `split` its split; the ids are those of the data set. `occluders` are the names
     of what hides the object, from front to back, and `depth_order` is its place in depth, 1 in front. With `mirrored`
@@ -58,6 +59,11 @@ class Sample:
     def picture(self) -> str:
         """What reading takes (`egm_core.pictures.source.read`): the image, marked where it is to be mirrored."""
         return mirrored(self.image, self.mirrored)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the object is there, and nothing of it is seen."""
+        return self.bbox is None and self.amodal_bbox is not None and self.visible_fraction == 0
 
     @property
     def absent(self) -> bool:
@@ -111,10 +117,10 @@ def from_record(record: Any, place: str) -> Sample:
     visible = _box(record, "bbox", width, height, place)
     amodal = _box(record, "amodal_bbox", width, height, place, leaves=FARTHEST)
     fraction = _fraction(record, place)
-    if visible is None and amodal is not None and fraction != 0:
+    if visible is None and amodal is not None and fraction != 0 and task != "amodal":
         raise SampleError(
             f"{place}: amodal_bbox is given and bbox is null; for an absent object give neither, for a wholly hidden "
-            "one visible_fraction 0, for any other both"
+            "one visible_fraction 0, for any other both, or task 'amodal' where the visible box is not known"
         )
     return Sample(
         image=_text(record, "image", place, required=True),

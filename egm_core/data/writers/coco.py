@@ -32,6 +32,9 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
         if shown is None:
             tally.drop("absent objects: their pictures stay, without a box", f"sample {number}")
             continue
+        if sample.bbox is None and not sample.hidden:
+            tally.drop("objects whose visible box is not known: COCO's box is visible", f"sample {number}")
+            continue
         box = xywh(shown)
         record = {
             "id": len(annotations) + 1, "image_id": image, "category_id": categories[sample.category or OTHER],

@@ -44,6 +44,9 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
 
 
 def _has_place(sample: Sample, number: int, tally: Tally) -> bool:
+    if sample.bbox is None and not (sample.hidden or sample.absent):
+        tally.drop("objects whose visible box is not known: this kind of file has both", f"sample {number}")
+        return False
     if sample.truth("amodal") is not None:
         return True
     why = "absent objects" if sample.absent else "objects whose amodal box is not known, or wholly beyond the picture"

@@ -72,7 +72,8 @@ def seen(samples: Iterable[Sample], tally: Tally) -> Iterator[Sample]:
     """Give the samples that have a visible box; others have no place in most kinds of files."""
     for number, sample in enumerate(samples, 1):
         if sample.bbox is None:
-            what = "absent objects" if sample.absent else "wholly hidden objects"
+            hidden = "wholly hidden objects" if sample.hidden else "objects whose visible box is not known"
+            what = "absent objects" if sample.absent else hidden
             tally.drop(f"{what}: this kind of file has none", f"sample {number}")
             continue
         if sample.amodal_bbox is not None:

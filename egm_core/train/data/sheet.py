@@ -42,5 +42,5 @@ def _tile(place: str, sample: Sample) -> NDArray[np.uint8]:
         return box and (box[0] * shares[0], box[1] * shares[1], box[2] * shares[0], box[3] * shares[1])
 
     line = Path(place).name
-    absent = ": absent" if sample.absent else ": hidden" if sample.bbox is None else ""
+    absent = ": absent" if sample.absent else ": hidden" if sample.hidden else ""
     return draw(small, scaled(sample.bbox), scaled(sample.amodal_bbox), f"{line} {sample.sent}{absent}", scale=0.8)

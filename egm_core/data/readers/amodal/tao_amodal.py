@@ -1,0 +1,96 @@
+"""TAO-Amodal: frames of videos with boxes that leave the frame, in either of its two forms.
+
+In the plain files, and in the training file with LVIS's classes, `bbox` is the visible box, and it is missing for what
+is wholly hidden. In the validation file with LVIS's classes `bbox` holds the amodal box once more, and the visible box
+is lost: its samples ask for the amodal box only.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from egm_core.boxes import Box, area
+from egm_core.data.readers.kind import Kind, Place, Tally
+from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.coco import identity, layout, share
+from egm_core.data.readers.shared.named import Found, Source, add_names, samples, split_of
+from egm_core.data.readers.shared.pictures import Pictures, add_images
+from egm_core.sample import Sample
+
+NAME = "TAO-Amodal"
+LICENCE = "not for commercial use, and no part may be passed on (the terms of access; the card says MIT)"
+HOLDS = ("auto", "visible", "amodal")
+UNCERTAIN = "objects whose amodal box its annotator was not certain of (--certain)"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Name the files."""
+    parser.add_argument(
+        "--file", type=Path, nargs="+", required=True, help="validation.json, validation_lvis_v1.json, or several"
+    )
+    add_images(parser)
+    add_names(parser)
+    parser.add_argument("--certain", action="store_true", help="leave out amodal boxes that are marked as uncertain")
+    parser.add_argument(
+        "--bbox", choices=HOLDS, default="auto",
+        help="what the field bbox holds; auto: the amodal box where it equals amodal_bbox throughout a file",
+    )
+
+
+def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
+    """Read the samples of the files."""
+    for path in options.file:
+        found = layout(path, lambda record, place: instance(record, place, options.certain))
+        known = found.found
+        if options.bbox == "amodal" or (options.bbox == "auto" and holds_amodal(known)):
+            tally.note(f"{path}: bbox holds the amodal box, so its samples ask for the amodal box only")
+            known = [unseen(one) for one in known]
+        source = Source(NAME, split_of(path, options.split), LICENCE, Pictures(options.images or path.parent))
+        yield from samples(known, found.images, found.categories, source, options, tally, cut=True)
+
+
+def instance(record: dict[str, Any], place: Place, certain: bool = False) -> Iterator[Found]:
+    """Read one annotation, taking `bbox` for the visible box."""
+    amodal = fields.xywh(record, "amodal_bbox", place)
+    given = fields.xywh(record, "bbox", place) if record.get("bbox") is not None else None
+    visible: Box | None = given if given and area(given) else None
+    fraction = share(record, "visibility", place) if record.get("visibility") is not None else 1.0
+    yield Found(
+        place,
+        fields.whole(record, "image_id", place),
+        identity(record, place),
+        amodal,
+        visible,
+        fraction if visible else 0.0,
+        category=fields.whole(record, "category_id", place),
+        left_out=UNCERTAIN if certain and record.get("amodal_is_uncertain") else "",
+    )
+
+
+def holds_amodal(found: Sequence[Found]) -> bool:
+    """Tell whether `bbox` holds the amodal box in a file: the two are equal, and yet something is hidden."""
+    hidden = False
+    for one in found:
+        if one.visible != one.amodal:
+            return False
+        hidden = hidden or (one.fraction is not None and one.fraction < 1)
+    return hidden
+
+
+def unseen(one: Found) -> Found:
+    """Take an object's `bbox` for its amodal box: what is seen of it is not known."""
+    return replace(one, visible=None, unseen=one.fraction != 0)
+
+
+KIND = Kind(
+    "tao-amodal",
+    "TAO-Amodal: frames of videos with amodal boxes that leave the frame",
+    LICENCE,
+    arguments,
+    read,
+    "--file amodal_annotations/validation.json --images frames",
+)

@@ -1,0 +1,179 @@
+"""Objects that have a name in place of a referring expression, as samples.
+
+A name says which object is meant only where no other object of the picture has it. Names of several objects are left
+out, and counted, unless they are asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from egm_core.boxes import Box, area, clip
+from egm_core.data.readers.kind import Place, Tally
+from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.pictures import Pictures
+from egm_core.sample import Sample
+from egm_core.sample.record import FARTHEST
+
+_BRACKETS = re.compile(r"\([^()]*\)")
+SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?:idation|ing)?(?![a-z])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture: its name and its size."""
+
+    name: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object as its data set has it; boxes are in pixels and may leave the picture.
+
+    `visible` is None where nothing of the object is seen, and where `unseen` says that its visible box is not known.
+    The name is that of the category where `name` is empty. `left_out` says why an object is none to ask for; its name
+    counts all the same. `mask` is the (height, width) of its masks.
+    """
+
+    place: Place
+    image: Hashable
+    annotation: str
+    amodal: Box | None
+    visible: Box | None
+    fraction: float | None
+    name: str = ""
+    category: int | str = ""
+    occluders: tuple[str, ...] = ()
+    order: int | None = None
+    unseen: bool = False
+    left_out: str = ""
+    mask: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """What all samples of a file have in common; without `pictures` the names of images are their whole paths."""
+
+    name: str
+    split: str
+    licence: str
+    pictures: Pictures | None
+
+
+def add_names(parser: argparse.ArgumentParser, occluded: bool = True) -> None:
+    """Give a parser the options about names, and about hidden parts."""
+    parser.add_argument(
+        "--names", choices=("unique", "all"), default="unique",
+        help="unique: leave out objects whose name another object of the picture has; all: keep them",
+    )
+    if occluded:
+        parser.add_argument("--occluded", action="store_true", help="only objects of which a part is hidden")
+    parser.add_argument("--split", default="", help="name of the split (default: what the file's name tells)")
+
+
+def split_of(path: Path, given: str = "") -> str:
+    """Give the split that was named, or the one that a file's name tells, such as val."""
+    found = SPLIT.search(re.sub(r"[0-9_]", " ", path.stem))
+    return given or (found[1].lower() if found else "")
+
+
+def cleaned(name: str) -> str:
+    """Give a name without blanks at its ends, underscores, or a point at its end."""
+    return " ".join(name.replace("_", " ").split()).rstrip(" .,;")
+
+
+def samples(
+    found: Sequence[Found],
+    images: Mapping[Hashable, Shown],
+    categories: Mapping[int, str],
+    source: Source,
+    options: argparse.Namespace,
+    tally: Tally,
+    cut: bool = False,
+) -> Iterator[Sample]:
+    """Give the samples of objects; with `cut`, visible boxes are cut at the picture's edges."""
+    names = [_name(one, categories) for one in found]
+    alike = Counter((one.image, name.casefold()) for one, name in zip(found, names, strict=True))
+    kept_alike = 0
+    for one, name in zip(found, names, strict=True):
+        ambiguous = alike[one.image, name.casefold()] > 1
+        why = _left_out(one, name, ambiguous and options.names == "unique", getattr(options, "occluded", False))
+        if why:
+            tally.drop(why, one.place)
+            continue
+        shown = images.get(one.image)
+        if shown is None:
+            raise one.place.wrong("image_id", one.image, "the file has no image of that id")
+        if one.mask and one.mask != (shown.height, shown.width):
+            told = f"the picture's height and width are {shown.height}, {shown.width}"
+            raise one.place.wrong("the size of its mask", list(one.mask), told)
+        visible = clip(one.visible, shown.width, shown.height) if cut and one.visible else one.visible
+        if why := _wrong_boxes(one, visible, shown):
+            tally.drop(why, one.place)
+            continue
+        kept_alike += ambiguous
+        yield Sample(
+            image=source.pictures.find(shown.name) if source.pictures else shown.name,
+            sent=name,
+            bbox=visible,
+            amodal_bbox=one.amodal,
+            visible_fraction=one.fraction,
+            height=shown.height,
+            width=shown.width,
+            source=source.name,
+            split=source.split,
+            task="amodal" if one.unseen else "",
+            image_id=str(one.image),
+            annotation_id=one.annotation,
+            licence=source.licence,
+            occluders=one.occluders,
+            depth_order=one.order,
+            category=name if one.category == "" else _category(one, categories),
+        )
+    if kept_alike:
+        tally.note(f"{kept_alike:,} samples have a name that another object of their picture has, too (--names all)")
+
+
+def _category(one: Found, categories: Mapping[int, str]) -> str:
+    if isinstance(one.category, str):
+        return cleaned(one.category)
+    if one.category not in categories:
+        raise one.place.wrong("category_id", one.category, "the file has no category of that id")
+    return cleaned(categories[one.category])
+
+
+def _name(one: Found, categories: Mapping[int, str]) -> str:
+    # LVIS explains a category in brackets: car_(automobile).
+    return cleaned(one.name) if one.name else cleaned(_BRACKETS.sub("", _category(one, categories)))
+
+
+def _left_out(one: Found, name: str, ambiguous: bool, only_occluded: bool) -> str:
+    if one.left_out or not name:
+        return one.left_out or "objects without a name"
+    if ambiguous:
+        return "objects whose name another object of the picture has; --names all keeps them"
+    if only_occluded and (one.fraction is None or one.fraction >= 1):
+        return "objects of which nothing is hidden, or it is not known (--occluded)"
+    return ""
+
+
+def _wrong_boxes(one: Found, visible: Box | None, shown: Shown) -> str:
+    if visible and (why := fields.unusable(visible, shown.width, shown.height)):
+        return f"objects where {why}"
+    if one.amodal is None:
+        return "" if visible else "objects without a box"
+    x0, y0, x1, y1 = one.amodal
+    if x0 >= x1 or y0 >= y1:
+        return "objects where the amodal box has no area"
+    if min(x0 / shown.width, y0 / shown.height) < -FARTHEST or max(x1 / shown.width, y1 / shown.height) > FARTHEST + 1:
+        return "objects where the amodal box is far out of the picture"
+    if not visible and not area(clip(one.amodal, shown.width, shown.height)):
+        return "objects that lie wholly beyond the picture"
+    return ""

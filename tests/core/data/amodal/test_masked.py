@@ -1,0 +1,72 @@
+"""COCOA-cls and D2SA: masks in every form, crowds, and what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amodal_files import coco, outline, rle
+
+HIDDEN = {
+    "segmentation": [outline(4, 12, 40, 40)], "bbox": [4, 12, 36, 28], "area": 1008, "occlude_rate": 0.25,
+    "visible_mask": rle(20, 12, 40, 40), "invisible_mask": rle(4, 12, 20, 40),
+}  # fmt: skip
+WHOLE = {"segmentation": [outline(1, 1, 9.5, 9)], "bbox": [1, 1, 8.5, 8], "category_id": 2}
+
+
+def test_cocoa_cls_has_classes_for_names(convert: Any, tmp_path: Path) -> None:
+    car, cone = convert("cocoa-cls", "--file", coco(tmp_path / "COCO_amodal_train2014_with_classes.json", HIDDEN, WHOLE))
+    assert (car.sent, car.bbox, car.amodal_bbox) == ("car", (20, 12, 40, 40), (4, 12, 40, 40))
+    assert (car.visible_fraction, car.source, car.split, car.annotation_id) == (0.75, "COCOA-cls", "train", "1")
+    assert (cone.sent, cone.category, cone.bbox, cone.amodal_bbox) == ("traffic cone", "traffic cone", *[(1, 1, 9.5, 9)] * 2)
+
+
+def test_polygons_may_stand_for_masks(convert: Any, tmp_path: Path) -> None:
+    seen = {**HIDDEN, "visible_mask": [outline(20, 12, 40, 40)], "segmentation": outline(4, 12, 40, 40)}
+    (car,) = convert("cocoa-cls", "--file", coco(tmp_path / "x.json", seen))
+    assert (car.bbox, car.amodal_bbox, car.visible_fraction) == ((20, 12, 40, 40), (4, 12, 40, 40), 0.75)
+
+
+def d2sa(**more: Any) -> dict[str, Any]:
+    return {
+        "segmentation": rle(4, 12, 40, 40), "visible_mask": rle(20, 12, 40, 40), "invisible_mask": rle(4, 12, 20, 40),
+        "iscrowd": False, "occlude_rate": 0.4, "amodal_region": {"name": "", "order": 2}, **more,
+    }  # fmt: skip
+
+
+def test_d2sa_has_run_lengths(convert: Any, tmp_path: Path) -> None:
+    hidden = d2sa(visible_mask=rle(), occlude_rate=1.0, category_id=2)
+    car, cone = convert("d2sa", "--file", coco(tmp_path / "D2S_amodal_validation.json", d2sa(), hidden))
+    assert (car.bbox, car.amodal_bbox, car.visible_fraction) == ((20, 12, 40, 40), (4, 12, 40, 40), 0.6)
+    assert (car.depth_order, car.split, car.source) == (2, "val", "D2SA")
+    assert cone.hidden and "MVTec" in car.licence
+
+
+def test_crowds_are_left_out(convert: Any, tmp_path: Path) -> None:
+    assert len(convert("d2sa", "--file", coco(tmp_path / "x.json", d2sa(category_id=2), d2sa(iscrowd=True)))) == 1
+    assert "annotations of crowds" in convert.said
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"segmentation": {"size": [48, 64], "counts": "PP"}}, "segmentation.counts is"),
+        ({"segmentation": {"counts": "PP"}}, "segmentation is"),
+        ({"visible_mask": rle(1, 1, 9, 9, width=32)}, "visible_mask.size is"),
+        ({"visible_mask": None}, "occlude_rate is 0.4"),
+        ({"occlude_rate": None}, "occlude_rate is None"),
+        ({"category_id": 9}, "the file has no category of that id"),
+        ({"image_id": 9}, "the file has no image of that id"),
+        ({"id": None}, "id is None"),
+    ],
+)
+def test_a_wrong_field_is_named(refused: Any, tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    said = refused("d2sa", "--file", coco(tmp_path / "x.json", WHOLE, d2sa(**change)))
+    assert "x.json: annotations 1" in said and words in said
+
+
+def test_a_mask_of_another_pictures_size_is_named(refused: Any, tmp_path: Path) -> None:
+    image = {"id": 7, "file_name": "a.png", "width": 48, "height": 64}
+    said = refused("d2sa", "--file", coco(tmp_path / "x.json", d2sa(), image=image))
+    assert "the size of its mask is [48, 64]; the picture's height and width are 64, 48" in said

@@ -1,0 +1,77 @@
+"""Samples as a COCO-Amodal file: generated worlds and hand-made samples come back box by box."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from egm_core.command.data import main
+from egm_core.sample import Sample, read_samples, write_samples
+from egm_core.scenes.files.export import export, rendered
+
+CUP = Sample("a.png", "cup", (1.0, 2.0, 20.0, 30.0), (1.0, 2.0, 20.0, 30.0), 1.0, 48, 64)
+BOOK = Sample(
+    "a.png", "book", (20.0, 5.0, 40.0, 25.0), (10.5, 5.0, 40.0, 25.0), 0.6, 48, 64, occluders=("cup",), depth_order=7
+)
+
+
+def read_back(convert: Any, folder: Path, samples: list[Sample]) -> list[Sample]:
+    """Write samples by the command and read them by the command."""
+    file, out = folder / "s.jsonl", folder / "x.json"
+    write_samples(file, [replace(one, image=str(folder / one.image)) for one in samples])
+    assert main(["write", "coco-amodal", str(file), "--out", str(out)]) == 0
+    return list(convert("coco-amodal", "--file", out, "--names", "all"))
+
+
+def test_boxes_shares_and_occluders_come_back(convert: Any, tmp_path: Path) -> None:
+    absent = replace(CUP, bbox=None, amodal_bbox=None, visible_fraction=None)
+    hidden = replace(BOOK, sent="lid", bbox=None, visible_fraction=0.0, occluders=())
+    leaving = replace(BOOK, sent="tray", amodal_bbox=(-14.5, 5.0, 70.25, 25.0), occluders=())
+    found = read_back(convert, tmp_path, [replace(CUP, depth_order=2), BOOK, absent, hidden, leaving])
+    for one, sent in zip(found, [CUP, BOOK, hidden, leaving], strict=True):
+        assert (one.sent, one.bbox, one.amodal_bbox) == (sent.sent, sent.bbox, sent.amodal_bbox)
+        assert one.visible_fraction == pytest.approx(sent.visible_fraction)
+    assert [one.occluders[:1] for one in found[:2]] == [(), ("cup",)]
+
+
+def test_a_box_may_be_whole_and_the_object_not(convert: Any, tmp_path: Path) -> None:
+    (found,) = read_back(convert, tmp_path, [replace(CUP, visible_fraction=0.8)])
+    assert (found.bbox, found.amodal_bbox) == (CUP.bbox, CUP.amodal_bbox)
+    assert found.visible_fraction == pytest.approx(0.8)
+
+
+def test_depth_order_is_kept_where_it_is_whole(convert: Any, tmp_path: Path) -> None:
+    known = [replace(CUP, depth_order=3), BOOK]
+    assert [one.depth_order for one in read_back(convert, tmp_path, known)] == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"bbox": None, "task": "amodal"}, "objects whose visible box is not known"),
+        ({"amodal_bbox": None}, "objects whose amodal box is not known"),
+        ({"bbox": None, "amodal_bbox": None}, "absent objects"),
+    ],
+)
+def test_what_has_no_place_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any], words: str
+) -> None:
+    write_samples(tmp_path / "s.jsonl", [BOOK, replace(CUP, **change)])
+    assert main(["write", "coco-amodal", str(tmp_path / "s.jsonl"), "--out", str(tmp_path / "x.json")]) == 0
+    assert f"left out 1: {words}" in capsys.readouterr().err
+
+
+def test_generated_worlds_come_back(convert: Any, tmp_path: Path) -> None:
+    export(tmp_path, rendered(3, 2))
+    asked = list(read_samples(tmp_path / "samples.jsonl"))
+    kept = [one for one in asked if one.amodal_bbox is not None]
+    assert main(["write", "coco-amodal", str(tmp_path / "samples.jsonl"), "--out", str(tmp_path / "x.json")]) == 0
+    back = convert("coco-amodal", "--file", tmp_path / "x.json", "--names", "all", missing=0)
+    assert len(back) == len(kept) > 5
+    for one, sent in zip(back, kept, strict=True):
+        assert (one.sent, one.amodal_bbox) == (sent.sent.rstrip(" .,;"), sent.amodal_bbox)
+        assert one.bbox == pytest.approx(sent.bbox) and one.visible_fraction == pytest.approx(sent.visible_fraction)
+        assert Path(one.image) == Path(sent.image)
