@@ -43,7 +43,7 @@ def write(path: Path) -> None:
 
 def _annotation(rng: random.Random, number: int, points: int) -> dict[str, Any]:
     regions = [_region(rng, order, points) for order in range(1, REGIONS + 1)]
-    pairs = [f"{front}-{behind}" for behind in range(2, REGIONS + 1) for front in range(1, behind) if rng.random() < 0.5]
+    pairs = [f"{a}-{b}" for b in range(2, REGIONS + 1) for a in range(1, b) if rng.random() < 0.5]
     return {"author": "x", "url": f"https://s3/{number}.jpg", "regions": regions, "image_id": number, "id": number,
             "depth_constraint": ",".join(pairs), "size": REGIONS}
 
@@ -72,7 +72,7 @@ def _packed(pixels: np.ndarray[Any, Any]) -> dict[str, Any]:
 def main() -> None:
     """Write the file where it is not there, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("out/bench_amodal_reader"), help="where the file is written")
+    parser.add_argument("--folder", type=Path, default=Path("out/bench_amodal_reader"), help="where the file lies")
     options = parser.parse_args()
     path, out = options.folder / "COCO_amodal_train2014.json", options.folder / "samples.jsonl"
     if not path.is_file():

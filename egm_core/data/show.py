@@ -41,7 +41,7 @@ class Shown:
 
 def of_sample(place: str, sample: Sample) -> Shown:
     """Give what a sample's tile shows."""
-    state = "ABSENT" if sample.absent else "HIDDEN" if sample.bbox is None else ""
+    state = "ABSENT" if sample.absent else "HIDDEN" if sample.hidden else ""
     share = "" if sample.visible_fraction is None else f"{sample.visible_fraction:.0%} visible"
     origin = " ".join(filter(None, (sample.source, sample.split, sample.image_id, sample.task)))
     mirrored = "mirrored" if sample.mirrored else ""

@@ -41,7 +41,7 @@ class Stats:
         """Count a sample."""
         self.samples += 1
         self.absent += sample.absent
-        self.hidden += sample.bbox is None and not sample.absent
+        self.hidden += sample.hidden
         self.amodal += sample.amodal_bbox is not None
         self.beyond += sample.amodal_bbox is not None and _beyond(sample)
         self.reasoned += bool(sample.reasoning or sample.amodal_reasoning)

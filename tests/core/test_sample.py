@@ -135,6 +135,7 @@ def without(*names: str) -> dict[str, object]:
         ({**RECORD, "amodal_bbox": [-9000, 20, 30, 40]}, "amodal_bbox is .* far out of the image"),
         ({**RECORD, "amodal_bbox": [30, 20, 10, 40]}, "amodal_bbox is .* has no area"),
         ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "for a wholly hidden one visible_fraction 0"),
+        ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "or task 'amodal' where the visible box is not known"),
         ({**RECORD, "occluders": "box"}, "occluders is 'box'; give a list of texts"),
         ({**RECORD, "depth_order": 0}, "depth_order is 0; give a whole number, 1 for the object in front"),
         ({**RECORD, "mirrored": 1}, "mirrored is 1; give true or false"),

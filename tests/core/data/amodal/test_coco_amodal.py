@@ -74,7 +74,8 @@ def test_stuff_that_is_left_out_takes_its_name_from_others(convert: Any, tmp_pat
 
 
 def test_the_first_of_several_annotations_counts(convert: Any, tmp_path: Path) -> None:
-    both = [{"id": n, "image_id": 7, "regions": [region(1, name, (1, 1, 9, 9))]} for n, name in ((1, "one"), (2, "two"))]
+    box = (1, 1, 9, 9)
+    both = [{"id": n, "image_id": 7, "regions": [region(1, name, box)]} for n, name in enumerate(("one", "two"))]
     file = document(tmp_path / "x.json", {"annotations": both, "images": [IMAGE]})
     assert [sample.sent for sample in convert("coco-amodal", "--file", file)] == ["one"]
     assert "left out 1: annotations of a picture by further people" in convert.said
@@ -178,6 +179,7 @@ def test_real_photographs(photographs: Path, tmp_path: Path, convert: Any) -> No
     assert [list(sample.amodal_bbox) for sample in found] == [one["amodal_xyxy"] for one in boxes]
 
 
-def test_a_region_keeps_no_masks(tmp_path: Path) -> None:
-    kept = read_layout(cocoa(tmp_path / "x.json", CUP, {**BOOK, "segmentation": [outline(4.25, 12, 40.5, 40)]}), Tally())
+def test_an_outline_may_be_a_list_of_parts(tmp_path: Path) -> None:
+    parted = {**BOOK, "segmentation": [outline(4.25, 12, 40.5, 40)]}
+    kept = read_layout(cocoa(tmp_path / "x.json", CUP, parted), Tally())
     assert kept.found[1].amodal == (4.25, 12, 40.5, 40)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from amodal_files import coco
 
-FRAME = {"id": 7, "file_name": "train/LaSOT/v/frame0326.jpg", "width": 64, "height": 48, "frame_index": 325, "video_id": 2}
+FRAME = {"id": 7, "file_name": "train/LaSOT/v/frame0326.jpg", "width": 64, "height": 48, "frame_index": 325}
 LEAVING = {"bbox": [0, 10, 20.5, 30], "amodal_bbox": [-14.5, 10, 35, 97.8], "visibility": 0.2, "out_of_frame": True,
            "track_id": 1, "amodal_is_uncertain": False}  # fmt: skip
-HIDDEN = {"amodal_bbox": [30, 10, 9, 9], "visibility": 0.0, "track_id": 2, "category_id": 2, "amodal_is_uncertain": True}
+HIDDEN = {"amodal_bbox": [30, 10, 9, 9], "visibility": 0.0, "category_id": 2, "amodal_is_uncertain": True}
 
 
 def test_amodal_boxes_leave_the_frame(convert: Any, tmp_path: Path) -> None:
@@ -36,13 +36,15 @@ def lvis(**more: Any) -> dict[str, Any]:
 def test_the_lvis_form_has_lost_the_visible_box(convert: Any, tmp_path: Path) -> None:
     gone = lvis(id="2_7_2", visibility=0.0, category_id=2)
     car, cone = convert("tao-amodal", "--file", coco(tmp_path / "validation_lvis_v1.json", lvis(), gone, image=FRAME))
-    assert (car.bbox, car.amodal_bbox, car.task, car.annotation_id) == (None, (-14.5, 10, 20.5, 107.8), "amodal", "2_7_1")
+    assert (car.bbox, car.amodal_bbox, car.task) == (None, (-14.5, 10, 20.5, 107.8), "amodal")
+    assert car.annotation_id == "2_7_1"
     assert (car.hidden, car.asks("visible"), car.asks("amodal"), car.visible_fraction) == (False, False, True, 0.2)
     assert cone.hidden and "bbox holds the amodal box" in convert.said
 
 
 def test_the_lvis_form_of_training_has_it(convert: Any, tmp_path: Path) -> None:
-    (car,) = convert("tao-amodal", "--file", coco(tmp_path / "train_lvis_v1.json", {**LEAVING, "id": "2_7_1"}, image=FRAME))
+    file = coco(tmp_path / "train_lvis_v1.json", {**LEAVING, "id": "2_7_1"}, image=FRAME)
+    (car,) = convert("tao-amodal", "--file", file)
     assert (car.bbox, car.task) == ((0, 10, 20.5, 40), "")
 
 

@@ -55,7 +55,8 @@ def test_descriptions_must_be_unique_in_their_cameras_picture(convert: Any, tmp_
 
 
 def test_objects_without_words_are_counted(convert: Any, tmp_path: Path) -> None:
-    objects = {"<c1,CAM_FRONT,1,2>": thing(None), "<c2,CAM_BACK,1,2>": thing("Bus."), "<c3,CAM_BACK,1,2>": thing("Car.", **{"2d_bbox": None})}
+    boxless = thing("Car.", **{"2d_bbox": None})
+    objects = {"<c1,CAM_FRONT,1,2>": thing(None), "<c2,CAM_BACK,1,2>": thing("Bus."), "<c3,CAM_BACK,1,2>": boxless}
     assert len(convert("drivelm", "--file", drive(tmp_path / "x.json", objects))) == 1
     assert "left out 2: objects without a description or a box" in convert.said
 

@@ -83,7 +83,8 @@ def test_two_cars_in_a_picture_are_left_out(convert: Any, tmp_path: Path) -> Non
     assert len(convert("nuscenes", "--tables", folder, "--names", "all")) == 2
 
 
-CAMERA = Camera(*(Pose(np.array(p["translation"]), np.array(p["rotation"])) for p in (CAR, MOUNT)), np.array(MATRIX), (1600, 900))
+POSES = [Pose(np.array(one["translation"]), np.array(one["rotation"])) for one in (CAR, MOUNT)]
+CAMERA = Camera(*POSES, np.array(MATRIX), (1600, 900))
 
 
 def view(at: list[float], size: list[float], rotation: list[float] = LEVEL) -> Any:
@@ -98,7 +99,7 @@ def test_size_is_width_length_height_and_rotation_turns_it() -> None:
 
 def test_a_box_is_cut_as_a_hull_not_as_its_corners() -> None:
     # A road train to the left: its far end is in the picture; at the picture's edge it is less high than its near end.
-    x0, y0, x1, y1 = view([120.0, 61.0, 1.0], [2.0, 30.0, 4.0])
+    x0, y0, *_ = view([120.0, 61.0, 1.0], [2.0, 30.0, 4.0])
     assert x0 == 0
     nearest = 1000 * 10 / 800
     assert y0 == pytest.approx(450 - 1000 * 2 / nearest, abs=0.01) and y0 > 450 - 1000 * 2 / 5
@@ -127,10 +128,10 @@ def changed(table: str, number: int, **fields: Any) -> dict[str, list[dict[str, 
         (changed("sample_annotation", 0, rotation=[0, 0, 0, 0]), "a quaternion w, x, y, z must stand here"),
         (changed("sample_annotation", 0, visibility_token=2), "record 0: visibility_token is 2"),
         (changed("sample_annotation", 0, instance_token="i7"), "record 0: there is no instance of the token 'i7'"),
-        (changed("instance", 0, category_token="c7"), "instance.json: record 0: there is no category of the token 'c7'"),
+        (changed("instance", 0, category_token="c7"), "instance.json: record 0: there is no category of the token"),
         (changed("calibrated_sensor", 0, sensor_token="x"), "calibrated_sensor.json: record 0: there is no sensor"),
         (changed("calibrated_sensor", 0, camera_intrinsic=[[1, 2, 3]]), "camera_intrinsic is"),
-        (changed("sample_data", 0, ego_pose_token="p7"), "sample_data.json: record 0: there is no ego_pose of the token"),
+        (changed("sample_data", 0, ego_pose_token="p7"), "sample_data.json: record 0: there is no ego_pose of the"),
         (changed("sample_data", 0, width=None), "sample_data.json: record 0: width is None"),
         (changed("ego_pose", 0, translation=None), "ego_pose.json: record 0: translation is None"),
         (changed("sample_data", 0, is_key_frame=False), "no key frame of CAM_FRONT in sample_data.json"),
