@@ -107,7 +107,7 @@ def packed(found: Rle) -> Rle:
 
 def _total(text: str) -> int:
     """Add up packed run lengths; -1 where they are none."""
-    data = text.encode("ascii", "replace")
+    data = text.encode("utf-8", "surrogatepass")
     if not data or data.translate(None, _SIGNS):
         return -1
     codes = np.frombuffer(data, np.uint8) - np.uint8(_FIRST)
