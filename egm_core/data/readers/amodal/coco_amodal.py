@@ -21,7 +21,7 @@ from egm_core.sample import Sample
 
 NAME = "COCO-Amodal"
 STUFF = "regions of stuff, such as sky and wall; --stuff keeps them"
-LICENCE = "annotations CC BY 4.0; COCO's pictures keep their Flickr terms"
+LICENCE = "annotations CC BY 4.0; COCO's images keep their Flickr terms"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

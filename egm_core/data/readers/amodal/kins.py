@@ -1,4 +1,4 @@
-"""KINS: KITTI's pictures with amodal and visible boxes, in the first edition's layout or that of 2020.
+"""KINS: KITTI's images with amodal and visible boxes, in the first edition's layout or that of 2020.
 
 The edition of 2020 numbers objects in clusters from front to back (`oco_id`, `ico_id`); those in front of an object
 whose visible box meets its amodal box are taken for what hides it. The first edition knows no order.
@@ -22,7 +22,7 @@ from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 NAME = "KINS"
-LICENCE = "no licence stands with the annotations; KITTI's pictures CC BY-NC-SA 3.0"
+LICENCE = "no licence stands with the annotations; KITTI's images CC BY-NC-SA 3.0"
 CROWD = "annotations of crowds"
 
 
@@ -134,7 +134,7 @@ def _area(record: dict[str, Any], name: str, place: Place) -> float:
 
 KIND = Kind(
     "kins",
-    "KINS: KITTI's pictures with amodal and visible boxes, the first edition or that of 2020",
+    "KINS: KITTI's images with amodal and visible boxes, the first edition or that of 2020",
     LICENCE,
     arguments,
     read,

@@ -22,7 +22,7 @@ KEY = ("an object's tag", "camera", "x", "y")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Name the files."""
     parser.add_argument("--file", type=Path, nargs="+", required=True, help="train_sample.json, or several")
-    add_images(parser, what="the file's folder; nuScenes' own, its samples, or one of all pictures")
+    add_images(parser, what="the file's folder; nuScenes' own, its samples, or one of all images")
     add_names(parser, occluded=False)
 
 
@@ -88,7 +88,7 @@ def _images(record: dict[str, Any], frame: str, place: Place, pictures: Pictures
 
 KIND = Kind(
     "drivelm",
-    "DriveLM: descriptions of key objects in the six cameras' pictures of nuScenes",
+    "DriveLM: descriptions of key objects in the six cameras' images of nuScenes",
     LICENCE,
     arguments,
     read,

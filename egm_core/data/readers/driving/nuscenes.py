@@ -49,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_images(parser, what="the folder that TABLES is in")
     parser.add_argument(
         "--cameras", choices=known.CAMERAS, nargs="+", default=["CAM_FRONT"], metavar="CAMERA",
-        help=f"whose pictures: {', '.join(known.CAMERAS)}",
+        help=f"whose images: {', '.join(known.CAMERAS)}",
     )
     parser.add_argument(
         "--least-visibility", type=int, choices=(1, 2, 3, 4), default=1,
@@ -99,7 +99,7 @@ def objects(picture: Picture, camera: Camera, there: list[Thing], least: int = 1
 
 KIND = Kind(
     "nuscenes",
-    "nuScenes: boxes of road users in space, as amodal boxes in the cameras' pictures",
+    "nuScenes: boxes of road users in space, as amodal boxes in the cameras' images",
     LICENCE,
     arguments,
     read,

@@ -71,7 +71,7 @@ def add_names(parser: argparse.ArgumentParser, occluded: bool = True) -> None:
     """Give a parser the options about names, and about hidden parts."""
     parser.add_argument(
         "--names", choices=("unique", "all"), default="unique",
-        help="unique: leave out objects whose name another object of the picture has; all: keep them",
+        help="unique: leave out objects whose name another object of the image has; all: keep them",
     )
     if occluded:
         parser.add_argument("--occluded", action="store_true", help="only objects of which a part is hidden")
