@@ -9,6 +9,7 @@ when a process died or nothing came of it, and with 2 for a wrong call.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -36,6 +37,9 @@ LOOK_PERIOD = 0.2
 BOXES = "/grounding/visible"
 # A slow machine gets more time, until boxes have come.
 PATIENCE = 60.0
+# The same for the first 3D boxes, which need depth, an answer and time.
+LIFTED, SPACE = "/lifting/visible", 20.0
+LOG = logging.getLogger("egm.demo")
 
 
 class NothingRecorded(RuntimeError):
@@ -89,6 +93,8 @@ class Recording:
                 # What follows an answer takes its time, too.
                 self._spin(partial(self._answered, recorder, before), PATIENCE, recorder.look)
                 self._spin(lambda: False, self._options.seconds / len(asked), recorder.look)
+            if self._options.live and not self._spin(lambda: recorder.counts[LIFTED] > 0, SPACE, recorder.look):
+                LOG.warning("nothing came on %s within %g s; see %s", LIFTED, SPACE, self._options.out / "logs")
         finally:
             self._instruction.publish(String(data=""))
             self._processes.stop(camera)
