@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Image = NDArray[np.uint8]
 SCENE = "scene:"
 # Longer side in pixels, and WebP's quality: from what is pleasant to what is just enough to see which object is meant.
-LOOKS = ((512, 72), (448, 68), (384, 62), (320, 58), (288, 52), (256, 48), (224, 44), (192, 40), (176, 36), (160, 34),
-         (144, 30), (128, 26), (112, 20), (96, 14))  # fmt: skip
+LOOKS = ((512, 72), (448, 68), (384, 62), (320, 58), (288, 52), (256, 48), (224, 44), (192, 40), (176, 36), (160, 32),
+         (152, 30), (144, 28), (136, 26), (128, 24), (120, 20), (112, 20), (104, 16), (96, 14))  # fmt: skip
 TRIED = 24
 SPARE = 0.94
 
