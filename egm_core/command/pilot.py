@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     finally:
         engine.close()
     if not replies:
-        raise ValueError(f"no question was answered: {failed[0]}")
+        raise RuntimeError(f"no question was answered: {failed[0]}")
     pilot = judge(family, replies)
     print(text(pilot, family, model, len(failed)))
     if failed:
