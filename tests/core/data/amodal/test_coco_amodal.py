@@ -46,6 +46,15 @@ def test_occluders_are_in_front_and_meet_what_is_hidden(convert: Any, scene: Pat
     assert lid.occluders == (), "the cup is said to be in front, but covers nothing of the lid"
 
 
+def test_a_box_that_meets_is_no_occluder_where_the_shape_does_not(convert: Any, tmp_path: Path) -> None:
+    # The lower left half of a square around what is hidden in its upper right corner.
+    corner = {**region(1, "corner", (0, 0, 30, 40)), "segmentation": [0, 0, 30, 40, 0, 40]}
+    behind = region(2, "lid", (20, 0, 40, 9), occlude_rate=0.5, visible_mask=rle(30, 0, 40, 9),
+                    invisible_mask=rle(20, 0, 30, 9))  # fmt: skip
+    _, lid = convert("coco-amodal", "--file", cocoa(tmp_path / "x.json", corner, behind))
+    assert lid.occluders == ()
+
+
 @pytest.mark.parametrize("said", [{}, {"depth_constraint": ""}, {"depth_constraint": "9-8"}])
 def test_order_decides_where_the_constraints_are_silent(convert: Any, tmp_path: Path, said: dict[str, str]) -> None:
     back = region(3, "wall", (0, 0, 64, 48))
