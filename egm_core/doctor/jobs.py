@@ -103,6 +103,10 @@ def _scenes(facts: Facts) -> list[Lack]:
     return [*lacks, *_egl(facts)]
 
 
+def _data(facts: Facts) -> list[Lack]:
+    return [*_python(facts, CORE_PYTHON), *_modules(facts, *libraries.DATA)]
+
+
 def _evaluate(facts: Facts) -> list[Lack]:
     return [
         *_python(facts, CORE_PYTHON),
@@ -259,6 +263,7 @@ _JOBS: tuple[tuple[str, str, _Verdict, Callable[[Facts], list[str]]], ...] = (
     ("serve", "serve a model here (egm serve)", _ground, _ports),
     ("connect", "connect to a server (--engine-url, engine_url:=)", _connect, _how_to_connect),
     ("scenes", "make scenes (egm scenes)", _scenes, _no_notes),
+    ("data", "read the field's data sets (egm data)", _data, _no_notes),
     ("train", "train (egm train)", _train, _on_cpu),
     ("evaluate", "evaluate (egm evaluate)", _evaluate, _no_notes),
 )

@@ -16,6 +16,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "uvicorn",
     ),
     "scenes": ("mujoco", "pyarrow", "tqdm"),
+    "data": ("pycocotools", "av", "tfrecord"),
     "train": ("trl", "peft", "datasets", "omegaconf", "matplotlib", "tensorboard"),
 }
 # Modules whose distribution has another name.
@@ -24,6 +25,7 @@ DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "PyYA
 NODE = EXTRAS[""]
 ENGINE = (*NODE, *EXTRAS["engine"])
 SCENES = (*NODE, *EXTRAS["scenes"])
+DATA = (*NODE, "PIL", "pyarrow", "tqdm", *EXTRAS["data"])
 EVALUATE = (*ENGINE, *EXTRAS["scenes"], "matplotlib")
 TRAIN = (*ENGINE, *EXTRAS["scenes"], *EXTRAS["train"])
 # The Python packages of ROS 2 that nodes import.

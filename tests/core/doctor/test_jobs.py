@@ -47,7 +47,7 @@ def remedies(facts: Facts, job: str) -> str:
 
 def test_a_machine_that_has_all_lacks_nothing() -> None:
     assert failing(WHOLE) == set()
-    assert names() == ["ground", "demo", "node", "serve", "connect", "scenes", "train", "evaluate"]
+    assert names() == ["ground", "demo", "node", "serve", "connect", "scenes", "data", "train", "evaluate"]
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,7 @@ def test_a_machine_that_has_all_lacks_nothing() -> None:
     [
         (without("torch"), {"ground", "demo", "serve", "train", "evaluate"}, "ground", "'/home/robot/egm_ros[engine]'"),
         (without("mujoco"), {"scenes", "train", "evaluate"}, "scenes", "pip install '/home/robot/egm_ros[scenes]'"),
+        (without("pycocotools"), {"data"}, "data", "pip install '/home/robot/egm_ros[data]'"),
         (without("trl"), {"train"}, "train", "pip install '/home/robot/egm_ros[train]'"),
         (without("torch", "trl"), {"ground", "demo", "serve", "train", "evaluate"}, "train", "egm_ros[engine,train]'"),
         (without("matplotlib"), {"train", "evaluate"}, "evaluate", "matplotlib"),
@@ -67,7 +68,7 @@ def test_a_machine_that_has_all_lacks_nothing() -> None:
         (replace(WHOLE, servers=()), {"connect"}, "connect", "egm serve --model MODEL"),
         (replace(WHOLE, servers=(Server("http://x:1", (), False),)), {"connect"}, "connect", "http://x:1 is not ready"),
         (replace(WHOLE, embedded=False), {"ground", "demo", "serve", "evaluate"}, "ground", "egm_tiny"),
-        (replace(WHOLE, memory_free=0.1), set(names()) - {"connect", "scenes"}, "node", "0.1 of 16.0 are free"),
+        (replace(WHOLE, memory_free=0.1), set(names()) - {"connect", "scenes", "data"}, "node", "0.1 of 16.0 are free"),
         (replace(WHOLE, disk_free=0.5), {"scenes", "train"}, "train", "0.5 are free in /home/robot"),
         (replace(WHOLE, shared_memory=0.0625), {"demo", "node"}, "node", "--shm-size=1g"),
         (replace(WHOLE, ros=replace(WHOLE.ros, domain="my")), {"demo", "node"}, "node", "export ROS_DOMAIN_ID=N"),

@@ -26,7 +26,7 @@ from egm_core.doctor.ros import look as look_at_ros
 
 ROOT = Path(__file__).resolve().parents[3]
 # What the libraries of an extra bring along, and what runs elsewhere or only where it is asked for.
-BROUGHT = {"pydantic", "starlette", "tokenizers", "huggingface_hub"}
+BROUGHT = {"pydantic", "starlette", "tokenizers", "huggingface_hub", "google", "crc32c"}
 ELSEWHERE = {"verl", "ray", "rosbags", "cv_bridge", "simplejpeg"}
 
 
@@ -45,7 +45,11 @@ def imported(*folders: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folders", "needed"),
     [
-        (("engines", "families", "models", "grounder", "pictures", "serve"), libraries.ENGINE),
+        # A picture may lie in a table, a video or a record: what those take is the job `data`'s.
+        (("engines", "families", "models", "grounder", "pictures", "serve"),
+         (*libraries.ENGINE, "pyarrow", *libraries.EXTRAS["data"])),
+        (("data", "sample", "pictures"), libraries.DATA),
+        (("asking",), libraries.TRAIN),
         (("supervise", "propagation", "lifting", "streams"), libraries.NODE),
         (("scenes",), libraries.SCENES),
         (("evaluate",), libraries.EVALUATE),
