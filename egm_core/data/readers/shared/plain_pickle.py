@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import struct
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +23,13 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
+# What a broken pickle ends in, by its byte that is wrong; struct.error is none of the others.
+_BROKEN = (
+    pickle.PickleError, struct.error, EOFError, AttributeError, ImportError, LookupError, TypeError, ValueError,
+    ArithmeticError, RuntimeError, MemoryError, SystemError, AssertionError,
+)  # fmt: skip
+
+
 def load(path: Path) -> Any:
     """Read a pickle of plain data, of Python 2 as well: its byte strings come as latin-1 texts.
 
@@ -34,7 +42,7 @@ def load(path: Path) -> Any:
     try:
         with path.open("rb") as file:
             return _Plain(file, encoding="latin-1").load()
-    except Exception as error:  # broken pickles end in errors of every kind
+    except _BROKEN as error:
         raise _refusal(path, error) from error
     finally:
         if collects:
