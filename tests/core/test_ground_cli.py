@@ -129,7 +129,11 @@ def test_a_call_that_cannot_be_served_says_why(
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture at all")
     names = {"picture": picture, "model": str(memorising_qwen), "broken": str(broken)}
-    assert main([argument.format(**names) for argument in arguments]) == 2
+    try:
+        status = main([argument.format(**names) for argument in arguments])
+    except SystemExit as end:  # argparse's own way
+        status = end.code
+    assert status == 2
     assert words in capsys.readouterr().err
 
 

@@ -68,7 +68,7 @@ def test_rendering_writes_every_seed_and_goes_on_where_it_stopped(generator: Gen
 
 
 def test_missing_and_damaged_shards_are_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"egm_core\.scenes render"):
+    with pytest.raises(StoreError, match=r"egm scenes render"):
         list(read(tmp_path))
     broken = tmp_path / "scenes-000000000000-00001.parquet"
     broken.write_bytes(b"not parquet")

@@ -79,7 +79,7 @@ def test_evaluation_seeds_are_refused(tmp_path: Path) -> None:
 
 
 def test_no_scenes_say_how_to_render_them(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"egm_core\.scenes render"):
+    with pytest.raises(FileNotFoundError, match=r"egm scenes render"):
         SceneLoader(tmp_path, 0, 1)
 
 
