@@ -36,6 +36,7 @@ def written(folder: Path) -> Path:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_samples_of_scenes_are_scored_as_the_scenes_themselves(tmp_path):
     whole = tmp_path / "scenes.json"
     common = ["--scenes", str(SCENES), "--queries-per-scene", "2", "--threads", "1"]
