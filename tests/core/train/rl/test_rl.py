@@ -344,10 +344,7 @@ def test_an_exploding_kl_stops_the_run_and_saves_the_batch(random_qwen: Path, da
 @pytest.mark.slow
 def test_two_processes_learn_together(random_qwen: Path, data: Path, tmp_path: Path) -> None:
     config = settings(random_qwen, data, tmp_path / "run", processes=2, micro_batch=8, max_steps=2)
-    # By the command line: processes of this one would take tests/vllm, which is on its path, for vLLM.
-    with start(config) as process:
-        _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, errors
+    rl(config)
     assert any("language_model" in name for name in changed(random_qwen, tmp_path / "run" / "final"))
     log = logged(tmp_path / "run")
     assert [row["step"] for row in log] == [1, 2] and all(np.isfinite(row["loss"]) for row in log)
