@@ -31,8 +31,10 @@ def handed_over() -> dict[str, Any]:
     whole = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project, find = whole["project"], whole["tool"]["setuptools"]["packages"]["find"]
     programs = [f"{name} = {place}" for name, place in project["scripts"].items()]
-    groups = {group: [f"{name} = {place}" for name, place in entries.items()]
-              for group, entries in project["entry-points"].items()}
+    groups = {
+        group: [f"{name} = {place}" for name, place in entries.items()]
+        for group, entries in project["entry-points"].items()
+    }
     return {
         "name": project["name"],
         "version": project["version"],

@@ -79,9 +79,7 @@ def memorising_instruct(pytestconfig: pytest.Config) -> Path:
     """A memorising Qwen3-VL folder whose template opens no thought, and which has learnt none."""
     from checkpoints import make_memorising
 
-    return _checkpoint(
-        pytestconfig, "memorising_instruct", lambda folder: make_memorising(folder, ending="instruct")
-    )
+    return _checkpoint(pytestconfig, "memorising_instruct", lambda folder: make_memorising(folder, ending="instruct"))
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,11 @@ def alive(pid: int) -> bool:
 def descendants(pid: int) -> list[int]:
     """List the processes below a process, children first."""
     try:
-        found = [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-                 for child in (task / "children").read_text().split()]
+        found = [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
     except OSError:
         return []
     return found + [below for child in found for below in descendants(child)]

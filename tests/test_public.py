@@ -49,8 +49,12 @@ def test_a_workflow_runs_only_what_is_there(workflow: Path) -> None:
     paths = {path for text in said for path in PATH.findall(text)}
     assert all(list(ROOT.glob(path.rstrip("/"))) for path in paths), paths
     jobs = read(workflow)["jobs"].values()
-    cached = {step["with"]["cache-dependency-path"] for job in jobs for step in job["steps"]
-              if "cache-dependency-path" in step.get("with", {})}
+    cached = {
+        step["with"]["cache-dependency-path"]
+        for job in jobs
+        for step in job["steps"]
+        if "cache-dependency-path" in step.get("with", {})
+    }
     assert all(list(ROOT.glob(pattern)) for pattern in cached)
     assert all("timeout-minutes" in job for job in jobs), "a job that hangs costs six hours"
 

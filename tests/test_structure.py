@@ -54,14 +54,18 @@ def test_no_modules_import_each_other() -> None:
 
 def test_a_room_has_few_files() -> None:
     folders = {path.parent for path in SOURCES}
-    crowded = {str(folder.relative_to(ROOT)): count for folder in folders
-               if (count := len(list(folder.glob("*.py")))) > MOST_FILES}
+    crowded = {
+        str(folder.relative_to(ROOT)): count
+        for folder in folders
+        if (count := len(list(folder.glob("*.py")))) > MOST_FILES
+    }
     assert not crowded, f"over {MOST_FILES} files; give what belongs together a room of its own"
 
 
 def test_a_file_has_one_idea() -> None:
-    long = {module(path): count for path in SOURCES
-            if (count := len(path.read_text("utf-8").splitlines())) > MOST_LINES}
+    long = {
+        module(path): count for path in SOURCES if (count := len(path.read_text("utf-8").splitlines())) > MOST_LINES
+    }
     assert not long, f"over {MOST_LINES} lines; each holds more than one idea"
 
 

@@ -69,12 +69,21 @@ WAITS = ("wait_for", "until")
 
 def read_without_waiting(tree: ast.AST) -> list[int]:
     """Give the lines that read what a robot has heard on a topic, outside the condition of a wait."""
-    waited = {id(inner) for call in ast.walk(tree) if isinstance(call, ast.Call)
-              and getattr(call.func, "attr", getattr(call.func, "id", "")) in WAITS
-              for argument in call.args for inner in ast.walk(argument)}
-    return [node.lineno for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute) and node.attr in BOXES and id(node) not in waited
-            and not (isinstance(node.value, ast.Name) and node.value.id == "self")]
+    waited = {
+        id(inner)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) in WAITS
+        for argument in call.args
+        for inner in ast.walk(argument)
+    }
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in BOXES
+        and id(node) not in waited
+        and not (isinstance(node.value, ast.Name) and node.value.id == "self")
+    ]
 
 
 def test_what_came_on_a_topic_is_read_by_those_who_wait_for_it():
@@ -87,7 +96,7 @@ def test_what_came_on_a_topic_is_read_by_those_who_wait_for_it():
 
 def test_reading_without_waiting_is_found():
     right = 'wait_for("both", lambda: robot.visible and robot.amodal)\nbench.until(lambda: len(left.visible) > 3)'
-    wrong = 'assert robot.visible[0]\nassert not robots[0].amodal\nlen(robot.active)\nfor _, a in robot.statuses: pass'
+    wrong = "assert robot.visible[0]\nassert not robots[0].amodal\nlen(robot.active)\nfor _, a in robot.statuses: pass"
     assert not read_without_waiting(ast.parse(right))
     assert len(read_without_waiting(ast.parse(wrong))) == 4
 
@@ -106,8 +115,12 @@ def asserted_after_a_while(tree: ast.AST) -> list[int]:
 
 def test_nothing_is_asserted_because_a_fixed_time_has_passed():
     """A busy machine takes longer: wait for what is meant, and hold what must not come to be for a while."""
-    found = [f"{name(p)}:{line}" for p in SOURCES if is_ros_test(p)
-             for line in asserted_after_a_while(ast.parse(p.read_text("utf-8")))]
+    found = [
+        f"{name(p)}:{line}"
+        for p in SOURCES
+        if is_ros_test(p)
+        for line in asserted_after_a_while(ast.parse(p.read_text("utf-8")))
+    ]
     assert not found, f"{found}: use wait_for or until, and hold or holds for what must not come"
 
 

@@ -61,7 +61,12 @@ def test_every_target_of_the_makefile_is_in_its_table_and_has_a_rule():
 def test_every_target_that_is_named_to_users_has_a_rule():
     pages = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
     pages += [*(ROOT / "docs").rglob("*.md"), *(ROOT / "training").glob("*.md")]
-    named = {target for page in pages for target in re.findall(
-        r"(?:`|^)(?:[A-Z]+=\S+ )*make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)}
+    named = {
+        target
+        for page in pages
+        for target in re.findall(
+            r"(?:`|^)(?:[A-Z]+=\S+ )*make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
     assert "demo" in named
     assert named <= rules()

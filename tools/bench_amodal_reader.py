@@ -30,8 +30,10 @@ def write(path: Path) -> None:
     """Write a file of the real one's number of pictures and size; outlines get the points that this takes."""
     rng = random.Random(0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    images = [{"id": n, "file_name": f"COCO_train2014_{n:012d}.jpg", "width": WIDTH, "height": HEIGHT}
-              for n in range(PICTURES)]
+    images = [
+        {"id": n, "file_name": f"COCO_train2014_{n:012d}.jpg", "width": WIDTH, "height": HEIGHT}
+        for n in range(PICTURES)
+    ]
     with path.open("w") as file:
         file.write(json.dumps({"images": images})[:-1] + ', "annotations": [')
         for n in range(PICTURES):
@@ -44,8 +46,15 @@ def write(path: Path) -> None:
 def _annotation(rng: random.Random, number: int, points: int) -> dict[str, Any]:
     regions = [_region(rng, order, points) for order in range(1, REGIONS + 1)]
     pairs = [f"{a}-{b}" for b in range(2, REGIONS + 1) for a in range(1, b) if rng.random() < 0.5]
-    return {"author": "x", "url": f"https://s3/{number}.jpg", "regions": regions, "image_id": number, "id": number,
-            "depth_constraint": ",".join(pairs), "size": REGIONS}
+    return {
+        "author": "x",
+        "url": f"https://s3/{number}.jpg",
+        "regions": regions,
+        "image_id": number,
+        "id": number,
+        "depth_constraint": ",".join(pairs),
+        "size": REGIONS,
+    }
 
 
 def _region(rng: random.Random, order: int, points: int) -> dict[str, Any]:
@@ -53,8 +62,14 @@ def _region(rng: random.Random, order: int, points: int) -> dict[str, Any]:
     angles = np.linspace(0, 2 * np.pi, points, endpoint=False)
     radii = reach * (1 + 0.1 * np.sin(5 * angles) + 0.02 * np.array([rng.random() for _ in range(points)]))
     outline = centre + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
-    region: dict[str, Any] = {"segmentation": outline.ravel().tolist(), "name": f"thing {order} ", "isStuff": 0,
-                              "area": 1000, "order": order, "occlude_rate": 0}
+    region: dict[str, Any] = {
+        "segmentation": outline.ravel().tolist(),
+        "name": f"thing {order} ",
+        "isStuff": 0,
+        "area": 1000,
+        "order": order,
+        "occlude_rate": 0,
+    }
     if order > 1 and rng.random() < OCCLUDED * REGIONS / (REGIONS - 1):
         whole = cv2.fillPoly(np.zeros((HEIGHT, WIDTH), np.uint8), [outline.astype(np.int32)], 1)
         hidden = whole.copy()
@@ -84,8 +99,10 @@ def main() -> None:
     with out.open("rb") as lines:
         samples = [json.loads(line) for line in lines]
     partly, explained = (sum(1 for one in samples if test(one)) for test in (_partly, lambda one: one.get("occluders")))
-    print(f"{path.stat().st_size / 1e6:.1f} MB, {len(samples):,} samples, {partly:,} partly hidden, {explained:,} with "
-          f"occluders; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"{path.stat().st_size / 1e6:.1f} MB, {len(samples):,} samples, {partly:,} partly hidden, {explained:,} with "
+        f"occluders; load {os.getloadavg()[0]:.1f}"
+    )
     print(f"{'':22}{'seconds':>9}{'processor':>11}{'memory, MB':>12}")
     for name, figures in (("egm data convert", ours), ("json alone", theirs)):
         print(f"{name:22}{figures[0]:9.1f}{figures[1]:11.1f}{figures[2]:12.0f}")

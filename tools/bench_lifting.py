@@ -206,17 +206,25 @@ def waited(rows: Sequence[Row]) -> dict[str, Any]:
     print("\ndepth as it waits: range, %, median (90th), before and after; good centres likewise, and the difference")
     for world in (*WORLDS, "both"):
         some = [row for row in rows if world in (row.world, "both")]
-        before, after = ([100 * error for error in errors] for errors in zip(
-            *((row.ranges["own surface"], row.kept[0]) for row in some), strict=True))
-        good = [[float(value <= 1) for value in values] for values in zip(
-            *((row.center, row.kept[1]) for row in some), strict=True)]
+        before, after = (
+            [100 * error for error in errors]
+            for errors in zip(*((row.ranges["own surface"], row.kept[0]) for row in some), strict=True)
+        )
+        good = [
+            [float(value <= 1) for value in values]
+            for values in zip(*((row.center, row.kept[1]) for row in some), strict=True)
+        ]
         close = [[float(value <= 2) for value in values] for values in (before, after)]
         scenes = [2 * row.seed + WORLDS.index(row.world) for row in some]
         told = [np.nanpercentile(values, (50, 90)).tolist() for values in (before, after)]
         difference, ranges = paired_difference(*good, scenes), paired_difference(*close, scenes)
-        figures[world] = {"n": len(some), "range %": told, "center good": [float(np.mean(values)) for values in good],
-                          "difference": [difference.difference, difference.low, difference.high],
-                          "range within 2 %": [ranges.difference, ranges.low, ranges.high]}
+        figures[world] = {
+            "n": len(some),
+            "range %": told,
+            "center good": [float(np.mean(values)) for values in good],
+            "difference": [difference.difference, difference.low, difference.high],
+            "range within 2 %": [ranges.difference, ranges.low, ranges.high],
+        }
         print(
             f"{world:10}{len(some):>5}" + "".join(f"{a:>10.2f} ({b:4.1f})" for a, b in told)
             + "".join(f"{np.mean(values):>8.1%}" for values in good)

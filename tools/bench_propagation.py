@@ -106,8 +106,7 @@ def render(folder: Path, count: int, course: Course) -> None:
 def write_clip(generator: Generator, folder: Path, world: World, seed: int, course: Course) -> None:
     """Render one clip and keep it."""
     scenes = [
-        replace(scene, depth=None)
-        for scene in generator.clip(seed, course.frames, course.rate, world=world, size=SIZE)
+        replace(scene, depth=None) for scene in generator.clip(seed, course.frames, course.rate, world=world, size=SIZE)
     ]
     write(folder, scenes, course.rate, instructions(scenes, 5), quality=95)
 

@@ -22,12 +22,19 @@ from typing import Any
 
 # Images, annotations, and of each split the references and sentences, as the real files have them.
 SETS: dict[str, tuple[str, int, int, dict[str, tuple[int, int]]]] = {
-    "refcoco": ("unc", 19_994, 196_771, {
-        "train": (42_404, 120_624), "val": (3_811, 10_834), "testA": (1_975, 5_657), "testB": (1_810, 5_095)}),
-    "refcoco+": ("unc", 19_992, 196_737, {
-        "train": (42_278, 120_191), "val": (3_805, 10_758), "testA": (1_975, 5_726), "testB": (1_798, 4_889)}),
-    "refcocog": ("umd", 25_799, 208_960, {
-        "train": (42_226, 80_512), "val": (2_573, 4_896), "test": (5_023, 9_602)}),
+    "refcoco": (
+        "unc",
+        19_994,
+        196_771,
+        {"train": (42_404, 120_624), "val": (3_811, 10_834), "testA": (1_975, 5_657), "testB": (1_810, 5_095)},
+    ),
+    "refcoco+": (
+        "unc",
+        19_992,
+        196_737,
+        {"train": (42_278, 120_191), "val": (3_805, 10_758), "testA": (1_975, 5_726), "testB": (1_798, 4_889)},
+    ),
+    "refcocog": ("umd", 25_799, 208_960, {"train": (42_226, 80_512), "val": (2_573, 4_896), "test": (5_023, 9_602)}),
 }
 # So that a file of annotations gets the size that COCO's have for each annotation, about 525 bytes.
 POINTS = (6, 50)
@@ -76,8 +83,11 @@ def refer_arguments(folder: Path) -> list[str]:
 
 def refer_files(folder: Path) -> list[Path]:
     """Give the files of the three data sets."""
-    return [folder / name / file for name, (partition, *_) in SETS.items()
-            for file in (f"refs({partition}).p", "instances.json")]
+    return [
+        folder / name / file
+        for name, (partition, *_) in SETS.items()
+        for file in (f"refs({partition}).p", "instances.json")
+    ]
 
 
 CASES = {"refer": Case(write_refer, refer_arguments, refer_files)}
@@ -133,8 +143,10 @@ def _refs(
                 "ref_id": ref,
                 "image_id": annotation % images,
                 "split": split,
-                "sentences": [{"tokens": text.split(), "raw": text.upper(), "sent_id": i, "sent": text}
-                              for i, text in zip(ids, said, strict=True)],
+                "sentences": [
+                    {"tokens": text.split(), "raw": text.upper(), "sent_id": i, "sent": text}
+                    for i, text in zip(ids, said, strict=True)
+                ],
                 "category_id": 1,
             }
             ref, sent = ref + 1, sent + count

@@ -192,8 +192,9 @@ def main() -> None:
         scenes = list(generator.clip(options.seed, FRAMES, RATE, world=options.world, size=SIZE))
         generator.close()
         target = next((e.target for e in instructions(scenes, 6) if e.text == options.instruction), None)
-        moments = [replace(moment, truth=boxes(moment.scene, target)) for moment in
-                   play(scenes, grounder, options.instruction)]
+        moments = [
+            replace(moment, truth=boxes(moment.scene, target)) for moment in play(scenes, grounder, options.instruction)
+        ]
     # What comes before the first answer shows nothing.
     write(options.out, [picture(moment, options.instruction) for moment in moments[LATENCY:]])
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")

@@ -41,8 +41,18 @@ _STAGES = {
     "sft": ("+ SFT", "the model after SFT"),
     "rl": ("+ RL", "the model after RL"),
 }
-_ASKED = ("queries_per_scene", "engine_url", "key_in_clear", "device", "threads", "batch", "processes", "workers",
-          "first_seed", "scenes")
+_ASKED = (
+    "queries_per_scene",
+    "engine_url",
+    "key_in_clear",
+    "device",
+    "threads",
+    "batch",
+    "processes",
+    "workers",
+    "first_seed",
+    "scenes",
+)
 _DIRECT = {"sft-direct": ("sft", "the model after SFT"), "rl-direct": ("rl", "the model after RL")}
 
 
@@ -66,40 +76,54 @@ def parser(prog: str = "egm evaluate") -> Parser:
     asked.add_argument("--batch", type=COUNT, default=32, help="queries answered together; up to 96 for egm_tiny")
     asked.add_argument("--processes", type=CORES, default=1, help="processes that render and answer, a core each")
     asked.add_argument("--workers", type=CORES, default=1, help="processes that only render for one that answers")
-    scenes = commands.add_parser("scenes", parents=[asked], help="ask a model about generated scenes",
-                                 example="--scenes 1000 --processes 2 --json out/tiny.json")
+    scenes = commands.add_parser(
+        "scenes",
+        parents=[asked],
+        help="ask a model about generated scenes",
+        example="--scenes 1000 --processes 2 --json out/tiny.json",
+    )
     scenes.add_argument("--first-seed", type=SEED, default=EVALUATION_FIRST_SEED, help="seed of the first scene")
     scenes.add_argument("--scenes", type=SCENES, default=1000, help="number of scenes")
     scenes.add_argument("--mode", choices=("strict", "paper", "paper_eval"), default="paper", help="rules for boxes")
     scenes.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
     scenes.add_argument("--threshold-strict", action="store_true", help="success needs IoU > 0.5, as in the paper")
     scenes.add_argument("--json", type=Path, help="write figures and one record per answer here")
-    versus = commands.add_parser("compare", help="compare two JSON results on the same queries",
-                                 example="out/first.json out/second.json")
+    versus = commands.add_parser(
+        "compare", help="compare two JSON results on the same queries", example="out/first.json out/second.json"
+    )
     versus.add_argument("first", type=Path, help="result of `scenes --json`")
     versus.add_argument("second", type=Path, help="result of `scenes --json`, on the same seeds")
-    tables = commands.add_parser("tables", help="print the paper's tables in small from JSON results, as Markdown",
-                                 example="--base out/base.json --sft out/sft.json --rl out/rl.json")
+    tables = commands.add_parser(
+        "tables",
+        help="print the paper's tables in small from JSON results, as Markdown",
+        example="--base out/base.json --sft out/sft.json --rl out/rl.json",
+    )
     for name, (_, what) in _STAGES.items():
         tables.add_argument(f"--{name}", type=Path, help=f"result of {what}")
     for name, (_, what) in _DIRECT.items():
         tables.add_argument(f"--{name}", type=Path, help=f"result of {what} with --no-reasoning")
     tables.add_argument("--ablation", action="append", default=[], metavar="NAME=FILE", help="a run to hold against")
     tables.add_argument("--png", type=Path, help="draw accuracy against reasoning tokens here")
-    mix = commands.add_parser("mix", help="print the mix of expressions, wanted and measured",
-                              example="--scenes 200")
+    mix = commands.add_parser("mix", help="print the mix of expressions, wanted and measured", example="--scenes 200")
     mix.add_argument("--first-seed", type=SEED, default=0, help="seed of the first scene")
     mix.add_argument("--scenes", type=SCENES, default=200, help="number of scenes")
-    fit = commands.add_parser("calibrate", parents=[asked], help="turn scores into probabilities, beside the weights",
-                              example="--model models/mine --scenes 300 --processes 2")
+    fit = commands.add_parser(
+        "calibrate",
+        parents=[asked],
+        help="turn scores into probabilities, beside the weights",
+        example="--model models/mine --scenes 300 --processes 2",
+    )
     fit.add_argument("--first-seed", type=SEED, default=CALIBRATION_FIRST_SEED, help="seed of the first scene")
     fit.add_argument("--scenes", type=SCENES, default=300, help="number of scenes")
     fit.add_argument("--result", type=Path, help="use this stored result of `scenes --json` instead of asking")
     fit.set_defaults(mode="strict", no_reasoning=False, json=None)
     pilot.add(commands)
     report.add(commands)
-    worth = commands.add_parser("reliability", help="say what raw and calibrated scores are worth on a stored result",
-                                example="out/tiny.json --png out/reliability.png")
+    worth = commands.add_parser(
+        "reliability",
+        help="say what raw and calibrated scores are worth on a stored result",
+        example="out/tiny.json --png out/reliability.png",
+    )
     worth.add_argument("result", type=Path, help="result of `scenes --json` on evaluation seeds")
     worth.add_argument("--model", default=EMBEDDED, help="model folder that was evaluated")
     worth.add_argument("--png", type=Path, help="draw the reliability diagram here")

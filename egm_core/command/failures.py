@@ -38,16 +38,29 @@ def add(commands: Any) -> None:
         "out/small.json --judge local=http://localhost:8000 --by InternVL-3-78B=out/large.json",
     )  # fmt: skip
     own.add_argument("result", type=Path, help="result of `refer --json` whose wrong answers are judged")
-    own.add_argument("--judge", type=judge, action="append", required=True, metavar="NAME=URL",
-                     help="OpenAI-compatible server that judges; NAME is its model's, where it has several")
-    own.add_argument("--by", type=named, action="append", default=[], metavar="NAME=FILE",
-                     help="result of another model on the same files: how many of the failures it gets right")
+    own.add_argument(
+        "--judge",
+        type=judge,
+        action="append",
+        required=True,
+        metavar="NAME=URL",
+        help="OpenAI-compatible server that judges; NAME is its model's, where it has several",
+    )
+    own.add_argument(
+        "--by",
+        type=named,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="result of another model on the same files: how many of the failures it gets right",
+    )
     own.add_argument("--most", type=PIXELS, metavar="N", help="judge the first N failures only")
     own.add_argument("--max-tokens", type=whole(16, 1_000_000), default=1024, help="longest judgement")
     own.add_argument("--batch", type=COUNT, default=8, help="questions under way at each judge")
     own.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help="variable that holds the API key")
-    own.add_argument("--key-in-clear", action="append", default=[], metavar="HOST",
-                     help="host that may have the key without TLS")
+    own.add_argument(
+        "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
+    )
     own.add_argument("--answers", type=Path, help="folder of the judgements (default: beside the result)")
     own.add_argument("--json", type=Path, help="write every judgement here")
     notes.add_options(own)

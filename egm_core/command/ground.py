@@ -224,7 +224,8 @@ def _served(options: argparse.Namespace, name: str | None) -> Wanted:
 def _label(instruction: str, grounding: Grounding) -> str:
     score = f" {grounding.score:.2f}" if grounding.score_available else ""
     state = {"found": score, "absent": f": {grounding.reason or 'absent'}", "error": f": {grounding.reason}"}[
-        grounding.outcome]
+        grounding.outcome
+    ]
     return f"{instruction}{state}"
 
 

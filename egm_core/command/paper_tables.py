@@ -33,8 +33,13 @@ def add(commands: Any) -> None:
         "10 EGM-8B=out/egm8b.json 'EGM-8B w/o R=out/direct.json'\n9 base=a.json sft=b.json rl=c.json --size 8B",
     )  # fmt: skip
     own.add_argument("number", type=int, choices=TABLES, help="which table of the paper")
-    own.add_argument("results", type=named, nargs="*", metavar="NAME=FILE",
-                     help="results; files of one name are one line. NAMEs of 9: base, sft, rl; of 11: base, egm")
+    own.add_argument(
+        "results",
+        type=named,
+        nargs="*",
+        metavar="NAME=FILE",
+        help="results; files of one name are one line. NAMEs of 9: base, sft, rl; of 11: base, egm",
+    )
     own.add_argument("--size", default="", choices=["", *TABLE_9], help="which line of the paper's Table 9 to print")
     own.add_argument("--paper", action="store_true", help="print all lines of the paper's Tables 4 and 10 as well")
     notes.add_options(own)

@@ -38,8 +38,9 @@ def add(commands: Any) -> None:
     own.add_argument("file", type=Path, help="sample file (.jsonl or .parquet) with visible or amodal truth")
     own.add_argument("--engine-url", type=address, required=True, help="OpenAI-compatible server")
     own.add_argument("--model", default="", help="the model's name there (default: the only one that it lists)")
-    own.add_argument("--family", choices=names(), default=AUTO, metavar="NAME",
-                     help=f"how to ask and to read: {', '.join(names())}")
+    own.add_argument(
+        "--family", choices=names(), default=AUTO, metavar="NAME", help=f"how to ask and to read: {', '.join(names())}"
+    )
     own.add_argument("--task", choices=TASKS, default="visible", help="which box to ask for")
     own.add_argument("--pictures", type=COUNT, default=PICTURES, help="images to ask about, one question each")
     own.add_argument("--seed", type=SEED, default=0, help="which images and questions are drawn")
@@ -47,8 +48,9 @@ def add(commands: Any) -> None:
     own.add_argument("--max-tokens", type=whole(1, 1_000_000), default=4096, help="longest answer")
     own.add_argument("--batch", type=COUNT, default=8, help="questions asked at a time")
     own.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help="variable that holds the API key")
-    own.add_argument("--key-in-clear", action="append", default=[], metavar="HOST",
-                     help="host that may have the key without TLS")
+    own.add_argument(
+        "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
+    )
     own.add_argument("--json", type=Path, help="write the figures, the prompts and all answers here")
     notes.add_options(own)
 
@@ -62,12 +64,14 @@ def run(arguments: argparse.Namespace) -> None:
     if not drawn:
         raise ValueError(f"{arguments.file} has no {arguments.task} question with a box; give samples with their truth")
     if len(drawn) < arguments.pictures:
-        _log.warning("%s has %d pictures with such a question, fewer than %d", arguments.file, len(drawn),
-                     arguments.pictures)
+        _log.warning(
+            "%s has %d pictures with such a question, fewer than %d", arguments.file, len(drawn), arguments.pictures
+        )
     from egm_core.engines.openai import OpenAIEngine
 
-    engine = OpenAIEngine(arguments.engine_url, arguments.model or None, arguments.api_key_env,
-                          clear_hosts=arguments.key_in_clear)
+    engine = OpenAIEngine(
+        arguments.engine_url, arguments.model or None, arguments.api_key_env, clear_hosts=arguments.key_in_clear
+    )
     try:
         model = arguments.model or engine.health().model
         family = speaker(arguments.family, model)

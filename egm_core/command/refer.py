@@ -74,8 +74,12 @@ def _arguments(own: Parser) -> None:
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
     rules = own.add_argument_group("how answers are scored")
-    rules.add_argument("--mode", choices=("strict", "salvage", "paper", "paper_eval"), default="",
-                       help="rules for boxes (default: the released evaluation's; salvage for vendors)")
+    rules.add_argument(
+        "--mode",
+        choices=("strict", "salvage", "paper", "paper_eval"),
+        default="",
+        help="rules for boxes (default: the released evaluation's; salvage for vendors)",
+    )
     rules.add_argument("--at-least", action="store_true", help="success at IoU >= threshold (default: above)")
     rules.add_argument("--whole-pixels", action="store_true", help="round boxes as the released evaluation does")
     kept = own.add_argument_group("what is kept")

@@ -19,8 +19,11 @@ _log = logging.getLogger("egm.evaluate")
 
 def add(commands: Any) -> None:
     """Add the command to the parsers of `egm evaluate`."""
-    own = commands.add_parser("report", help="write stored results as one HTML file with a gallery of the answers",
-                              example="out/mine.json out/other.json --out out/report.html")
+    own = commands.add_parser(
+        "report",
+        help="write stored results as one HTML file with a gallery of the answers",
+        example="out/mine.json out/other.json --out out/report.html",
+    )
     own.add_argument("results", type=Path, nargs="+", help="files that `--json` wrote, one a model")
     own.add_argument("--out", type=Path, required=True, help="the HTML file to write")
     own.add_argument("--title", default="", help="what stands at its head (default: the models' names)")
@@ -53,5 +56,6 @@ def _drawn(whole_run: Run, most: int | None) -> Run:
         return whole_run
     kept = [i * count // most for i in range(most)]
     _log.warning("%s: %d of %d questions are kept (--most)", whole_run.path, most, count)
-    return replace(whole_run, questions=[whole_run.questions[i] for i in kept],
-                   answers=[whole_run.answers[i] for i in kept])
+    return replace(
+        whole_run, questions=[whole_run.questions[i] for i in kept], answers=[whole_run.answers[i] for i in kept]
+    )

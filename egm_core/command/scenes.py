@@ -32,21 +32,27 @@ def parser(prog: str = "egm scenes") -> Parser:
     shared.add_argument("--first-seed", type=SEED, default=0, help="seed of the first scene; 500000000: evaluation")
     shared.add_argument("--scenes", type=SCENES, default=12, help="number of scenes, one per seed")
     shared.add_argument("--world", choices=WORLDS, help="one world only (default: each seed's own)")
-    render = commands.add_parser("render", parents=[shared], help="write shards of scenes",
-                                 example="--out runs/scenes --scenes 1000 --workers 2")
+    render = commands.add_parser(
+        "render", parents=[shared], help="write shards of scenes", example="--out runs/scenes --scenes 1000 --workers 2"
+    )
     render.add_argument("--workers", type=CORES, default=1, help="processes")
     render.add_argument("--shard-scenes", type=whole(1, 99_999), default=store.SHARD_SCENES, help="scenes in a shard")
     render.add_argument("--format", choices=("jpeg", "png"), default="jpeg", help="how images are stored")
     render.add_argument("--depth", action="store_true", help="store depth too (16-bit millimetres)")
-    show = commands.add_parser("show", parents=[shared], help="draw a contact sheet",
-                               example="--out sheet.png --scenes 12 --world street")
+    show = commands.add_parser(
+        "show", parents=[shared], help="draw a contact sheet", example="--out sheet.png --scenes 12 --world street"
+    )
     show.add_argument("--columns", type=COUNT, default=4, help="scenes side by side")
     show.add_argument("--zoom", type=number(above=0, high=100), default=2.0, help="enlargement")
     show.add_argument("--plain", action="store_true", help="no boxes")
     show.add_argument("--clip", action="store_true", help="frames of the first seed's clip instead of scenes")
     show.add_argument("--fps", type=number(above=0, high=1000), default=4.0, help="frames a second of that clip")
-    export = commands.add_parser("export", parents=[shared], help="write images and the training record",
-                                 example="--out my_data --scenes 100 --per-scene 6 --vary")
+    export = commands.add_parser(
+        "export",
+        parents=[shared],
+        help="write images and the training record",
+        example="--out my_data --scenes 100 --per-scene 6 --vary",
+    )
     export.add_argument("--per-scene", type=COUNT, default=6, help="samples of a scene")
     export.add_argument(
         "--amodal-share", type=number(0, 1), default=1.0, help="share of objects in full view asked for by both tasks"

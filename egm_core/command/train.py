@@ -66,8 +66,11 @@ def parser(prog: str = "egm train", stage: str = "") -> Parser:
     changed = " plan.gpus=1 plan.gpu_gib=24" if stage == PLAN else " output=runs/mine seed=1"
     parser = Parser(
         prog=prog,
-        description=f"{_ABOUT[stage][0].upper()}{_ABOUT[stage][1:]}." if stage else
-        "\n".join(["Train a grounding model, stage by stage:", "", *about, "", f"{prog} STAGE --help lists settings."]),
+        description=f"{_ABOUT[stage][0].upper()}{_ABOUT[stage][1:]}."
+        if stage
+        else "\n".join(
+            ["Train a grounding model, stage by stage:", "", *about, "", f"{prog} STAGE --help lists settings."]
+        ),
         example=example + changed,
     )
     if stage:

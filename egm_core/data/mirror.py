@@ -12,9 +12,7 @@ from egm_core.sample import Sample
 _BEFORE = "top|bottom|upper|lower|front|back|rear|far|near|mid|middle|center|centre"
 _AFTER = "most|hand|handed|hander|ward|wards|side|sided|er|est|ish|y|ies"
 _LETTER = r"[^\W\d_]"
-_SIDE = re.compile(
-    rf"(?<!{_LETTER})((?:{_BEFORE})?)(left|right)(?=(?:{_AFTER})?(?!{_LETTER}))", re.IGNORECASE
-)
+_SIDE = re.compile(rf"(?<!{_LETTER})((?:{_BEFORE})?)(left|right)(?=(?:{_AFTER})?(?!{_LETTER}))", re.IGNORECASE)
 # "Right behind" may mean directly behind; "lt" left or light.
 _DOUBTFUL = re.compile(
     rf"(?<!{_LETTER})(?:right (?:next|behind|beside|in front|under|above|below|by|after|before)"

@@ -96,17 +96,24 @@ def table(found: dict[str, Stats]) -> str:
     lines = [heads, *([name, *columns.values()] for name, columns in rows.items())]
     widths = [max(len(line[at]) for line in lines) for at in range(len(heads))]
     return "\n".join(
-        "  ".join(cell.ljust(wide) if not at else cell.rjust(wide) for at, (cell, wide) in enumerate(
-            zip(line, widths, strict=True))).rstrip() for line in lines
+        "  ".join(
+            cell.ljust(wide) if not at else cell.rjust(wide)
+            for at, (cell, wide) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
     )
 
 
 def kinds(stats: Stats) -> str:
     """Say how many samples are of which kind."""
     named = {
-        "absent": stats.absent, "wholly hidden": stats.hidden, "with an amodal box": stats.amodal,
-        "whose amodal box leaves the picture": stats.beyond, "with reasoning": stats.reasoned,
-        "mirrored": stats.mirrored, "asked twice": stats.samples - len(stats.expressions),
+        "absent": stats.absent,
+        "wholly hidden": stats.hidden,
+        "with an amodal box": stats.amodal,
+        "whose amodal box leaves the picture": stats.beyond,
+        "with reasoning": stats.reasoned,
+        "mirrored": stats.mirrored,
+        "asked twice": stats.samples - len(stats.expressions),
     }
     return "; ".join(f"{count:,} {what}" for what, count in named.items() if count) or "all seen, without amodal boxes"
 

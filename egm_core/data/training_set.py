@@ -37,11 +37,16 @@ class Found:
 
     def words(self) -> list[str]:
         """Say the counts beside the paper's."""
-        lines = [f"  {name}: {self.kept[name]:,} training expressions, {self.left_out[name]:,} left out, for their "
-                 "image is in an evaluation split" for name in self.kept | self.left_out]
+        lines = [
+            f"  {name}: {self.kept[name]:,} training expressions, {self.left_out[name]:,} left out, for their "
+            "image is in an evaluation split"
+            for name in self.kept | self.left_out
+        ]
         count, images = sum(self.kept.values()), len(self.images)
-        lines.append(f"{count:,} expressions on {images:,} images; the paper's set: {EXPRESSIONS:,} on {IMAGES:,}, "
-                     f"as inferred from its 575,208 samples ({_apart(count, EXPRESSIONS)}, {_apart(images, IMAGES)})")
+        lines.append(
+            f"{count:,} expressions on {images:,} images; the paper's set: {EXPRESSIONS:,} on {IMAGES:,}, "
+            f"as inferred from its 575,208 samples ({_apart(count, EXPRESSIONS)}, {_apart(images, IMAGES)})"
+        )
         return lines
 
 
@@ -60,8 +65,10 @@ def _samples(
     names = {root: told(root.name)[0] or root.name for root in roots}
     lacking = [name for name in SETS if name not in names.values()]
     if lacking:
-        tally.note(f"not given: {', '.join(lacking)}. The paper's set is of all three, and images of their evaluation "
-                   "splits are not kept out")
+        tally.note(
+            f"not given: {', '.join(lacking)}. The paper's set is of all three, and images of their evaluation "
+            "splits are not kept out"
+        )
     learnt: dict[Path, list[refer.Ref]] = {}
     for root in roots:
         refs = list(refer.read_refs(refer.refs_file(root, partition)))
@@ -71,8 +78,10 @@ def _samples(
         yield from _of_root(root, names[root], refs, images, mirrored, found, tally)
     if found.doubts:
         told_of = ", ".join(f"{count:,} times {word!r}" for word, count in found.doubts.most_common(DOUBTS))
-        tally.note(f"{sum(found.doubts.values()):,} mirrored expressions have words that may be about a side or not "
-                   f"({told_of}): left and right are swapped there, too, abbreviations stay")
+        tally.note(
+            f"{sum(found.doubts.values()):,} mirrored expressions have words that may be about a side or not "
+            f"({told_of}): left and right are swapped there, too, abbreviations stay"
+        )
 
 
 def _of_root(

@@ -14,8 +14,14 @@ from egm_core.data.writers import coco, coco_amodal, internvl, lmms, refer, vlme
 from egm_core.data.writers.writer import Writer
 from egm_core.sample import Sample, read_samples
 
-WRITERS: tuple[Writer, ...] = (refer.WRITER, internvl.WRITER, vlmevalkit.WRITER, lmms.WRITER, coco.WRITER,
-                               coco_amodal.WRITER)
+WRITERS: tuple[Writer, ...] = (
+    refer.WRITER,
+    internvl.WRITER,
+    vlmevalkit.WRITER,
+    lmms.WRITER,
+    coco.WRITER,
+    coco_amodal.WRITER,
+)
 
 
 def writers() -> dict[str, Writer]:

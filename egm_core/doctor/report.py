@@ -33,8 +33,11 @@ def as_json(facts: Facts, jobs: Sequence[Job]) -> dict[str, Any]:
 
 def _machine(facts: Facts) -> dict[str, str]:
     ros = facts.ros
-    engines = [f"{name} {facts.modules[name]}".strip() for name in ("torch", "transformers", "vllm")
-               if facts.modules.get(name) is not None]
+    engines = [
+        f"{name} {facts.modules[name]}".strip()
+        for name in ("torch", "transformers", "vllm")
+        if facts.modules.get(name) is not None
+    ]
     there = [
         f"{ros.distribution}" if ros.distribution else "not sourced",
         *([ros.middleware, f"profile {ros.profile or 'none'}"] if ros.distribution else []),

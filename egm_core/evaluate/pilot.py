@@ -139,10 +139,12 @@ def _fit(
 
 
 def _overlaps(boxes: Sequence[Box | None], replies: Sequence[Reply]) -> NDArray[np.float64]:
-    return np.array([
-        0.0 if box is None else iou(clip(to_pixels(box, *reply.size), *reply.size), reply.truth)
-        for box, reply in zip(boxes, replies, strict=True)
-    ])
+    return np.array(
+        [
+            0.0 if box is None else iou(clip(to_pixels(box, *reply.size), *reply.size), reply.truth)
+            for box, reply in zip(boxes, replies, strict=True)
+        ]
+    )
 
 
 def _numbered(names: Iterable[str]) -> list[int]:

@@ -104,9 +104,7 @@ def fit(box: Box | None, truth: Box | None) -> float | None:
 
 def row_of(query: Query, outcome: Outcome, box: Box | None, reason: str = "") -> Row:
     """Give the row of an answer that has been read."""
-    return Row(
-        query, outcome, reason, box, fit(box, query.truth), fit(box, query.visible), fit(box, query.amodal)
-    )
+    return Row(query, outcome, reason, box, fit(box, query.truth), fit(box, query.visible), fit(box, query.amodal))
 
 
 def _thinking(tokens: tuple[str, ...]) -> int:

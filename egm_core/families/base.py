@@ -96,8 +96,12 @@ class Speaker(ABC):
 
     def about(self) -> dict[str, Any]:
         """Say how it is asked, as JSON values: what a score has to be read with."""
-        return {"family": self.name, "frame": self.frame_words, "prompts": dict(self.prompts),
-                "pictures": "sent as they are"}
+        return {
+            "family": self.name,
+            "frame": self.frame_words,
+            "prompts": dict(self.prompts),
+            "pictures": "sent as they are",
+        }
 
     @abstractmethod
     def parse(self, text: str, mode: Mode = "strict", opening: Opening | None = None, sent: str = "") -> Answer:

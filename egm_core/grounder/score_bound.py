@@ -29,6 +29,8 @@ def bounded(found: Grounding, min_score: float) -> Grounding:
         return found
     detail = f"a box was found, but its score {found.score:.3g} is below min_score {min_score:g}"
     if raw:
-        detail += ("; min_score is being held against raw scores, which are no probabilities and may all lie near 0:"
-                   " calibrate the model (egm evaluate calibrate), or lower min_score")
+        detail += (
+            "; min_score is being held against raw scores, which are no probabilities and may all lie near 0:"
+            " calibrate the model (egm evaluate calibrate), or lower min_score"
+        )
     return replace(found, outcome="absent", reason=LOW_SCORE, detail=detail, visible=None, amodal=None)

@@ -90,9 +90,7 @@ def _distortion(model: str, given: list[float]) -> tuple[float, ...]:
         return ()
     remedy = "give the rectified picture and set rectified"
     if model not in _MODELS:
-        raise LiftError(
-            "unknown_distortion", f"distortion_model {model!r} is none of {', '.join(_MODELS)}: {remedy}"
-        )
+        raise LiftError("unknown_distortion", f"distortion_model {model!r} is none of {', '.join(_MODELS)}: {remedy}")
     counts = _MODELS[model]
     wanted = next((count for count in counts if len(given) <= count), counts[-1])
     # Drivers fill a longer array with zeros, such as the T265's fifth coefficient.

@@ -34,6 +34,7 @@ FILES = [WEIGHTS, "*.json", "*.jinja", "*.txt", "*.model"]
 
 PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What a model is, what it was trained for, and how it is to be asked.
@@ -244,8 +245,7 @@ def _missing(name: str, folder: Path, is_hub_name: bool) -> str:
             f"{EMBEDDED!r}, or a hub name such as 'nvidia/EGM-8B' with {ONLINE}"
         )
     return (
-        f"no model {name!r} on this machine{hint}. Either go on with {ONLINE}, or bring it "
-        f"yourself: {_by_hand(name)}"
+        f"no model {name!r} on this machine{hint}. Either go on with {ONLINE}, or bring it yourself: {_by_hand(name)}"
     )
 
 

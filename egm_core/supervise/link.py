@@ -52,8 +52,11 @@ def told(event: Event, count: int, detail: str) -> str:
     """Say what was wrong with so many queries in a row."""
     if event in ("mute", "no_memory"):
         return detail
-    what = {"unreadable": "answers in a row that cannot be read", "late": "answers in a row later than query_timeout",
-            "partial": "amodal queries in a row that failed, while visible ones succeed"}
+    what = {
+        "unreadable": "answers in a row that cannot be read",
+        "late": "answers in a row later than query_timeout",
+        "partial": "amodal queries in a row that failed, while visible ones succeed",
+    }
     return f"{count} {what.get(event, 'failures in a row')}, the last one: {detail}"
 
 
@@ -139,8 +142,11 @@ class EngineLink:
                 reason = "engine_out_of_memory" if event == "no_memory" else "engine_unusable"
                 self._doomed = EngineError(reason, told(event, before.broken + 1, detail))
             elif self.record.trouble not in ("", before.trouble):
-                counts = {"unreadable": self.record.unreadable, "late": self.record.late,
-                          "partial": self.record.partial}
+                counts = {
+                    "unreadable": self.record.unreadable,
+                    "late": self.record.late,
+                    "partial": self.record.partial,
+                }
                 text = told(event, counts.get(event, self.record.broken), detail)
                 self._set(EngineState("ready", "engine_degraded", f"{text}; {self._remedy(event)}"))
             elif self.record.smaller and not before.smaller:
@@ -151,22 +157,30 @@ class EngineLink:
     def _remedy(self, event: Event) -> str:
         """Say what a person can do about an engine that lives and is of little use."""
         if event == "unreadable":
-            return ("the engine is healthy and stays: see whether `family` fits the model, and what it says"
-                    " (raw_visible of ~/ground_once)")
+            return (
+                "the engine is healthy and stays: see whether `family` fits the model, and what it says"
+                " (raw_visible of ~/ground_once)"
+            )
         if event == "partial":
-            return ("the engine stays, and amodal boxes are missing: see its own log for this prompt, or name another"
-                    " model for them (amodal_model)")
+            return (
+                "the engine stays, and amodal boxes are missing: see its own log for this prompt, or name another"
+                " model for them (amodal_model)"
+            )
         if event == "late":
             longest = self.engine.longest if self.engine is not None else 0.0
             known = f" (an answer took {longest:.1f} s)" if longest > self.care.query_timeout else ""
-            return (f"the engine is healthy and stays: raise query_timeout above what answers take{known}, lower"
-                    " max_pixels, or set reasoning to false")
+            return (
+                f"the engine is healthy and stays: raise query_timeout above what answers take{known}, lower"
+                " max_pixels, or set reasoning to false"
+            )
         if self.plan.url:
             return "a server at engine_url is not replaced: see its own log"
         if not self.care.failure_limit:
             return "failure_limit 0 lets it be"
-        return (f"restart_limit {self.care.restart_limit} within {self.care.restart_window:g} s is reached, and no new"
-                " process helped: see the engine's own log")
+        return (
+            f"restart_limit {self.care.restart_limit} within {self.care.restart_window:g} s is reached, and no new"
+            " process helped: see the engine's own log"
+        )
 
     def rest(self) -> None:
         """Abort what was left to run in the engine, for nothing is to be asked now."""
@@ -217,8 +231,13 @@ class EngineLink:
                 told = True
                 limits = f"restart_limit {self.care.restart_limit} within restart_window {self.care.restart_window:g} s"
                 when = f"the next start is in {wait:.0f} s" if wait < 1e9 else "it is not started again"
-                self._set(replace(failed, state="failed", detail=f"{failed.detail}; {limits} is reached: {when}; raise"
-                                  " restart_limit to start it now"))
+                self._set(
+                    replace(
+                        failed,
+                        state="failed",
+                        detail=f"{failed.detail}; {limits} is reached: {when}; raise restart_limit to start it now",
+                    )
+                )
             self._closing.wait(POLL)
 
     def _serve(self) -> None:
@@ -249,10 +268,18 @@ class EngineLink:
             self._process = EngineProcess(command, server_environment(plan.python, os.environ), self._log)
             url = f"http://127.0.0.1:{port}"
         self._set(EngineState("starting", "engine_starting", f"waiting for {plan.model} at {url}"))
-        engine = EngineEar(OpenAIEngine(
-            url, plan.served, plan.api_key_env, plan.dialect, Timeouts(read=PATIENCE, total=PATIENCE),
-            image_format=plan.image_format, clear_hosts=plan.clear_hosts,
-        ), self.care.query_timeout)
+        engine = EngineEar(
+            OpenAIEngine(
+                url,
+                plan.served,
+                plan.api_key_env,
+                plan.dialect,
+                Timeouts(read=PATIENCE, total=PATIENCE),
+                image_format=plan.image_format,
+                clear_hosts=plan.clear_hosts,
+            ),
+            self.care.query_timeout,
+        )
         refused = key_refusal(url, plan.api_key_env, plan.clear_hosts)
         if refused:
             self._log(refused)

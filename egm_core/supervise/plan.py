@@ -53,8 +53,9 @@ def plans(settings: EngineSettings) -> list[EnginePlan]:
     if len(made) < 2 or not made[0].url or urlsplit(made[0].url).netloc != urlsplit(made[1].url).netloc:
         return made
     names = [(plan.served.name, *plan.served.known_as) for plan in made]
-    return [replace(plan, served=_apart(plan.served, others))
-            for plan, others in zip(made, reversed(names), strict=True)]
+    return [
+        replace(plan, served=_apart(plan.served, others)) for plan, others in zip(made, reversed(names), strict=True)
+    ]
 
 
 def _apart(wanted: Wanted, others: tuple[str, ...]) -> Wanted:

@@ -32,8 +32,16 @@ def server_command(template: str, python: str, model: str, port: int) -> list[st
     """
     if template:
         return [word.replace("{model}", model).replace("{port}", str(port)) for word in shlex.split(template)]
-    return [python or sys.executable, "-m", "egm_core.serve", "--model", model, "--port", str(port),
-            "--exit-with-parent"]
+    return [
+        python or sys.executable,
+        "-m",
+        "egm_core.serve",
+        "--model",
+        model,
+        "--port",
+        str(port),
+        "--exit-with-parent",
+    ]
 
 
 def server_environment(python: str, environment: Mapping[str, str]) -> dict[str, str]:

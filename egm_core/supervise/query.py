@@ -15,8 +15,16 @@ from egm_core.supervise.policy import Event, out_of_memory
 
 SMALLEST = 4096
 # Nobody waited for it, or health polls tell: the network, a server that was lost, a model that it does not have.
-BLAMELESS = ("cancelled", "engine_request", "engine_closed", "engine_aborted", "engine_unreachable", "engine_timeout",
-             "engine_not_ready", "engine_wrong_model")
+BLAMELESS = (
+    "cancelled",
+    "engine_request",
+    "engine_closed",
+    "engine_aborted",
+    "engine_unreachable",
+    "engine_timeout",
+    "engine_not_ready",
+    "engine_wrong_model",
+)
 AMODAL_FAILED = "amodal_failed: "
 
 
@@ -60,8 +68,11 @@ async def ask(
 
 def halved(links: Sequence[EngineLink], image: NDArray[np.uint8], max_pixels: int) -> int:
     """Give half of the pixels that this picture would be sent with."""
-    budgets = [max_pixels] if max_pixels else [
-        link.plan.info.max_pixels for link in links if link.plan.info is not None and link.plan.info.max_pixels]
+    budgets = (
+        [max_pixels]
+        if max_pixels
+        else [link.plan.info.max_pixels for link in links if link.plan.info is not None and link.plan.info.max_pixels]
+    )
     return max(SMALLEST, min([int(image.shape[0] * image.shape[1]), *budgets]) // 2)
 
 

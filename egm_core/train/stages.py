@@ -45,8 +45,7 @@ def stage_config(stage: str, file: Path, overrides: list[str]) -> Any:
         if not others or any(word.split("=", 1)[0].strip() == error.key for word in overrides):
             raise
         raise ConfigurationError(
-            f"{error} (this is a file of the stage {' or '.join(others)}: egm train {others[0]} "
-            f"--config {file})",
+            f"{error} (this is a file of the stage {' or '.join(others)}: egm train {others[0]} --config {file})",
             error.key,
         ) from error
 

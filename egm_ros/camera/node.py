@@ -1,6 +1,6 @@
 """A camera for those who have none: publishes a clip, folder, video, bag, webcam or rendered scene.
 
-    python -m egm_ros.camera --ros-args -p source:=video -p path:=drive.mp4 -p fov:=70.0
+python -m egm_ros.camera --ros-args -p source:=video -p path:=drive.mp4 -p fov:=70.0
 """
 
 from __future__ import annotations
@@ -115,4 +115,3 @@ def main(arguments: list[str] | None = None) -> int:
         failures=(SourceError, ValueError),
         done=lambda node: node.finished,
     )
-

@@ -27,6 +27,7 @@ FOLDER_RATE = 2.0
 
 _log = logging.getLogger(__name__)
 
+
 def folder(
     path: Path, rate: float = FOLDER_RATE, intrinsics: Intrinsics | None = None, tell: Tell = _log.warning
 ) -> Source:

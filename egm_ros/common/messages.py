@@ -45,9 +45,7 @@ def detections(
     if grounding.outcome == "found" and grounding.visible is not None:
         visible.detections = [detection(header, identity, grounding.visible, instruction, grounding.score)]
         if grounding.amodal is not None:
-            amodal.detections = [
-                detection(header, identity, grounding.amodal, instruction, grounding.amodal_score)
-            ]
+            amodal.detections = [detection(header, identity, grounding.amodal, instruction, grounding.amodal_score)]
     return visible, amodal
 
 
@@ -56,9 +54,7 @@ def stamp_text(header: Header | None) -> str:
     return "" if header is None else f"{header.stamp.sec}.{header.stamp.nanosec:09d}"
 
 
-def status(
-    name: str, hardware: str, level: bytes, message: str, values: Mapping[str, object]
-) -> DiagnosticStatus:
+def status(name: str, hardware: str, level: bytes, message: str, values: Mapping[str, object]) -> DiagnosticStatus:
     """Make one status message; numbers are written with three decimals at most."""
 
     def text(value: object) -> str:

@@ -12,10 +12,25 @@ from egm_ros.interface.topic import Service, Topic
 _FLAGS = ("-r", "--remap")
 # What rclpy itself gives every node, or listens to.
 _EVERY_NODE = (
-    "rosout", "parameter_events", "clock", "tf", "tf_static", "diagnostics",
-    "~/get_parameters", "~/set_parameters", "~/set_parameters_atomically", "~/list_parameters", "~/describe_parameters",
-    "~/get_parameter_types", "~/get_type_description", "~/transition_event", "~/change_state", "~/get_state",
-    "~/get_available_states", "~/get_available_transitions", "~/get_transition_graph",
+    "rosout",
+    "parameter_events",
+    "clock",
+    "tf",
+    "tf_static",
+    "diagnostics",
+    "~/get_parameters",
+    "~/set_parameters",
+    "~/set_parameters_atomically",
+    "~/list_parameters",
+    "~/describe_parameters",
+    "~/get_parameter_types",
+    "~/get_type_description",
+    "~/transition_event",
+    "~/change_state",
+    "~/get_state",
+    "~/get_available_states",
+    "~/get_available_transitions",
+    "~/get_transition_graph",
 )
 
 
@@ -27,8 +42,11 @@ def without_effect(
     `arguments` are those after the program's name (None: the process's own), `node` and `namespace` as ROS has them.
     """
     own = [*(entry.name for entry in names), *_EVERY_NODE]
-    return [_said(rule, source, own) for rule, source in _rules(sys.argv[1:] if arguments is None else arguments, node)
-            if not any(_fits(source, name, node, namespace) for name in own)]
+    return [
+        _said(rule, source, own)
+        for rule, source in _rules(sys.argv[1:] if arguments is None else arguments, node)
+        if not any(_fits(source, name, node, namespace) for name in own)
+    ]
 
 
 def _rules(arguments: Sequence[str], node: str) -> Iterator[tuple[str, str]]:

@@ -53,7 +53,6 @@ class Shown:
         given = (row.visible, row.amodal)
         return " / ".join(f"{iou(box, true):.2f}" if box else "-" for box, true in zip(given, boxes, strict=True))
 
-
     def overlap(self, instruction: str, box: Box | None, seen: RGB | None) -> str:
         """Give a visible box's IoU with the truth of a picture; empty where that is not known."""
         target = self.instructions.get(instruction)

@@ -93,6 +93,15 @@ class Camera:
         arrivals = self.arrivals
         age = arrivals.age + now - arrivals.newest if arrivals.newest is not None else 0.0
         return InputView(
-            self.name, self.topic, f"{interface.IMAGE.quality}, transport {self.transport}", publishers,
-            arrivals.rate(now), age, slot.received if slot else 0, slot.dropped if slot else 0,
-            arrivals.silent(now, since), self.answers, stamps=self.trouble)
+            self.name,
+            self.topic,
+            f"{interface.IMAGE.quality}, transport {self.transport}",
+            publishers,
+            arrivals.rate(now),
+            age,
+            slot.received if slot else 0,
+            slot.dropped if slot else 0,
+            arrivals.silent(now, since),
+            self.answers,
+            stamps=self.trouble,
+        )

@@ -82,8 +82,12 @@ def engine_status(node: str, hardware: str, view: EngineView) -> DiagnosticStatu
         worst = max(range(len(levels)), key=lambda number: levels[number])
         level, chosen = levels[worst], view.states[worst]
         text, state = chosen.words.splitlines()[0], chosen.state
-    values = {"state": state, "restarts": view.restarts, "node_memory_mb": view.node_memory / MEGABYTE,
-              "engine_memory_mb": view.engine_memory / MEGABYTE}
+    values = {
+        "state": state,
+        "restarts": view.restarts,
+        "node_memory_mb": view.node_memory / MEGABYTE,
+        "engine_memory_mb": view.engine_memory / MEGABYTE,
+    }
     return messages.status(f"{node}: engine", hardware, level, text, values)
 
 
@@ -99,14 +103,24 @@ def input_status(node: str, hardware: str, view: InputView, image_timeout: float
         level, text = ERROR, silence(view)
     elif max_age and view.age > max_age:
         level = WARN
-        text = (f"images on {view.topic} are {view.age:.1f} s old by their stamps, over max_result_age;"
-                " set use_sim_time with a bag or a simulation")
+        text = (
+            f"images on {view.topic} are {view.age:.1f} s old by their stamps, over max_result_age;"
+            " set use_sim_time with a bag or a simulation"
+        )
     elif view.stamps:
         level, text = WARN, f"{view.stamps}; ages are counted from arrival"
     else:
         level, text = OK, f"{view.rate:.1f} images per second on {view.topic}"
-    values = {"topic": view.topic, "rate_hz": view.rate, "age_ms": 1000.0 * view.age, "received": view.received,
-              "dropped": view.dropped, "answers": view.answers, "publishers": view.publishers, "camera": view.camera}
+    values = {
+        "topic": view.topic,
+        "rate_hz": view.rate,
+        "age_ms": 1000.0 * view.age,
+        "received": view.received,
+        "dropped": view.dropped,
+        "answers": view.answers,
+        "publishers": view.publishers,
+        "camera": view.camera,
+    }
     name = f"{node}: input {view.camera}".rstrip()
     return messages.status(name, hardware, level, text, values)
 
@@ -114,8 +128,10 @@ def input_status(node: str, hardware: str, view: InputView, image_timeout: float
 def silence(view: InputView) -> str:
     """Say that no image comes, on which topic, and with which quality of service the node asks for them."""
     cause = f": {view.obstacle}" if view.obstacle else ""
-    return (f"no image on {view.topic} for {view.silent:.1f} s{cause}; {view.publishers} publisher(s) there, and this"
-            f" node asks for {view.quality}")
+    return (
+        f"no image on {view.topic} for {view.silent:.1f} s{cause}; {view.publishers} publisher(s) there, and this"
+        f" node asks for {view.quality}"
+    )
 
 
 def answers_now(

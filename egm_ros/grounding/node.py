@@ -56,6 +56,7 @@ CLOSE_TIMEOUT = 8.0
 LATENCIES = (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)
 INSTEAD = "ages are counted from arrival"
 
+
 class GroundingNode(LifecycleNode):
     """Publishes the visible and the amodal box of what an instruction names, for the newest images of its cameras."""
 
@@ -108,10 +109,13 @@ class GroundingNode(LifecycleNode):
             self._notices.once(told, told)
         for name in self.settings.cameras:
             self._cameras[name] = Camera(
-                name, self.settings.transport, self._open(Detection2DArray, interface.VISIBLE, name),
+                name,
+                self.settings.transport,
+                self._open(Detection2DArray, interface.VISIBLE, name),
                 self._open(Detection2DArray, interface.AMODAL, name),
                 self._listen(String, interface.REFRESH, functools.partial(self._on_refresh, name), name),
-                StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE.of(name)), INSTEAD))
+                StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE.of(name)), INSTEAD),
+            )
         self._latency = {topic: self._open(Float32, topic) for topic in LATENCIES}
         self._instruction_subscription = self._listen(String, interface.INSTRUCTION, self._on_instruction)
         self._answers = Answers()
@@ -188,12 +192,18 @@ class GroundingNode(LifecycleNode):
 
     def _open(self, kind: Any, topic: Topic, camera: str = "", managed: bool = True) -> Any:
         create = self.create_lifecycle_publisher if managed else self.create_publisher
-        return create(kind, topic.of(camera), profile(topic),
-                      qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        return create(
+            kind, topic.of(camera), profile(topic), qos_overriding_options=QoSOverridingOptions.with_default_policies()
+        )
 
     def _listen(self, kind: Any, topic: Topic, callback: Callable[[Any], None], camera: str = "") -> Any:
-        return self.create_subscription(kind, topic.of(camera), callback, profile(topic),
-                                        qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        return self.create_subscription(
+            kind,
+            topic.of(camera),
+            callback,
+            profile(topic),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
 
     # Callbacks of topics, services, parameters and the clock.
 
@@ -244,8 +254,12 @@ class GroundingNode(LifecycleNode):
             age = self._age(result.frame)
             reply(one_shot.conclude(result, time.monotonic() - result.started, age, self.settings), result, age)
 
-        obstacle = one_shot.obstacle(self.get_fully_qualified_name(), self._orders.active, order.instruction,
-                                     [link.state for link in self._asking.links])
+        obstacle = one_shot.obstacle(
+            self.get_fully_qualified_name(),
+            self._orders.active,
+            order.instruction,
+            [link.state for link in self._asking.links],
+        )
         if obstacle is not None or way is None or camera is None:
             # An active node has a way and its cameras.
             reply(obstacle or one_shot.failure("internal_error", "the node is active, and asks nothing"))
@@ -272,8 +286,9 @@ class GroundingNode(LifecycleNode):
                 self.report_failure("no_image", detail, camera.name)
 
     def _view(self, camera: Camera) -> diagnostics.InputView:
-        view = camera.view(time.monotonic(), self._since, self.count_publishers(camera.topic),
-                           self._asking.slot(camera.name))
+        view = camera.view(
+            time.monotonic(), self._since, self.count_publishers(camera.topic), self._asking.slot(camera.name)
+        )
         if view.silent <= self.settings.image_timeout or camera.images is None:
             return view
         return replace(view, obstacle=cause(self, camera.topic, self._picture, camera.images.qos_profile))
@@ -287,8 +302,11 @@ class GroundingNode(LifecycleNode):
         statuses = [diagnostics.engine_status(name, settings.model, engine)]
         for camera in self._cameras.values():
             if camera.images is not None:
-                statuses.append(diagnostics.input_status(name, camera.topic, self._view(camera),
-                                                         settings.image_timeout, settings.max_result_age))
+                statuses.append(
+                    diagnostics.input_status(
+                        name, camera.topic, self._view(camera), settings.image_timeout, settings.max_result_age
+                    )
+                )
         order, slots = self._orders.current, self._asking.slots
         quiet = now - max(self._since, self._answers.last_at or 0.0)
         statuses.append(diagnostics.answers_now(name, settings, order, slots, self._answers, quiet))
@@ -336,8 +354,9 @@ class GroundingNode(LifecycleNode):
             times = (result.queue_ms, grounding.engine_ms, total_ms)
             for part, value in zip(LATENCIES, times, strict=True):
                 self._latency[part].publish(Float32(data=value))
-        self._answers.concluded(now, verdict.kind, verdict.message, grounding.repairs if grounding else (),
-                                verdict.doubtful)
+        self._answers.concluded(
+            now, verdict.kind, verdict.message, grounding.repairs if grounding else (), verdict.doubtful
+        )
         topic = self._cameras[name].topic if name in self._cameras else interface.IMAGE.of(name)
         self._story.concluded(now, topic, result, verdict, total_ms / 1000.0, age)
         values = reports.answer_values(result, verdict, total_ms, age)
@@ -371,5 +390,11 @@ class GroundingNode(LifecycleNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 1 if it cannot start, 2 for a bad parameter, else 0."""
     keep_freed()
-    return run(GroundingNode, arguments, GROUNDING, begin=GroundingNode.begin, survive=GroundingNode.survive,
-               end=GroundingNode.close)
+    return run(
+        GroundingNode,
+        arguments,
+        GROUNDING,
+        begin=GroundingNode.begin,
+        survive=GroundingNode.survive,
+        end=GroundingNode.close,
+    )

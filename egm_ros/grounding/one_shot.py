@@ -47,7 +47,12 @@ def conclude(result: Result, elapsed: float, age: float, settings: Settings) -> 
 
 
 def entry(
-    camera: str, topic: str, model: str, order: Order, grounding: Grounding, result: Result | None = None,
+    camera: str,
+    topic: str,
+    model: str,
+    order: Order,
+    grounding: Grounding,
+    result: Result | None = None,
     age: float = 0.0,
 ) -> Entry:
     """Lay out the answer for a camera; without a `result` no image was asked about. `age` is the image's in seconds."""

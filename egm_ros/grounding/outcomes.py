@@ -105,13 +105,19 @@ def _judged(result: Result, epoch: int, void: str, elapsed: float, age: float, s
         return Verdict("stale", "query_timeout", EXPLANATIONS["query_timeout"] + limit)
     if reason == "max_result_age" or (not reason and outdated(age, settings)):
         limit = f"{EXPLANATIONS['max_result_age']} ({settings.max_result_age:g} s)"
-        return Verdict("stale", "max_result_age", f"{limit}: {age:.3g} s"
-                       + ("; with a bag or a simulation, set use_sim_time" if age > 3600.0 else ""))
+        return Verdict(
+            "stale",
+            "max_result_age",
+            f"{limit}: {age:.3g} s" + ("; with a bag or a simulation, set use_sim_time" if age > 3600.0 else ""),
+        )
     if grounding is None or grounding.outcome == "error":
         detail = result.detail or (grounding.detail if grounding else "")
         return Verdict("error", reason or "no_answer", detail or f"no usable answer: {reason}")
     if grounding.outcome == "absent":
-        return Verdict("absent", grounding.reason,
-                       grounding.detail or f"nothing in the image fits: {result.order.instruction}",
-                       grounding.reason == LOW_SCORE and held_against_raw(grounding))
+        return Verdict(
+            "absent",
+            grounding.reason,
+            grounding.detail or f"nothing in the image fits: {result.order.instruction}",
+            grounding.reason == LOW_SCORE and held_against_raw(grounding),
+        )
     return Verdict("found", "", f"found: {result.order.instruction}")

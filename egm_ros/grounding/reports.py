@@ -43,9 +43,7 @@ def engine_values(state: EngineState) -> tuple[bytes, str, dict[str, Any]]:
     return level, state.words, {"outcome": "error" if failed else "", "reason": state.reason, "engine": state.state}
 
 
-def common_values(
-    sequence: int, camera: str, links: Sequence[EngineLink], slots: Collection[Slot]
-) -> dict[str, Any]:
+def common_values(sequence: int, camera: str, links: Sequence[EngineLink], slots: Collection[Slot]) -> dict[str, Any]:
     """Lay out what every message has first; `slots` are the places of the cameras whose images are counted."""
     states = [link.state.state for link in links]
     worst = next((state for state in states if state != "ready"), "ready")

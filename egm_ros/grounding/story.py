@@ -17,8 +17,11 @@ EXPECTED = ("instruction_changed", "disabled", "enabled", "activated", "deactiva
 
 def order_line(orders: Orders, images: Sequence[str], instructions: str) -> str:
     """Say what is asked from now on, and why; `images` and `instructions` are topics."""
-    what = f"instruction {orders.sequence}: {orders.instruction!r}" if orders.instruction else (
-        f"no instruction, nothing is asked until one comes on {instructions}")
+    what = (
+        f"instruction {orders.sequence}: {orders.instruction!r}"
+        if orders.instruction
+        else (f"no instruction, nothing is asked until one comes on {instructions}")
+    )
     if not orders.active:
         return "deactivated, nothing is asked" if orders.void == "deactivated" else f"{what} (once the node is active)"
     if orders.void == "activated":
@@ -59,9 +62,7 @@ class Story:
         # What runs when the node is configured or freed may change nothing that anybody sees.
         self._notices.change("orders", (orders.epoch, line), line)
 
-    def concluded(
-        self, now: float, topic: str, result: Result, verdict: Verdict, seconds: float, age: float
-    ) -> None:
+    def concluded(self, now: float, topic: str, result: Result, verdict: Verdict, seconds: float, age: float) -> None:
         """Tell of an answer for a camera's topic, if it is of another sort than the one before; count it otherwise."""
         line = verdict_line(topic, verdict, seconds)
         self._count(now, verdict, age)
@@ -84,8 +85,14 @@ class Story:
             return
         answered = self._counts["found"] + self._counts["absent"]
         counted = ", ".join(f"{count} {name}" for name, count in self._counts.most_common())
-        means = (f"; on average the engine took {self._engine_ms / answered / 1000.0:.2f} s, and an image was"
-                 f" {self._age / answered:.2f} s old when its answer was published") if answered else ""
+        means = (
+            (
+                f"; on average the engine took {self._engine_ms / answered / 1000.0:.2f} s, and an image was"
+                f" {self._age / answered:.2f} s old when its answer was published"
+            )
+            if answered
+            else ""
+        )
         self._notices.logger.info(f"in the last {now - self._since:.0f} s: {counted}{means}")
         self._counts.clear()
 

@@ -109,6 +109,7 @@ class Way:
 
     def update(self, settings: Settings) -> None:
         """Work with these settings from the next query on."""
+
         def update() -> None:
             self._settings = settings
             self._pace.restart()
@@ -125,6 +126,7 @@ class Way:
 
     def close(self) -> None:
         """Abort everything and end the thread."""
+
         def close() -> None:
             self._closing = True
             self._rest()
@@ -138,6 +140,7 @@ class Way:
 
     def _note(self, change: Callable[[], None]) -> None:
         """Have something changed on the loop's thread, which then looks what is next; nothing once it has ended."""
+
         def noted() -> None:
             change()
             self._news.set()
@@ -273,8 +276,14 @@ class Way:
             return replace(result, reason="bad_image", detail=str(error))
         result = replace(result, size=(image.shape[1], image.shape[0]))
         try:
-            grounding = await ask(self._links, lambda pixels: self._grounder_for(replace(settings, max_pixels=pixels)),
-                                  image, result.order.instruction, settings.max_pixels, settings.query_timeout)
+            grounding = await ask(
+                self._links,
+                lambda pixels: self._grounder_for(replace(settings, max_pixels=pixels)),
+                image,
+                result.order.instruction,
+                settings.max_pixels,
+                settings.query_timeout,
+            )
         except EngineError as error:
             return replace(result, reason=await self._cause(error.reason), detail=error.detail)
         except ValueError as error:
@@ -296,21 +305,30 @@ class Way:
         present = [(engine, info) for engine, info in models if engine is not None and info is not None]
         if len(present) < len(models):
             raise EngineError("engine_unreachable", "the engine went away")
-        key = (*(id(engine) for engine, _ in present), settings.force_amodal, settings.max_pixels, settings.reasoning,
-               settings.out_of_domain, settings.max_batch)
+        key = (
+            *(id(engine) for engine, _ in present),
+            settings.force_amodal,
+            settings.max_pixels,
+            settings.reasoning,
+            settings.out_of_domain,
+            settings.max_batch,
+        )
         if self._grounder is None or self._grounder[0] != key:
             (engine, info), *others = present
             amodal_engine, amodal_info = others[0] if others else (None, None)
-            self._grounder = key, Grounder(
-                engine,
-                info,
-                amodal_engine=amodal_engine,
-                amodal_info=amodal_info,
-                force_amodal=settings.force_amodal,
-                max_pixels=settings.max_pixels or None,
-                reasoning=settings.reasoning,
-                out_of_domain=cast("OutOfDomain", settings.out_of_domain),
-                at_once=settings.max_batch + SPARE,
+            self._grounder = (
+                key,
+                Grounder(
+                    engine,
+                    info,
+                    amodal_engine=amodal_engine,
+                    amodal_info=amodal_info,
+                    force_amodal=settings.force_amodal,
+                    max_pixels=settings.max_pixels or None,
+                    reasoning=settings.reasoning,
+                    out_of_domain=cast("OutOfDomain", settings.out_of_domain),
+                    at_once=settings.max_batch + SPARE,
+                ),
             )
         return self._grounder[1]
 

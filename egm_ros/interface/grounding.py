@@ -4,37 +4,89 @@ from __future__ import annotations
 
 from egm_ros.interface.topic import Service, Topic
 
-IMAGE = Topic("<cam>/image", "sensor_msgs/msg/Image", "in",
-              "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).", reliable=False)
-INSTRUCTION = Topic("instruction", "std_msgs/msg/String", "in",
-                    "What to find, in words; it is served until the next one, and an empty one stops.")
-REFRESH = Topic("~/<cam>/refresh", "std_msgs/msg/String", "in",
-                "Ask anew now, ahead of max_rate; the text says why, such as the propagation node's ~/lost.", depth=5)
-VISIBLE = Topic("~/<cam>/visible", "vision_msgs/msg/Detection2DArray", "out",
-                "Box of what can be seen of the object, in pixels of the source image, with that image's header;"
-                " an empty array says that the model found nothing that fits.", depth=5)
-AMODAL = Topic("~/<cam>/amodal", "vision_msgs/msg/Detection2DArray", "out",
-               "Box of the whole object, hidden parts included; same header and ids as on ~/visible.", depth=5)
-STATUS = Topic("~/status", "diagnostic_msgs/msg/DiagnosticStatus", "out",
-               "One message per query (found, absent, stale, error) and per change of the engine's state.",
-               latched=True)
-INSTRUCTION_ACTIVE = Topic("~/instruction_active", "std_msgs/msg/String", "out",
-                           "The instruction that is served now; empty: none.", latched=True)
+IMAGE = Topic(
+    "<cam>/image",
+    "sensor_msgs/msg/Image",
+    "in",
+    "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).",
+    reliable=False,
+)
+INSTRUCTION = Topic(
+    "instruction",
+    "std_msgs/msg/String",
+    "in",
+    "What to find, in words; it is served until the next one, and an empty one stops.",
+)
+REFRESH = Topic(
+    "~/<cam>/refresh",
+    "std_msgs/msg/String",
+    "in",
+    "Ask anew now, ahead of max_rate; the text says why, such as the propagation node's ~/lost.",
+    depth=5,
+)
+VISIBLE = Topic(
+    "~/<cam>/visible",
+    "vision_msgs/msg/Detection2DArray",
+    "out",
+    "Box of what can be seen of the object, in pixels of the source image, with that image's header;"
+    " an empty array says that the model found nothing that fits.",
+    depth=5,
+)
+AMODAL = Topic(
+    "~/<cam>/amodal",
+    "vision_msgs/msg/Detection2DArray",
+    "out",
+    "Box of the whole object, hidden parts included; same header and ids as on ~/visible.",
+    depth=5,
+)
+STATUS = Topic(
+    "~/status",
+    "diagnostic_msgs/msg/DiagnosticStatus",
+    "out",
+    "One message per query (found, absent, stale, error) and per change of the engine's state.",
+    latched=True,
+)
+INSTRUCTION_ACTIVE = Topic(
+    "~/instruction_active",
+    "std_msgs/msg/String",
+    "out",
+    "The instruction that is served now; empty: none.",
+    latched=True,
+)
 QUEUE_MS = Topic("~/latency/queue_ms", "std_msgs/msg/Float32", "out", "Arrival of the image to start of the query.")
 INFERENCE_MS = Topic("~/latency/inference_ms", "std_msgs/msg/Float32", "out", "The engine's part of an answer.")
 TOTAL_MS = Topic("~/latency/total_ms", "std_msgs/msg/Float32", "out", "Arrival of the image to its boxes.")
-DIAGNOSTICS = Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", "out",
-                    "Once a second: the engine (state, restarts, memory), each camera (rate, age, drops), the answers"
-                    " (outcomes, repairs).", depth=10)
+DIAGNOSTICS = Topic(
+    "/diagnostics",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    "out",
+    "Once a second: the engine (state, restarts, memory), each camera (rate, age, drops), the answers"
+    " (outcomes, repairs).",
+    depth=10,
+)
 
-TOPICS = (IMAGE, INSTRUCTION, REFRESH, VISIBLE, AMODAL, STATUS, INSTRUCTION_ACTIVE, QUEUE_MS, INFERENCE_MS, TOTAL_MS,
-          DIAGNOSTICS)
+TOPICS = (
+    IMAGE,
+    INSTRUCTION,
+    REFRESH,
+    VISIBLE,
+    AMODAL,
+    STATUS,
+    INSTRUCTION_ACTIVE,
+    QUEUE_MS,
+    INFERENCE_MS,
+    TOTAL_MS,
+    DIAGNOSTICS,
+)
 
 ENABLE = Service("~/enable", "std_srvs/srv/SetBool", "Stop asking the engine (it stays loaded), or go on.")
 RESET = Service("~/reset", "std_srvs/srv/Trigger", "Forget the instruction and go back to default_instruction.")
-GROUND_ONCE = Service("~/ground_once", "std_srvs/srv/Trigger",
-                      "Ground the instruction once in the newest image, also while disabled: `message` is the answer as"
-                      " JSON (of several cameras a list), `success` says that it is found or absent.")
+GROUND_ONCE = Service(
+    "~/ground_once",
+    "std_srvs/srv/Trigger",
+    "Ground the instruction once in the newest image, also while disabled: `message` is the answer as"
+    " JSON (of several cameras a list), `success` says that it is found or absent.",
+)
 
 SERVICES = (ENABLE, RESET, GROUND_ONCE)
 
@@ -48,7 +100,7 @@ STATUS_KEYS = {
     "total_ms": "Arrival of the image until now.",
     "instruction": "The instruction, verbatim.",
     "score": "The visible box's score in [0, 1], or unavailable; the probability that the box is right where it is"
-             " calibrated.",
+    " calibrated.",
     "amodal_score": "The amodal box's score, or unavailable.",
     "raw_score": "The visible box's score before calibration, or unavailable.",
     "raw_amodal_score": "The amodal box's score before calibration, or unavailable.",

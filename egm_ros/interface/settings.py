@@ -19,75 +19,202 @@ from egm_core.supervise.settings import EngineSettings
 from egm_ros.interface.parameter import ParameterSpec
 
 GROUNDING: tuple[ParameterSpec, ...] = (
-    ParameterSpec("model", "egm_tiny", "Model to serve: a folder, the word egm_tiny for the embedded model, a hub name"
-                  " (with offline false), or the name that the server at engine_url knows it by."),
+    ParameterSpec(
+        "model",
+        "egm_tiny",
+        "Model to serve: a folder, the word egm_tiny for the embedded model, a hub name"
+        " (with offline false), or the name that the server at engine_url knows it by.",
+    ),
     ParameterSpec("amodal_model", "", "Model that answers the amodal queries; empty: the same one."),
-    ParameterSpec("family", "auto", "Prompts and answer format; auto takes them from the model's folder, or from its"
-                  " name where that is known (EGM, Qwen3-VL, InternVL3).", choices=("auto", *FAMILIES)),
+    ParameterSpec(
+        "family",
+        "auto",
+        "Prompts and answer format; auto takes them from the model's folder, or from its"
+        " name where that is known (EGM, Qwen3-VL, InternVL3).",
+        choices=("auto", *FAMILIES),
+    ),
     ParameterSpec("offline", True, "Take weights from this machine only, and never ask a model hub."),
-    ParameterSpec("engine_url", "", "OpenAI-compatible server to connect to, such as http://localhost:8000;"
-                  " empty: start a server as a child process."),
+    ParameterSpec(
+        "engine_url",
+        "",
+        "OpenAI-compatible server to connect to, such as http://localhost:8000;"
+        " empty: start a server as a child process.",
+    ),
     ParameterSpec("amodal_engine_url", "", "Server for amodal_model; empty: engine_url."),
-    ParameterSpec("engine_command", "", "Command that starts the server, such as"
-                  " 'vllm serve {model} --port {port}'; empty: this package's own server."),
-    ParameterSpec("engine_python", "", "Interpreter that has PyTorch and runs this package's own server;"
-                  " empty: the node's."),
+    ParameterSpec(
+        "engine_command",
+        "",
+        "Command that starts the server, such as 'vllm serve {model} --port {port}'; empty: this package's own server.",
+    ),
+    ParameterSpec(
+        "engine_python", "", "Interpreter that has PyTorch and runs this package's own server; empty: the node's."
+    ),
     ParameterSpec("engine_api_key_env", "OPENAI_API_KEY", "Environment variable that holds the server's API key."),
-    ParameterSpec("engine_key_in_clear", ("",), "Hosts that may have the API key without TLS; it goes otherwise over"
-                  " https or to this machine alone, and the log says where it does not go."),
-    ParameterSpec("engine_image_format", "jpeg", "How images go to the engine: jpeg (quality 95) takes a tenth of the"
-                  " time, png keeps every pixel.", choices=FORMATS),
-    ParameterSpec("engine_dialect", "auto", "How the server takes grammars and images.",
-                  choices=("auto", *DIALECTS)),
-    ParameterSpec("engine_start_timeout", 600.0, "How long a starting server may take until it is replaced.",
-                  range=(1.0, 7200.0), unit="s"),
-    ParameterSpec("engine_health_timeout", 10.0, "An engine that has answered no health poll for this long hangs, and"
-                  " its process is replaced.", range=(1.0, 600.0), live=True, unit="s"),
-    ParameterSpec("failure_limit", 5, "Failures of the engine's own in a row (5xx, broken or empty streams) after which"
-                  " its process is replaced. As many answers in a row that cannot be read, or come later than"
-                  " query_timeout, make it degraded (WARN), and are no reason to replace it. 0: neither.",
-                  range=(0, 1000), live=True),
-    ParameterSpec("restart_limit", 3, "Restarts of an engine's process within restart_window at most, whatever their"
-                  " reason; then one that lives is left alone as degraded, and one that died or hangs is started when"
-                  " the window allows. 0: never restarted.", range=(0, 1000), live=True),
-    ParameterSpec("restart_window", 300.0, "The time within which restart_limit bounds the restarts.",
-                  range=(1.0, 86400.0), live=True, unit="s"),
-    ParameterSpec("restart_backoff", 1.0, "Pause before an engine is started anew; it doubles with every start up to"
-                  " 30 s, until one stays healthy for 30 s.", range=(0.1, 600.0), live=True, unit="s"),
-    ParameterSpec("free_on_deactivate", False, "Free the engine on deactivation and start it on activation; otherwise"
-                  " it stays loaded until cleanup.", live=True),
-    ParameterSpec("transport", "raw", "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
-                  choices=("raw", "compressed")),
-    ParameterSpec("cameras", ("",), "Camera names: front subscribes front/image and publishes ~/front/visible;"
-                  " [''] is one camera without a name."),
-    ParameterSpec("max_batch", 1, "Queries at a time, each about another camera; more than 1 is quicker where the"
-                  " engine batches, and only makes answers older where it does not.", range=(1, 64), live=True),
-    ParameterSpec("default_instruction", "", "Instruction to serve until one arrives on the topic; empty: none.",
-                  live=True),
-    ParameterSpec("max_rate", 2.0, "Queries per second at most, of all cameras together; 0: as many as the engine"
-                  " answers.", range=(0.0, 30.0), live=True, unit="Hz"),
-    ParameterSpec("refresh_interval", 0.5, "Least time between two queries that ~/refresh or a new instruction has"
-                  " ahead of max_rate; one that comes sooner waits.", range=(0.0, 3600.0), live=True, unit="s"),
-    ParameterSpec("max_pixels", 0, "Pixels that an image is scaled down to before it is sent; 0: the model's own.",
-                  range=(0, 16_777_216), live=True),
-    ParameterSpec("min_score", 0.0, "Boxes with a lower score, calibrated where it can be, are withheld: empty arrays,"
-                  " outcome absent, reason low_score; a WARN where the bound is held against raw scores. Engines that"
-                  " give no scores are exempt.",
-                  range=(0.0, 1.0), live=True),
-    ParameterSpec("out_of_domain", "warn", "What becomes of an answer about words or an image unlike the model's"
-                  " training: warn publishes it with a warning and a raw score, absent publishes empty arrays with the"
-                  " reason out_of_domain (one in twenty images like the training counts as unlike it, too). A model"
-                  " whose folder does not tell its training, as big general ones, is not judged.",
-                  choices=("warn", "absent"), live=True),
-    ParameterSpec("query_timeout", 10.0, "An answer that takes longer is aborted and counts as stale.",
-                  range=(0.05, 600.0), live=True, unit="s"),
-    ParameterSpec("max_result_age", 10.0, "An answer for an image older than this is stale; 0: no limit.",
-                  range=(0.0, 3600.0), live=True, unit="s"),
-    ParameterSpec("image_timeout", 2.0, "Report when no image came for this long while an instruction is served.",
-                  range=(0.1, 3600.0), live=True, unit="s"),
+    ParameterSpec(
+        "engine_key_in_clear",
+        ("",),
+        "Hosts that may have the API key without TLS; it goes otherwise over"
+        " https or to this machine alone, and the log says where it does not go.",
+    ),
+    ParameterSpec(
+        "engine_image_format",
+        "jpeg",
+        "How images go to the engine: jpeg (quality 95) takes a tenth of the time, png keeps every pixel.",
+        choices=FORMATS,
+    ),
+    ParameterSpec("engine_dialect", "auto", "How the server takes grammars and images.", choices=("auto", *DIALECTS)),
+    ParameterSpec(
+        "engine_start_timeout",
+        600.0,
+        "How long a starting server may take until it is replaced.",
+        range=(1.0, 7200.0),
+        unit="s",
+    ),
+    ParameterSpec(
+        "engine_health_timeout",
+        10.0,
+        "An engine that has answered no health poll for this long hangs, and its process is replaced.",
+        range=(1.0, 600.0),
+        live=True,
+        unit="s",
+    ),
+    ParameterSpec(
+        "failure_limit",
+        5,
+        "Failures of the engine's own in a row (5xx, broken or empty streams) after which"
+        " its process is replaced. As many answers in a row that cannot be read, or come later than"
+        " query_timeout, make it degraded (WARN), and are no reason to replace it. 0: neither.",
+        range=(0, 1000),
+        live=True,
+    ),
+    ParameterSpec(
+        "restart_limit",
+        3,
+        "Restarts of an engine's process within restart_window at most, whatever their"
+        " reason; then one that lives is left alone as degraded, and one that died or hangs is started when"
+        " the window allows. 0: never restarted.",
+        range=(0, 1000),
+        live=True,
+    ),
+    ParameterSpec(
+        "restart_window",
+        300.0,
+        "The time within which restart_limit bounds the restarts.",
+        range=(1.0, 86400.0),
+        live=True,
+        unit="s",
+    ),
+    ParameterSpec(
+        "restart_backoff",
+        1.0,
+        "Pause before an engine is started anew; it doubles with every start up to"
+        " 30 s, until one stays healthy for 30 s.",
+        range=(0.1, 600.0),
+        live=True,
+        unit="s",
+    ),
+    ParameterSpec(
+        "free_on_deactivate",
+        False,
+        "Free the engine on deactivation and start it on activation; otherwise it stays loaded until cleanup.",
+        live=True,
+    ),
+    ParameterSpec(
+        "transport",
+        "raw",
+        "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
+        choices=("raw", "compressed"),
+    ),
+    ParameterSpec(
+        "cameras",
+        ("",),
+        "Camera names: front subscribes front/image and publishes ~/front/visible; [''] is one camera without a name.",
+    ),
+    ParameterSpec(
+        "max_batch",
+        1,
+        "Queries at a time, each about another camera; more than 1 is quicker where the"
+        " engine batches, and only makes answers older where it does not.",
+        range=(1, 64),
+        live=True,
+    ),
+    ParameterSpec(
+        "default_instruction", "", "Instruction to serve until one arrives on the topic; empty: none.", live=True
+    ),
+    ParameterSpec(
+        "max_rate",
+        2.0,
+        "Queries per second at most, of all cameras together; 0: as many as the engine answers.",
+        range=(0.0, 30.0),
+        live=True,
+        unit="Hz",
+    ),
+    ParameterSpec(
+        "refresh_interval",
+        0.5,
+        "Least time between two queries that ~/refresh or a new instruction has"
+        " ahead of max_rate; one that comes sooner waits.",
+        range=(0.0, 3600.0),
+        live=True,
+        unit="s",
+    ),
+    ParameterSpec(
+        "max_pixels",
+        0,
+        "Pixels that an image is scaled down to before it is sent; 0: the model's own.",
+        range=(0, 16_777_216),
+        live=True,
+    ),
+    ParameterSpec(
+        "min_score",
+        0.0,
+        "Boxes with a lower score, calibrated where it can be, are withheld: empty arrays,"
+        " outcome absent, reason low_score; a WARN where the bound is held against raw scores. Engines that"
+        " give no scores are exempt.",
+        range=(0.0, 1.0),
+        live=True,
+    ),
+    ParameterSpec(
+        "out_of_domain",
+        "warn",
+        "What becomes of an answer about words or an image unlike the model's"
+        " training: warn publishes it with a warning and a raw score, absent publishes empty arrays with the"
+        " reason out_of_domain (one in twenty images like the training counts as unlike it, too). A model"
+        " whose folder does not tell its training, as big general ones, is not judged.",
+        choices=("warn", "absent"),
+        live=True,
+    ),
+    ParameterSpec(
+        "query_timeout",
+        10.0,
+        "An answer that takes longer is aborted and counts as stale.",
+        range=(0.05, 600.0),
+        live=True,
+        unit="s",
+    ),
+    ParameterSpec(
+        "max_result_age",
+        10.0,
+        "An answer for an image older than this is stale; 0: no limit.",
+        range=(0.0, 3600.0),
+        live=True,
+        unit="s",
+    ),
+    ParameterSpec(
+        "image_timeout",
+        2.0,
+        "Report when no image came for this long while an instruction is served.",
+        range=(0.1, 3600.0),
+        live=True,
+        unit="s",
+    ),
     ParameterSpec("reasoning", True, "Let the model think before it answers.", live=True),
-    ParameterSpec("force_amodal", False, "Ask for amodal boxes even if the model does not declare that it was trained"
-                  " for them.", live=True),
+    ParameterSpec(
+        "force_amodal",
+        False,
+        "Ask for amodal boxes even if the model does not declare that it was trained for them.",
+        live=True,
+    ),
     ParameterSpec("autostart", True, "Configure and activate without a lifecycle manager."),
 )
 
@@ -162,15 +289,32 @@ class Settings:
     def engines(self) -> EngineSettings:
         """The choice of engines."""
         return EngineSettings(
-            self.model, self.amodal_model, self.family, self.offline, self.engine_url, self.amodal_engine_url,
-            self.engine_command, self.engine_python, self.engine_api_key_env, self.engine_key_in_clear,
-            cast("PictureFormat", self.engine_image_format), self.engine_dialect, self.engine_start_timeout)
+            self.model,
+            self.amodal_model,
+            self.family,
+            self.offline,
+            self.engine_url,
+            self.amodal_engine_url,
+            self.engine_command,
+            self.engine_python,
+            self.engine_api_key_env,
+            self.engine_key_in_clear,
+            cast("PictureFormat", self.engine_image_format),
+            self.engine_dialect,
+            self.engine_start_timeout,
+        )
 
     @property
     def care(self) -> Care:
         """When an engine is replaced, and how often."""
-        return Care(self.engine_health_timeout, self.failure_limit, self.restart_limit, self.restart_window,
-                    self.restart_backoff, self.query_timeout)
+        return Care(
+            self.engine_health_timeout,
+            self.failure_limit,
+            self.restart_limit,
+            self.restart_window,
+            self.restart_backoff,
+            self.query_timeout,
+        )
 
     def contradiction(self) -> str:
         """Say which parameters do not go together, or are not what their name promises; empty if all is well."""

@@ -16,16 +16,27 @@ CAMERA = {spec.name: spec for spec in CAMERA_PARAMETERS}
 LEFT_OUT = ("cameras", "default_instruction", *CAMERA)
 PHRASE = "the red mug"
 ARGUMENTS = (
-    Argument("instruction", "What to find until another comes on the topic. Not given: default_instruction of"
-             f" params_file, else {PHRASE}."),
-    *(Argument(entry.name, f"Of the camera: {entry.description}", entry.default, entry.choices)
-      for entry in map(parameter, CAMERA.values()) if entry.name != "transport"),
+    Argument(
+        "instruction",
+        f"What to find until another comes on the topic. Not given: default_instruction of params_file, else {PHRASE}.",
+    ),
+    *(
+        Argument(entry.name, f"Of the camera: {entry.description}", entry.default, entry.choices)
+        for entry in map(parameter, CAMERA.values())
+        if entry.name != "transport"
+    ),
     *COMMON,
     *(parameter(spec) for name, spec in PARAMETERS.items() if name not in LEFT_OUT or name == "transport"),
 )
 # What only some sources know.
-ONLY = {"path": ("clip", "folder", "video", "bag"), "topic": ("bag",), "device": ("webcam",), "world": ("scene",),
-        "seed": ("scene",), "frames": ("scene",)}
+ONLY = {
+    "path": ("clip", "folder", "video", "bag"),
+    "topic": ("bag",),
+    "device": ("webcam",),
+    "world": ("scene",),
+    "seed": ("scene",),
+    "frames": ("scene",),
+}
 
 
 def demonstration(texts: dict[str, str]) -> Robot:

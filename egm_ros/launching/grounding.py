@@ -27,27 +27,52 @@ PARAMETERS = {spec.name: spec for spec in GROUNDING}
 
 COMMON = (
     Argument("namespace", "Namespace of the nodes."),
-    Argument("params_file", "Parameter file of all the nodes, for what no argument is given.",
-             PathJoinSubstitution([SHARE, "config", "grounding.yaml"])),
+    Argument(
+        "params_file",
+        "Parameter file of all the nodes, for what no argument is given.",
+        PathJoinSubstitution([SHARE, "config", "grounding.yaml"]),
+    ),
     Argument("use_sim_time", "Use /clock. Not given: as in params_file, else false.", choices=("", *BOOLEAN)),
-    Argument("log_level", "Least severe message that is logged; debug: of these nodes, without rcl's own.", "info",
-             choices=("debug", "info", "warn", "error", "fatal")),
+    Argument(
+        "log_level",
+        "Least severe message that is logged; debug: of these nodes, without rcl's own.",
+        "info",
+        choices=("debug", "info", "warn", "error", "fatal"),
+    ),
     Argument("overlay", "Start the overlay, too.", "true", BOOLEAN),
     Argument("propagate", "Start the propagation node, too: boxes carried to the newest image.", "false", BOOLEAN),
-    Argument("lift", "Start the lifting node, too: 3D boxes from depth, of answers or of propagated boxes.", "false",
-             ("true", "propagated", "false", "True", "False")),
+    Argument(
+        "lift",
+        "Start the lifting node, too: 3D boxes from depth, of answers or of propagated boxes.",
+        "false",
+        ("true", "propagated", "false", "True", "False"),
+    ),
     Argument("target_frame", "TF frame of the 3D boxes (needs tf2_ros); empty: the camera's optical frame."),
     Argument("rviz", "Start RViz with the overlay's picture and the 3D boxes; needs rviz2.", "false", BOOLEAN),
-    Argument("large_images", "Take 64 MB of shared memory for each node, so that large images get through Fast DDS.",
-             "false", BOOLEAN),
-    Argument("on_exit", "What follows when the grounding node ends: the launch ends, with exit status 1 unless the"
-             " node's was 0, or nothing.", "shutdown", ("shutdown", "ignore")),
-    Argument("respawn", "Start a node anew when it ends, after two seconds; not the grounding node if it refuses its"
-             " parameters.", "false", BOOLEAN),
+    Argument(
+        "large_images",
+        "Take 64 MB of shared memory for each node, so that large images get through Fast DDS.",
+        "false",
+        BOOLEAN,
+    ),
+    Argument(
+        "on_exit",
+        "What follows when the grounding node ends: the launch ends, with exit status 1 unless the"
+        " node's was 0, or nothing.",
+        "shutdown",
+        ("shutdown", "ignore"),
+    ),
+    Argument(
+        "respawn",
+        "Start a node anew when it ends, after two seconds; not the grounding node if it refuses its parameters.",
+        "false",
+        BOOLEAN,
+    ),
 )
 STREAMS = (
-    Argument("image", "Image topic; with cameras {camera} stands for the name, else it comes first: front/image.",
-             "image"),
+    Argument(
+        "image", "Image topic; with cameras {camera} stands for the name, else it comes first: front/image.", "image"
+    ),
     Argument("compressed_image", "Image topic with transport:=compressed; empty: <image>/compressed."),
     Argument("instruction", "Instruction topic.", "instruction"),
     Argument("depth", "Depth aligned to the image, for lift; named as image is.", "depth"),
@@ -74,14 +99,20 @@ class Robot:
         if texts["lift"] == "propagated" and not robot.true("propagate"):
             raise ValueError("lift: propagated boxes come from the propagation node: pass propagate:=true as well")
         lifts = texts["lift"].lower() != "false"
-        needed = {"target_frame": lifts or robot.true("rviz"), "depth": lifts or robot.true("rviz"),
-                  "camera_info": lifts}
+        needed = {
+            "target_frame": lifts or robot.true("rviz"),
+            "depth": lifts or robot.true("rviz"),
+            "camera_info": lifts,
+        }
         defaults = {argument.name: argument.default for argument in ARGUMENTS}
         for name, used in needed.items():
             if not used and texts.get(name, defaults[name]) != defaults[name]:
                 raise ValueError(f"{name}: does nothing without lift:=true")
-        robot.file.require(robot.full(name, camera) for name in ("grounding", "camera", *robot.followers)
-                           for camera in ("", *robot.cameras))
+        robot.file.require(
+            robot.full(name, camera)
+            for name in ("grounding", "camera", *robot.followers)
+            for camera in ("", *robot.cameras)
+        )
         return robot
 
     def true(self, name: str) -> bool:
@@ -103,8 +134,11 @@ class Robot:
     @property
     def followers(self) -> list[str]:
         """The nodes that follow the grounding node, for each camera."""
-        wanted = {"overlay": self.true("overlay"), "propagation": self.true("propagate"),
-                  "lifting": self.texts["lift"].lower() != "false"}
+        wanted = {
+            "overlay": self.true("overlay"),
+            "propagation": self.true("propagate"),
+            "lifting": self.texts["lift"].lower() != "false",
+        }
         return [name for name, start in wanted.items() if start]
 
     def full(self, name: str, camera: str = "") -> str:
@@ -127,11 +161,14 @@ class Robot:
         """Give the names of the topics of one camera, for a node by its full name."""
         return Topics(self.texts, camera, compressed=self.shared(node).get("transport") == "compressed")
 
-    def node(self, name: str, camera: str, parameters: dict[str, Any], remappings: dict[str, str],
-             **options: Any) -> Node:
+    def node(
+        self, name: str, camera: str, parameters: dict[str, Any], remappings: dict[str, str], **options: Any
+    ) -> Node:
         """Make a node of this package."""
-        values = {name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
-                  for name, value in parameters.items()}
+        values = {
+            name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
+            for name, value in parameters.items()
+        }
         return Node(
             package="egm_ros",
             executable=name,
@@ -155,16 +192,17 @@ def logged(level: str) -> str:
 def nodes(robot: Robot) -> list[LaunchDescriptionEntity]:
     """Make the grounding node and its followers, and what ends them."""
     full = robot.full("grounding")
-    images = {topics.own_image: topics.image
-              for topics in (robot.topics(full, camera) for camera in robot.cameras)}
+    images = {topics.own_image: topics.image for topics in (robot.topics(full, camera) for camera in robot.cameras)}
     instruction = {"instruction": robot.topics(full, "").instruction}
-    grounding = robot.node("grounding", "", robot.shared(full) | robot.given, images | instruction,
-                           sigterm_timeout=ENGINE_ENDS)
+    grounding = robot.node(
+        "grounding", "", robot.shared(full) | robot.given, images | instruction, sigterm_timeout=ENGINE_ENDS
+    )
     started = [grounding, *(follower(robot, name, camera) for camera in robot.cameras for name in robot.followers)]
     if robot.true("rviz"):
         started.append(viewer(robot.texts, robot.topics(full, robot.cameras[0]), robot.cameras[0]))
-    guard = [] if robot.texts["on_exit"] == "ignore" else [
-        endings.with_node(grounding, "grounding", robot.true("respawn"))]
+    guard = (
+        [] if robot.texts["on_exit"] == "ignore" else [endings.with_node(grounding, "grounding", robot.true("respawn"))]
+    )
     return [*guard, endings.on_interrupt(started), *started]
 
 

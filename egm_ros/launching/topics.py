@@ -31,8 +31,10 @@ class Topics:
         plain = self._of("image")
         kind = plain.rpartition("/")[2]
         if kind in FOREIGN:
-            raise ValueError(f"image: {plain} is a stream of the kind {kind}, which no node here reads: give the topic"
-                             " of plain images, or with transport:=compressed that of JPEG or PNG")
+            raise ValueError(
+                f"image: {plain} is a stream of the kind {kind}, which no node here reads: give the topic"
+                " of plain images, or with transport:=compressed that of JPEG or PNG"
+            )
         if not self.compressed:
             if given:
                 raise ValueError("compressed_image: does nothing without transport:=compressed")
@@ -87,7 +89,8 @@ class Topics:
         if self.camera and "{camera}" not in text:
             if text.startswith("/"):
                 raise ValueError(
-                    f"{name}: {text} is one topic for several cameras; write it as in /{{camera}}/{name}_raw")
+                    f"{name}: {text} is one topic for several cameras; write it as in /{{camera}}/{name}_raw"
+                )
             text = f"{self.camera}/{text}"
         return topic_name(name, text.replace("{camera}", self.camera) if self.camera else text)
 

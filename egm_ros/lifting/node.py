@@ -218,8 +218,11 @@ class LiftingNode(Node):
         assert match.depth is not None, "only a whole match is lifted"
         picture, frame = match.visible.header.frame_id, match.depth.header.frame_id
         if picture and frame and picture != frame:
-            raise LiftError("depth_frame", f"depth is of the frame {frame!r}, but the image is of {picture!r}: let the"
-                            " driver align depth to the image, or register it (depth_image_proc)")
+            raise LiftError(
+                "depth_frame",
+                f"depth is of the frame {frame!r}, but the image is of {picture!r}: let the"
+                " driver align depth to the image, or register it (depth_image_proc)",
+            )
         camera = camera_of(match.camera_info, self._values["rectified"])
         small = match.depth if isinstance(match.depth, SmallDepth) else None
         depth = small.metres() if small is not None else images.decode_depth(match.depth)
@@ -250,14 +253,20 @@ class LiftingNode(Node):
         self._show(header, shown)
         reasons = sorted({lifted.reason for _, _, lifted in entries if lifted.reason})
         outcome = "found" if shown else "error" if entries else "absent"
-        self._tell(header, outcome, reasons, "; ".join(EXPLANATIONS[reason] for reason in reasons), {
-            "objects": len(entries),
-            "lifted": len(shown),
-            "ranges": ", ".join(f"{entry.range:.3f}" for entry in shown),
-            "pixels": ", ".join(str(lifted.pixels) for _, _, lifted in entries if not lifted.reason),
-            "density": density,
-            "amodal": "estimated" if amodal.detections else "",
-        })
+        self._tell(
+            header,
+            outcome,
+            reasons,
+            "; ".join(EXPLANATIONS[reason] for reason in reasons),
+            {
+                "objects": len(entries),
+                "lifted": len(shown),
+                "ranges": ", ".join(f"{entry.range:.3f}" for entry in shown),
+                "pixels": ", ".join(str(lifted.pixels) for _, _, lifted in entries if not lifted.reason),
+                "density": density,
+                "amodal": "estimated" if amodal.detections else "",
+            },
+        )
 
     def _refuse(self, boxes: Detection2DArray, reason: str, detail: str) -> None:
         """Say why an answer could not be lifted; its box topics stay silent, its markers go."""
@@ -284,6 +293,7 @@ class LiftingNode(Node):
 
 def turned(lifted: Lifted, shift: Any, turn: Any) -> Lifted:
     """Give the boxes in another frame; the range stays the camera's."""
+
     def there(box: Box3D | None) -> Box3D | None:
         return moved(box, shift, turn) if box is not None else None
 
@@ -324,4 +334,3 @@ def why(missing: Missing, name: Callable[[Topic], str]) -> tuple[str, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 2 for a bad parameter."""
     return run(LiftingNode, arguments, interface.LIFTING_PARAMETERS)
-

@@ -255,4 +255,3 @@ def drawn(image: images.RGB, answer: Answer, age: float, instruction: str, scale
 def main(arguments: list[str] | None = None) -> int:
     """Run the overlay until it is told to stop; 2 for a bad parameter."""
     return run(OverlayNode, arguments, interface.OVERLAY_PARAMETERS)
-

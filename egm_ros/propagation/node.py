@@ -135,8 +135,11 @@ class PropagationNode(Node):
         frame = replace(frame, stamp=seen.moment)
         if not self._frames.add(frame):
             self._notices.seldom(
-                "older", "an image is left out, for it is no newer than the one before: are there two cameras on"
-                f" {self._inputs.name(interface.IMAGE_IN)}?", seconds=30.0)
+                "older",
+                "an image is left out, for it is no newer than the one before: are there two cameras on"
+                f" {self._inputs.name(interface.IMAGE_IN)}?",
+                seconds=30.0,
+            )
             return
         self._headers = {stamp: header for stamp, header in self._headers.items() if self._frames.at(stamp)}
         self._headers[frame.stamp] = message.header
@@ -231,7 +234,8 @@ class PropagationNode(Node):
             return False
         step = self._values["replay_step"]
         self._catching = now = self._catching.go_on(
-            self._values["replay_slice"], self._limits, lambda stamp: self._frames.after(stamp, 1, step))
+            self._values["replay_slice"], self._limits, lambda stamp: self._frames.after(stamp, 1, step)
+        )
         if now.ahead:
             self._slices.reset()
             return False
@@ -301,8 +305,10 @@ class PropagationNode(Node):
 
     def _tell(self, header: Header, verdict: Verdict) -> None:
         self._status.publish(status_of(self.get_fully_qualified_name(), header, verdict))
-        self.get_logger().debug(f"{verdict.outcome}: {verdict.message}; {verdict.carried} of {verdict.objects} boxes"
-                                f" are carried on, {verdict.age:.2f} s after the answer's image")
+        self.get_logger().debug(
+            f"{verdict.outcome}: {verdict.message}; {verdict.carried} of {verdict.objects} boxes"
+            f" are carried on, {verdict.age:.2f} s after the answer's image"
+        )
         if verdict.level != DiagnosticStatus.OK:
             self._notices.seldom(tuple(verdict.reasons), verdict.message)
 
@@ -338,4 +344,3 @@ def score_of(entry: Any) -> float:
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 2 for a bad parameter."""
     return run(PropagationNode, arguments, interface.PROPAGATION_PARAMETERS)
-

@@ -99,8 +99,16 @@ def test_every_number_of_a_command_line_has_bounds() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:99999", "http://127.0.0.1:0", "http://[::1", "http://h:x", "http://a b:1", "ftp://h", "http://.:8",
-     f"http://{'a' * 300}:8"],
+    [
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "http://[::1",
+        "http://h:x",
+        "http://a b:1",
+        "ftp://h",
+        "http://.:8",
+        f"http://{'a' * 300}:8",
+    ],
 )
 @pytest.mark.parametrize("command", ["ground", "evaluate"])
 def test_an_address_that_is_none_is_named(capsys: pytest.CaptureFixture[str], command: str, url: str) -> None:

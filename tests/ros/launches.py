@@ -49,7 +49,11 @@ class Launch:
         self._log = log
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
-                command, cwd=workspace or ROOT, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                command,
+                cwd=workspace or ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
 

@@ -59,6 +59,7 @@ def folder_of(folder: Path, *tasks: Any) -> Path:
 
 def scripted(pid: int) -> list[int]:
     """List the scripted engines below a process."""
+
     def command(child: int) -> str:
         try:
             return Path(f"/proc/{child}/cmdline").read_text()
@@ -86,9 +87,19 @@ class Process:
     def __init__(self, command: list[str], domain: int, **environment: str) -> None:
         self.lines: list[str] = []
         self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT,
-            env={**os.environ, "ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-                 "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", **environment},
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "ROS_DOMAIN_ID": str(domain),
+                "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+                "PYTHONUNBUFFERED": "1",
+                "OMP_NUM_THREADS": "1",
+                **environment,
+            },
         )
         threading.Thread(target=self._read, daemon=True).start()
         self.pid = self._process.pid
@@ -209,8 +220,9 @@ class Robot:
         self.amodal: list[tuple[int, Detection2DArray]] = []
         self.active: list[tuple[int, str]] = []
         deep = QoSProfile(depth=5000, reliability=QoSReliabilityPolicy.RELIABLE)
-        latched = QoSProfile(depth=5000, reliability=QoSReliabilityPolicy.RELIABLE,
-                             durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+        latched = QoSProfile(
+            depth=5000, reliability=QoSReliabilityPolicy.RELIABLE, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL
+        )
         sensor = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)
 
         def keep(notes: list[Any], read: Callable[[Any], Any] = lambda message: message) -> Callable[..., None]:
@@ -284,11 +296,14 @@ class Robot:
 
     def values(self) -> list[dict[str, str]]:
         """List the statuses so far as dictionaries, with level and message among the keys."""
-        return [{"level": status.level[0], "message": status.message} | {pair.key: pair.value for pair in status.values}
-                for _, status in list(self.statuses)]
+        return [
+            {"level": status.level[0], "message": status.message} | {pair.key: pair.value for pair in status.values}
+            for _, status in list(self.statuses)
+        ]
 
     def boxes(self, image: Any) -> tuple[Detection2DArray, Detection2DArray]:
         """Wait for the visible and the amodal boxes of an image and return both arrays."""
+
         def of(notes: list[tuple[int, Detection2DArray]]) -> list[Detection2DArray]:
             return [array for _, array in list(notes) if array.header == image.header]
 
@@ -322,8 +337,9 @@ class Robot:
     def another_answer(self, timeout: float = PATIENCE) -> Detection2DArray:
         """Wait for visible boxes that are published from now on and return the first array."""
         now = time.time_ns()
-        return wait_for("another answer", lambda: next(
-            (array for stamp, array in list(self.visible) if stamp > now), None), timeout)
+        return wait_for(
+            "another answer", lambda: next((array for stamp, array in list(self.visible) if stamp > now), None), timeout
+        )
 
     def published(self, begun: int, ended: int) -> int:
         """Count the visible arrays published between two times (ns), once one that was published later has come."""
@@ -338,8 +354,14 @@ class Robot:
     def meet(self) -> None:
         """Show pictures until one is answered: DDS may lose those of a publisher that the node does not know yet."""
         with self.stream(5.0) as sent:
-            wait_for("an answer to any picture", lambda: {stamp_text(image) for image in list(sent)} & {
-                values["stamp"] for values in self.values() if values["outcome"]}, 60.0)
+            wait_for(
+                "an answer to any picture",
+                lambda: (
+                    {stamp_text(image) for image in list(sent)}
+                    & {values["stamp"] for values in self.values() if values["outcome"]}
+                ),
+                60.0,
+            )
 
     def status(self, timeout: float = PATIENCE, image: Any = None, **expected: str) -> dict[str, str]:
         """Wait for a status that has these values, of this image where one is given, and return the first."""
@@ -347,8 +369,14 @@ class Robot:
             expected["stamp"] = stamp_text(image)
 
         def find() -> dict[str, str] | None:
-            return next((values for values in self.values()
-                         if all(values.get(key) == value for key, value in expected.items())), None)
+            return next(
+                (
+                    values
+                    for values in self.values()
+                    if all(values.get(key) == value for key, value in expected.items())
+                ),
+                None,
+            )
 
         try:
             return wait_for(f"a status with {expected}", find, timeout)

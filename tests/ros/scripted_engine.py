@@ -29,8 +29,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from PIL import Image
 
-MODES = ("found", "absent", "garbage", "degenerate", "disagrees", "small_amodal", "error500", "amodal500", "cut",
-         "silent", "die", "empty", "late", "twice", "oom", "oom_die")
+MODES = (
+    "found",
+    "absent",
+    "garbage",
+    "degenerate",
+    "disagrees",
+    "small_amodal",
+    "error500",
+    "amodal500",
+    "cut",
+    "silent",
+    "die",
+    "empty",
+    "late",
+    "twice",
+    "oom",
+    "oom_die",
+)
 NO_MEMORY = "CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0; 1.99 GiB free)"
 
 
@@ -195,8 +211,12 @@ class Handler(BaseHTTPRequestHandler):
         logprob = self.script.settings["logprob"]
         if logprob is None:
             return None
-        return {"content": [{"token": token, "logprob": logprob, "bytes": list(token.encode()), "top_logprobs": []}
-                            for token in tokens]}
+        return {
+            "content": [
+                {"token": token, "logprob": logprob, "bytes": list(token.encode()), "top_logprobs": []}
+                for token in tokens
+            ]
+        }
 
     def event(self, common: dict, delta: dict, logprobs: dict | None, finish: str | None) -> None:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}

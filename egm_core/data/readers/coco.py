@@ -64,8 +64,13 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
 
 
 def _sample(
-    record: dict[str, Any], sent: str, category: str, picture: tuple[str, int, int], options: argparse.Namespace,
-    tally: Tally, place: Place,
+    record: dict[str, Any],
+    sent: str,
+    category: str,
+    picture: tuple[str, int, int],
+    options: argparse.Namespace,
+    tally: Tally,
+    place: Place,
 ) -> Iterator[Sample]:
     path, width, height = picture
     fields.text({EXPRESSION: sent}, EXPRESSION, place)
@@ -82,10 +87,19 @@ def _sample(
         tally.drop(why, place)
         return
     yield Sample(
-        image=path, sent=sent, bbox=None if hidden else box, amodal_bbox=amodal, visible_fraction=fraction,
-        height=height, width=width, source=str(record.get("source") or options.source or options.file.stem),
-        split=str(record.get("split") or options.split), image_id=str(record["image_id"]),
-        annotation_id=str(record.get("id", "")), licence=str(record.get("licence", "")), category=category,
+        image=path,
+        sent=sent,
+        bbox=None if hidden else box,
+        amodal_bbox=amodal,
+        visible_fraction=fraction,
+        height=height,
+        width=width,
+        source=str(record.get("source") or options.source or options.file.stem),
+        split=str(record.get("split") or options.split),
+        image_id=str(record["image_id"]),
+        annotation_id=str(record.get("id", "")),
+        licence=str(record.get("licence", "")),
+        category=category,
     )
 
 

@@ -26,8 +26,9 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
     annotations: list[dict[str, Any]] = []
     for number, sample in enumerate(kept, 1):
         image = ids[sample.picture]
-        images.setdefault(image, {"id": image, "file_name": placed.name(sample), "width": sample.width,
-                                  "height": sample.height})
+        images.setdefault(
+            image, {"id": image, "file_name": placed.name(sample), "width": sample.width, "height": sample.height}
+        )
         shown = sample.bbox or sample.amodal_bbox
         if shown is None:
             tally.drop("absent objects: their pictures stay, without a box", f"sample {number}")
@@ -37,9 +38,16 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
             continue
         box = xywh(shown)
         record = {
-            "id": len(annotations) + 1, "image_id": image, "category_id": categories[sample.category or OTHER],
-            "bbox": box, "area": box[2] * box[3], "iscrowd": 0, EXPRESSION: sample.sent, "source": sample.source,
-            "split": sample.split, "licence": sample.licence,
+            "id": len(annotations) + 1,
+            "image_id": image,
+            "category_id": categories[sample.category or OTHER],
+            "bbox": box,
+            "area": box[2] * box[3],
+            "iscrowd": 0,
+            EXPRESSION: sample.sent,
+            "source": sample.source,
+            "split": sample.split,
+            "licence": sample.licence,
         }
         if sample.amodal_bbox is not None:
             record["amodal_bbox"] = xywh(sample.amodal_bbox)
@@ -47,8 +55,13 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
             record["visible_fraction"] = sample.visible_fraction
         annotations.append(record)
     names = [{"id": number, "name": name, "supercategory": OTHER} for name, number in categories.items()]
-    document = {"info": {}, "licenses": [], "images": list(images.values()), "annotations": annotations,
-                "categories": names}
+    document = {
+        "info": {},
+        "licenses": [],
+        "images": list(images.values()),
+        "annotations": annotations,
+        "categories": names,
+    }
     out.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     return len(annotations)
 

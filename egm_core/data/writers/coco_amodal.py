@@ -30,10 +30,19 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
     annotations: dict[int, dict[str, Any]] = {}
     for number, sample in kept:
         image = ids[sample.picture]
-        images.setdefault(image, {"id": image, "file_name": placed.name(sample), "height": sample.height,
-                                  "width": sample.width, "data_captured": ""})
-        one = annotations.setdefault(image, {"id": image, "image_id": image, "author": "egm", "url": "", "regions": [],
-                                             "depth_constraint": ""})
+        images.setdefault(
+            image,
+            {
+                "id": image,
+                "file_name": placed.name(sample),
+                "height": sample.height,
+                "width": sample.width,
+                "data_captured": "",
+            },
+        )
+        one = annotations.setdefault(
+            image, {"id": image, "image_id": image, "author": "egm", "url": "", "regions": [], "depth_constraint": ""}
+        )
         if sample.amodal_bbox != sample.truth("amodal"):
             tally.drop("parts of amodal boxes beyond the picture: outlines end there", f"sample {number}")
         one["regions"].append(_region(sample, len(one["regions"]) + 1))
@@ -58,14 +67,23 @@ def _region(sample: Sample, order: int) -> dict[str, Any]:
     whole, seen = sample.truth("amodal"), sample.truth("visible")
     assert whole is not None
     x0, y0, x1, y1 = whole
-    region = {"segmentation": [x0, y0, x1, y0, x1, y1, x0, y1], "name": sample.sent, "area": area(whole), "isStuff": 0,
-              "occlude_rate": 0, "order": order}
+    region = {
+        "segmentation": [x0, y0, x1, y0, x1, y1, x0, y1],
+        "name": sample.sent,
+        "area": area(whole),
+        "isStuff": 0,
+        "occlude_rate": 0,
+        "order": order,
+    }
     share = sample.visible_fraction
     share = (area(seen) / area(whole) if seen else 0.0) if share is None else share
     if seen != whole or share < 1:
         shown, amodal = _mask(seen, sample), _mask(whole, sample)
-        region |= {"occlude_rate": 1 - share, "visible_mask": _encoded(shown),
-                   "invisible_mask": _encoded(amodal & ~shown)}
+        region |= {
+            "occlude_rate": 1 - share,
+            "visible_mask": _encoded(shown),
+            "invisible_mask": _encoded(amodal & ~shown),
+        }
     return region
 
 

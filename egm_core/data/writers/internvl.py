@@ -41,8 +41,16 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
 
 def _rows(samples: Iterable[Sample], placed: Placed) -> Iterator[tuple[dict[str, Any], int]]:
     for sample in samples:
-        yield {"image": placed.name(sample), "sent": sample.sent, "bbox": list(sample.bbox or ()),
-               "height": sample.height, "width": sample.width}, 1
+        yield (
+            {
+                "image": placed.name(sample),
+                "sent": sample.sent,
+                "bbox": list(sample.bbox or ()),
+                "height": sample.height,
+                "width": sample.width,
+            },
+            1,
+        )
 
 
 def _talks(samples: Iterable[Sample], placed: Placed) -> Iterator[tuple[dict[str, Any], int]]:
@@ -52,8 +60,16 @@ def _talks(samples: Iterable[Sample], placed: Placed) -> Iterator[tuple[dict[str
             head = "" if turns else "<image>\n"
             turns.append({"from": "human", "value": head + ASK.format(sent=sample.sent)})
             turns.append({"from": "gpt", "value": f"<ref>{sample.sent}</ref><box>[{_thousandths(sample)}]</box>"})
-        yield {"id": number, "image": placed.name(sample), "width": sample.width, "height": sample.height,
-               "conversations": turns}, len(turns) // 2
+        yield (
+            {
+                "id": number,
+                "image": placed.name(sample),
+                "width": sample.width,
+                "height": sample.height,
+                "conversations": turns,
+            },
+            len(turns) // 2,
+        )
 
 
 def _thousandths(sample: Sample) -> list[int]:

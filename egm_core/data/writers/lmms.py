@@ -23,11 +23,18 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
     from pyarrow.parquet import ParquetWriter
 
     reals = pa.list_(pa.float32())
-    schema = pa.schema([
-        ("question_id", pa.string()), ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-        ("question", pa.string()), ("answer", pa.list_(pa.string())), ("segmentation", reals), ("bbox", reals),
-        ("iscrowd", pa.int8()), ("file_name", pa.string()),
-    ])
+    schema = pa.schema(
+        [
+            ("question_id", pa.string()),
+            ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+            ("question", pa.string()),
+            ("answer", pa.list_(pa.string())),
+            ("segmentation", reals),
+            ("bbox", reals),
+            ("iscrowd", pa.int8()),
+            ("file_name", pa.string()),
+        ]
+    )
     found = objects(seen(samples, tally))
     with ParquetWriter(out, schema) as writer:
         for number in range(0, len(found), BATCH):
@@ -40,9 +47,14 @@ def _row(number: int, one: Object) -> dict[str, Any]:
     x0, y0, x1, y1 = one.box
     name = PurePosixPath(one.sample.image.split("::")[-1])
     return {
-        "question_id": str(number), "image": {"bytes": as_file(one.sample.picture), "path": name.name},
-        "question": QUESTION, "answer": one.sentences, "segmentation": [x0, y0, x1, y0, x1, y1, x0, y1],
-        "bbox": xywh(one.box), "iscrowd": 0, "file_name": f"{name.stem}_{number}{name.suffix}",
+        "question_id": str(number),
+        "image": {"bytes": as_file(one.sample.picture), "path": name.name},
+        "question": QUESTION,
+        "answer": one.sentences,
+        "segmentation": [x0, y0, x1, y0, x1, y1, x0, y1],
+        "bbox": xywh(one.box),
+        "iscrowd": 0,
+        "file_name": f"{name.stem}_{number}{name.suffix}",
     }
 
 

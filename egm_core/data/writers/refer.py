@@ -37,12 +37,19 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
     for number, one in enumerate(found, 1):
         sample, image = one.sample, ids[one.sample.picture]
         category, name = categories[sample.category or OTHER], placed.name(sample)
-        images.setdefault(
-            image, {"id": image, "file_name": name, "height": sample.height, "width": sample.width}
-        )
+        images.setdefault(image, {"id": image, "file_name": name, "height": sample.height, "width": sample.width})
         box = xywh(one.box)
-        annotations.append({"id": number, "image_id": image, "category_id": category, "bbox": box,
-                            "segmentation": [_outline(one.box)], "area": box[2] * box[3], "iscrowd": 0})
+        annotations.append(
+            {
+                "id": number,
+                "image_id": image,
+                "category_id": category,
+                "bbox": box,
+                "segmentation": [_outline(one.box)],
+                "area": box[2] * box[3],
+                "iscrowd": 0,
+            }
+        )
         said = []
         for sent in one.sentences:
             said.append({"sent_id": sentence, "sent": sent, "raw": sent, "tokens": sent.split()})
@@ -51,9 +58,18 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
         if split != sample.split:
             tally.note(f"split {sample.split!r} is none of REFER's: written as {split} (--split)")
         path = PurePosixPath(name)
-        refs.append({"ref_id": number - 1, "ann_id": number, "image_id": image, "category_id": category,
-                     "split": split, "file_name": f"{path.stem}_{number}{path.suffix}",
-                     "sent_ids": [one["sent_id"] for one in said], "sentences": said})
+        refs.append(
+            {
+                "ref_id": number - 1,
+                "ann_id": number,
+                "image_id": image,
+                "category_id": category,
+                "split": split,
+                "file_name": f"{path.stem}_{number}{path.suffix}",
+                "sent_ids": [one["sent_id"] for one in said],
+                "sentences": said,
+            }
+        )
     out.mkdir(parents=True, exist_ok=True)
     names = [{"id": number, "name": name, "supercategory": OTHER} for name, number in categories.items()]
     document = {"info": {}, "images": list(images.values()), "annotations": annotations, "categories": names}

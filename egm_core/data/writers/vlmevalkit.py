@@ -16,8 +16,17 @@ from egm_core.sample import Sample
 
 _EDGES = ("x1", "y1", "x2", "y2")
 COLUMNS = (
-    "index", "image", "question", "answer", "category", "split", "dataset", "width", "height",
-    *(f"bbox_{edge}" for edge in _EDGES), *(f"bbox_{edge}_norm" for edge in _EDGES),
+    "index",
+    "image",
+    "question",
+    "answer",
+    "category",
+    "split",
+    "dataset",
+    "width",
+    "height",
+    *(f"bbox_{edge}" for edge in _EDGES),
+    *(f"bbox_{edge}_norm" for edge in _EDGES),
 )
 
 
@@ -36,8 +45,21 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
             sides = (sample.width, sample.height) * 2
             shares = [edge / side for edge, side in zip(sample.bbox, sides, strict=True)]
             answer = "[" + ", ".join(f"{edge:g}" for edge in sample.bbox) + "]"
-            table.writerow((count, picture, ASK.format(sent=sample.sent), answer, split.replace("_", " ", 1), split,
-                            split, sample.width, sample.height, *sample.bbox, *shares))
+            table.writerow(
+                (
+                    count,
+                    picture,
+                    ASK.format(sent=sample.sent),
+                    answer,
+                    split.replace("_", " ", 1),
+                    split,
+                    split,
+                    sample.width,
+                    sample.height,
+                    *sample.bbox,
+                    *shares,
+                )
+            )
             count += 1
     return count
 

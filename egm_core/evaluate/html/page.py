@@ -97,8 +97,16 @@ def _record(question: Question, answers: Sequence[Answer | None], order: dict[st
         }
         for a in answers
     ]  # fmt: skip
-    return {"p": order[question.picture], "t": question.text, "a": question.task, "b": _edges(question.truth),
-            "w": width, "h": height, "g": dict(question.groups), "r": told}
+    return {
+        "p": order[question.picture],
+        "t": question.text,
+        "a": question.task,
+        "b": _edges(question.truth),
+        "w": width,
+        "h": height,
+        "g": dict(question.groups),
+        "r": told,
+    }
 
 
 def _edges(box: Sequence[float] | None) -> list[float] | None:

@@ -64,8 +64,17 @@ def _bars(runs: Sequence[Run], names: Sequence[str], task: str, kinds: Sequence[
         arms = [[100 * max(f.value - f.low, 0) for f in figures], [100 * max(f.high - f.value, 0) for f in figures]]
         places = np.arange(len(kinds)) + (number - (len(runs) - 1) / 2) * width
         color = COLORS[number % len(COLORS)]
-        panel.bar(places, values, width * 0.92, yerr=arms, color=color, ecolor=INK, capsize=2, label=name,
-                  error_kw={"linewidth": 1})
+        panel.bar(
+            places,
+            values,
+            width * 0.92,
+            yerr=arms,
+            color=color,
+            ecolor=INK,
+            capsize=2,
+            label=name,
+            error_kw={"linewidth": 1},
+        )
     panel.set_xticks(np.arange(len(kinds)), kinds, rotation=20 if len(kinds) > 5 else 0)
     panel.set_ylim(0, 100)
     panel.set_ylabel("Acc@0.5, %")

@@ -70,16 +70,18 @@ def read(path: Path) -> Run:
         data = json.loads(path.read_text(encoding="utf-8"))
         rows = data["rows"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no result of `egm evaluate` ({type(error).__name__}: {error}); "
-                         "evaluate with --json") from error
+        raise ValueError(
+            f"{path} is no result of `egm evaluate` ({type(error).__name__}: {error}); evaluate with --json"
+        ) from error
     questions, answers = [], []
     for number, row in enumerate(rows, 1):
         try:
             questions.append(_question(row))
             answers.append(_answer(row))
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: row {number} cannot be read ({type(error).__name__}: {error}); "
-                             "evaluate again") from error
+            raise ValueError(
+                f"{path}: row {number} cannot be read ({type(error).__name__}: {error}); evaluate again"
+            ) from error
     if not rows:
         raise ValueError(f"{path} holds no answers; evaluate at least one question")
     about = {key: value for key, value in data.items() if isinstance(value, (str, int, float, bool))}

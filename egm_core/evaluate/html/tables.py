@@ -85,8 +85,10 @@ def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
                 _interval(right), *reached, f"{sum(fits) / len(fits):.3f}" if fits else "-",
                 *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]),
             ])  # fmt: skip
-    note = ("Answers that are absent, malformed or failed stay in the denominator. Acc@0.5 is as the file scored it. "
-            "Intervals resample pictures.")
+    note = (
+        "Answers that are absent, malformed or failed stay in the denominator. Acc@0.5 is as the file scored it. "
+        "Intervals resample pictures."
+    )
     return Table("All answers", head, rows, note)
 
 

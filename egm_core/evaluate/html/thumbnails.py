@@ -57,8 +57,10 @@ def thumbnails(names: Sequence[str], budget: int) -> Thumbnails:
         made, missing = _made(names, look)
         if sum(len(thumbnail.url) for thumbnail in made.values()) <= budget:
             return Thumbnails(made, look[0], missing)
-    raise ValueError(f"{len(names)} pictures do not fit into {budget / 1e6:.0f} MB even as the smallest thumbnails; "
-                     "report on fewer answers (--most), or leave the pictures out (--no-pictures)")
+    raise ValueError(
+        f"{len(names)} pictures do not fit into {budget / 1e6:.0f} MB even as the smallest thumbnails; "
+        "report on fewer answers (--most), or leave the pictures out (--no-pictures)"
+    )
 
 
 def _first(names: Sequence[str], budget: int) -> int:

@@ -49,8 +49,10 @@ def sections(
     reasoning forbidden. All of them answer the same queries.
     """
     about = next(iter([*stages.values(), *ablations])).about
-    asked = f"{about['questions']} {about['task']} questions" if about.get("of") == SAMPLES else (
-        f"{about['scenes']} scenes from seed {about['first_seed']}"
+    asked = (
+        f"{about['questions']} {about['task']} questions"
+        if about.get("of") == SAMPLES
+        else (f"{about['scenes']} scenes from seed {about['first_seed']}")
     )
     yield (
         f"{asked}, in brackets 95 % intervals (bootstrap over scenes or images; "

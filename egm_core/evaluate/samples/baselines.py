@@ -58,5 +58,3 @@ def _grown(box: Box, growth: np.ndarray) -> Box:
     wide, high = box[2] - box[0], box[3] - box[1]
     left, top, right, bottom = (float(v) for v in growth * [wide, high, wide, high])
     return box[0] - left, box[1] - top, box[2] + right, box[3] + bottom
-
-

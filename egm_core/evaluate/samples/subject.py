@@ -148,9 +148,7 @@ def _told(subject: Subject) -> str | None:
     return None if subject.family in ("", AUTO) else subject.family
 
 
-def _about(
-    subject: Subject, info: ModelInfo, speaks: Speaker, engine: Engine, digest: str | None
-) -> dict[str, Any]:
+def _about(subject: Subject, info: ModelInfo, speaks: Speaker, engine: Engine, digest: str | None) -> dict[str, Any]:
     remote = subject.engine_url is not None
     return {
         "model": info.name,

@@ -254,9 +254,7 @@ def _corners(value: list[Value]) -> list[Value]:
 
 def _holds(value: Value) -> bool:
     """Tell whether a value may hold objects: fields, or a list that is not of plain values."""
-    return isinstance(value, Fields) or (
-        isinstance(value, list) and all(isinstance(v, (list, Fields)) for v in value)
-    )
+    return isinstance(value, Fields) or (isinstance(value, list) and all(isinstance(v, (list, Fields)) for v in value))
 
 
 def _as_list(value: Value) -> list[Value]:

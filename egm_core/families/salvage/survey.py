@@ -72,9 +72,7 @@ class Survey:
 class Surveyor:
     """Surveys text[start:end] from mark to mark."""
 
-    def __init__(
-        self, text: str, start: int, end: int, sent: str = "", keys: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, text: str, start: int, end: int, sent: str = "", keys: frozenset[str] = frozenset()) -> None:
         self._text, self._start, self._end = text, start, end
         self._found = Survey(last_thought=start)
         self._objects = ObjectReader(text, self._found.mended, sent, keys)

@@ -47,12 +47,15 @@ def speaker(name: str, model: str = "") -> Speaker:
         if found in GROUPS[name]:
             return SPEAKERS[found]
         told = f"the model's name {model!r} tells none" if model else "give the model's name too"
-        raise ValueError(f"family {name} has versions that answer differently, and {told}: choose "
-                         f"{', '.join(GROUPS[name])}")
+        raise ValueError(
+            f"family {name} has versions that answer differently, and {told}: choose {', '.join(GROUPS[name])}"
+        )
     if name not in SPEAKERS:
         near = difflib.get_close_matches(name.lower(), names(), n=1, cutoff=0.4)
-        raise ValueError(f"unknown model family {name!r}; "
-                         + (f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names())}"))
+        raise ValueError(
+            f"unknown model family {name!r}; "
+            + (f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names())}")
+        )
     if found and found != name and not _related(found, name):
         raise ValueError(
             f"the model {model!r} speaks {found}, and would be asked as {name}; leave out the family, or serve the "

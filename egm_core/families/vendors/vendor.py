@@ -58,8 +58,11 @@ class Vendor(Speaker):
 
     def about(self) -> dict[str, Any]:
         """Say how it is asked, as JSON values."""
-        return super().about() | {"pictures": self.pictures, "schema": self.schema is not None,
-                                  "temperature": self.temperature}
+        return super().about() | {
+            "pictures": self.pictures,
+            "schema": self.schema is not None,
+            "temperature": self.temperature,
+        }
 
     @property
     def pictures(self) -> str:
@@ -118,4 +121,3 @@ class Vendor(Speaker):
         if self._sent is None:
             raise ValueError(f"{self.name} speaks of a picture's size: take speaker.seeing(width, height) for each one")
         return self._sent
-

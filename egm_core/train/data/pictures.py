@@ -105,9 +105,7 @@ def bad_images(folder: Path, images: Iterable[str] | Claims, missing_share: floa
     lines = [json.dumps({"image": path, "reason": reason}, ensure_ascii=False) + "\n" for path, reason in bad.items()]
     (folder / BAD).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
     if len(bad) > missing_share * len(claims):
-        first = "; ".join(
-            f"{_at(claims[path])}{path} ({reason})" for path, reason in islice(bad.items(), 3)
-        )
+        first = "; ".join(f"{_at(claims[path])}{path} ({reason})" for path, reason in islice(bad.items(), 3))
         raise ConfigurationError(
             f"{len(bad)} of {len(claims)} images can't be used, such as {first}; all are listed in {folder / BAD}. "
             f"Bring them, or allow more than missing_share={missing_share:g}"

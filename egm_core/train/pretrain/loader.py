@@ -93,9 +93,7 @@ def sample_pictures(folder: Path, count: int) -> list[NDArray[np.uint8]]:
     """Give the middles of some pictures of a folder's first shard, 128 pixels a side, for the statistics of patches."""
     shards = store.shards(folder)
     if not shards:
-        raise FileNotFoundError(
-            f"no rendered scenes in {folder}; render some with egm scenes render --out {folder}"
-        )
+        raise FileNotFoundError(f"no rendered scenes in {folder}; render some with egm scenes render --out {folder}")
     rows = parquet.read_table(shards[0]).to_pylist()
     middles = []
     for i in np.random.default_rng(77).integers(len(rows), size=count):

@@ -46,9 +46,7 @@ class RLConfig(RunConfig):
     success_weight: float = setting(
         0.5, low=0, high=1, description="share of success (IoU from 0.5 on) in the reward; the rest is the IoU"
     )
-    official_pixels: bool = setting(
-        False, description="round boxes to pixels in the reward, as the released code does"
-    )
+    official_pixels: bool = setting(False, description="round boxes to pixels in the reward, as the released code does")
     max_tokens: int = setting(1024, low=1, unit="tokens", description="longest answer")
     temperature: float = setting(0.7, above=0, high=10, description="temperature of the answers")
     top_p: float = setting(0.9, above=0, high=1, description="likeliest share of the tokens that answers draw from")
@@ -87,9 +85,7 @@ class RLConfig(RunConfig):
     )
     processes: int = setting(1, low=1, description="processes on this machine, for a CPU or several GPUs")
     engine: str = setting("trl", choices=("trl", "verl"), description="library that trains")
-    objective: str = setting(
-        "grpo", choices=("grpo", "gspo"), description="ratio by token (grpo) or by answer (gspo)"
-    )
+    objective: str = setting("grpo", choices=("grpo", "gspo"), description="ratio by token (grpo) or by answer (gspo)")
     verl: VerlConfig = field(
         default_factory=VerlConfig,
         metadata=limits(changeable=True, description="what only verl asks for; see verl.action and those below"),

@@ -41,7 +41,9 @@ class SFTStageConfig(RunConfig):
         True, changeable=True, description="compute activations twice, which takes less memory and more time"
     )
     soft_width: float = setting(
-        0.0, low=0, unit="thousandths of the image",
+        0.0,
+        low=0,
+        unit="thousandths of the image",
         description="width of the soft targets of coordinates; 0: cross-entropy alone",
     )
     attention_weight: float = setting(

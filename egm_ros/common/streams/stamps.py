@@ -19,10 +19,10 @@ CLOCK_COMES = 3.0
 # What is wrong with stamps that cannot be compared with the node's clock.
 DOUBTS: dict[Doubt, str] = {
     "no_clock": "use_sim_time is set, but nothing comes on /clock: start the simulator, or the bag with --clock, or set"
-                " use_sim_time to false",
+    " use_sim_time to false",
     "uptime": f"they count from a start, not from 1970: {REMEDY}",
     "wall_time": "they are of the wall clock, but this node has use_sim_time: let the driver have it too, or set"
-                 " use_sim_time to false",
+    " use_sim_time to false",
     "ahead": "they are ahead of this node's clock: synchronise the machines' clocks (chrony or PTP)",
 }
 
@@ -72,8 +72,10 @@ class StampReport:
 
 def went_back(topic: str, seconds: float) -> str:
     """Say that time went back on a topic."""
-    return (f"time went back by {seconds:.1f} s on {topic} (a bag that loops, a simulator that was reset,"
-            " or two cameras on one topic): everything from before is dropped")
+    return (
+        f"time went back by {seconds:.1f} s on {topic} (a bag that loops, a simulator that was reset,"
+        " or two cameras on one topic): everything from before is dropped"
+    )
 
 
 def doubtful(topic: str, doubt: Doubt) -> str:

@@ -28,8 +28,15 @@ def outline(x0: float, y0: float, x1: float, y1: float) -> list[float]:
 
 def region(order: int, name: str, box: tuple[float, float, float, float], **more: Any) -> dict[str, Any]:
     """Write a region of COCO-Amodal that nothing hides."""
-    return {"segmentation": outline(*box), "name": name, "area": 1, "isStuff": 0, "occlude_rate": 0, "order": order,
-            **more}
+    return {
+        "segmentation": outline(*box),
+        "name": name,
+        "area": 1,
+        "isStuff": 0,
+        "occlude_rate": 0,
+        "order": order,
+        **more,
+    }
 
 
 def cocoa(path: Path, *found: dict[str, Any], **more: Any) -> Path:

@@ -37,8 +37,14 @@ INSTANCES = {"info": {}, "images": [IMAGE], "annotations": [ANNOTATION], "catego
 def ref(number: int, split: str, sents: tuple[str, ...] = ("a thing",), image: int = 581857) -> dict[str, Any]:
     """Give a reference whose ids are made from a number."""
     sentences = [{"sent_id": 10 * number + i, "sent": s, "raw": s, "tokens": s.split()} for i, s in enumerate(sents)]
-    return {**deepcopy(REF), "ref_id": number, "split": split, "sentences": sentences, "image_id": image,
-            "ann_id": 1719310 if image == 581857 else 1000 + image}
+    return {
+        **deepcopy(REF),
+        "ref_id": number,
+        "split": split,
+        "sentences": sentences,
+        "image_id": image,
+        "ann_id": 1719310 if image == 581857 else 1000 + image,
+    }
 
 
 def write(root: Path, refs: Any, instances: Any = None, name: str = "refs(unc).p", protocol: int = 2) -> Path:

@@ -81,12 +81,18 @@ def test_a_size_that_is_missing_is_looked_up(file: Any, convert: Any) -> None:
         ({"annotations": [3]}, "annotation 1: the record is 3"),
         ({"annotations": [{"image_id": 9, "category_id": CUP}]}, "annotation 1: the field 'bbox' is missing"),
         ({"annotations": [{"image_id": 9, "category_id": CUP, "bbox": [1, 2, -3, 4]}]}, "bbox is [1, 2, -3, 4]"),
-        ({"annotations": [{"image_id": 9, "category_id": CUP, "bbox": [1, 2, 3, 4], "amodal_bbox": [1, 2, 0, 4]}]},
-         "annotation 1: amodal_bbox is [1, 2, 0, 4]"),
-        ({"annotations": [{"image_id": 9, "category_id": CUP, "bbox": [1, 2, 3, 4], "visible_fraction": 7}]},
-         "annotation 1: visible_fraction is 7"),
-        ({"annotations": [{"image_id": 9, "category_id": CUP, "bbox": [1, 2, 3, 4], "expression": 4}]},
-         "annotation 1: expression is 4"),
+        (
+            {"annotations": [{"image_id": 9, "category_id": CUP, "bbox": [1, 2, 3, 4], "amodal_bbox": [1, 2, 0, 4]}]},
+            "annotation 1: amodal_bbox is [1, 2, 0, 4]",
+        ),
+        (
+            {"annotations": [{"image_id": 9, "category_id": CUP, "bbox": [1, 2, 3, 4], "visible_fraction": 7}]},
+            "annotation 1: visible_fraction is 7",
+        ),
+        (
+            {"annotations": [{"image_id": 9, "category_id": CUP, "bbox": [1, 2, 3, 4], "expression": 4}]},
+            "annotation 1: expression is 4",
+        ),
     ],
 )
 def test_wrong_files_are_named(file: Any, refused: Any, change: dict[str, Any], said: str) -> None:

@@ -42,14 +42,26 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     def sample(name: str, **more: Any) -> Sample:
         return dataclasses.replace(ONE, image=str(tmp_path / name), **more)
 
-    write_samples(tmp_path / "ours.jsonl", [
-        sample("0.png"), sample("0.png", sent="the lid"), sample("1.png", mirrored=True),
-        sample("2.png", image_id="42"), sample("3.png", image_id="7"), sample("4.png"),
-    ])
-    write_samples(tmp_path / "theirs.jsonl", [
-        sample("small.jpg", width=64, height=48), sample("turned.png"), sample("5.png", image_id="000042"),
-        sample("5.png", image_id="7", width=640, height=480),
-    ])
+    write_samples(
+        tmp_path / "ours.jsonl",
+        [
+            sample("0.png"),
+            sample("0.png", sent="the lid"),
+            sample("1.png", mirrored=True),
+            sample("2.png", image_id="42"),
+            sample("3.png", image_id="7"),
+            sample("4.png"),
+        ],
+    )
+    write_samples(
+        tmp_path / "theirs.jsonl",
+        [
+            sample("small.jpg", width=64, height=48),
+            sample("turned.png"),
+            sample("5.png", image_id="000042"),
+            sample("5.png", image_id="7", width=640, height=480),
+        ],
+    )
     return tmp_path / "ours.jsonl", tmp_path / "theirs.jsonl"
 
 
@@ -64,7 +76,9 @@ def test_what_is_met_is_counted_named_and_left_out(files: tuple[Path, Path], tmp
     assert [Path(s.image).name for s in read_samples(tmp_path / "clean.jsonl")] == ["3.png", "4.png"]
     met = [line.split("\t") for line in (tmp_path / "met.txt").read_text().splitlines()]
     assert [(Path(a).name, Path(b).name) for a, b, _ in met] == [
-        ("2.png", "5.png"), ("0.png", "small.jpg"), ("1.png", "turned.png")
+        ("2.png", "5.png"),
+        ("0.png", "small.jpg"),
+        ("1.png", "turned.png"),
     ]
 
 
@@ -114,5 +128,7 @@ def test_looks_of_real_photographs_differ_and_survive_recoding(photographs: Path
         small = cv2.resize(picture, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
         return cv2.imdecode(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 50])[1], cv2.IMREAD_COLOR)
 
-    assert max((look(recoded(picture)) ^ bits).bit_count()
-               for picture, bits in zip(pictures, found, strict=True)) < THRESHOLD
+    assert (
+        max((look(recoded(picture)) ^ bits).bit_count() for picture, bits in zip(pictures, found, strict=True))
+        < THRESHOLD
+    )

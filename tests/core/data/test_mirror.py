@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 from egm_core.data.mirror import doubtful, mirror, mirrored_text
 from egm_core.sample import Sample
 
-SAMPLE = Sample("a.png", "the mug left of the bright box", (10, 20, 30, 40), (5.5, 20, 130, 40), 0.5, 50, 100,
-                reasoning="It is on the left.", amodal_reasoning="The RIGHT part is hidden.", occluders=("left hand",))
+SAMPLE = Sample(
+    "a.png",
+    "the mug left of the bright box",
+    (10, 20, 30, 40),
+    (5.5, 20, 130, 40),
+    0.5,
+    50,
+    100,
+    reasoning="It is on the left.",
+    amodal_reasoning="The RIGHT part is hidden.",
+    occluders=("left hand",),
+)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +66,13 @@ def test_the_mirror_image_of_a_mirror_image_is_the_sample(x: float, wide: float,
 
 def test_boxes_texts_and_picture_change_sides() -> None:
     assert mirror(SAMPLE) == replace(
-        SAMPLE, sent="the mug right of the bright box", bbox=(70, 20, 90, 40), amodal_bbox=(-30, 20, 94.5, 40),
-        reasoning="It is on the right.", amodal_reasoning="The LEFT part is hidden.", occluders=("right hand",),
+        SAMPLE,
+        sent="the mug right of the bright box",
+        bbox=(70, 20, 90, 40),
+        amodal_bbox=(-30, 20, 94.5, 40),
+        reasoning="It is on the right.",
+        amodal_reasoning="The LEFT part is hidden.",
+        occluders=("right hand",),
         mirrored=True,
     )
     hidden = mirror(replace(SAMPLE, bbox=None, visible_fraction=0.0))
@@ -66,8 +81,15 @@ def test_boxes_texts_and_picture_change_sides() -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("man right behind the bar", "right behind"), ("guy on rt", "rt"), ("the R one", "R"), ("3 o'clock", "3 o'clock"),
-     ("the right man", ""), ("ritz, art, salt", ""), ("right side", "")],
+    [
+        ("man right behind the bar", "right behind"),
+        ("guy on rt", "rt"),
+        ("the R one", "R"),
+        ("3 o'clock", "3 o'clock"),
+        ("the right man", ""),
+        ("ritz, art, salt", ""),
+        ("right side", ""),
+    ],
 )
 def test_words_that_may_be_about_a_side_are_told(text: str, word: str) -> None:
     assert doubtful(text) == word

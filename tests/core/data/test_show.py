@@ -23,8 +23,18 @@ from egm_core.sample import Sample, write_samples
 def sample(tmp_path: Path) -> Sample:
     """A sample whose amodal box leaves the picture on the left."""
     cv2.imwrite(str(tmp_path / "a.png"), np.full((60, 80, 3), 255, np.uint8))
-    return Sample(str(tmp_path / "a.png"), "the red mug", (0, 10, 30, 50), (-30, 10, 30, 50), 0.5, 60, 80,
-                  source="RefCOCO", split="val", occluders=("the box",))
+    return Sample(
+        str(tmp_path / "a.png"),
+        "the red mug",
+        (0, 10, 30, 50),
+        (-30, 10, 30, 50),
+        0.5,
+        60,
+        80,
+        source="RefCOCO",
+        split="val",
+        occluders=("the box",),
+    )
 
 
 def _has(image: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:

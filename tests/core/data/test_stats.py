@@ -33,8 +33,13 @@ def test_the_columns_of_table_3(samples: list[Sample]) -> None:
     found = gathered(samples)
     assert list(found) == ["all", "A val", "B val"]
     assert found["all"].columns == {
-        "samples": "6", "images": "3", "avg. boxes": "2.00", "avg. width": "266.7", "avg. height": "100.0",
-        "objects": "3", "avg. words": "2.67",
+        "samples": "6",
+        "images": "3",
+        "avg. boxes": "2.00",
+        "avg. width": "266.7",
+        "avg. height": "100.0",
+        "objects": "3",
+        "avg. words": "2.67",
     }
     assert [line.split()[0] for line in table(found).splitlines()[1:]] == ["all", "A", "B"]
     assert [line.split()[0] for line in table(gathered([ONE])).splitlines()[1:]] == ["A"]

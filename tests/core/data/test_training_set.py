@@ -20,8 +20,12 @@ def roots(tmp_path: Path) -> list[Path]:
     return [
         write(tmp_path / "refcoco", first, shown),
         write(tmp_path / "refcoco+", [ref(0, "train", ("c",), 4), ref(1, "testA", ("d",), 3)], shown),
-        write(tmp_path / "refcocog", [ref(0, "train", ("right behind",), 1), ref(1, "test", ("f",), 4)], shown,
-              "refs(umd).p"),
+        write(
+            tmp_path / "refcocog",
+            [ref(0, "train", ("right behind",), 1), ref(1, "test", ("f",), 4)],
+            shown,
+            "refs(umd).p",
+        ),
     ]
 
 
@@ -34,7 +38,10 @@ def rebuilt(roots: list[Path], out: Path, *more: str) -> list[Sample]:
 def test_images_of_any_evaluation_split_are_kept_out(roots: list[Path], tmp_path: Path, capsys) -> None:
     samples = rebuilt(roots, tmp_path / "x.jsonl", "--no-mirror")
     assert [(s.source, s.sent) for s in samples] == [
-        ("RefCOCO", "left mug"), ("RefCOCO", "bright mug"), ("RefCOCOg", "right behind")]
+        ("RefCOCO", "left mug"),
+        ("RefCOCO", "bright mug"),
+        ("RefCOCOg", "right behind"),
+    ]
     said = capsys.readouterr().out
     assert "3 expressions on 1 images; the paper's set: 287,604 on 24,407" in said and "-287,601, -24,406" in said
     assert "RefCOCO: 2 training expressions, 1 left out" in said and "RefCOCO+: 0 training expressions, 1 left" in said

@@ -46,8 +46,10 @@ def imported(*folders: str) -> set[str]:
     ("folders", "needed"),
     [
         # A picture may lie in a table, a video or a record: what those take is the job `data`'s.
-        (("engines", "families", "models", "grounder", "pictures", "serve"),
-         (*libraries.ENGINE, "pyarrow", *libraries.EXTRAS["data"])),
+        (
+            ("engines", "families", "models", "grounder", "pictures", "serve"),
+            (*libraries.ENGINE, "pyarrow", *libraries.EXTRAS["data"]),
+        ),
         (("data", "sample", "pictures"), libraries.DATA),
         (("asking",), libraries.TRAIN),
         (("supervise", "propagation", "lifting", "streams"), libraries.NODE),
@@ -170,7 +172,11 @@ def test_the_environment_tells_of_ros(tmp_path: Path) -> None:
     fast = {**sourced, "FASTRTPS_DEFAULT_PROFILES_FILE": str(profile)}
     assert look_at_ros(fast, True).profile == str(profile) and not look_at_ros(fast, True).profile_missing
     assert look_at_ros({**fast, "FASTRTPS_DEFAULT_PROFILES_FILE": "/gone.xml"}, True).profile_missing
-    cyclone = {"ROS_DISTRO": "kilted", "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp", "CYCLONEDDS_URI": f"file://{profile}"}
+    cyclone = {
+        "ROS_DISTRO": "kilted",
+        "RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp",
+        "CYCLONEDDS_URI": f"file://{profile}",
+    }
     assert (look_at_ros(cyclone, True).profile, look_at_ros(cyclone, True).profile_missing) == (str(profile), False)
     inline = {**cyclone, "CYCLONEDDS_URI": "<CycloneDDS></CycloneDDS>"}
     assert look_at_ros(inline, True).profile == "set in the variable" and not look_at_ros(inline, True).profile_missing

@@ -37,8 +37,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/v1/models":
-            entries = [{"id": name, "object": "model", "owned_by": self.server.owner}
-                       for name in self.server.models or [self.server.model]]
+            entries = [
+                {"id": name, "object": "model", "owned_by": self.server.owner}
+                for name in self.server.models or [self.server.model]
+            ]
             self.reply(200, json.dumps({"object": "list", "data": entries}).encode())
         else:
             self.reply(*self.server.health)

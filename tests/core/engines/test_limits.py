@@ -11,8 +11,10 @@ import pytest
 from egm_core.engines.base import Request, Sampling
 from egm_core.engines.http.limits import LimitFields, next_field
 
-LONG = ("This model's maximum context length is 2048 tokens. However, you requested 4500 tokens (404 in the messages,"
-        " 4096 in the completion).")
+LONG = (
+    "This model's maximum context length is 2048 tokens. However, you requested 4500 tokens (404 in the messages,"
+    " 4096 in the completion)."
+)
 
 
 def refusal(message: str, param: str | None = None, code: str | None = None, wrapped: bool = True) -> str:
@@ -27,8 +29,14 @@ def refusal(message: str, param: str | None = None, code: str | None = None, wra
         (refusal("Too long.", code="context_length_exceeded"), ""),
         (refusal("max_tokens is too large: 4096", wrapped=False), ""),
         (refusal("The value must be <= 1024", "max_tokens"), ""),
-        (refusal("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens",
-                 "unsupported_parameter"), "max_completion_tokens"),
+        (
+            refusal(
+                "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+                "max_tokens",
+                "unsupported_parameter",
+            ),
+            "max_completion_tokens",
+        ),
         (refusal("Not with this model.", "max_tokens", "unsupported_parameter"), "max_completion_tokens"),
         (refusal("Not with this model.", "max_tokens"), None),
         ("max_tokens: Extra inputs are not permitted", "max_completion_tokens"),
@@ -80,6 +88,8 @@ def test_it_is_told_once_what_becomes_of_the_limit(caplog: pytest.LogCaptureFixt
             fields.learn(asked(), "", "http://gpu", "too long")
         fields.learn(asked(size=16), "max_completion_tokens", "http://gpu", "unknown")
     none, other = (record.getMessage() for record in caplog.records)
-    assert none == ("http://gpu refuses max_tokens 64 for pictures of 8 x 8 (too long): such answers are limited by"
-                    " none, and the answer is cut here")
+    assert none == (
+        "http://gpu refuses max_tokens 64 for pictures of 8 x 8 (too long): such answers are limited by"
+        " none, and the answer is cut here"
+    )
     assert other.endswith("16 x 16 (unknown): such answers are limited as max_completion_tokens")

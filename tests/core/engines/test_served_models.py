@@ -53,9 +53,14 @@ def test_between_two_models_nothing_is_guessed(wanted: Wanted) -> None:
     assert caught.value.reason == "engine_wrong_model"
 
 
-@pytest.mark.parametrize(("names", "wanted"), [
-    (["/a/seen", "/b/seen"], Wanted(known_as=("seen",))), (["/models/seen", "other"], Wanted("seen")),
-    (["base"], Wanted("seen"))])
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (["/a/seen", "/b/seen"], Wanted(known_as=("seen",))),
+        (["/models/seen", "other"], Wanted("seen")),
+        (["base"], Wanted("seen")),
+    ],
+)
 def test_a_name_that_fits_two_or_not_to_the_letter_is_no_name(names: list[str], wanted: Wanted) -> None:
     with pytest.raises(EngineError, match="none is called 'seen'"):
         chosen(names, wanted)
@@ -68,10 +73,17 @@ def test_what_is_no_list_of_models_is_told(text: str) -> None:
     assert caught.value.reason == "engine_garbage"
 
 
-@pytest.mark.parametrize(("status", "text", "expected"), [
-    (404, "", True), (400, "picture not found", False),
-    (404, "The model `x` does not exist.", True), (400, "Model not found: x", True),
-    (400, "'max_tokens' is too large: the model has 1024", False), (500, "model not found", False)])
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (404, "", True),
+        (400, "picture not found", False),
+        (404, "The model `x` does not exist.", True),
+        (400, "Model not found: x", True),
+        (400, "'max_tokens' is too large: the model has 1024", False),
+        (500, "model not found", False),
+    ],
+)
 def test_the_refusal_of_an_unknown_model_is_known(status: int, text: str, expected: bool) -> None:
     assert unknown_model(status, text) is expected
 

@@ -56,8 +56,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         rows[4] |= {"truth": None, "iou": None, "outcome": "absent", "box": None, "correct": True}
         rows[5] |= {"text": HOSTILE, "reasoning": HOSTILE}
         paths.append(folder / f"{model}.json")
-        paths[-1].write_text(json.dumps({"model": model, "frame": "thousandths", "rows": rows,
-                                         "prompts": {"visible": "Locate {sent}"}}))
+        paths[-1].write_text(
+            json.dumps({"model": model, "frame": "thousandths", "rows": rows, "prompts": {"visible": "Locate {sent}"}})
+        )
     return paths
 
 
@@ -70,8 +71,9 @@ def written(results: list[Path]) -> Path:
 
 def data(path: Path) -> dict[str, Any]:
     """Unpack what a page holds."""
-    plain, packed = (re.search(rf'id="{name}">(.*?)</script>', path.read_text(), re.DOTALL)
-                     for name in ("data", "packed"))
+    plain, packed = (
+        re.search(rf'id="{name}">(.*?)</script>', path.read_text(), re.DOTALL) for name in ("data", "packed")
+    )
     assert plain and packed
     return json.loads(plain[1]) | json.loads(gzip.decompress(base64.b64decode(packed[1])))
 
@@ -160,8 +162,15 @@ class TestReading:
         assert (run.questions[0].picture, run.questions[0].groups["world"]) == ("scene:900", "tabletop")
         assert run.answers[0].reasoning == ""
 
-    @pytest.mark.parametrize(("text", "named"), [("[]", "no result"), ('{"rows": []}', "no answers"),
-                                                 ('{"rows": [{"text": "a"}]}', "row 1"), ("{", "no result")])
+    @pytest.mark.parametrize(
+        ("text", "named"),
+        [
+            ("[]", "no result"),
+            ('{"rows": []}', "no answers"),
+            ('{"rows": [{"text": "a"}]}', "row 1"),
+            ("{", "no result"),
+        ],
+    )
     def test_what_is_no_result_is_named(self, tmp_path, text, named, caplog):
         (tmp_path / "x.json").write_text(text)
         assert main(["report", str(tmp_path / "x.json"), "--out", str(tmp_path / "r.html")]) == 2

@@ -46,8 +46,25 @@ def pilot(file: Path, vendor: vendor_server.Vendor, family: str, *more: str) -> 
     vendor.bodies.clear()
     vendor.sizes.clear()
     with serving(vendor) as server:
-        status = main(["pilot", str(file), "--engine-url", server.url, "--model", vendor.model, "--family", family,
-                       "--pictures", "8", "--batch", "2", "--json", str(out), *more])
+        status = main(
+            [
+                "pilot",
+                str(file),
+                "--engine-url",
+                server.url,
+                "--model",
+                vendor.model,
+                "--family",
+                family,
+                "--pictures",
+                "8",
+                "--batch",
+                "2",
+                "--json",
+                str(out),
+                *more,
+            ]
+        )
     return status, json.loads(out.read_text()) if out.exists() else {}
 
 
@@ -63,8 +80,10 @@ class TestVendors:
         assert told["failed"] == []
         asked = vendor.bodies[0]["messages"][0]["content"][1]["text"]
         width, height = vendor.sizes[0]
-        assert asked == speaker(name).seeing(width, height).prompt(told["answers"][0]["expression"], "visible") or \
-            "red" in asked
+        assert (
+            asked == speaker(name).seeing(width, height).prompt(told["answers"][0]["expression"], "visible")
+            or "red" in asked
+        )
         assert not set(vendor.bodies[-1]) & set(vendor.refuses)
 
     def test_every_vendor_has_its_server(self):
@@ -91,12 +110,15 @@ class TestVendors:
 
 
 class TestAWrongFrame:
-    @pytest.mark.parametrize(("family", "write", "better"), [
-        ("glm", vendor_server.gemini, "[y0, x0, y1, x1] in thousandths of the picture"),
-        ("gpt_4", relative, "[x0, y0, x1, y1] in thousandths of the picture"),
-        ("claude", vendor_server.percent, "[x0, y0, x1, y1] in per cent of the picture"),
-        ("qwen2_5_vl", relative, "[x0, y0, x1, y1] in thousandths of the picture"),
-    ])
+    @pytest.mark.parametrize(
+        ("family", "write", "better"),
+        [
+            ("glm", vendor_server.gemini, "[y0, x0, y1, x1] in thousandths of the picture"),
+            ("gpt_4", relative, "[x0, y0, x1, y1] in thousandths of the picture"),
+            ("claude", vendor_server.percent, "[x0, y0, x1, y1] in per cent of the picture"),
+            ("qwen2_5_vl", relative, "[x0, y0, x1, y1] in thousandths of the picture"),
+        ],
+    )
     def test_is_noticed(self, file, family, write, better, caplog, capsys):
         _, told = pilot(file, vendor_server.Vendor("my-model", write), family)
         assert told["better"] == better
@@ -112,8 +134,10 @@ class TestAWrongFrame:
         assert found is not None and "as its file has it" in found.name
 
     def test_absent_and_unreadable_answers_fit_no_frame(self):
-        replies = [Reply(f"{n}.png", "it", text, (0.0, 0.0, 9.0, 9.0), (10, 10), (10, 10))
-                   for n, text in enumerate(["[]", "I cannot see it.", "", "<think>it is", "[1, 2, 3]"])]
+        replies = [
+            Reply(f"{n}.png", "it", text, (0.0, 0.0, 9.0, 9.0), (10, 10), (10, 10))
+            for n, text in enumerate(["[]", "I cannot see it.", "", "<think>it is", "[1, 2, 3]"])
+        ]
         found = judge(speaker("glm"), replies)
         assert found.better is None
         assert {fit.read for fit in (found.own, *found.others)} == {0}
@@ -140,8 +164,23 @@ class TestTheDraw:
         assert "no visible question" in caplog.text
 
     def test_a_server_that_is_not_there_is_named(self, file, caplog):
-        assert main(["pilot", str(file), "--engine-url", "http://127.0.0.1:9", "--model", "m", "--family", "glm",
-                     "--pictures", "1"]) == 1
+        assert (
+            main(
+                [
+                    "pilot",
+                    str(file),
+                    "--engine-url",
+                    "http://127.0.0.1:9",
+                    "--model",
+                    "m",
+                    "--family",
+                    "glm",
+                    "--pictures",
+                    "1",
+                ]
+            )
+            == 1
+        )
         assert "engine_unreachable" in caplog.text
 
     def test_an_odd_answer_is_counted_not_hidden(self, file):

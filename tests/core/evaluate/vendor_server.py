@@ -42,8 +42,9 @@ def keyed(box: tuple[int, int, int, int], w: int, h: int) -> str:
 
 def shares(box: tuple[int, int, int, int], w: int, h: int) -> str:
     names, ends = ("x_min", "y_min", "x_max", "y_max"), (w, h, w, h)
-    return json.dumps({"detections": [
-        {n: round(v / e, 3) for n, v, e in zip(names, box, ends, strict=True)} | {"class_name": "red"}]})
+    return json.dumps(
+        {"detections": [{n: round(v / e, 3) for n, v, e in zip(names, box, ends, strict=True)} | {"class_name": "red"}]}
+    )
 
 
 def percent(box: tuple[int, int, int, int], w: int, h: int) -> str:

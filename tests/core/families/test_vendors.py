@@ -93,8 +93,14 @@ class TestGeminiWritesYFirst:
     def test_sides_with_names_need_no_order(self):
         assert read("gemini", '{"ymin": 100, "xmin": 250, "ymax": 600, "xmax": 750}').box == BOX
 
-    @pytest.mark.parametrize("text", ['{"bbox": [100, 250, 600, 750]}', '{"bbox_2d": [100, 250, 600, 750]}',
-                                      "Its bounding box: (100, 250) to (600, 750)."])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"bbox": [100, 250, 600, 750]}',
+            '{"bbox_2d": [100, 250, 600, 750]}',
+            "Its bounding box: (100, 250) to (600, 750).",
+        ],
+    )
     def test_another_key_or_points_may_hold_either_order(self, text):
         assert read("gemini", text).reason == "ambiguous"
 

@@ -238,9 +238,7 @@ def test_nothing_to_follow_is_lost_at_once(box: Box) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    st.floats(0.7, 1.4), st.floats(-0.5, 0.5), st.floats(-60, 60), st.floats(-60, 60), st.integers(0, 2**16)
-)
+@given(st.floats(0.7, 1.4), st.floats(-0.5, 0.5), st.floats(-60, 60), st.floats(-60, 60), st.integers(0, 2**16))
 def test_a_similarity_is_found_among_outliers(scale: float, turn: float, x: float, y: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     before = rng.uniform(0, 200, (30, 2)).astype(np.float32)

@@ -103,10 +103,13 @@ ORDERS = pytest.mark.parametrize("order", [("visible", "amodal"), ("amodal", "vi
 
 
 # That a clock stands, and that ids are of one object under way, shows only once a stamp or an id has come again.
-@pytest.mark.parametrize(("stamp", "which", "found"), [
-    *((stamp, 3, found) for stamp in (0.0, 77.5) for found in FOUND),
-    *((0.0, 0, found) for found in FOUND if found != "object"),
-])
+@pytest.mark.parametrize(
+    ("stamp", "which", "found"),
+    [
+        *((stamp, 3, found) for stamp in (0.0, 77.5) for found in FOUND),
+        *((0.0, 0, found) for found in FOUND if found != "object"),
+    ],
+)
 @ORDERS
 @pytest.mark.parametrize("lost", ["visible", "amodal"])
 def test_a_lost_half_without_a_clock_costs_its_own_answer_alone(
@@ -133,8 +136,11 @@ def test_a_half_that_comes_twice_is_dropped_once(stamp: float, order: tuple[str,
 
 @pytest.mark.parametrize("found", FOUND)
 def test_the_order_of_the_topics_may_change_with_every_answer(found: str) -> None:
-    arrays = [array_of(number, kind, found) for number in range(6)
-              for kind in sorted(("visible", "amodal"), reverse=number % 2 == 0)]
+    arrays = [
+        array_of(number, kind, found)
+        for number in range(6)
+        for kind in sorted(("visible", "amodal"), reverse=number % 2 == 0)
+    ]
     pairs = Pairs()
     assert joined(pairs, arrays) == [(number, number) for number in range(6)]
     assert told_of(pairs) == []
@@ -157,9 +163,16 @@ def test_of_several_halves_that_came_at_once_the_newest_counts() -> None:
     assert told_of(pairs) == [(2, "visible")]
 
 
-@pytest.mark.parametrize(("found", "period", "gap"), [
-    ("absent", 0.002, 0.001), ("absent", 0.5, 0.15), ("object", 0.5, 0.15), ("answer", 0.5, 0.4),
-], ids=["many at once", "a slow machine", "a slow machine, one object", "a slow machine, ids"])
+@pytest.mark.parametrize(
+    ("found", "period", "gap"),
+    [
+        ("absent", 0.002, 0.001),
+        ("absent", 0.5, 0.15),
+        ("object", 0.5, 0.15),
+        ("answer", 0.5, 0.4),
+    ],
+    ids=["many at once", "a slow machine", "a slow machine, one object", "a slow machine, ids"],
+)
 def test_a_burst_and_a_slow_machine_cost_nothing(found: str, period: float, gap: float) -> None:
     pairs = Pairs()
     pairs.visible(message(5.0), -0.001)

@@ -98,16 +98,21 @@ def test_a_command_of_the_user_s_fetches_its_model_itself():
 def test_an_amodal_model_has_an_engine_of_its_own(tmp_path):
     visible, amodal = folder(tmp_path, "seen"), folder(tmp_path, "whole")
     assert [plan.model for plan in plans(settings(model=str(visible), amodal_model=str(amodal)))] == [
-        str(visible), str(amodal)]
+        str(visible),
+        str(amodal),
+    ]
     assert len(plans(settings(model=str(visible), amodal_model=str(visible)))) == 1
 
 
 def test_an_amodal_model_may_have_a_server_of_its_own():
-    both = settings(model="nvidia/EGM-8B", amodal_model="EGM-4B", engine_url="http://gpu:1",
-                    amodal_engine_url="http://gpu:2")
+    both = settings(
+        model="nvidia/EGM-8B", amodal_model="EGM-4B", engine_url="http://gpu:1", amodal_engine_url="http://gpu:2"
+    )
     made = plans(both)
     assert [(plan.url, plan.served.name) for plan in made] == [
-        ("http://gpu:1", "nvidia/EGM-8B"), ("http://gpu:2", "EGM-4B")]
+        ("http://gpu:1", "nvidia/EGM-8B"),
+        ("http://gpu:2", "EGM-4B"),
+    ]
     made = plans(settings(model="nvidia/EGM-8B", amodal_model="EGM-4B", engine_url="http://gpu:1"))
     assert [plan.url for plan in made] == ["http://gpu:1", "http://gpu:1"]
 
@@ -116,10 +121,16 @@ def test_two_folders_on_one_server_go_by_their_own_names_alone(tmp_path):
     visible, amodal = folder(tmp_path, "seen"), folder(tmp_path, "whole")
     for path in (visible, amodal):
         write_info(path, ModelInfo("EGM-8B", "qwen3_vl", ("visible", "amodal")))
-    made = plans(settings(model=str(visible), amodal_model=str(amodal), engine_url="http://gpu:1",
-                          amodal_engine_url="http://gpu:1/v1"))
+    made = plans(
+        settings(
+            model=str(visible), amodal_model=str(amodal), engine_url="http://gpu:1", amodal_engine_url="http://gpu:1/v1"
+        )
+    )
     assert [plan.served.known_as for plan in made] == [(str(visible), "seen"), (str(amodal), "whole")]
     assert not any(plan.served.alone for plan in made)
-    apart = plans(settings(model=str(visible), amodal_model=str(amodal), engine_url="http://gpu:1",
-                           amodal_engine_url="http://gpu:2"))
+    apart = plans(
+        settings(
+            model=str(visible), amodal_model=str(amodal), engine_url="http://gpu:1", amodal_engine_url="http://gpu:2"
+        )
+    )
     assert all(plan.served.alone for plan in apart)

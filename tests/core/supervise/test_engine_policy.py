@@ -71,10 +71,17 @@ def test_amodal_queries_that_always_fail_degrade_and_never_replace():
     assert not after(record, "usable", Care(), allowed=True)[0].degraded
 
 
-@pytest.mark.parametrize(("warning", "failed"), [
-    ("amodal_failed: engine_http_500: x", True), ("amodal_failed: engine_http_400: x", True),
-    ("amodal_failed: engine_cut_stream: x", True), ("amodal_failed: engine_unreachable: x", False),
-    ("amodal_failed: engine_aborted: x", False), ("amodal_forced: x", False)])
+@pytest.mark.parametrize(
+    ("warning", "failed"),
+    [
+        ("amodal_failed: engine_http_500: x", True),
+        ("amodal_failed: engine_http_400: x", True),
+        ("amodal_failed: engine_cut_stream: x", True),
+        ("amodal_failed: engine_unreachable: x", False),
+        ("amodal_failed: engine_aborted: x", False),
+        ("amodal_forced: x", False),
+    ],
+)
 def test_a_half_failed_query_is_told_from_a_lost_one(warning, failed):
     assert half_failed(Grounding("found", warnings=(warning,))) == failed
     assert not half_failed(Grounding("error", "engine_http_500", warnings=(warning,)))
@@ -132,33 +139,62 @@ def test_last_words_about_memory_make_pictures_smaller():
     assert not after_death(Record(broken=2), "python ended by signal 9").smaller
 
 
-@pytest.mark.parametrize(("grounding", "amodal", "event"), [
-    (Grounding("found"), False, "usable"),
-    (Grounding("absent", "low_score"), False, "usable"),
-    *((Grounding("error", reason), False, "unreadable")
-      for reason in ("malformed", "truncated", "no_box", "degenerate", "no_overlap", "fractions", "ambiguous")),
-    (Grounding("error", "timeout"), False, "late"),
-    (Grounding("error", "timeout"), True, None),
-    *((Grounding("error", reason), False, "broken")
-      for reason in ("engine_http_500", "engine_http_503", "engine_cut_stream", "engine_empty", "engine_garbage",
-                     "engine_failed")),
-    (Grounding("error", "engine_http_500", "CUDA out of memory"), False, "no_memory"),
-    *((Grounding("error", reason), False, None)
-      for reason in ("cancelled", "engine_http_404", "engine_http_429", "engine_unreachable", "engine_timeout",
-                     "engine_closed", "engine_wrong_model")),
-    (Grounding("found", warnings=("amodal_failed: engine_http_500: x",)), True, "broken"),
-    (Grounding("found", warnings=("amodal_failed: engine_http_400: x",)), True, None),
-    (Grounding("found", warnings=("amodal_failed: engine_http_500: x",)), False, "usable"),
-])
+@pytest.mark.parametrize(
+    ("grounding", "amodal", "event"),
+    [
+        (Grounding("found"), False, "usable"),
+        (Grounding("absent", "low_score"), False, "usable"),
+        *(
+            (Grounding("error", reason), False, "unreadable")
+            for reason in ("malformed", "truncated", "no_box", "degenerate", "no_overlap", "fractions", "ambiguous")
+        ),
+        (Grounding("error", "timeout"), False, "late"),
+        (Grounding("error", "timeout"), True, None),
+        *(
+            (Grounding("error", reason), False, "broken")
+            for reason in (
+                "engine_http_500",
+                "engine_http_503",
+                "engine_cut_stream",
+                "engine_empty",
+                "engine_garbage",
+                "engine_failed",
+            )
+        ),
+        (Grounding("error", "engine_http_500", "CUDA out of memory"), False, "no_memory"),
+        *(
+            (Grounding("error", reason), False, None)
+            for reason in (
+                "cancelled",
+                "engine_http_404",
+                "engine_http_429",
+                "engine_unreachable",
+                "engine_timeout",
+                "engine_closed",
+                "engine_wrong_model",
+            )
+        ),
+        (Grounding("found", warnings=("amodal_failed: engine_http_500: x",)), True, "broken"),
+        (Grounding("found", warnings=("amodal_failed: engine_http_400: x",)), True, None),
+        (Grounding("found", warnings=("amodal_failed: engine_http_500: x",)), False, "usable"),
+    ],
+)
 def test_words_network_and_process_are_kept_apart(grounding, amodal, event):
     assert event_of(grounding, amodal, repeated=False) == event
 
 
-@pytest.mark.parametrize("text", [
-    "engine_failed: OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
-    "std::bad_alloc", "MemoryError", "CUDA_ERROR_OUT_OF_MEMORY", "OSError: [Errno 12] Cannot allocate memory",
-    "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory", "OOM while encoding the image",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "engine_failed: OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
+        "std::bad_alloc",
+        "MemoryError",
+        "CUDA_ERROR_OUT_OF_MEMORY",
+        "OSError: [Errno 12] Cannot allocate memory",
+        "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory",
+        "OOM while encoding the image",
+    ],
+)
 def test_the_words_for_no_memory_are_known(text):
     assert out_of_memory(text)
 

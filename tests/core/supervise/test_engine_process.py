@@ -33,8 +33,16 @@ def start(code: str, grace: float = 3.0) -> tuple[EngineProcess, list[str]]:
 
 def test_the_default_command_is_our_server_in_the_chosen_interpreter():
     command = server_command("", "", "models/mine", 8123)
-    assert command == [sys.executable, "-m", "egm_core.serve", "--model", "models/mine", "--port", "8123",
-                       "--exit-with-parent"]
+    assert command == [
+        sys.executable,
+        "-m",
+        "egm_core.serve",
+        "--model",
+        "models/mine",
+        "--port",
+        "8123",
+        "--exit-with-parent",
+    ]
     assert server_command("", "/opt/engine/bin/python", "m", 1)[0] == "/opt/engine/bin/python"
 
 
@@ -109,11 +117,14 @@ def test_a_gentle_server_is_given_the_time_to_end():
 
 def test_nothing_survives_the_owner():
     owner = subprocess.Popen(
-        python("import subprocess, sys, time\n"
-               f"command = [sys.executable, '-S', {str(GUARD)!r}, '0.3', sys.executable, '-S', '-c', {FAMILY!r}]\n"
-               "subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)\n"
-               "time.sleep(600)"),
-        stdout=subprocess.PIPE, text=True,
+        python(
+            "import subprocess, sys, time\n"
+            f"command = [sys.executable, '-S', {str(GUARD)!r}, '0.3', sys.executable, '-S', '-c', {FAMILY!r}]\n"
+            "subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)\n"
+            "time.sleep(600)"
+        ),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert [owner.stdout.readline(), owner.stdout.readline()] == ["up\n", "up\n"]
     family = descendants(owner.pid)

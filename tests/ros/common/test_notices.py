@@ -52,8 +52,7 @@ def test_seldom_counts_what_it_keeps_back_and_each_kind_has_its_own_time(bench: 
     bench.notices.seldom("b", "gone")
     bench.now += QUIET
     bench.notices.seldom("a", "late", "error")
-    assert bench.said == [("error", "late"), ("warning", "gone"),
-                          ("error", "late (and 3 more of this kind before)")]
+    assert bench.said == [("error", "late"), ("warning", "gone"), ("error", "late (and 3 more of this kind before)")]
 
 
 def test_a_change_is_told_and_what_stays_is_not(bench: Bench) -> None:

@@ -106,9 +106,7 @@ def test_a_node_that_was_left_behind_on_purpose_lives_on(bench: Any, command: li
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("mapped", ["_multiarray_umath", "cv2", "_rclpy_pybind11"])
 @pytest.mark.parametrize("module", ["grounding", "overlay"])
-def test_a_signal_during_the_imports_ends_quietly(
-    bench: Any, module: str, mapped: str, number: signal.Signals
-) -> None:
+def test_a_signal_during_the_imports_ends_quietly(bench: Any, module: str, mapped: str, number: signal.Signals) -> None:
     process = bench.start(f"egm_ros.{module}")
     assert wait(lambda: mapped in Path(f"/proc/{process.pid}/maps").read_text(), 30.0)
     process.send_signal(number)

@@ -41,8 +41,14 @@ def run(domain: int, *levels: str) -> list[str]:
     """Give the lines that the process writes."""
     words = [word for level in levels for word in ("--log-level", level)]
     done = subprocess.run(
-        [sys.executable, "-c", NODE, *(["--ros-args", *words] if words else [])], capture_output=True, text=True,
-        cwd=Path(__file__).parents[3], timeout=60, check=True, env={**os.environ, "ROS_DOMAIN_ID": str(domain)})
+        [sys.executable, "-c", NODE, *(["--ros-args", *words] if words else [])],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        timeout=60,
+        check=True,
+        env={**os.environ, "ROS_DOMAIN_ID": str(domain)},
+    )
     return (done.stdout + done.stderr).splitlines()
 
 

@@ -44,15 +44,21 @@ def info(header: Header) -> CameraInfo:
 
 def test_the_point_lies_on_what_is_seen_of_the_object(bench: Any) -> None:
     make = bench.node.create_publisher
-    depth, camera = (make(kind, name, qos_profile_sensor_data) for kind, name in
-                     ((Image, "depth"), (CameraInfo, "camera_info")))
+    depth, camera = (
+        make(kind, name, qos_profile_sensor_data) for kind, name in ((Image, "depth"), (CameraInfo, "camera_info"))
+    )
     boxes = [make(Detection2DArray, f"grounding/{name}", 5) for name in ("visible", "amodal")]
     points = bench.collect(PointStamped, "grasp_point")
     bench.add(LiftingNode)
     process = bench.start("examples.lift_and_grasp")
-    bench.until(lambda: depth.get_subscription_count() == 2 and camera.get_subscription_count() == 2
-                and bench.node.count_subscribers("lifting/visible") == 1
-                and bench.node.count_publishers("grasp_point") == 1)
+    bench.until(
+        lambda: (
+            depth.get_subscription_count() == 2
+            and camera.get_subscription_count() == 2
+            and bench.node.count_subscribers("lifting/visible") == 1
+            and bench.node.count_publishers("grasp_point") == 1
+        )
+    )
 
     def answer(second: int, hidden: bool = False) -> None:
         header = Header(stamp=Time(sec=second), frame_id="eye")

@@ -30,8 +30,15 @@ EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "shell" / "propagat
 
 @pytest.fixture(scope="module")
 def node(engine):
-    node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, cameras=list(RATES), max_rate=0.0,
-                      image_timeout=2.0, force_amodal=True)
+    node = start_node(
+        DOMAIN,
+        model="scripted-qwen",
+        engine_url=engine.url,
+        cameras=list(RATES),
+        max_rate=0.0,
+        image_timeout=2.0,
+        force_amodal=True,
+    )
     yield from until_stopped(node)
 
 
@@ -140,12 +147,17 @@ def test_once_of_several_cameras_is_a_list(robots, engine):
     try:
         front.instruct("the mug")
         # An image that comes before the node's subscription is known is lost: best effort.
-        wait_for("all three images", lambda: [robot.show(image_message(frame=name)) for name, robot in robots.items()]
-                 and front.ground_once()[0])
+        wait_for(
+            "all three images",
+            lambda: (
+                [robot.show(image_message(frame=name)) for name, robot in robots.items()] and front.ground_once()[0]
+            ),
+        )
         success, said = front.ground_once()
         assert success
         assert [(entry["camera"], entry["frame_id"], entry["outcome"]) for entry in said] == [
-            (name, name, "found") for name in RATES]
+            (name, name, "found") for name in RATES
+        ]
     finally:
         front.enable(True)
 

@@ -27,28 +27,43 @@ def values(status) -> dict[str, str]:
     return {pair.key: pair.value for pair in status.values}
 
 
-@pytest.mark.parametrize(("states", "level", "word"), [
-    ([], STALE, "not configured"),
-    ([READY], OK, "the engine is ready"),
-    ([READY, EngineState("starting", "engine_starting", "waiting")], WARN, "the engine is starting: waiting"),
-    ([EngineState("ready", "engine_degraded", "memory is short"), READY], WARN, "memory is short"),
-    ([EngineState("starting", "engine_starting", ""), EngineState("failed", "engine_hung", "x\ny")], ERROR,
-     "engine_hung: x"),
-])
+@pytest.mark.parametrize(
+    ("states", "level", "word"),
+    [
+        ([], STALE, "not configured"),
+        ([READY], OK, "the engine is ready"),
+        ([READY, EngineState("starting", "engine_starting", "waiting")], WARN, "the engine is starting: waiting"),
+        ([EngineState("ready", "engine_degraded", "memory is short"), READY], WARN, "memory is short"),
+        (
+            [EngineState("starting", "engine_starting", ""), EngineState("failed", "engine_hung", "x\ny")],
+            ERROR,
+            "engine_hung: x",
+        ),
+    ],
+)
 def test_the_worst_engine_counts(states, level, word):
     status = diagnostics.engine_status("grounding", "model", diagnostics.EngineView(states, 2, 10**8, 3 * 10**8))
     assert (status.level, status.name) == (level, "grounding: engine")
     assert word in status.message
     assert "\n" not in status.message
     assert values(status) | {"restarts": "2", "node_memory_mb": "100.000", "engine_memory_mb": "300.000"} == values(
-        status)
+        status
+    )
 
 
-@pytest.mark.parametrize(("silent", "age", "level", "word"), [
-    (0.1, 0.2, OK, "25.0 images per second on /front/image"),
-    (3.0, 3.0, ERROR, "no image on /front/image for 3.0 s; 1 publisher(s) there, and this node asks for best effort"),
-    (0.1, 60.0, WARN, "use_sim_time"),
-])
+@pytest.mark.parametrize(
+    ("silent", "age", "level", "word"),
+    [
+        (0.1, 0.2, OK, "25.0 images per second on /front/image"),
+        (
+            3.0,
+            3.0,
+            ERROR,
+            "no image on /front/image for 3.0 s; 1 publisher(s) there, and this node asks for best effort",
+        ),
+        (0.1, 60.0, WARN, "use_sim_time"),
+    ],
+)
 def test_an_input_is_judged_by_silence_and_age(silent, age, level, word):
     view = diagnostics.InputView("front", "/front/image", "best effort", 1, 25.0, age, 100, 90, silent)
     status = diagnostics.input_status("grounding", "front", view, 2.0, 10.0)
@@ -57,8 +72,18 @@ def test_an_input_is_judged_by_silence_and_age(silent, age, level, word):
 
 
 def test_stamps_that_are_of_no_use_are_a_warning():
-    view = diagnostics.InputView("front", "/front/image", "best effort", 1, 25.0, 0.1, 100, 90, 0.1,
-                                 stamps="the messages on /front/image carry no stamp (0)")
+    view = diagnostics.InputView(
+        "front",
+        "/front/image",
+        "best effort",
+        1,
+        25.0,
+        0.1,
+        100,
+        90,
+        0.1,
+        stamps="the messages on /front/image carry no stamp (0)",
+    )
     status = diagnostics.input_status("grounding", "front", view, 2.0, 10.0)
     assert status.level == WARN
     assert "/front/image carry no stamp (0); ages are counted from arrival" in status.message
@@ -113,8 +138,9 @@ class Listener:
 @pytest.mark.ros
 def test_the_node_tells_how_it_is_once_a_second(tmp_path):
     model = folder_of(tmp_path / "scripted-qwen", "visible", "amodal")
-    node = start_node(DOMAIN, model=str(model), engine_command=COMMAND, max_rate=0.0, image_timeout=1.5,
-                      restart_backoff=0.2)
+    node = start_node(
+        DOMAIN, model=str(model), engine_command=COMMAND, max_rate=0.0, image_timeout=1.5, restart_backoff=0.2
+    )
     robot = Robot(DOMAIN)
     try:
         listener = Listener(robot)

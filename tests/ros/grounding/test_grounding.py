@@ -27,8 +27,17 @@ from egm_ros.interface.grounding import STATUS_KEYS
 pytestmark = pytest.mark.ros
 
 DOMAIN = 10 + os.getpid() % 80
-LIVE = {"max_rate": 0.0, "min_score": 0.0, "query_timeout": 10.0, "max_result_age": 10.0, "default_instruction": "",
-        "image_timeout": 3600.0, "force_amodal": True, "max_pixels": 0, "reasoning": True}
+LIVE = {
+    "max_rate": 0.0,
+    "min_score": 0.0,
+    "query_timeout": 10.0,
+    "max_result_age": 10.0,
+    "default_instruction": "",
+    "image_timeout": 3600.0,
+    "force_amodal": True,
+    "max_pixels": 0,
+    "reasoning": True,
+}
 
 CAMERA = """
 import sys, time
@@ -229,9 +238,13 @@ def test_a_thousand_changes_never_yield_the_old_one_s_boxes(robot, engine):
             robot.instruct(text)
             robot.serves(text, 10.0)
             time.sleep(float(random.choice([0.0, 0.002, 0.01])))
-        wait_for("the last answer", lambda: all(
-            notes and notes[-1][1].detections[0].results[0].hypothesis.class_id == "thing 999"
-            for notes in robot.timed_arrays()))
+        wait_for(
+            "the last answer",
+            lambda: all(
+                notes and notes[-1][1].detections[0].results[0].hypothesis.class_id == "thing 999"
+                for notes in robot.timed_arrays()
+            ),
+        )
     changes = robot.serves("thing 999")
     instructions = [text for _, text in changes]
     assert instructions == [f"thing {number}" for number in range(1000)]

@@ -32,8 +32,9 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def node(model):
-    node = start_node(DOMAIN, model=str(model), engine_command=COMMAND, autostart=False, max_rate=0.0,
-                      default_instruction="the mug")
+    node = start_node(
+        DOMAIN, model=str(model), engine_command=COMMAND, autostart=False, max_rate=0.0, default_instruction="the mug"
+    )
     yield node
     node.stop()
 
@@ -127,8 +128,10 @@ def test_cycles_leave_nothing_behind(robot, node):
     before = counts(node.pid)
     for _ in range(4):
         cycle()
-    wait_for(f"no more than {before} threads and files",
-             lambda: all(now <= then for now, then in zip(counts(node.pid), before, strict=True)))
+    wait_for(
+        f"no more than {before} threads and files",
+        lambda: all(now <= then for now, then in zip(counts(node.pid), before, strict=True)),
+    )
     assert not descendants(node.pid)
 
 
@@ -196,8 +199,14 @@ def test_killing_the_node_leaves_no_engine_behind(robot, node):
 
 def test_a_second_model_answers_the_amodal_queries(tmp_path):
     visible, amodal = folder_of(tmp_path / "seen", "visible"), folder_of(tmp_path / "whole", "amodal")
-    node = start_node(OTHER_DOMAIN, model=str(visible), amodal_model=str(amodal), engine_command=COMMAND,
-                      default_instruction="the mug", max_rate=0.0)
+    node = start_node(
+        OTHER_DOMAIN,
+        model=str(visible),
+        amodal_model=str(amodal),
+        engine_command=COMMAND,
+        default_instruction="the mug",
+        max_rate=0.0,
+    )
     robot = Robot(OTHER_DOMAIN)
     try:
         with robot.stream(10.0):

@@ -29,8 +29,17 @@ def edges(array) -> np.ndarray:
 
 
 def test_a_trained_folder_grounds_through_a_named_camera_in_a_namespace(memorising_qwen):
-    node = start_node(DOMAIN, "-r", "__ns:=/robot", model=str(memorising_qwen), cameras=["front"], max_rate=0.0,
-                      default_instruction=FOUND, query_timeout=60.0, max_result_age=60.0)
+    node = start_node(
+        DOMAIN,
+        "-r",
+        "__ns:=/robot",
+        model=str(memorising_qwen),
+        cameras=["front"],
+        max_rate=0.0,
+        default_instruction=FOUND,
+        query_timeout=60.0,
+        max_result_age=60.0,
+    )
     robot = Robot(DOMAIN, "/robot", "front")
     try:
         robot.ready(90.0)
@@ -55,8 +64,15 @@ def test_a_trained_folder_grounds_through_a_named_camera_in_a_namespace(memorisi
 
 
 def test_the_other_family_answers_compressed_images(random_internvl):
-    node = start_node(DOMAIN, model=str(random_internvl), transport="compressed", max_rate=0.0,
-                      default_instruction=FOUND, query_timeout=60.0, max_result_age=60.0)
+    node = start_node(
+        DOMAIN,
+        model=str(random_internvl),
+        transport="compressed",
+        max_rate=0.0,
+        default_instruction=FOUND,
+        query_timeout=60.0,
+        max_result_age=60.0,
+    )
     robot = Robot(DOMAIN, kind=CompressedImage)
     try:
         robot.ready(90.0)

@@ -32,14 +32,33 @@ def robot() -> Iterator[Robot]:
 
 def serve(folder: Path, port: int, name: str) -> Process:
     """Start the real server, which calls its model by a name."""
-    command = [sys.executable, "-m", "egm_core.serve", "--model", str(folder), "--port", str(port), "--threads", "1",
-               "--served-model-name", name, "--exit-with-parent"]
+    command = [
+        sys.executable,
+        "-m",
+        "egm_core.serve",
+        "--model",
+        str(folder),
+        "--port",
+        str(port),
+        "--threads",
+        "1",
+        "--served-model-name",
+        name,
+        "--exit-with-parent",
+    ]
     return Process(command, DOMAIN)
 
 
 def node_before(port: int, **parameters: object) -> Process:
-    return start_node(DOMAIN, engine_url=f"http://127.0.0.1:{port}", max_rate=0.0, default_instruction=FOUND,
-                      query_timeout=60.0, max_result_age=60.0, **parameters)
+    return start_node(
+        DOMAIN,
+        engine_url=f"http://127.0.0.1:{port}",
+        max_rate=0.0,
+        default_instruction=FOUND,
+        query_timeout=60.0,
+        max_result_age=60.0,
+        **parameters,
+    )
 
 
 def answered(robot: Robot) -> None:
@@ -101,8 +120,13 @@ def test_a_model_asked_by_name_is_missed_by_name_until_it_is_back(robot: Robot, 
 def test_a_new_name_without_a_pause_costs_no_answer_and_is_told(robot: Robot, tmp_path: Path) -> None:
     engine = ScriptedEngine(DOMAIN)
     engine.script(models=["/models/old"])
-    node = start_node(DOMAIN, model=str(folder_of(tmp_path / "ours", "visible", "amodal")), engine_url=engine.url,
-                      max_rate=0.0, default_instruction=FOUND)
+    node = start_node(
+        DOMAIN,
+        model=str(folder_of(tmp_path / "ours", "visible", "amodal")),
+        engine_url=engine.url,
+        max_rate=0.0,
+        default_instruction=FOUND,
+    )
     try:
         robot.ready()
         answered(robot)
@@ -145,8 +169,9 @@ def test_each_of_two_folders_is_asked_for_its_own_task(robot: Robot, tmp_path: P
     seen, whole = folder_of(tmp_path / "seen", "visible"), folder_of(tmp_path / "whole", "amodal")
     engine = ScriptedEngine(DOMAIN)
     engine.script(models=["/models/whole", "/models/seen"])
-    node = start_node(DOMAIN, model=str(seen), amodal_model=str(whole), engine_url=engine.url, max_rate=0.0,
-                      default_instruction=FOUND)
+    node = start_node(
+        DOMAIN, model=str(seen), amodal_model=str(whole), engine_url=engine.url, max_rate=0.0, default_instruction=FOUND
+    )
     try:
         robot.ready()
         answered(robot)

@@ -28,8 +28,15 @@ from egm_ros.grounding.orders import Order
 pytestmark = pytest.mark.ros
 
 DOMAIN = 10 + (os.getpid() + 25) % 80
-LIVE = {"max_rate": 0.0, "query_timeout": 10.0, "max_result_age": 10.0, "min_score": 0.0, "default_instruction": "",
-        "image_timeout": 3600.0, "force_amodal": True}
+LIVE = {
+    "max_rate": 0.0,
+    "query_timeout": 10.0,
+    "max_result_age": 10.0,
+    "min_score": 0.0,
+    "default_instruction": "",
+    "image_timeout": 3600.0,
+    "force_amodal": True,
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +62,10 @@ def ready(robot, text: str = "the mug", message=None):
     robot.instruct(text)
     before = robot.ground_once()[1]["stamp"]
     image = robot.show(message)
-    wait_for("instruction and image", lambda: (shot := robot.ground_once()[1])["instruction"] == text
-             and shot["stamp"] not in ("", before))
+    wait_for(
+        "instruction and image",
+        lambda: (shot := robot.ground_once()[1])["instruction"] == text and shot["stamp"] not in ("", before),
+    )
     return image
 
 
@@ -77,8 +86,9 @@ def test_a_disabled_node_answers_once_what_the_command_line_would(robot, engine,
     image = ready(robot, message=image_message(200, 100, frame="front_optical"))
     success, said = robot.ground_once()
     assert (success, said["outcome"], said["reason"]) == (True, "found", "")
-    assert said["visible"] == pytest.approx([edge * scale / 1000 for edge, scale in zip(
-        box_of("the mug"), (200, 100, 200, 100), strict=True)], abs=0.01)
+    assert said["visible"] == pytest.approx(
+        [edge * scale / 1000 for edge, scale in zip(box_of("the mug"), (200, 100, 200, 100), strict=True)], abs=0.01
+    )
     assert said["amodal"][3] > said["visible"][3]
     assert said["stamp"] == f"{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}"
     assert (said["camera"], said["image"], said["frame_id"]) == ("", "/image", "front_optical")
@@ -96,8 +106,18 @@ def test_a_disabled_node_answers_once_what_the_command_line_would(robot, engine,
     assert "found" not in {values["outcome"] for values in robot.values()}
     picture = tmp_path / "picture.png"
     cv2.imwrite(str(picture), images.decode(image)[..., ::-1])
-    command = [sys.executable, "-m", "egm_core.ground", str(picture), "the mug", "--engine-url", engine.url,
-               "--family", "qwen3_vl", "--force-amodal"]
+    command = [
+        sys.executable,
+        "-m",
+        "egm_core.ground",
+        str(picture),
+        "the mug",
+        "--engine-url",
+        engine.url,
+        "--family",
+        "qwen3_vl",
+        "--force-amodal",
+    ]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
     assert set(json.loads(printed)) <= set(said)
 
@@ -165,12 +185,16 @@ def test_the_stream_keeps_half_its_rate_under_four_calls_at_a_time(robot, engine
     assert beside >= 0.5 * alone
 
 
-@pytest.mark.parametrize(("script", "settings", "reason", "remedy"), [
-    ({"mode": "silent"}, {"query_timeout": 0.3}, "query_timeout", "raise query_timeout"),
-    ({"mode": "garbage"}, {}, "", "no box"),
-    ({"mode": "error500"}, {}, "engine_http_500", "scripted failure"),
-    ({"delay": 0.6}, {"max_result_age": 0.5}, "max_result_age", "max_result_age"),
-], ids=lambda value: str(value))
+@pytest.mark.parametrize(
+    ("script", "settings", "reason", "remedy"),
+    [
+        ({"mode": "silent"}, {"query_timeout": 0.3}, "query_timeout", "raise query_timeout"),
+        ({"mode": "garbage"}, {}, "", "no box"),
+        ({"mode": "error500"}, {}, "engine_http_500", "scripted failure"),
+        ({"delay": 0.6}, {"max_result_age": 0.5}, "max_result_age", "max_result_age"),
+    ],
+    ids=lambda value: str(value),
+)
 def test_a_failure_says_what_helps(robot, engine, script, settings, reason, remedy):
     ready(robot)
     engine.script(**script)
@@ -252,8 +276,10 @@ def test_the_camera_without_a_name_gives_an_object_and_named_ones_a_list():
     found = Grounding("found", visible=(1.0, 2.0, 3.0, 4.0))
     missing = one_shot.failure("no_image", "no image on /left/image")
     alone = one_shot.entry("", "/image", "model", order, found)
-    both = [one_shot.entry("front", "/front/image", "model", order, found),
-            one_shot.entry("left", "/left/image", "model", order, missing)]
+    both = [
+        one_shot.entry("front", "/front/image", "model", order, found),
+        one_shot.entry("left", "/left/image", "model", order, missing),
+    ]
     success, text = one_shot.written([alone])
     assert (success, json.loads(text)["visible"], json.loads(text)["stamp"]) == (True, [1.0, 2.0, 3.0, 4.0], "")
     success, text = one_shot.written(both)

@@ -38,8 +38,11 @@ def test_photographs_are_answered_with_a_warning(bench: Any, photographs: Path) 
     bench.until(lambda: len(answers()) >= 2 and shown, 180)
     assert all("unlike" in answer["warnings"] and not answer["calibrated"] for answer in answers())
     # Until the engine is ready, every image says that it is starting; on a busy machine the camera may fall silent.
-    failed = [value for value in told() if value["outcome"] == "error" and value["engine"] == "ready"
-              and value["reason"] != "no_image"]
+    failed = [
+        value
+        for value in told()
+        if value["outcome"] == "error" and value["engine"] == "ready" and value["reason"] != "no_image"
+    ]
     assert not failed, str(failed)
     assert images.decode(shown[0]).shape[1] > 500
 

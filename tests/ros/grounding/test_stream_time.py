@@ -24,8 +24,9 @@ LIVE = {"max_rate": 0.0, "max_result_age": 10.0, "default_instruction": "the mug
 
 @pytest.fixture(scope="module")
 def node(engine: ScriptedEngine) -> Iterator[Process]:
-    node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, image_timeout=3600.0, force_amodal=True,
-                      **LIVE)
+    node = start_node(
+        DOMAIN, model="scripted-qwen", engine_url=engine.url, image_timeout=3600.0, force_amodal=True, **LIVE
+    )
     yield from until_stopped(node)
 
 
@@ -104,8 +105,14 @@ def test_stamps_of_no_use_are_named_once_and_ages_count_from_arrival(
 def test_simulated_time_without_a_clock_is_named_and_answers_come_nevertheless(engine: ScriptedEngine) -> None:
     engine.script(mode="found", delay=0.0)
     domain = DOMAIN + 5
-    node = start_node(domain, model="scripted-qwen", engine_url=engine.url, use_sim_time=True, max_rate=0.0,
-                      default_instruction="the mug")
+    node = start_node(
+        domain,
+        model="scripted-qwen",
+        engine_url=engine.url,
+        use_sim_time=True,
+        max_rate=0.0,
+        default_instruction="the mug",
+    )
     robot = Robot(domain)
     try:
         with robot.stream(5.0, partial(image_message)):

@@ -40,8 +40,15 @@ OTHER_DOMAIN = 10 + (os.getpid() + 50) % 80
 HEALTH_TIMEOUT = 3.0
 # Two polls may wait 2 s each beyond the timeout; then 3 s of grace, the pause, and the start on a busy machine.
 RECOVERY = HEALTH_TIMEOUT + 4.0 + 3.0 + 0.2 + 10.0
-LIVE = {"query_timeout": 5.0, "max_rate": 0.0, "max_pixels": 0, "free_on_deactivate": False, "failure_limit": 3,
-        "restart_limit": 3, "restart_window": 300.0}
+LIVE = {
+    "query_timeout": 5.0,
+    "max_rate": 0.0,
+    "max_pixels": 0,
+    "free_on_deactivate": False,
+    "failure_limit": 3,
+    "restart_limit": 3,
+    "restart_window": 300.0,
+}
 # The way's and the grounder's pools hold so many threads at most; each fills up as pictures come.
 POOLS = 10
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
@@ -55,8 +62,15 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def node(model):
-    node = start_node(DOMAIN, model=str(model), engine_command=COMMAND, default_instruction="the mug",
-                      engine_health_timeout=HEALTH_TIMEOUT, restart_backoff=0.2, **LIVE)
+    node = start_node(
+        DOMAIN,
+        model=str(model),
+        engine_command=COMMAND,
+        default_instruction="the mug",
+        engine_health_timeout=HEALTH_TIMEOUT,
+        restart_backoff=0.2,
+        **LIVE,
+    )
     yield from until_stopped(node)
 
 
@@ -82,6 +96,7 @@ def script(node, **settings) -> dict:
 
 def found_since(robot: Robot, begun: float, timeout: float) -> float:
     """Wait for boxes of an image that was published after a time, and give the seconds that passed since."""
+
     def find() -> bool:
         return any(values["outcome"] == "found" and float(values["stamp"]) > begun for values in robot.values())
 
@@ -107,9 +122,15 @@ def test_an_engine_stopped_or_killed_in_a_query_is_replaced_and_answers_follow(r
     assert int(robot.values()[-1]["restarts"]) == before + 1
 
 
-@pytest.mark.parametrize(("mode", "words"), [
-    ("error500", "3 failures in a row"), ("empty", "3 failures in a row"), ("cut", "3 failures in a row"),
-    ("silent", "no piece of any answer for 3.")])
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("error500", "3 failures in a row"),
+        ("empty", "3 failures in a row"),
+        ("cut", "3 failures in a row"),
+        ("silent", "no piece of any answer for 3."),
+    ],
+)
 def test_an_engine_that_is_ready_but_fails_or_is_mute_is_replaced(robot, node, mode, words):
     if mode == "silent":
         assert robot.set(query_timeout=0.8).successful
@@ -122,10 +143,15 @@ def test_an_engine_that_is_ready_but_fails_or_is_mute_is_replaced(robot, node, m
     assert not alive(engine)
 
 
-@pytest.mark.parametrize(("mode", "delay", "words"), [
-    ("garbage", 0.0, "raw_visible of ~/ground_once"), ("degenerate", 0.0, "raw_visible of ~/ground_once"),
-    ("late", 1.2, "raise query_timeout above what answers take (an answer took 1."),
-    ("found", 1.2, "raise query_timeout")])
+@pytest.mark.parametrize(
+    ("mode", "delay", "words"),
+    [
+        ("garbage", 0.0, "raw_visible of ~/ground_once"),
+        ("degenerate", 0.0, "raw_visible of ~/ground_once"),
+        ("late", 1.2, "raise query_timeout above what answers take (an answer took 1."),
+        ("found", 1.2, "raise query_timeout"),
+    ],
+)
 def test_a_healthy_engine_that_is_late_or_not_understood_is_degraded_and_stays(robot, node, mode, delay, words):
     """Through more queries than ever replaced one, and longer than a mute engine is borne with."""
     assert robot.set(query_timeout=0.8, max_rate=10.0).successful
@@ -133,8 +159,10 @@ def test_a_healthy_engine_that_is_late_or_not_understood_is_degraded_and_stays(r
     script(node, mode=mode, delay=delay)
     begun = time.monotonic()
     with robot.stream(10.0):
-        wait_for("three times as many queries as failure_limit", lambda: sum(
-            values["outcome"] in ("error", "stale") for values in robot.values()) >= 9)
+        wait_for(
+            "three times as many queries as failure_limit",
+            lambda: sum(values["outcome"] in ("error", "stale") for values in robot.values()) >= 9,
+        )
         wait_for("more time than a mute engine has", lambda: time.monotonic() > begun + HEALTH_TIMEOUT + 2.0)
         status = robot.status(reason="engine_degraded")
         assert (status["level"], status["engine"]) == (1, "ready")
@@ -191,8 +219,10 @@ def test_an_engine_that_dies_too_often_waits_for_its_window_or_a_higher_limit(ro
     os.kill(scripted(node.pid)[0], signal.SIGKILL)
 
     def held_back() -> bool:
-        return any(values["reason"] == "engine_died" and "the next start is in" in values["message"]
-                   for values in robot.values())
+        return any(
+            values["reason"] == "engine_died" and "the next start is in" in values["message"]
+            for values in robot.values()
+        )
 
     wait_for("a report", held_back)
     hold("no engine", lambda: not scripted(node.pid), 1.0)
@@ -257,8 +287,15 @@ def test_last_words_about_memory_replace_the_engine_and_make_pictures_smaller(ro
 
 
 def test_an_engine_without_memory_is_replaced_and_then_left_alone_as_degraded(model):
-    node = start_node(OTHER_DOMAIN, model=str(model), engine_command=f"{COMMAND} --mode oom", restart_backoff=0.1,
-                      restart_limit=2, default_instruction="the mug", max_rate=10.0)
+    node = start_node(
+        OTHER_DOMAIN,
+        model=str(model),
+        engine_command=f"{COMMAND} --mode oom",
+        restart_backoff=0.1,
+        restart_limit=2,
+        default_instruction="the mug",
+        max_rate=10.0,
+    )
     robot = Robot(OTHER_DOMAIN)
     try:
         with robot.stream(10.0):
@@ -268,8 +305,11 @@ def test_an_engine_without_memory_is_replaced_and_then_left_alone_as_degraded(mo
             robot.forget()
             hold("the engine", lambda: scripted(node.pid) == [engine], 1.5)
             assert "out of memory" in robot.status(outcome="error")["message"]
-        reasons = [line.split("engine_out_of_memory")[0] for line in node.lines
-                   if "[ERROR]" in line and "engine_out_of_memory: " in line]
+        reasons = [
+            line.split("engine_out_of_memory")[0]
+            for line in node.lines
+            if "[ERROR]" in line and "engine_out_of_memory: " in line
+        ]
         assert len(reasons) == 2
     finally:
         robot.close()
@@ -279,8 +319,14 @@ def test_an_engine_without_memory_is_replaced_and_then_left_alone_as_degraded(mo
 def test_a_server_at_a_url_that_answers_nothing_of_use_is_reported_and_left_alone():
     engine = ScriptedEngine(OTHER_DOMAIN)
     engine.script(mode="error500")
-    node = start_node(OTHER_DOMAIN, model="scripted-qwen", engine_url=engine.url, failure_limit=2, max_rate=0.0,
-                      default_instruction="the mug")
+    node = start_node(
+        OTHER_DOMAIN,
+        model="scripted-qwen",
+        engine_url=engine.url,
+        failure_limit=2,
+        max_rate=0.0,
+        default_instruction="the mug",
+    )
     robot = Robot(OTHER_DOMAIN)
     try:
         with robot.stream(10.0):
@@ -311,8 +357,10 @@ def test_a_hundred_instructions_in_ten_seconds_leave_the_last_one_answered(robot
         assert array.detections[0].results[0].hypothesis.class_id.startswith("thing ")
     outcomes = {(values["outcome"], values["reason"]) for values in robot.values()}
     assert outcomes <= {("stale", "instruction_changed"), ("found", "")}
-    wait_for(f"no more threads and files than {before}, or what the pools take",
-             lambda: all(now <= then + POOLS for now, then in zip(counts(node.pid), before, strict=True)))
+    wait_for(
+        f"no more threads and files than {before}, or what the pools take",
+        lambda: all(now <= then + POOLS for now, then in zip(counts(node.pid), before, strict=True)),
+    )
     assert len(scripted(node.pid)) == 1
 
 
@@ -328,8 +376,10 @@ def test_fifty_deactivations_keep_the_engine_and_leave_nothing_behind(robot, nod
     robot.forget()
     robot.show()
     robot.status(outcome="found")
-    wait_for(f"no more threads and files than {before}, or what the pools take",
-             lambda: all(now <= then + POOLS for now, then in zip(counts(node.pid), before, strict=True)))
+    wait_for(
+        f"no more threads and files than {before}, or what the pools take",
+        lambda: all(now <= then + POOLS for now, then in zip(counts(node.pid), before, strict=True)),
+    )
 
 
 def test_deactivation_frees_the_engine_where_a_parameter_says_so(robot, node):
@@ -360,8 +410,14 @@ def test_every_parameter_out_of_range_is_refused_by_name(robot):
 
 
 def test_a_clock_that_jumps_leaves_answers_for_the_time_that_it_shows(model):
-    node = start_node(OTHER_DOMAIN, model=str(model), engine_command=COMMAND, use_sim_time=True, max_rate=0.0,
-                      default_instruction="the mug")
+    node = start_node(
+        OTHER_DOMAIN,
+        model=str(model),
+        engine_command=COMMAND,
+        use_sim_time=True,
+        max_rate=0.0,
+        default_instruction="the mug",
+    )
     robot = Robot(OTHER_DOMAIN)
     clock = robot.node.create_publisher(Clock, "/clock", 10)
     try:

@@ -67,8 +67,11 @@ def test_a_fast_camera_takes_nothing_from_a_slow_one(rates):
     random = np.random.default_rng(0)
     names = ["front", "left", "rear"]
     turns = Turns(names)
-    arrivals = sorted((when, camera) for camera, rate in zip(names, rates, strict=True)
-                      for when in random.uniform(0, 1 / rate) + np.arange(int(200 * rate)) / rate)
+    arrivals = sorted(
+        (when, camera)
+        for camera, rate in zip(names, rates, strict=True)
+        for when in random.uniform(0, 1 / rate) + np.arange(int(200 * rate)) / rate
+    )
     served: Counter[str] = Counter()
     free_at = 0.0
     for when, camera in arrivals:

@@ -42,13 +42,18 @@ def test_a_number_out_of_range_is_refused_by_name_value_and_range(spec):
         assert spec.problem(kind(value)) == ""
 
 
-@pytest.mark.parametrize(("changes", "idle"), [
-    ({}, ""), ({"engine_python": "/x"}, ""), ({"engine_url": "http://a:1"}, ""),
-    ({"engine_url": "http://a:1", "engine_python": "/x"}, "engine_python"),
-    ({"engine_url": "http://a:1", "amodal_engine_url": "http://b:1"}, "amodal_engine_url"),
-    ({"engine_url": "http://a:1", "amodal_engine_url": "http://b:1", "amodal_model": "other"}, ""),
-    ({"engine_key_in_clear": ["host"]}, "engine_key_in_clear"),
-])
+@pytest.mark.parametrize(
+    ("changes", "idle"),
+    [
+        ({}, ""),
+        ({"engine_python": "/x"}, ""),
+        ({"engine_url": "http://a:1"}, ""),
+        ({"engine_url": "http://a:1", "engine_python": "/x"}, "engine_python"),
+        ({"engine_url": "http://a:1", "amodal_engine_url": "http://b:1"}, "amodal_engine_url"),
+        ({"engine_url": "http://a:1", "amodal_engine_url": "http://b:1", "amodal_model": "other"}, ""),
+        ({"engine_key_in_clear": ["host"]}, "engine_key_in_clear"),
+    ],
+)
 def test_what_does_nothing_beside_other_parameters_is_said(changes, idle):
     told = Settings.of(DEFAULTS | changes).idle()
     assert [text.split()[0] for text in told] == ([idle] if idle else [])

@@ -40,9 +40,7 @@ def picture(milliseconds: int) -> Image:
 
 def boxes(milliseconds: int, *found: tuple[float, float, float, float], text: str = "the mug") -> Detection2DArray:
     stamped = header(milliseconds)
-    return Detection2DArray(
-        header=stamped, detections=[detection(stamped, "1:0", box, text, 0.87) for box in found]
-    )
+    return Detection2DArray(header=stamped, detections=[detection(stamped, "1:0", box, text, 0.87) for box in found])
 
 
 def newest(overlay: OverlayNode) -> int | None:

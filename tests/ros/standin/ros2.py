@@ -1,6 +1,6 @@
 """Stand-in of `ros2 launch`: executes a launch file of this package, and ends as the real one does.
 
-    python tests/ros/standin/ros2.py launch egm_ros grounding.launch.py [--show-args] [name:=value ...]
+python tests/ros/standin/ros2.py launch egm_ros grounding.launch.py [--show-args] [name:=value ...]
 """
 
 from __future__ import annotations

@@ -44,10 +44,19 @@ SIMULATED = ("--ros-args", "-p", "use_sim_time:=true")
 def nodes(engine: ScriptedEngine) -> Iterator[list[Process]]:
     """The grounding node and all that follow it, as on a robot."""
     nodes = [
-        start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, force_amodal=True, max_rate=4.0,
-                   default_instruction="the mug", use_sim_time=True),
-        *(Process([sys.executable, "-m", f"egm_ros.{name}", *SIMULATED], DOMAIN)
-          for name in ("overlay", "propagation", "lifting")),
+        start_node(
+            DOMAIN,
+            model="scripted-qwen",
+            engine_url=engine.url,
+            force_amodal=True,
+            max_rate=4.0,
+            default_instruction="the mug",
+            use_sim_time=True,
+        ),
+        *(
+            Process([sys.executable, "-m", f"egm_ros.{name}", *SIMULATED], DOMAIN)
+            for name in ("overlay", "propagation", "lifting")
+        ),
     ]
     yield nodes
     ended = [(node.stop(), node.output) for node in nodes]
@@ -77,8 +86,14 @@ class Bag:
             stamp = Time(sec=BEGIN + seconds, nanosec=part * round(1e9 / RATE))
             header = Header(stamp=stamp, frame_id="eye")
             self._clock.publish(Clock(clock=stamp))
-            self._info.publish(CameraInfo(header=header, width=160, height=120,
-                                          p=[100.0, 0.0, 80.0, 0.0, 0.0, 100.0, 60.0, 0.0, 0.0, 0.0, 1.0, 0.0]))
+            self._info.publish(
+                CameraInfo(
+                    header=header,
+                    width=160,
+                    height=120,
+                    p=[100.0, 0.0, 80.0, 0.0, 0.0, 100.0, 60.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+                )
+            )
             self._depth.publish(images.encode_depth(np.full((120, 160), 2.0, np.float32), header))
             self._picture.header = header
             self._image.publish(self._picture)

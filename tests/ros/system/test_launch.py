@@ -160,13 +160,42 @@ def test_what_the_file_says_holds_for_all_nodes(bench: Any, start: Start) -> Non
 def test_arguments_come_before_the_file(bench: Any, start: Start) -> None:
     file = bench.folder / "mine.yaml"
     file.write_text(FILE)
-    start("grounding", f"params_file:={file}", "overlay:=False", "use_sim_time:=False", "transport:=raw",
-          "cameras:=[rear]", "max_rate:=3", "offline:=False", "family:=qwen3_vl", "engine_python:=/nowhere",
-          "default_instruction:=7: the mug, [red]", "failure_limit:=2")
-    wanted = ("max_rate", "use_sim_time", "transport", "cameras", "offline", "family", "default_instruction",
-              "failure_limit", "engine_python")
+    start(
+        "grounding",
+        f"params_file:={file}",
+        "overlay:=False",
+        "use_sim_time:=False",
+        "transport:=raw",
+        "cameras:=[rear]",
+        "max_rate:=3",
+        "offline:=False",
+        "family:=qwen3_vl",
+        "engine_python:=/nowhere",
+        "default_instruction:=7: the mug, [red]",
+        "failure_limit:=2",
+    )
+    wanted = (
+        "max_rate",
+        "use_sim_time",
+        "transport",
+        "cameras",
+        "offline",
+        "family",
+        "default_instruction",
+        "failure_limit",
+        "engine_python",
+    )
     assert parameters(bench, "/grounding", *wanted) == [
-        3.0, False, "raw", ["rear"], False, "qwen3_vl", "7: the mug, [red]", 2, "/nowhere"]
+        3.0,
+        False,
+        "raw",
+        ["rear"],
+        False,
+        "qwen3_vl",
+        "7: the mug, [red]",
+        2,
+        "/nowhere",
+    ]
     bench.until(lambda: ends(bench, "subscriptions", "/rear/image") == {"/grounding"})
     assert not {name for name in names(bench) if "overlay" in name}
 
@@ -177,18 +206,31 @@ def test_a_compressed_topic_of_any_name_can_be_named(bench: Any, start: Start) -
 
 
 def test_every_camera_has_followers_in_a_namespace_of_its_name(bench: Any, start: Start) -> None:
-    start("grounding", "namespace:=robot", "cameras:=front,left", "image:=/{camera}/image_raw", "propagate:=true",
-          NOWHERE, "log_level:=warn")
-    wanted = {"/robot/grounding", *(f"/robot/{camera}/{name}" for camera in ("front", "left")
-                                    for name in ("overlay", "propagation"))}
+    start(
+        "grounding",
+        "namespace:=robot",
+        "cameras:=front,left",
+        "image:=/{camera}/image_raw",
+        "propagate:=true",
+        NOWHERE,
+        "log_level:=warn",
+    )
+    wanted = {
+        "/robot/grounding",
+        *(f"/robot/{camera}/{name}" for camera in ("front", "left") for name in ("overlay", "propagation")),
+    }
     bench.until(lambda: wanted <= names(bench), 60)
     for camera in ("front", "left"):
         image, boxes = f"/{camera}/image_raw", f"/robot/grounding/{camera}/visible"
         refresh = f"/robot/grounding/{camera}/refresh"
         follower = f"/robot/{camera}/propagation"
-        links = (("subscriptions", image, {"/robot/grounding", follower}), ("publishers", boxes, {"/robot/grounding"}),
-                 ("subscriptions", boxes, {follower}), ("publishers", refresh, {follower}),
-                 ("subscriptions", refresh, {"/robot/grounding"}))
+        links = (
+            ("subscriptions", image, {"/robot/grounding", follower}),
+            ("publishers", boxes, {"/robot/grounding"}),
+            ("subscriptions", boxes, {follower}),
+            ("publishers", refresh, {follower}),
+            ("subscriptions", refresh, {"/robot/grounding"}),
+        )
         # The graph knows of an end before it knows whose it is.
         for kind, topic, owners in links:
             bench.until(lambda kind=kind, topic=topic, owners=owners: ends(bench, kind, topic) == owners)
@@ -203,14 +245,19 @@ def test_a_lost_track_asks_the_grounding_node_for_a_refresh(bench: Any, start: S
 
 
 @pytest.mark.parametrize(("camera", "lift"), [("", "propagated"), ("left", "true")])
-def test_lifting_gets_the_depth_and_the_boxes_of_its_camera(
-    bench: Any, start: Start, camera: str, lift: str
-) -> None:
+def test_lifting_gets_the_depth_and_the_boxes_of_its_camera(bench: Any, start: Start, camera: str, lift: str) -> None:
     inner = f"/{camera}" if camera else ""
     source = "/propagation" if lift == "propagated" else f"/grounding{inner}"
-    start("grounding", f"lift:={lift}", "overlay:=false", f"depth:=/eye{'{camera}' if camera else ''}/depth", NOWHERE,
-          "log_level:=warn", *([f"cameras:={camera}"] if camera else []),
-          *(["propagate:=true"] if lift == "propagated" else []))
+    start(
+        "grounding",
+        f"lift:={lift}",
+        "overlay:=false",
+        f"depth:=/eye{'{camera}' if camera else ''}/depth",
+        NOWHERE,
+        "log_level:=warn",
+        *([f"cameras:={camera}"] if camera else []),
+        *(["propagate:=true"] if lift == "propagated" else []),
+    )
     for topic in (f"/eye{camera}/depth", f"{inner}/camera_info"):
         bench.until(lambda topic=topic: ends(bench, "subscriptions", topic) == {f"{inner}/lifting"}, 60)
     for topic in (f"{source}/visible", f"{source}/amodal"):
@@ -296,6 +343,7 @@ def test_rviz_shows_what_the_nodes_publish_or_is_said_to_be_missing(start: Start
 
 def pid_of(mark: str, executable: str) -> int:
     """Give the process id of a node's program, once it runs."""
+
     def found() -> list[int]:
         running = []
         for pid in launches.processes_with(mark):
@@ -309,9 +357,7 @@ def pid_of(mark: str, executable: str) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_launch_ends_with_its_grounding_node(
-    bench: Any, start: Start, mark: str, number: signal.Signals
-) -> None:
+def test_a_launch_ends_with_its_grounding_node(bench: Any, start: Start, mark: str, number: signal.Signals) -> None:
     launched = start("grounding", NOWHERE)
     bench.until(lambda: {"/grounding", "/overlay"} <= names(bench), 60)
     os.kill(pid_of(mark, "grounding"), number)

@@ -97,8 +97,17 @@ def test_the_source_distribution_has_all_that_builds_and_tests_it(checkout: Path
     missing = {name for name in missing if not name.startswith(("build/", "egm_ros.egg-info/", ".git", ".ci/"))}
     assert not missing, f"not in the source distribution: {sorted(missing)}"
     tests = ("tests/core/test_boxes.py", "tests/ros/interface/test_parameters.py")
-    said = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=unpacked,
-               PYTHONPATH=f"{unpacked}:{os.environ.get('PYTHONPATH', '')}")
+    said = run(
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *tests,
+        cwd=unpacked,
+        PYTHONPATH=f"{unpacked}:{os.environ.get('PYTHONPATH', '')}",
+    )
     assert "passed" in said and "failed" not in said
 
 
@@ -166,8 +175,14 @@ def test_the_package_manifest_is_what_ros_expects() -> None:
 
 def imported() -> set[str]:
     """Name the ROS packages that the nodes and launch files import, by rosdep's names."""
-    renamed = {"tf2_ros": "tf2_ros_py", "yaml": "python3-yaml", "cv2": "python3-opencv", "numpy": "python3-numpy",
-               "httpx": "python3-httpx", "jinja2": "python3-jinja2"}
+    renamed = {
+        "tf2_ros": "tf2_ros_py",
+        "yaml": "python3-yaml",
+        "cv2": "python3-opencv",
+        "numpy": "python3-numpy",
+        "httpx": "python3-httpx",
+        "jinja2": "python3-jinja2",
+    }
     known = sys.stdlib_module_names | {"egm_core", "egm_ros", "cv_bridge", "rosbags", "mujoco"}
     names = {"ros2launch"}
     for path in (path for folder in ("egm_ros", "launch", "examples") for path in (ROOT / folder).rglob("*.py")):

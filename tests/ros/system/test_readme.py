@@ -25,8 +25,7 @@ def test_the_example_in_3d_lifts_boxes(bench: Any) -> None:
     assert "examples/shell/lift.sh" in (ROOT / "docs" / "guides" / "depth.md").read_text()
     boxes = bench.collect(Detection3DArray, "/lifting/visible")
     with open(bench.folder / "example.log", "wb") as log:
-        shell = subprocess.Popen(["bash", "-c", lines], cwd=ROOT, stdout=log, stderr=log,
-                                 start_new_session=True)
+        shell = subprocess.Popen(["bash", "-c", lines], cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
     try:
         bench.until(lambda: sum(1 for message in boxes if message.detections) >= 3, 120)
     finally:

@@ -75,8 +75,9 @@ def options_of(module: str, command: str = "") -> frozenset[str]:
 def test_every_argument_that_is_recommended_exists() -> None:
     known = launch_arguments("grounding.launch.py") | launch_arguments("demo.launch.py") | NOT_OURS
     known |= {spec.name for table in TABLES.values() for spec in table}
-    found = [(place, name) for place, text in texts() if not place.startswith("CHANGELOG")
-             for name in GIVEN.findall(text)]
+    found = [
+        (place, name) for place, text in texts() if not place.startswith("CHANGELOG") for name in GIVEN.findall(text)
+    ]
     assert len(found) > 40
     wrong = [f"{place}: {name}:=" for place, name in found if name not in known]
     assert not wrong, "\n".join(wrong)
@@ -84,11 +85,19 @@ def test_every_argument_that_is_recommended_exists() -> None:
 
 @pytest.mark.parametrize("file", ["grounding.launch.py", "demo.launch.py"])
 def test_launch_commands_have_arguments_of_their_file(file: str) -> None:
-    lines = [(place, line) for place, text in texts() for line in
-             (commands(text) if place.endswith(".md") else text.splitlines()) if f"egm_ros {file}" in line]
+    lines = [
+        (place, line)
+        for place, text in texts()
+        for line in (commands(text) if place.endswith(".md") else text.splitlines())
+        if f"egm_ros {file}" in line
+    ]
     assert lines
-    wrong = [f"{place}: {name}:= in {line}" for place, line in lines for name in GIVEN.findall(line)
-             if name not in launch_arguments(file)]
+    wrong = [
+        f"{place}: {name}:= in {line}"
+        for place, line in lines
+        for name in GIVEN.findall(line)
+        if name not in launch_arguments(file)
+    ]
     assert not wrong, "\n".join(wrong)
 
 
@@ -116,7 +125,7 @@ def test_every_option_in_a_documented_command_exists() -> None:
             match = ours.search(line)
             if match is None or "--ros-args" in line:
                 continue
-            module, rest = match[1], line[match.end():].split(" then ")[0]
+            module, rest = match[1], line[match.end() :].split(" then ")[0]
             for option in OPTION.findall(rest):
                 checked += 1
                 choices = (match[2] or "").split("|")
@@ -142,7 +151,7 @@ def test_every_option_of_a_documented_verb_exists() -> None:
                 if not has("egm_core", inner, words):
                     break
                 words = f"{words} {inner}"
-            for option in OPTION.findall(line[match.end():].split("#")[0]):
+            for option in OPTION.findall(line[match.end() :].split("#")[0]):
                 checked += 1
                 if option not in options_of("egm_core", words):
                     wrong.append(f"{place}: egm {words} has no {option}")
@@ -169,10 +178,12 @@ def test_every_option_in_an_error_text_exists() -> None:
     negated = {f"--no-{option[2:]}" for option in declared}
     wrong = [
         f"{place}: {option}"
-        for place, text in texts() if not place.endswith(".md")
+        for place, text in texts()
+        if not place.endswith(".md")
         # A word alone is part of a command that is run, not a recommendation.
         if " " in text and not FOREIGN.search(text)
-        for option in OPTION.findall(text) if option not in declared | negated
+        for option in OPTION.findall(text)
+        if option not in declared | negated
     ]
     assert not wrong, "\n".join(wrong)
 

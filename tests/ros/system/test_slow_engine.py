@@ -43,8 +43,9 @@ STATUSES = ("propagation/status", "lifting/status")
 def nodes(engine: ScriptedEngine) -> Iterator[list[Process]]:
     """The grounding node and its followers, none of which is told anything about time."""
     nodes = [
-        start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, force_amodal=True,
-                   default_instruction="the mug"),
+        start_node(
+            DOMAIN, model="scripted-qwen", engine_url=engine.url, force_amodal=True, default_instruction="the mug"
+        ),
         *(Process([sys.executable, "-m", f"egm_ros.{name}"], DOMAIN) for name in ("overlay", "propagation", "lifting")),
     ]
     yield nodes
@@ -69,8 +70,13 @@ class Camera:
             robot.node.create_subscription(kind, name, lambda message, name=name: self._note(name, message), 10)
         for name in STATUSES:
             robot.node.create_subscription(
-                DiagnosticStatus, name, lambda message, name=name: self.told[name].append(
-                    {pair.key: pair.value for pair in message.values} | {"message": message.message}), latched)
+                DiagnosticStatus,
+                name,
+                lambda message, name=name: self.told[name].append(
+                    {pair.key: pair.value for pair in message.values} | {"message": message.message}
+                ),
+                latched,
+            )
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._play, daemon=True)
         self._thread.start()
@@ -87,8 +93,14 @@ class Camera:
         while not self._done.wait(1 / RATE):
             seconds, part = divmod(time.time_ns(), 10**9)
             header = Header(stamp=Time(sec=seconds, nanosec=part), frame_id="eye")
-            self._info.publish(CameraInfo(header=header, width=320, height=240,
-                                          p=[200.0, 0.0, 160.0, 0.0, 0.0, 200.0, 120.0, 0.0, 0.0, 0.0, 1.0, 0.0]))
+            self._info.publish(
+                CameraInfo(
+                    header=header,
+                    width=320,
+                    height=240,
+                    p=[200.0, 0.0, 160.0, 0.0, 0.0, 200.0, 120.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+                )
+            )
             self._depth.publish(images.encode_depth(np.full((240, 320), 2.0, np.float32), header))
             self._picture.header = header
             self._image.publish(self._picture)

@@ -41,10 +41,10 @@ pytestmark = [pytest.mark.ros, pytest.mark.soak, pytest.mark.timeout(SECONDS + 1
 )
 def test_memory_stays_flat_and_answers_young(width, height, slowest_ms, tmp_path):
     model = folder_of(tmp_path / "scripted-qwen", "visible", "amodal")
-    node = start_node(DOMAIN, model=str(model), engine_command=COMMAND, max_rate=0.0, default_instruction="the mug",
-                      environment=ROOM)
-    camera = Process([sys.executable, str(CAMERA), "--width", str(width), "--height", str(height)], DOMAIN,
-                     **ROOM)
+    node = start_node(
+        DOMAIN, model=str(model), engine_command=COMMAND, max_rate=0.0, default_instruction="the mug", environment=ROOM
+    )
+    camera = Process([sys.executable, str(CAMERA), "--width", str(width), "--height", str(height)], DOMAIN, **ROOM)
     robot = Robot(DOMAIN)
     try:
         robot.status(engine="ready")
@@ -75,10 +75,12 @@ def test_memory_stays_flat_and_answers_young(width, height, slowest_ms, tmp_path
     first = statistics.median(memory[: max(5, len(memory) // 20)])
     low, high = (100.0 * (value / first - 1.0) for value in np.percentile(memory, (1, 99)))
     slow, slowest = np.percentile(calls, 99), max(calls)
-    print(f"\n{width}x{height}, {lasted:.0f} s after {WARM_UP:.0f} s: {rate:.1f} images/s received,"
-          f" memory {first:.1f} MB {low:+.2f} to {high:+.2f} %, {len(ages)} answers aged {statistics.median(ages):.0f}"
-          f" ms (99 %: {np.percentile(ages, 99):.0f}, at most {max(ages):.0f}), ~/enable 99 %: {slow:.1f} ms"
-          f" (median {statistics.median(calls):.1f}, at most {slowest:.1f}, {len(calls)} calls)")
+    print(
+        f"\n{width}x{height}, {lasted:.0f} s after {WARM_UP:.0f} s: {rate:.1f} images/s received,"
+        f" memory {first:.1f} MB {low:+.2f} to {high:+.2f} %, {len(ages)} answers aged {statistics.median(ages):.0f}"
+        f" ms (99 %: {np.percentile(ages, 99):.0f}, at most {max(ages):.0f}), ~/enable 99 %: {slow:.1f} ms"
+        f" (median {statistics.median(calls):.1f}, at most {slowest:.1f}, {len(calls)} calls)"
+    )
     assert not others, others
     assert -5.0 < low <= high < 5.0
     assert len(found) > 0.5 * min(lasted, 1000.0)

@@ -29,9 +29,19 @@ def stage(engine: ScriptedEngine) -> Iterator[tuple[Any, Robot, list[Log]]]:
     rosout: list[Log] = []
     latched = QoSProfile(depth=1000, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
     robot.node.create_subscription(Log, "/rosout", rosout.append, latched)
-    node = start_node(DOMAIN, "--log-level", "egm:=debug", "-r", "image:=/front/image_raw", "-r",
-                      "/robot/image:=/front/image_raw", model="scripted-qwen", engine_url=engine.url, max_rate=10.0,
-                      query_timeout=2.0)
+    node = start_node(
+        DOMAIN,
+        "--log-level",
+        "egm:=debug",
+        "-r",
+        "image:=/front/image_raw",
+        "-r",
+        "/robot/image:=/front/image_raw",
+        model="scripted-qwen",
+        engine_url=engine.url,
+        max_rate=10.0,
+        query_timeout=2.0,
+    )
     robot.images = robot.node.create_publisher(type(image_message()), "/front/image_raw", 5)
     wait_for("the engine", lambda: "the engine is ready" in node.output)
     yield node, robot, rosout
@@ -72,8 +82,13 @@ def test_each_instruction_outcome_and_switch_has_one_line(
         assert robot.transition(Transition.TRANSITION_DEACTIVATE)
         assert robot.transition(Transition.TRANSITION_ACTIVATE)
         wait_for("activation", lambda: said(node, "activated, images from /front/image_raw; instruction 2: 'the cup'"))
-    for line in ("instruction 1: 'the mug'", "disabled; instruction 2", "enabled; instruction 2",
-                 "deactivated, nothing is asked", "activated, images from /front/image_raw; instruction 2"):
+    for line in (
+        "instruction 1: 'the mug'",
+        "disabled; instruction 2",
+        "enabled; instruction 2",
+        "deactivated, nothing is asked",
+        "activated, images from /front/image_raw; instruction 2",
+    ):
         assert len(said(node, "[INFO]", line)) == 1, node.output
     assert len(said(node, "[INFO]", "absent:")) == 1
     assert all("/front/image_raw" in line for line in said(node, "[INFO]", "found: "))
@@ -84,12 +99,23 @@ def test_each_instruction_outcome_and_switch_has_one_line(
     assert {log.name for log in rosout if "found: the mug" in log.msg} == {"grounding"}
 
 
-@pytest.mark.parametrize(("settings", "values", "age", "words"), [
-    ({"delay": 3.0}, {"query_timeout": 0.3}, 0.0,
-     ["stale, query_timeout", "of 0.3 s", "raise query_timeout", "on /front/image_raw"]),
-    ({"delay": 0.0}, {"query_timeout": 2.0}, 60.0,
-     ["stale, max_result_age", "(10 s): 6", "raise max_result_age", "on /front/image_raw"]),
-])
+@pytest.mark.parametrize(
+    ("settings", "values", "age", "words"),
+    [
+        (
+            {"delay": 3.0},
+            {"query_timeout": 0.3},
+            0.0,
+            ["stale, query_timeout", "of 0.3 s", "raise query_timeout", "on /front/image_raw"],
+        ),
+        (
+            {"delay": 0.0},
+            {"query_timeout": 2.0},
+            60.0,
+            ["stale, max_result_age", "(10 s): 6", "raise max_result_age", "on /front/image_raw"],
+        ),
+    ],
+)
 def test_what_is_stale_says_why_and_does_not_flood(
     stage: tuple[Any, Robot, list[Log]], engine: ScriptedEngine, settings: dict, values: dict, age: float, words: list
 ) -> None:
@@ -108,8 +134,16 @@ def test_what_is_stale_says_why_and_does_not_flood(
 
 def test_where_no_image_comes_the_clock_that_is_missing_is_named(engine: ScriptedEngine) -> None:
     domain = DOMAIN + 1
-    node = start_node(domain, "-r", "image:=/front/image_raw", model="scripted-qwen", engine_url=engine.url,
-                      use_sim_time=True, default_instruction="the mug", image_timeout=1.0)
+    node = start_node(
+        domain,
+        "-r",
+        "image:=/front/image_raw",
+        model="scripted-qwen",
+        engine_url=engine.url,
+        use_sim_time=True,
+        default_instruction="the mug",
+        image_timeout=1.0,
+    )
     try:
         words = ("no image on /front/image_raw", "nobody publishes there", "use_sim_time is set, but nothing comes on")
         wait_for("the cause", lambda: said(node, "[ERROR]", *words))

@@ -36,7 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_names(parser)
     parser.add_argument("--certain", action="store_true", help="leave out amodal boxes that are marked as uncertain")
     parser.add_argument(
-        "--bbox", choices=HOLDS, default="auto",
+        "--bbox",
+        choices=HOLDS,
+        default="auto",
         help="what the field bbox holds; auto: the amodal box where it equals amodal_bbox throughout a file",
     )
 

@@ -77,8 +77,9 @@ def _object(parts: list[str], image: str, annotation: str, place: Place) -> Foun
     if len(parts) != len(FIELDS):
         raise place.error(f"{len(parts)} fields, where {len(FIELDS)} must stand: {', '.join(FIELDS)}")
     values = {name: _number(name, part, place) for name, part in zip(FIELDS[1:], parts[1:], strict=True)}
-    box = fields.xyxy({"left, top, right, bottom": [values[name] for name in FIELDS[4:8]]}, "left, top, right, bottom",
-                      place)
+    box = fields.xyxy(
+        {"left, top, right, bottom": [values[name] for name in FIELDS[4:8]]}, "left, top, right, bottom", place
+    )
     left_out = UNNAMED.get(parts[0], "")
     name = parts[0].replace("_", " ").lower()
     return Found(place, image, annotation, None, box, None, name=name, category=parts[0], left_out=left_out)

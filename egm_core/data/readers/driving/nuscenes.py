@@ -48,11 +48,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tables", type=Path, required=True, help="folder of the tables, such as v1.0-trainval")
     add_images(parser, what="the folder that TABLES is in")
     parser.add_argument(
-        "--cameras", choices=known.CAMERAS, nargs="+", default=["CAM_FRONT"], metavar="CAMERA",
+        "--cameras",
+        choices=known.CAMERAS,
+        nargs="+",
+        default=["CAM_FRONT"],
+        metavar="CAMERA",
         help=f"whose images: {', '.join(known.CAMERAS)}",
     )
     parser.add_argument(
-        "--least-visibility", type=int, choices=(1, 2, 3, 4), default=1,
+        "--least-visibility",
+        type=int,
+        choices=(1, 2, 3, 4),
+        default=1,
         help="least visibility of objects: 1 all, 2 from 40 %%, 3 from 60 %%, 4 from 80 %%",
     )
     add_names(parser, occluded=False)

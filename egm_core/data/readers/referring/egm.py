@@ -43,13 +43,12 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 if sample.reasoning.startswith(FAILED):
                     tally.drop("records whose reasoning is a failed call of the teacher's API", place)
                     continue
-                yield replace(sample, source=sample.source or source or "EGM", split=sample.split or split,
-                              licence=LICENCE)
+                yield replace(
+                    sample, source=sample.source or source or "EGM", split=sample.split or split, licence=LICENCE
+                )
 
 
-def _samples(
-    record: dict[str, Any], place: Place, number: int, pictures: Pictures, tally: Tally
-) -> Iterator[Sample]:
+def _samples(record: dict[str, Any], place: Place, number: int, pictures: Pictures, tally: Tally) -> Iterator[Sample]:
     if "reward_model" in record:
         return _of_rl(record, place, number, pictures, tally)
     if "gt_bbox_normalized" in record:
@@ -67,9 +66,7 @@ def _of_analysis(record: dict[str, Any], place: Place, pictures: Pictures, tally
     yield from kept(sent, box, known, place, tally, fields.text(record, "gpt_analysis", place))
 
 
-def _of_rl(
-    record: dict[str, Any], place: Place, number: int, pictures: Pictures, tally: Tally
-) -> Iterator[Sample]:
+def _of_rl(record: dict[str, Any], place: Place, number: int, pictures: Pictures, tally: Tally) -> Iterator[Sample]:
     extra = fields.mapping(fields.value(record, "extra_info", place), Place(place.file, f"{place.record}, extra_info"))
     inside = Place(place.file, f"{place.record}, extra_info")
     width, height = fields.size(extra, inside)

@@ -37,7 +37,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--instances", type=Path, help="COCO's instances_train2014.json (default: ROOT's instances.json)"
     )
     parser.add_argument(
-        "--split", choices=SPLITS, nargs="+", default=[], metavar="SPLIT",
+        "--split",
+        choices=SPLITS,
+        nargs="+",
+        default=[],
+        metavar="SPLIT",
         help=f"splits to read, of {', '.join(SPLITS)} (default: all)",
     )
     add_images(parser, what="ROOT")
@@ -66,8 +70,19 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         name, width, height = known.images[ref.image_id]
         for sentence_id, sent in ref.sentences:
             yield Sample(
-                pictures.find(name), sent, None, None, None, height, width, source="gRefCOCO", split=ref.split,
-                image_id=str(ref.image_id), ref_id=str(ref.ref_id), sentence_id=sentence_id, licence=LICENCE,
+                pictures.find(name),
+                sent,
+                None,
+                None,
+                None,
+                height,
+                width,
+                source="gRefCOCO",
+                split=ref.split,
+                image_id=str(ref.image_id),
+                ref_id=str(ref.ref_id),
+                sentence_id=sentence_id,
+                licence=LICENCE,
             )
 
 

@@ -45,9 +45,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         pictures = Pictures(options.images or path.parent)
         for place, record in fields.lines(path):
             for sample in row(record, place, pictures, options.frame, tally):
-                yield replace(
-                    sample, source=options.source or source, split=options.split or split, licence=LICENCE
-                )
+                yield replace(sample, source=options.source or source, split=options.split or split, licence=LICENCE)
 
 
 def row(record: dict[str, Any], place: Place, pictures: Pictures, frame: float, tally: Tally) -> Iterator[Sample]:

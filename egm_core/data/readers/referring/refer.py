@@ -53,15 +53,24 @@ class Instances:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Name the files."""
     parser.add_argument(
-        "--root", type=Path, nargs="+", required=True,
+        "--root",
+        type=Path,
+        nargs="+",
+        required=True,
         help="folder of a data set, such as refcoco+, with refs(...).p and instances.json; several may be given",
     )
     parser.add_argument(
-        "--partition", choices=("auto", *PARTITIONS), default="auto",
+        "--partition",
+        choices=("auto", *PARTITIONS),
+        default="auto",
         help="whose split; auto: umd for RefCOCOg, unc else. google's val shares images with its train",
     )
     parser.add_argument(
-        "--split", choices=SPLITS, nargs="+", default=[], metavar="SPLIT",
+        "--split",
+        choices=SPLITS,
+        nargs="+",
+        default=[],
+        metavar="SPLIT",
         help=f"splits to read, of {', '.join(SPLITS)} (default: all)",
     )
     add_images(parser, what=f"ROOT/../{IMAGES}, as REFER has them")
@@ -147,9 +156,7 @@ def instances(path: Path, refs: Sequence[Ref]) -> Instances:
     return found
 
 
-def samples(
-    refs: Sequence[Ref], known: Instances, source: str, root: Path, tally: Tally
-) -> Iterator[Sample]:
+def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tally: Tally) -> Iterator[Sample]:
     """Put references and their boxes together: a sample for each sentence."""
     pictures = Pictures(root)
     for ref in refs:

@@ -56,9 +56,7 @@ def named(paths: list[Path]) -> dict[str, Path]:
     return found
 
 
-def _of_bag(
-    reader: Any, bag: str, path: Path, options: argparse.Namespace, tally: Tally
-) -> Iterator[Question]:
+def _of_bag(reader: Any, bag: str, path: Path, options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
     place = Place(str(path))
     topic = _topic(reader, options.topic, IMAGES, "image topic", place)
     spoken = options.instruction_topic and _topic(reader, options.instruction_topic, TEXTS, "text topic", place)

@@ -66,8 +66,15 @@ def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
             _check_size(image, camera, known)
             checked = True
         yield Question(
-            image, sent, camera.width, camera.height, options.source or known.root.resolve().name, str(episode),
-            options.frame, licence=options.licence, also=(f"episode_{episode:06d}",),
+            image,
+            sent,
+            camera.width,
+            camera.height,
+            options.source or known.root.resolve().name,
+            str(episode),
+            options.frame,
+            licence=options.licence,
+            also=(f"episode_{episode:06d}",),
         )
 
 

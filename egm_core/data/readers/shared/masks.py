@@ -89,8 +89,12 @@ def filled(outline: Polygons, height: int, width: int) -> Rle:
     """Fill polygons; what is outside the picture is cut, and parts of fewer than three points have no pixel."""
     parts = [list(part) for part in outline if len(part) >= 6]
     if not parts:
-        return {"counts": library.frPyObjects({"counts": [height * width], "size": [height, width]}, height, width)[
-            "counts"], "size": [height, width]}
+        return {
+            "counts": library.frPyObjects({"counts": [height * width], "size": [height, width]}, height, width)[
+                "counts"
+            ],
+            "size": [height, width],
+        }
     return dict(library.merge(library.frPyObjects(parts, height, width)))
 
 

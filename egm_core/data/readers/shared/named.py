@@ -70,7 +70,9 @@ class Source:
 def add_names(parser: argparse.ArgumentParser, occluded: bool = True) -> None:
     """Give a parser the options about names, and about hidden parts."""
     parser.add_argument(
-        "--names", choices=("unique", "all"), default="unique",
+        "--names",
+        choices=("unique", "all"),
+        default="unique",
         help="unique: leave out objects whose name another object of the image has; all: keep them",
     )
     if occluded:

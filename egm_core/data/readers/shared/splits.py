@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-LICENCE = (
-    "annotations of RefCOCO and RefCOCO+ Apache-2.0, of RefCOCOg CC BY 4.0; COCO's images keep their Flickr terms"
-)
-SETS = {"refcoco": "RefCOCO", "refcoco+": "RefCOCO+", "refcocop": "RefCOCO+", "refcocoplus": "RefCOCO+",
-        "refcocog": "RefCOCOg"}
+LICENCE = "annotations of RefCOCO and RefCOCO+ Apache-2.0, of RefCOCOg CC BY 4.0; COCO's images keep their Flickr terms"
+SETS = {
+    "refcoco": "RefCOCO",
+    "refcoco+": "RefCOCO+",
+    "refcocop": "RefCOCO+",
+    "refcocoplus": "RefCOCO+",
+    "refcocog": "RefCOCOg",
+}
 _SPLITS = {split.lower(): split for split in ("train", "val", "test", "testA", "testB", "testC", "validation")}
-_NAME = re.compile(r"(refcoco(?:\+|plus|p|g)?)[^a-z+]*(?:umd|unc|google)?[^a-z+]*(test[abc]?|train|val)?(?![a-z])",
-                   re.IGNORECASE)
+_NAME = re.compile(
+    r"(refcoco(?:\+|plus|p|g)?)[^a-z+]*(?:umd|unc|google)?[^a-z+]*(test[abc]?|train|val)?(?![a-z])", re.IGNORECASE
+)
 
 
 def told(text: str) -> tuple[str, str]:

@@ -153,8 +153,10 @@ def test_a_file_of_another_kind_is_named(refused: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "size", "occluded"),
-    [("COCO_val2014_000000188819.annotation.json", (640, 480), 1),
-     ("COCO_val2014_000000328805.annotation.excerpt.json", (480, 640), 4)],
+    [
+        ("COCO_val2014_000000188819.annotation.json", (640, 480), 1),
+        ("COCO_val2014_000000328805.annotation.excerpt.json", (480, 640), 4),
+    ],
 )
 def test_real_annotations(
     formats: Path, tmp_path: Path, convert: Any, name: str, size: tuple[int, int], occluded: int
@@ -178,11 +180,26 @@ def test_real_photographs(photographs: Path, tmp_path: Path, convert: Any) -> No
     boxes = json.loads((photographs / "amodal" / "boxes.json").read_text())
     names = list(dict.fromkeys(one["file"] for one in boxes))
     sizes = {"COCO_val2014_000000281533.jpg": (640, 434), "COCO_val2014_000000543525.jpg": (426, 640)}
-    images = [{"id": n, "file_name": name, "width": sizes.get(name, (1920, 1440))[0],
-               "height": sizes.get(name, (1920, 1440))[1]} for n, name in enumerate(names)]
-    annotations = [{"id": n, "image_id": n, "regions": [
-        region(order, f"thing {order}", tuple(one["amodal_xyxy"]))
-        for order, one in enumerate((b for b in boxes if b["file"] == name), 1)]} for n, name in enumerate(names)]
+    images = [
+        {
+            "id": n,
+            "file_name": name,
+            "width": sizes.get(name, (1920, 1440))[0],
+            "height": sizes.get(name, (1920, 1440))[1],
+        }
+        for n, name in enumerate(names)
+    ]
+    annotations = [
+        {
+            "id": n,
+            "image_id": n,
+            "regions": [
+                region(order, f"thing {order}", tuple(one["amodal_xyxy"]))
+                for order, one in enumerate((b for b in boxes if b["file"] == name), 1)
+            ],
+        }
+        for n, name in enumerate(names)
+    ]
     file = document(tmp_path / "x.json", {"images": images, "annotations": annotations})
     found = convert("coco-amodal", "--file", file, "--images", photographs / "amodal/images", missing=0)
     assert [list(sample.amodal_bbox) for sample in found] == [one["amodal_xyxy"] for one in boxes]

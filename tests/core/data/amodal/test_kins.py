@@ -17,8 +17,15 @@ FIRST = {
 def second(box: list[float], seen: list[float], order: int, cluster: int = 5, **more: Any) -> dict[str, Any]:
     """Write an annotation of the edition of 2020."""
     amodal, visible = (outline(x, y, x + w, y + h) for x, y, w, h in (box, seen))
-    return {"a_bbox": box, "a_segm": [amodal], "i_bbox": seen, "i_segm": [visible], "oco_id": cluster, "ico_id": order,
-            **more}
+    return {
+        "a_bbox": box,
+        "a_segm": [amodal],
+        "i_bbox": seen,
+        "i_segm": [visible],
+        "oco_id": cluster,
+        "ico_id": order,
+        **more,
+    }
 
 
 def test_the_first_edition(convert: Any, tmp_path: Path) -> None:

@@ -80,8 +80,11 @@ def test_a_wrong_field_is_named(refused: Any, tmp_path: Path, key: str, change: 
 def test_real_objects_on_real_photographs(formats: Path, photographs: Path, convert: Any) -> None:
     file, images = formats / "drivelm/train_sample_one_frame.json", photographs / "driving/images"
     found = convert("drivelm", "--file", file, "--images", images, missing=0)
-    told = {one["expr"].rstrip("."): one for one in json.loads((photographs / "driving/refs.json").read_text())
-            if one["frame"] == "4a0798f849ca477ab18009c3a20b7df2"}
+    told = {
+        one["expr"].rstrip("."): one
+        for one in json.loads((photographs / "driving/refs.json").read_text())
+        if one["frame"] == "4a0798f849ca477ab18009c3a20b7df2"
+    }
     assert {sample.sent for sample in found} == set(told)
     for sample in found:
         assert list(sample.bbox) == told[sample.sent]["bbox_xyxy"]

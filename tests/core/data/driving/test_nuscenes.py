@@ -20,8 +20,16 @@ LEVEL = [1.0, 0.0, 0.0, 0.0]
 
 def annotation(token: str, at: list[float], **more: Any) -> dict[str, Any]:
     """Write an object: 2 wide, 4 long, 2 high."""
-    return {"token": token, "sample_token": "s1", "instance_token": "i1", "visibility_token": "2",
-            "translation": at, "size": [2.0, 4.0, 2.0], "rotation": LEVEL, **more}
+    return {
+        "token": token,
+        "sample_token": "s1",
+        "instance_token": "i1",
+        "visibility_token": "2",
+        "translation": at,
+        "size": [2.0, 4.0, 2.0],
+        "rotation": LEVEL,
+        **more,
+    }
 
 
 AHEAD = annotation("a1", [122.0, 50.0, 1.0])
@@ -33,8 +41,16 @@ TABLES: dict[str, list[dict[str, Any]]] = {
     ],
     "ego_pose": [{"token": "p1", **CAR}, {"token": "p2", "rotation": "not read"}],
     "sample_data": [
-        {"token": "d1", "sample_token": "s1", "is_key_frame": True, "calibrated_sensor_token": "cf", "width": 1600,
-         "height": 900, "filename": "samples/CAM_FRONT/a.jpg", "ego_pose_token": "p1"},
+        {
+            "token": "d1",
+            "sample_token": "s1",
+            "is_key_frame": True,
+            "calibrated_sensor_token": "cf",
+            "width": 1600,
+            "height": 900,
+            "filename": "samples/CAM_FRONT/a.jpg",
+            "ego_pose_token": "p1",
+        },
         {"token": "d2", "sample_token": "s1", "is_key_frame": False, "calibrated_sensor_token": "cf"},
         {"token": "d3", "sample_token": "s1", "is_key_frame": True, "calibrated_sensor_token": "cl", "width": 0},
     ],

@@ -44,8 +44,15 @@ def test_commands_without_a_box_are_counted(convert: Any, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("command", " "), ("command", None), ("2d_box", [1, 2, 3]), ("2d_box", ["1", "2", "3", "4"]), ("t2c_img", 3),
-     ("obj_name", None), ("sample_token", 5)],
+    [
+        ("command", " "),
+        ("command", None),
+        ("2d_box", [1, 2, 3]),
+        ("2d_box", ["1", "2", "3", "4"]),
+        ("t2c_img", 3),
+        ("obj_name", None),
+        ("sample_token", 5),
+    ],
 )
 def test_a_wrong_field_is_named(refused: Any, tmp_path: Path, field: str, value: Any) -> None:
     said = refused("talk2car", "--file", commands(tmp_path / "x.json", ROW, {**ROW, field: value}))

@@ -22,10 +22,34 @@ from egm_core.data.convert import convert
 from egm_core.data.kinds import kinds
 from egm_core.data.readers.kind import DataError
 
-ODD = [None, True, -1, 0, 3.5, float("nan"), float("inf"), 10**60, "", "x", "  ", "\x00", "\ud800", [], [[]], {},
-       {"a": 1}, [1, 2, 3], [None] * 4, ["a"] * 4, [1e300] * 4, [3, 3, 2, 2]]
-REVIEW = {"images": [{**IMAGE, "id": 1, "caption": "x"}],
-          "annotations": [{**ANNOTATION, "image_id": 1, "caption_quality": 1}]}
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    3.5,
+    float("nan"),
+    float("inf"),
+    10**60,
+    "",
+    "x",
+    "  ",
+    "\x00",
+    "\ud800",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    [1, 2, 3],
+    [None] * 4,
+    ["a"] * 4,
+    [1e300] * 4,
+    [3, 3, 2, 2],
+]
+REVIEW = {
+    "images": [{**IMAGE, "id": 1, "caption": "x"}],
+    "annotations": [{**ANNOTATION, "image_id": 1, "caption_quality": 1}],
+}
 
 
 def lines(folder: Path, record: Any) -> list[object]:

@@ -11,16 +11,36 @@ from record_files import jsonl, picture
 
 from egm_core.sample import Sample
 
-RAW = {"id": -1, "image": "coco/train2014/COCO_train2014_000000581857.jpg", "width": 200, "height": 100,
-       "sent": "the mug", "241b_model_iou": 0.9, "conversations": [
-           {"from": "human", "value": "<image>\nPlease provide … <ref>the mug</ref>"},
-           {"from": "gpt", "value": "<ref>the mug</ref><box>[100, 200, 500, 1000]</box>"}]}
-ANALYSIS = {"index": 3, "question": "the mug", "image_path": "a.png", "gt_bbox_normalized": [100, 200, 500, 1000],
-            "gt_bbox_absolute": [100, 200, 500, 1000], "image_height": 100, "image_width": 200,
-            "gpt_analysis": "It is left."}
-RL = {"data_source": "grounding", "prompt": [{"role": "user", "content": "<image>…"}], "images": ["a.png"],
-      "ability": "grounding", "reward_model": {"style": "rule", "ground_truth": [100.25, 200.5, 500.0, 1000.0]},
-      "extra_info": {"split": "test", "index": 7, "id": -1, "height": 100, "width": 200, "question": "the mug"}}
+RAW = {
+    "id": -1,
+    "image": "coco/train2014/COCO_train2014_000000581857.jpg",
+    "width": 200,
+    "height": 100,
+    "sent": "the mug",
+    "241b_model_iou": 0.9,
+    "conversations": [
+        {"from": "human", "value": "<image>\nPlease provide … <ref>the mug</ref>"},
+        {"from": "gpt", "value": "<ref>the mug</ref><box>[100, 200, 500, 1000]</box>"},
+    ],
+}
+ANALYSIS = {
+    "index": 3,
+    "question": "the mug",
+    "image_path": "a.png",
+    "gt_bbox_normalized": [100, 200, 500, 1000],
+    "gt_bbox_absolute": [100, 200, 500, 1000],
+    "image_height": 100,
+    "image_width": 200,
+    "gpt_analysis": "It is left.",
+}
+RL = {
+    "data_source": "grounding",
+    "prompt": [{"role": "user", "content": "<image>…"}],
+    "images": ["a.png"],
+    "ability": "grounding",
+    "reward_model": {"style": "rule", "ground_truth": [100.25, 200.5, 500.0, 1000.0]},
+    "extra_info": {"split": "test", "index": 7, "id": -1, "height": 100, "width": 200, "question": "the mug"},
+}
 
 
 def parquet(path: Path, *records: Any) -> Path:
@@ -50,8 +70,10 @@ def test_analyses_are_in_thousandths_whatever_they_say(tmp_path: Path, convert) 
     assert (sample.bbox, sample.reasoning) == ((20, 20, 100, 100), "It is left.")
 
 
-@pytest.mark.parametrize("write", [lambda folder: jsonl(folder / "x.jsonl", RL),
-                                   lambda folder: parquet(folder / "val_grounding.parquet", RL)])
+@pytest.mark.parametrize(
+    "write",
+    [lambda folder: jsonl(folder / "x.jsonl", RL), lambda folder: parquet(folder / "val_grounding.parquet", RL)],
+)
 def test_truths_of_rl_are_taken_unrounded(tmp_path: Path, convert, write) -> None:
     (sample,) = convert("egm", "--file", write(tmp_path))
     assert sample.bbox == pytest.approx((20.05, 20.05, 100, 100))

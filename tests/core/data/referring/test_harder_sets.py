@@ -13,14 +13,42 @@ from record_files import jsonl
 from refer_files import ANNOTATION, IMAGE, INSTANCES, REF, ref
 
 PNG = cv2.imencode(".png", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
-L4 = {"id": 1, "caption": "Within the frame an antique camera is present.", "bbox": [10.0, 5.0, 20.5, 30.0],
-      "bbox_area": 615.0, "bbox_id": "o365_1", "ori_category_id": "o365_204", "image_id": "o365_9", "height": 48,
-      "width": 64, "file_name": "objects365_v1_00000009.jpg", "is_rewrite": False, "split": "val"}
-ADV = {"image": {"bytes": PNG, "path": "a.png"}, "file_name": "COCO_train2014_000000581857.jpg", "width": 64,
-       "height": 48, "normal_caption": "the mug that is not red", "solution": [1.0, 2.0, 30.0, 40.0],
-       "image_source": "COCO", "human_authored": True, "use_negation": True, "distractors": "[[1,2,3,4]]"}
-ME = {"id": "12", "image": {"bytes": PNG, "path": None}, "description": "the small mug", "bbox": [1.0, 2.0, 30.0, 40.0],
-      "subtask_l1": "Limited", "subtask_l2": "Occlusion", "width": 64, "height": 48}
+L4 = {
+    "id": 1,
+    "caption": "Within the frame an antique camera is present.",
+    "bbox": [10.0, 5.0, 20.5, 30.0],
+    "bbox_area": 615.0,
+    "bbox_id": "o365_1",
+    "ori_category_id": "o365_204",
+    "image_id": "o365_9",
+    "height": 48,
+    "width": 64,
+    "file_name": "objects365_v1_00000009.jpg",
+    "is_rewrite": False,
+    "split": "val",
+}
+ADV = {
+    "image": {"bytes": PNG, "path": "a.png"},
+    "file_name": "COCO_train2014_000000581857.jpg",
+    "width": 64,
+    "height": 48,
+    "normal_caption": "the mug that is not red",
+    "solution": [1.0, 2.0, 30.0, 40.0],
+    "image_source": "COCO",
+    "human_authored": True,
+    "use_negation": True,
+    "distractors": "[[1,2,3,4]]",
+}
+ME = {
+    "id": "12",
+    "image": {"bytes": PNG, "path": None},
+    "description": "the small mug",
+    "bbox": [1.0, 2.0, 30.0, 40.0],
+    "subtask_l1": "Limited",
+    "subtask_l2": "Occlusion",
+    "width": 64,
+    "height": 48,
+}
 
 
 def parquet(path: Path, *records: dict[str, Any]) -> Path:
@@ -127,8 +155,11 @@ def test_wrong_annotations_of_grefcoco_are_named(tmp_path: Path, refused, annota
 
 @pytest.mark.parametrize(
     ("bad", "words"),
-    [({"caption_quality": 2}, "caption_quality is 2; 1, or 0"), ({"image_id": 9}, "no image of that id"),
-     ({"bbox": 3}, "bbox is 3")],
+    [
+        ({"caption_quality": 2}, "caption_quality is 2; 1, or 0"),
+        ({"image_id": 9}, "no image of that id"),
+        ({"bbox": 3}, "bbox is 3"),
+    ],
 )
 def test_wrong_reviews_are_named(tmp_path: Path, refused, bad: Any, words: str) -> None:
     file = reviewed(tmp_path / "x.json", {**ANNOTATION, "image_id": 1, "caption_quality": 1, **bad})

@@ -13,8 +13,13 @@ from egm_core.data.readers.referring.turns import read_turn
 from egm_core.pictures.source import read_picture
 
 ASKED = "Please provide the bounding box coordinate of the region this sentence describes: <ref>the red mug</ref>"
-ROW = {"image": "COCO_train2014_000000581857.jpg", "sent": "the red mug", "bbox": [10, 20, 30, 40.5],
-       "width": 427, "height": 640}
+ROW = {
+    "image": "COCO_train2014_000000581857.jpg",
+    "sent": "the red mug",
+    "bbox": [10, 20, 30, 40.5],
+    "width": 427,
+    "height": 640,
+}
 
 
 def talk(*pairs: tuple[str, str], **more: Any) -> dict[str, Any]:
@@ -59,8 +64,11 @@ def test_expressions_in_questions(question: str, sent: str, amodal: bool) -> Non
 
 
 def test_evaluation_rows_are_in_pixels(tmp_path: Path, convert) -> None:
-    file = jsonl(tmp_path / "refcoco+_testA.jsonl", ROW, {k: v for k, v in ROW.items() if k != "bbox"} |
-                 {"modal_bbox": [1, 2, 3, 4]})
+    file = jsonl(
+        tmp_path / "refcoco+_testA.jsonl",
+        ROW,
+        {k: v for k, v in ROW.items() if k != "bbox"} | {"modal_bbox": [1, 2, 3, 4]},
+    )
     first, second = convert("internvl", "--file", file)
     assert (first.bbox, second.bbox) == ((10, 20, 30, 40.5), (1, 2, 3, 4))
     assert (first.source, first.split, first.image_id) == ("RefCOCO+", "testA", "581857")
@@ -85,9 +93,15 @@ def test_several_turns_are_several_samples_in_pixels(tmp_path: Path, convert) ->
     first, second = convert("internvl", "--file", file)
     assert (first.sent, first.bbox, first.reasoning) == ("the red mug", (20, 20, 100, 100), "Left of it.")
     assert (second.sent, second.bbox) == ("cup", (0, 0, 2, 1))
-    for words in ("1: turns that ask for no box", "1: answers with several boxes", "1: rows with several pictures",
-                  "1: turns that ask for the amodal box", "interleaved text", "rows without a picture",
-                  "train.jsonl: line 1, turn 4"):
+    for words in (
+        "1: turns that ask for no box",
+        "1: answers with several boxes",
+        "1: rows with several pictures",
+        "1: turns that ask for the amodal box",
+        "interleaved text",
+        "rows without a picture",
+        "train.jsonl: line 1, turn 4",
+    ):
         assert words in convert.said
 
 

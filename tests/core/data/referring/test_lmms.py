@@ -17,9 +17,17 @@ PNG = cv2.imencode(".png", NOISE)[1].tobytes()
 
 
 def row(number: int = 581857, sents: tuple[str, ...] = ("a mug", "the mug"), **more: Any) -> dict[str, Any]:
-    return {"question_id": f"q{number}", "image": {"bytes": PNG, "path": None}, "question": "…", "answer": list(sents),
-            "segmentation": [1.0, 2.0], "bbox": [4.0, 5.0, 20.5, 30.0], "iscrowd": 0,
-            "file_name": f"COCO_train2014_{number:012d}_16.jpg", **more}
+    return {
+        "question_id": f"q{number}",
+        "image": {"bytes": PNG, "path": None},
+        "question": "…",
+        "answer": list(sents),
+        "segmentation": [1.0, 2.0],
+        "bbox": [4.0, 5.0, 20.5, 30.0],
+        "iscrowd": 0,
+        "file_name": f"COCO_train2014_{number:012d}_16.jpg",
+        **more,
+    }
 
 
 def parquet(path: Path, *records: dict[str, Any]) -> Path:
@@ -65,8 +73,11 @@ def test_a_references_file_takes_its_own_split_once(tmp_path: Path, convert) -> 
     samples = convert("lmms", "--file", file, "--refs", root / "refs(unc).p", missing=0)
     told = [(s.sent, s.ref_id, s.sentence_id) for s in samples]
     assert told == [("a mug", "0", "0"), ("the mug", "0", "1"), ("mug", "2", "20")]
-    for words in ("1: rows of train by the references file, not of val", "1: rows that the references file lacks",
-                  "1: rows of a reference that stands there twice"):
+    for words in (
+        "1: rows of train by the references file, not of val",
+        "1: rows that the references file lacks",
+        "1: rows of a reference that stands there twice",
+    ):
         assert words in convert.said
     assert "WARNING" not in convert.said
 

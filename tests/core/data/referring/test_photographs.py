@@ -21,12 +21,15 @@ def rows(photographs: Path) -> list[dict[str, Any]]:
 
 
 def test_evaluation_rows_of_photographs(photographs: Path, rows: list[dict[str, Any]], tmp_path: Path, convert) -> None:
-    written = [{"image": row["file"], "sent": row["expr"], "bbox": row["bbox_xyxy"], "width": row["w"],
-                "height": row["h"]} for row in rows]
+    written = [
+        {"image": row["file"], "sent": row["expr"], "bbox": row["bbox_xyxy"], "width": row["w"], "height": row["h"]}
+        for row in rows
+    ]
     images = photographs / "referring/images"
     samples = convert("internvl", "--file", jsonl(tmp_path / "x.jsonl", *written), "--images", images, missing=0)
     assert [(s.sent, list(s.bbox), s.image_id) for s in samples] == [
-        (" ".join(row["expr"].split()), row["bbox_xyxy"], str(row["image_id"])) for row in rows]
+        (" ".join(row["expr"].split()), row["bbox_xyxy"], str(row["image_id"])) for row in rows
+    ]
     for sample in samples[:5]:
         shown = read_picture(sample)
         assert shown.shape[:2] == (sample.height, sample.width)
@@ -34,9 +37,18 @@ def test_evaluation_rows_of_photographs(photographs: Path, rows: list[dict[str, 
 
 
 def test_references_of_photographs(photographs: Path, rows: list[dict[str, Any]], tmp_path: Path, convert) -> None:
-    refs = [{"ref_id": at, "ann_id": at, "image_id": row["image_id"], "category_id": 1, "split": "val",
-             "file_name": row["file"], "sentences": [{"sent_id": at, "sent": row["expr"]}]}
-            for at, row in enumerate(rows)]
+    refs = [
+        {
+            "ref_id": at,
+            "ann_id": at,
+            "image_id": row["image_id"],
+            "category_id": 1,
+            "split": "val",
+            "file_name": row["file"],
+            "sentences": [{"sent_id": at, "sent": row["expr"]}],
+        }
+        for at, row in enumerate(rows)
+    ]
     boxes = [(row["bbox_xyxy"], row["image_id"]) for row in rows]
     images = {}
     for row in rows:
@@ -44,8 +56,10 @@ def test_references_of_photographs(photographs: Path, rows: list[dict[str, Any]]
         images[row["image_id"]] = {"id": row["image_id"], "file_name": row["file"], "width": width, "height": height}
     instances = {
         "images": list(images.values()),
-        "annotations": [{"id": at, "image_id": image, "category_id": 1, "bbox": [x0, y0, x1 - x0, y1 - y0]}
-                        for at, ((x0, y0, x1, y1), image) in enumerate(boxes)],
+        "annotations": [
+            {"id": at, "image_id": image, "category_id": 1, "bbox": [x0, y0, x1 - x0, y1 - y0]}
+            for at, ((x0, y0, x1, y1), image) in enumerate(boxes)
+        ],
         "categories": [{"id": 1, "name": "thing"}],
     }
     root = write(tmp_path / "refcoco", refs, instances)

@@ -12,13 +12,42 @@ import pytest
 
 from egm_core.pictures.source import read_picture
 
-HEADING = ("index", "image", "question", "answer", "category", "split", "dataset", "width", "height",
-           "bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2", "bbox_x1_norm", "bbox_y1_norm", "bbox_x2_norm", "bbox_y2_norm")
+HEADING = (
+    "index",
+    "image",
+    "question",
+    "answer",
+    "category",
+    "split",
+    "dataset",
+    "width",
+    "height",
+    "bbox_x1",
+    "bbox_y1",
+    "bbox_x2",
+    "bbox_y2",
+    "bbox_x1_norm",
+    "bbox_y1_norm",
+    "bbox_x2_norm",
+    "bbox_y2_norm",
+)
 NOISE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 PNG = base64.b64encode(cv2.imencode(".png", NOISE)[1].tobytes()).decode()
-ROW = {"index": "0", "image": PNG, "question": "the mug", "answer": "[1,2,30,40]", "category": "RefCOCO+ testA",
-       "split": "testA", "dataset": "RefCOCO+", "width": "64", "height": "48",
-       "bbox_x1": "1", "bbox_y1": "2", "bbox_x2": "30", "bbox_y2": "40.5"}
+ROW = {
+    "index": "0",
+    "image": PNG,
+    "question": "the mug",
+    "answer": "[1,2,30,40]",
+    "category": "RefCOCO+ testA",
+    "split": "testA",
+    "dataset": "RefCOCO+",
+    "width": "64",
+    "height": "48",
+    "bbox_x1": "1",
+    "bbox_y1": "2",
+    "bbox_x2": "30",
+    "bbox_y2": "40.5",
+}
 
 
 def tsv(path: Path, *rows: dict[str, str], heading: tuple[str, ...] = HEADING) -> Path:

@@ -34,6 +34,7 @@ def jpeg(value: int, width: int = 64, height: int = 36) -> bytes:
 
 def episode(instruction: str, steps: int = 3, outcome: str = "success", **more: Any) -> dict[str, Any]:
     """An episode of DROID, flattened as TFDS writes it."""
+
     def said(text: str) -> tuple[list[bytes], str]:
         return [text.encode()] * steps, "byte"
 
@@ -84,10 +85,16 @@ def table(path: Path, rows: list[dict[str, Any]]) -> Path:
 def info(root: Path, version: str, features: dict[str, Any], **more: Any) -> Path:
     old = not version.startswith("v3")
     known = {
-        "codebase_version": version, "chunks_size": 1000, "total_episodes": 2, "fps": 10, "features": features,
-        "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet" if old
+        "codebase_version": version,
+        "chunks_size": 1000,
+        "total_episodes": 2,
+        "fps": 10,
+        "features": features,
+        "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+        if old
         else "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
-        "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4" if old
+        "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+        if old
         else "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
         **more,
     }
@@ -98,8 +105,13 @@ def info(root: Path, version: str, features: dict[str, Any], **more: Any) -> Pat
 
 def frames(episode: int, count: int = 3, task: int = 0, **cells: list[Any]) -> list[dict[str, Any]]:
     return [
-        {"episode_index": episode, "frame_index": at, "timestamp": at / 10, "task_index": task,
-         **{key: values[at] for key, values in cells.items()}}
+        {
+            "episode_index": episode,
+            "frame_index": at,
+            "timestamp": at / 10,
+            "task_index": task,
+            **{key: values[at] for key, values in cells.items()},
+        }
         for at in range(count)
     ]
 
@@ -122,8 +134,10 @@ def lerobot_v2(root: Path, version: str = "v2.1") -> Path:
     jsonl(root / "meta/tasks.jsonl", {"task_index": 0, "task": "pick up the red block"}, {"task_index": 1, "task": ""})
     for number in (0, 1):
         cells = [{"bytes": jpeg(50 * number + at), "path": f"{at}.jpg"} for at in range(3)]
-        table(root / f"data/chunk-000/episode_{number:06d}.parquet",
-              frames(number, task=number, exterior=cells, wrist_image=cells))
+        table(
+            root / f"data/chunk-000/episode_{number:06d}.parquet",
+            frames(number, task=number, exterior=cells, wrist_image=cells),
+        )
         video(root / f"videos/chunk-000/observation.images.top/episode_{number:06d}.mp4", [40, 90, 140])
     return root
 
@@ -134,24 +148,42 @@ def lerobot_v3(root: Path, codec: str = "mpeg4") -> Path:
     feature = {"dtype": "video", "shape": [3, 48, 64], "names": ["c", "h", "w"], "info": {"video.is_depth_map": False}}
     depth = {**feature, "info": {"video.is_depth_map": True}}
     info(root, "v3.0", {"observation.depth": depth, key: feature}, total_episodes=3)
-    table(root / "meta/tasks.parquet", [
-        {"task_index": 1, "__index_level_0__": "open the drawer"},
-        {"task_index": 0, "__index_level_0__": "push the T onto its target"},
-    ])
+    table(
+        root / "meta/tasks.parquet",
+        [
+            {"task_index": 1, "__index_level_0__": "open the drawer"},
+            {"task_index": 0, "__index_level_0__": "push the T onto its target"},
+        ],
+    )
     table(root / "data/chunk-000/file-000.parquet", frames(0, 2) + frames(1, 3, task=1) + frames(2, 2))
     starts = (0.0, 0.2, 0.5)
-    table(root / "meta/episodes/chunk-000/file-000.parquet", [
-        {"episode_index": number, "tasks": ["x"], "length": 2, "data/chunk_index": 0, "data/file_index": 0,
-         f"videos/{key}/chunk_index": 0, f"videos/{key}/file_index": 0, f"videos/{key}/from_timestamp": start,
-         f"videos/{key}/to_timestamp": start + 0.2}
-        for number, start in enumerate(starts)
-    ])
+    table(
+        root / "meta/episodes/chunk-000/file-000.parquet",
+        [
+            {
+                "episode_index": number,
+                "tasks": ["x"],
+                "length": 2,
+                "data/chunk_index": 0,
+                "data/file_index": 0,
+                f"videos/{key}/chunk_index": 0,
+                f"videos/{key}/file_index": 0,
+                f"videos/{key}/from_timestamp": start,
+                f"videos/{key}/to_timestamp": start + 0.2,
+            }
+            for number, start in enumerate(starts)
+        ],
+    )
     video(root / f"videos/{key}/chunk-000/file-000.mp4", [20, 50, 80, 110, 140, 170, 200], codec)
     return root
 
 
-def bag(folder: Path, messages: list[tuple[str, float, Any]], plugin: StoragePlugin = StoragePlugin.MCAP,
-        cut: dict[str, int] | None = None) -> Path:
+def bag(
+    folder: Path,
+    messages: list[tuple[str, float, Any]],
+    plugin: StoragePlugin = StoragePlugin.MCAP,
+    cut: dict[str, int] | None = None,
+) -> Path:
     """A recording of messages, each with its topic and second, and some topics' cut short; gives its one file."""
     with Writer(folder, version=9, storage_plugin=plugin) as writer:
         known: dict[str, Any] = {}

@@ -26,9 +26,7 @@ def drive(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("plugin", list(StoragePlugin))
 @pytest.mark.parametrize("make", [raw, compressed])
-def test_the_first_picture_with_a_given_instruction(
-    tmp_path: Path, ask: Any, plugin: StoragePlugin, make: Any
-) -> None:
+def test_the_first_picture_with_a_given_instruction(tmp_path: Path, ask: Any, plugin: StoragePlugin, make: Any) -> None:
     file = bag(tmp_path / "one", [("/cam", 1, make(90)), ("/cam", 2, make(10))], plugin)
     for path in (file, file.parent):
         (question,) = ask("bag", "--file", path, "--sent", "the red mug", "--pictures", tmp_path / "shots")
@@ -54,8 +52,15 @@ def test_every_second_picture(drive: Path, tmp_path: Path, ask: Any) -> None:
 def test_boxes_by_recording_and_picture(drive: Path, tmp_path: Path, convert: Any) -> None:
     row = {"episode": f"{drive.stem}:/camera/image", "frame_index": 1, "initial_object_box": [1, 2, 30, 30]}
     (sample,) = convert(
-        "bag", "--file", drive, "--instruction-topic", "/task", "--pictures", tmp_path / "shots",
-        "--truth", jsonl(tmp_path / "t.jsonl", row),
+        "bag",
+        "--file",
+        drive,
+        "--instruction-topic",
+        "/task",
+        "--pictures",
+        tmp_path / "shots",
+        "--truth",
+        jsonl(tmp_path / "t.jsonl", row),
     )
     assert (sample.sent, sample.bbox) == ("the red mug", (1.0, 2.0, 30.0, 30.0))
 
@@ -78,17 +83,34 @@ def test_broken_messages_are_counted_by_their_kind(tmp_path: Path, ask: Any) -> 
     (question,) = ask("bag", "--file", file, "--topic", "/cam", "--sent", "x", "--every", 1, "--pictures", tmp_path)
     assert question.frame == 2
     assert "left out 2: pictures that cannot be used: truncated (" in ask.said and "rows of 197 bytes" in ask.said
-    assert main(["questions", "bag", "--file", str(file), "--instruction-topic", "/task", "--pictures", str(tmp_path),
-                 "--out", str(tmp_path / "q.jsonl")]) == 2
+    assert (
+        main(
+            [
+                "questions",
+                "bag",
+                "--file",
+                str(file),
+                "--instruction-topic",
+                "/task",
+                "--pictures",
+                str(tmp_path),
+                "--out",
+                str(tmp_path / "q.jsonl"),
+            ]
+        )
+        == 2
+    )
 
 
 def test_wrong_recordings_are_named(drive: Path, tmp_path: Path, wrong: Any) -> None:
     shots = ("--pictures", tmp_path / "shots")
     assert "one of both: a picture alone asks nothing" in wrong("bag", "--file", drive, *shots)
     assert "there is no image topic '/cam'; there are /camera/image" in wrong(
-        "bag", "--file", drive, "--sent", "x", "--topic", "/cam", *shots)
+        "bag", "--file", drive, "--sent", "x", "--topic", "/cam", *shots
+    )
     assert "there is no text topic '/camera/image'; there are /task" in wrong(
-        "bag", "--file", drive, "--instruction-topic", "/camera/image", *shots)
+        "bag", "--file", drive, "--instruction-topic", "/camera/image", *shots
+    )
     two = bag(tmp_path / "two", [("/a", 1, raw(1)), ("/b", 1, raw(1))])
     assert "has 2 image topics (/a, /b); name one with --topic" in wrong("bag", "--file", two, "--sent", "x", *shots)
     depth = bag(tmp_path / "depth", [("/a", 1, raw(1, "16UC1"))])

@@ -30,7 +30,8 @@ def shard(tmp_path: Path) -> Path:
 def test_an_episode_gives_its_first_picture_and_instruction(shard: Path, ask: Any) -> None:
     questions = ask("droid", "--file", shard)
     assert [(q.sent, q.outcome, q.width, q.height) for q in questions] == [
-        ("Put the marker in the mug", "success", 64, 36), ("open the drawer", "failure", 64, 36)
+        ("Put the marker in the mug", "success", 64, 36),
+        ("open the drawer", "failure", 64, 36),
     ]
     assert questions[0].image.endswith(f"droid_101-train.tfrecord-00000-of-00002::0::{CAMERA}::0")
     # The first picture is dark on its right side, later ones are not.
@@ -71,10 +72,19 @@ def test_boxes_of_a_person_make_samples(shard: Path, tmp_path: Path, convert: An
     path = "/raw/LAB/{}/2023-07-01/Sat/MP4"
     truth = jsonl(
         tmp_path / "ia.jsonl",
-        {"episode": path.format("success"), "instruction": "the marker", "initial_object_box": [[8, 9, 30, 30]],
-         "image_size_hw": [72, 128], "start_frame": 0},
-        {"episode": path.format("success"), "instruction": "the mug", "initial_object_box": [1, 1, 5, 5],
-         "start_frame": 7},
+        {
+            "episode": path.format("success"),
+            "instruction": "the marker",
+            "initial_object_box": [[8, 9, 30, 30]],
+            "image_size_hw": [72, 128],
+            "start_frame": 0,
+        },
+        {
+            "episode": path.format("success"),
+            "instruction": "the mug",
+            "initial_object_box": [1, 1, 5, 5],
+            "start_frame": 7,
+        },
         {"episode": path.format("failure"), "initial_object_box": [0, 0, 90, 30]},
         {"episode": "elsewhere", "initial_object_box": [0, 0, 9, 9]},
         {"episode": "no box", "initial_object_box": None},
@@ -82,9 +92,12 @@ def test_boxes_of_a_person_make_samples(shard: Path, tmp_path: Path, convert: An
     (sample,) = convert("droid", "--file", shard, "--truth", truth)
     assert (sample.sent, sample.bbox, sample.amodal_bbox) == ("the marker", (4.0, 4.5, 15.0, 15.0), None)
     assert sample.source == "DROID" and sample.image_id == f"{shard.name}:0:0"
-    for reason in ("boxes of another frame than is read (--frame) (",
-                   "boxes that leave the picture: they are for another size (--truth-size)",
-                   "boxes of episodes that are not among the recordings read", "rows of the truth without a box"):
+    for reason in (
+        "boxes of another frame than is read (--frame) (",
+        "boxes that leave the picture: they are for another size (--truth-size)",
+        "boxes of episodes that are not among the recordings read",
+        "rows of the truth without a box",
+    ):
         assert f"left out 1: {reason}" in convert.said, convert.said
     assert "names no frame" in convert.said
 

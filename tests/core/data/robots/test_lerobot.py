@@ -40,7 +40,9 @@ def _codecs() -> list[str]:
 def test_version_3_has_many_episodes_in_a_video(tmp_path: Path, ask: Any, codec: str) -> None:
     questions = ask("lerobot", "--root", lerobot_v3(tmp_path / "set", codec), "--frame", 1)
     assert [q.sent for q in questions] == [
-        "push the T onto its target", "open the drawer", "push the T onto its target"
+        "push the T onto its target",
+        "open the drawer",
+        "push the T onto its target",
     ]
     assert [q.image.rpartition("::")[2] for q in questions] == ["0.1", "0.3", "0.6"]
     assert [round(read(q.image).mean() / 5) for q in questions] == [10, 22, 40]
@@ -50,8 +52,17 @@ def test_version_3_has_many_episodes_in_a_video(tmp_path: Path, ask: Any, codec:
 def test_boxes_by_episode(tmp_path: Path, convert: Any) -> None:
     truth = jsonl(tmp_path / "t.jsonl", {"e": {"number": 1}, "box": [1, 2, 30, 40], "said": "the drawer"})
     (sample,) = convert(
-        "lerobot", "--root", lerobot_v3(tmp_path / "set"), "--truth", truth,
-        "--truth-episode", "e.number", "--truth-box", "box", "--truth-sent", "said",
+        "lerobot",
+        "--root",
+        lerobot_v3(tmp_path / "set"),
+        "--truth",
+        truth,
+        "--truth-episode",
+        "e.number",
+        "--truth-box",
+        "box",
+        "--truth-sent",
+        "said",
     )
     assert (sample.sent, sample.bbox) == ("the drawer", (1.0, 2.0, 30.0, 40.0))
 

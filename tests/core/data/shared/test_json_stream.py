@@ -23,9 +23,12 @@ RECORDS = st.fixed_dictionaries({"id": st.integers(), "a": st.sampled_from(["}, 
 POLYGONS = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=4), min_size=1, max_size=2)
 
 
-@given(st.dictionaries(st.sampled_from(["a", "b", "ü"]), st.lists(VALUES | RECORDS, max_size=4)), VALUES,
-       st.sampled_from([1, 2, 5, 30, 1 << 20]),
-       st.sampled_from([None, 1]))
+@given(
+    st.dictionaries(st.sampled_from(["a", "b", "ü"]), st.lists(VALUES | RECORDS, max_size=4)),
+    VALUES,
+    st.sampled_from([1, 2, 5, 30, 1 << 20]),
+    st.sampled_from([None, 1]),
+)
 def test_it_reads_what_json_reads(tmp_path_factory, document, other, chunk, indent) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps({"other": other, **document}, indent=indent, ensure_ascii=False), encoding="utf-8")
@@ -40,8 +43,11 @@ def test_it_reads_what_json_reads(tmp_path_factory, document, other, chunk, inde
     assert found == document
 
 
-@given(st.lists(POLYGONS | st.just({"counts": [1], "size": [2, 3]}) | st.text(max_size=20) | st.just([])),
-       st.sampled_from([1, 3, 40, 100, 1 << 20]), st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "  :\n ")]))
+@given(
+    st.lists(POLYGONS | st.just({"counts": [1], "size": [2, 3]}) | st.text(max_size=20) | st.just([])),
+    st.sampled_from([1, 3, 40, 100, 1 << 20]),
+    st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "  :\n ")]),
+)
 def test_lists_of_lists_are_left_out_and_nothing_else(tmp_path_factory, outlines, chunk, separators) -> None:
     path = tmp_path_factory.getbasetemp() / "thin.json"
     said = ['"segmentation": [[1]]', 'a "segmentation"', "]]"]
@@ -67,7 +73,7 @@ def test_lists_of_lists_are_left_out_and_nothing_else(tmp_path_factory, outlines
         ('{"a": 3}', "a is 3; a list must stand here"),
         ('{"b": []}', "it has no a"),
         ('{"a" []}', "not JSON: '\\['"),
-        ('{3: []}', "a name is 3|a name: not JSON"),
+        ("{3: []}", "a name is 3|a name: not JSON"),
         ("[1]", "an array, where an object with a must stand"),
         ("[" * 100_000, "not JSON|an array"),
         ('{"a": [' + "[" * 100_000, "not JSON"),

@@ -60,10 +60,21 @@ def test_lists_of_run_lengths_are_taken() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [None, [], {}, {"counts": "0"}, {"size": [0, 3], "counts": "0"}, {"size": [2], "counts": "0"},
-     {"size": ["2", 3], "counts": "0"}, {"size": [2, 3], "counts": [7]}, {"size": [2, 3], "counts": [-1, 7]},
-     {"size": [2, 3], "counts": b"6"}, {"size": [2, 3], "counts": ""}, {"size": [3, 5], "counts": "\x80"},
-     {"size": [2, 3], "counts": "\ud800"}],
+    [
+        None,
+        [],
+        {},
+        {"counts": "0"},
+        {"size": [0, 3], "counts": "0"},
+        {"size": [2], "counts": "0"},
+        {"size": ["2", 3], "counts": "0"},
+        {"size": [2, 3], "counts": [7]},
+        {"size": [2, 3], "counts": [-1, 7]},
+        {"size": [2, 3], "counts": b"6"},
+        {"size": [2, 3], "counts": ""},
+        {"size": [3, 5], "counts": "\x80"},
+        {"size": [2, 3], "counts": "\ud800"},
+    ],
 )
 def test_what_is_no_mask_is_refused(wrong: Any) -> None:
     with pytest.raises(DataError, match=r"^x\.json: region 1: mask"):

@@ -31,18 +31,38 @@ def samples(tmp_path: Path) -> Path:
     plain = picture(tmp_path / "data/images/a.png")
     with zipfile.ZipFile(tmp_path / "data/more.zip", "w") as archive:
         archive.write(plain, "b.png")
-    base = Sample(str(plain), "the red mug", (1.25, 2.0, 30.5, 40.0), None, 0.4, 48, 64, source="mine", split="val",
-                  category="mug")
-    far = dataclasses.replace(base, image=f"{tmp_path}/data/more.zip::b.png", sent="die Tür", mirrored=True,
-                              bbox=(3.0, 4.0, 50.0, 44.0), category="door", reasoning="It is there.")
-    write_samples(tmp_path / "data/s.jsonl", [
-        dataclasses.replace(base, amodal_bbox=(-4.0, 2.0, 30.5, 48.0)),
-        dataclasses.replace(base, sent='a "mug"\tof tea'),
-        dataclasses.replace(base, sent="the lid", bbox=(5.0, 6.0, 7.0, 8.0)),
-        far,
-        dataclasses.replace(base, sent="a cat", bbox=None, visible_fraction=None),
-        dataclasses.replace(base, sent="the key", bbox=None, amodal_bbox=(1, 1, 9, 9), visible_fraction=0.0),
-    ])
+    base = Sample(
+        str(plain),
+        "the red mug",
+        (1.25, 2.0, 30.5, 40.0),
+        None,
+        0.4,
+        48,
+        64,
+        source="mine",
+        split="val",
+        category="mug",
+    )
+    far = dataclasses.replace(
+        base,
+        image=f"{tmp_path}/data/more.zip::b.png",
+        sent="die Tür",
+        mirrored=True,
+        bbox=(3.0, 4.0, 50.0, 44.0),
+        category="door",
+        reasoning="It is there.",
+    )
+    write_samples(
+        tmp_path / "data/s.jsonl",
+        [
+            dataclasses.replace(base, amodal_bbox=(-4.0, 2.0, 30.5, 48.0)),
+            dataclasses.replace(base, sent='a "mug"\tof tea'),
+            dataclasses.replace(base, sent="the lid", bbox=(5.0, 6.0, 7.0, 8.0)),
+            far,
+            dataclasses.replace(base, sent="a cat", bbox=None, visible_fraction=None),
+            dataclasses.replace(base, sent="the key", bbox=None, amodal_bbox=(1, 1, 9, 9), visible_fraction=0.0),
+        ],
+    )
     return tmp_path / "data/s.jsonl"
 
 
@@ -79,8 +99,11 @@ def roundtrip(tmp_path: Path, way: str, file: Path) -> None:
     write(kind, file, out, *more)
     found = {(s.sent, s.bbox and tuple(round(e) for e in s.bbox)): s for s in back(tmp_path, kind, *reading(out))}
     amodal = kind in ("coco", "coco-amodal")
-    wanted = [s for s in read_samples(file)
-              if (s.truth("amodal") if kind == "coco-amodal" else s.bbox or (kind == "coco" and not s.absent))]
+    wanted = [
+        s
+        for s in read_samples(file)
+        if (s.truth("amodal") if kind == "coco-amodal" else s.bbox or (kind == "coco" and not s.absent))
+    ]
     assert len(found) == len({(s.sent, s.picture, s.bbox) for s in wanted})
     unseen = dict(found)
     for sample in wanted:
@@ -107,9 +130,7 @@ def test_what_is_written_is_read_again(samples: Path, tmp_path: Path, way: str) 
 
 @pytest.mark.long
 @pytest.mark.parametrize("way", ways())
-def test_generated_worlds_come_back_box_by_box(
-    worlds: Path, tmp_path: Path, way: str
-) -> None:
+def test_generated_worlds_come_back_box_by_box(worlds: Path, tmp_path: Path, way: str) -> None:
     roundtrip(tmp_path, way, worlds)
 
 
@@ -132,8 +153,16 @@ def test_refer_writes_what_refer_py_reads(samples: Path, tmp_path: Path, capsys:
 
     refs = pickle.loads((tmp_path / "out/refs(unc).p").read_bytes())
     assert [said["sent"] for said in refs[0]["sentences"]] == ["the red mug", 'a "mug"\tof tea']
-    assert refs[0].keys() == {"ref_id", "ann_id", "image_id", "category_id", "split", "file_name", "sent_ids",
-                              "sentences"}
+    assert refs[0].keys() == {
+        "ref_id",
+        "ann_id",
+        "image_id",
+        "category_id",
+        "split",
+        "file_name",
+        "sent_ids",
+        "sentences",
+    }
     known = json.loads((tmp_path / "out/instances.json").read_text())
     assert known["annotations"][0]["bbox"] == [1.25, 2.0, 29.25, 38.0] and len(known["images"]) == 2
     for image in known["images"]:

@@ -99,8 +99,14 @@ def test_judges_shares_agreement_and_recovery_are_printed(picture, tmp_path, cap
         assert main(command) == 0
         assert len(one.bodies) == count
     printed = capsys.readouterr().out
-    for words in ("3 wrong answers, judged by first, second", "COMPLEX-PROMPT (Table 1) | 100.0", "62.8",
-                  "Fleiss' kappa of 2 judges over 3 failures cannot be told", "| InternVL-3-78B | 33.3", "42.6"):
+    for words in (
+        "3 wrong answers, judged by first, second",
+        "COMPLEX-PROMPT (Table 1) | 100.0",
+        "62.8",
+        "Fleiss' kappa of 2 judges over 3 failures cannot be told",
+        "| InternVL-3-78B | 33.3",
+        "42.6",
+    ):
         assert words in printed, words
     assert len(json.loads(out.read_text())["judgements"]["first"]) == 3
 

@@ -200,8 +200,16 @@ def test_a_clock_that_does_not_run_is_named_with_the_silence(bench: Any, capfd: 
     bench.until(lambda: words in "".join(lines(capfd, heard, "nothing comes on /depth ")))
 
 
-@pytest.mark.parametrize(("module", "topic"), [("overlay", "image"), ("propagation", "image"), ("lifting", "depth"),
-                                               ("lifting", "camera_info"), ("lifting", "grounding/visible")])
+@pytest.mark.parametrize(
+    ("module", "topic"),
+    [
+        ("overlay", "image"),
+        ("propagation", "image"),
+        ("lifting", "depth"),
+        ("lifting", "camera_info"),
+        ("lifting", "grounding/visible"),
+    ],
+)
 def test_the_name_after_remapping_is_told(bench: Any, module: str, topic: str) -> None:
     bench.collect(Image, "overlay/image")
     bench.start(f"egm_ros.{module}", "--ros-args", "-r", f"{topic}:=/front/{topic}_there")

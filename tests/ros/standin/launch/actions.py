@@ -23,8 +23,10 @@ class DeclareLaunchArgument(LaunchDescriptionEntity):
         values = context.launch_configurations
         values.setdefault(self.name, context.text(self.default_value))
         if self.choices and values[self.name] not in self.choices:
-            raise RuntimeError(f'Argument "{self.name}" provided value "{values[self.name]}" is not valid. Valid'
-                               f" options are: {self.choices}")
+            raise RuntimeError(
+                f'Argument "{self.name}" provided value "{values[self.name]}" is not valid. Valid'
+                f" options are: {self.choices}"
+            )
 
 
 class OpaqueFunction(LaunchDescriptionEntity):

@@ -20,9 +20,19 @@ class Node(LaunchDescriptionEntity):
     """Starts an executable of this package."""
 
     def __init__(
-        self, *, package: str, executable: str, name: str, namespace: Any = "", parameters: Any = (),
-        remappings: Any = (), arguments: Any = (), output: str = "log", respawn: bool = False,
-        respawn_delay: float = 0.0, sigterm_timeout: str = "5"
+        self,
+        *,
+        package: str,
+        executable: str,
+        name: str,
+        namespace: Any = "",
+        parameters: Any = (),
+        remappings: Any = (),
+        arguments: Any = (),
+        output: str = "log",
+        respawn: bool = False,
+        respawn_delay: float = 0.0,
+        sigterm_timeout: str = "5",
     ) -> None:
         self.package, self.executable, self.name, self.namespace = package, executable, name, namespace
         self.parameters, self.remappings, self.arguments = parameters, remappings, arguments
@@ -56,15 +66,23 @@ class Node(LaunchDescriptionEntity):
             words += ["-r", f"{context.text(source)}:={context.text(target)}"]
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM.format(self.executable), *words],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         print(f"[INFO] [{self.label}]: process started with pid [{self.process.pid}]", flush=True)
         threading.Thread(target=self._relay, args=(self.process,), daemon=True).start()
 
     def _file(self, values: dict[str, Any]) -> str:
         """Write values as the real one does: text that is no ParameterValue is read as YAML."""
-        read = {name: value.value if isinstance(value, ParameterValue)
-                else yaml.safe_load(value) if isinstance(value, str) else value for name, value in values.items()}
+        read = {
+            name: value.value
+            if isinstance(value, ParameterValue)
+            else yaml.safe_load(value)
+            if isinstance(value, str)
+            else value
+            for name, value in values.items()
+        }
         with tempfile.NamedTemporaryFile("w", prefix="launch_params_", delete=False) as file:
             yaml.safe_dump({"/**": {"ros__parameters": read}}, file)
         return file.name

@@ -17,5 +17,5 @@ class FindPackageShare:
     def perform(self, context: Any) -> str:
         """Give the folder."""
         if self.package != "egm_ros":
-            raise RuntimeError(f'"package \'{self.package}\' not found"')
+            raise RuntimeError(f"\"package '{self.package}' not found\"")
         return str(ROOT)
