@@ -36,6 +36,7 @@ soak: setup
 
 lint: setup
 	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 
 # Writes the reference pages from the code, and builds docs/ into out/docs.

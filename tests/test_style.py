@@ -38,6 +38,10 @@ def test_ruff_finds_nothing():
     run("ruff", "check", "--quiet", "--output-format", "concise", ".")
 
 
+def test_ruff_would_format_nothing_otherwise():
+    run("ruff", "format", "--quiet", "--check", ".")
+
+
 def test_mypy_finds_nothing():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
     assert settings["strict"]
