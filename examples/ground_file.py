@@ -1,6 +1,8 @@
 """Grounds an instruction in one image file, with the embedded model in this process, without ROS.
 
-tools/env.sh python examples/ground_file.py photo.jpg "the red mug"
+For example:
+
+    tools/env.sh python examples/ground_file.py photo.jpg "the red mug"
 """
 
 from __future__ import annotations

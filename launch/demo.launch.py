@@ -1,7 +1,9 @@
 """Starts a camera that replays a clip, the grounding node and the overlay.
 
-ros2 launch egm_ros demo.launch.py instruction:="the red mug"
-ros2 launch egm_ros demo.launch.py source:=scene world:=street rate:=2.0 lift:=true instruction:="the bus"
+For example:
+
+    ros2 launch egm_ros demo.launch.py instruction:="the red mug"
+    ros2 launch egm_ros demo.launch.py source:=scene world:=street rate:=2.0 lift:=true instruction:="the bus"
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Times how long an update of RL reads its pictures: where rows are drawn, and once each (`grpo.read_pictures`).
 
-tools/env.sh python tools/bench_rl_pictures.py --prompts 16 --generations 16 --micro-batch 32
+For example:
+
+    tools/env.sh python tools/bench_rl_pictures.py --prompts 16 --generations 16 --micro-batch 32
 """
 
 from __future__ import annotations

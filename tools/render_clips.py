@@ -1,6 +1,8 @@
 """Renders the clips that come with the package into egm_ros/clips.
 
-tools/env.sh python tools/render_clips.py
+For example:
+
+    tools/env.sh python tools/render_clips.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """A camera for those who have none: publishes a clip, folder, video, bag, webcam or rendered scene.
 
-python -m egm_ros.camera --ros-args -p source:=video -p path:=drive.mp4 -p fov:=70.0
+For example:
+
+    python -m egm_ros.camera --ros-args -p source:=video -p path:=drive.mp4 -p fov:=70.0
 """
 
 from __future__ import annotations

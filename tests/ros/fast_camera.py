@@ -1,6 +1,8 @@
 """A camera that costs next to nothing: it sends one prebuilt message again and again, with a new stamp.
 
-python tests/ros/fast_camera.py --width 1280 --height 720 --rate 60
+For example:
+
+    python tests/ros/fast_camera.py --width 1280 --height 720 --rate 60
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Stand-in of `ros2 launch`: executes a launch file of this package, and ends as the real one does.
 
-python tests/ros/standin/ros2.py launch egm_ros grounding.launch.py [--show-args] [name:=value ...]
+For example:
+
+    python tests/ros/standin/ros2.py launch egm_ros grounding.launch.py [--show-args] [name:=value ...]
 """
 
 from __future__ import annotations
