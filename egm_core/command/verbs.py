@@ -48,6 +48,7 @@ VERBS = (
     Verb("serve", "put a model behind the OpenAI chat API", "egm_core.command.serve"),
     Verb("scenes", "render scenes with exact boxes, and export them for training", "egm_core.command.scenes"),
     Verb("data", "turn the files of the field's data sets into samples", "egm_core.command.data"),
+    Verb("curate", "have a teacher write reasoning and expressions, and check them", "egm_core.command.curate"),
     Verb("train", "train a model, stage by stage", "egm_core.command.train"),
     Verb("evaluate", "measure a model on generated scenes", "egm_core.command.evaluate"),
     Verb("doctor", "say what this machine has and lacks for each job", "egm_core.command.doctor"),

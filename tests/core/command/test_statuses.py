@@ -18,6 +18,7 @@ from egm_core import ground
 from egm_core.arguments import Number, Parser
 from egm_core.command.verbs import verbs
 from egm_core.console import attempt, finish
+from egm_core.curate import __main__ as curate
 from egm_core.data import __main__ as data
 from egm_core.engines.base import EngineError
 from egm_core.evaluate import __main__ as evaluate
@@ -34,6 +35,7 @@ MODULES: dict[str, Callable[[list[str]], int]] = {
     "egm_core.serve": serve.main,
     "egm_core.scenes": scenes.main,
     "egm_core.data": data.main,
+    "egm_core.curate": curate.main,
     "egm_core.train": train.main,
     "egm_core.evaluate": evaluate.main,
     "egm_core.train.pretrain.average": average.main,
@@ -45,6 +47,7 @@ GIVEN = {
     "serve": (["--model", "/nowhere/model"], "/nowhere/model"),
     "scenes": (["show", "--out", "/nowhere/sheet.png"], "/nowhere"),
     "data": (["convert", "internvl", "--file", "nowhere.jsonl", "--out", "{folder}/x.jsonl"], "nowhere.jsonl"),
+    "curate": (["prompts", "nowhere"], "nowhere"),
     "train": (["plan", "--config", "/nowhere/mine.yaml"], "/nowhere/mine.yaml"),
     "evaluate": (["compare", "nowhere.json", "nowhere.json"], "nowhere.json"),
     "doctor": (["--server", "foo"], "foo"),
@@ -52,7 +55,9 @@ GIVEN = {
     "record": (["--model", "/nowhere/model", "--out", "{folder}"], "/nowhere/model"),
 }
 OF_MODULES = {
-    **{f"egm_core.{name}": GIVEN[name] for name in ("ground", "serve", "scenes", "data", "train", "evaluate")},
+    **{
+        f"egm_core.{name}": GIVEN[name] for name in ("ground", "serve", "scenes", "data", "curate", "train", "evaluate")
+    },
     "egm_core.train.pretrain.average": (["--model", "/nowhere", "--out", "{folder}"], "/nowhere"),
     "egm_core.train.run.curves": (["/nowhere"], "/nowhere"),
 }

@@ -1,0 +1,33 @@
+"""`egm curate`: has a teacher write reasoning and expressions, checks them, and makes sets of them.
+
+Each command is a module with `add(commands)`, which adds its parser and says by `run` what it does.
+"""
+
+from __future__ import annotations
+
+from egm_core import notes
+from egm_core.arguments import Parser
+from egm_core.command.curate import prompts
+from egm_core.console import attempt
+
+COMMANDS = (prompts,)
+
+
+def parser(prog: str = "egm curate") -> Parser:
+    """Make the parser of the command line."""
+    made = Parser(
+        prog=prog,
+        description="Have a teacher model write reasoning and expressions for samples, and check what it wrote.",
+        example="prompts reason_visible",
+    )
+    commands = made.add_subparsers(dest="command", required=True)
+    for command in COMMANDS:
+        command.add(commands)
+    return made
+
+
+def main(arguments: list[str] | None = None, prog: str = "egm curate") -> int:
+    """Run the command line and return its exit status."""
+    options = parser(prog).parse_args(arguments)
+    notes.begin(options)
+    return attempt(lambda: options.run(options))

@@ -1,0 +1,25 @@
+"""What a teacher is asked: a text with a version for each task, and the form that its answer must have."""
+
+from egm_core.curate.prompts.answers import (
+    AmodalReasoning,
+    Expression,
+    Malformed,
+    Reasoning,
+    Structured,
+    Verification,
+    parsed,
+)
+from egm_core.curate.prompts.prompt import NAMES, Prompt, load
+
+__all__ = [
+    "NAMES",
+    "AmodalReasoning",
+    "Expression",
+    "Malformed",
+    "Prompt",
+    "Reasoning",
+    "Structured",
+    "Verification",
+    "load",
+    "parsed",
+]

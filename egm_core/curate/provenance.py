@@ -1,0 +1,90 @@
+"""Where curated text comes from: a line for each record, in a file beside the samples.
+
+Samples stay what training reads, so nothing of this is a field of theirs. Line N of `X.provenance.jsonl` is about
+record N of `X.jsonl`, and what failed is in `X.failures.jsonl`, never among the samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from egm_core.asking.job import Answer
+from egm_core.curate.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where one record's text comes from.
+
+    `key` is the ledger's, `prompt` has name and version, `model` is the name that came with the answer. `terms` are the
+    teacher's name and licence. `answer` holds what the answer had beside the text that became the record's, and
+    `verdicts` what checks said, by their names: an empty list or true is a pass.
+    """
+
+    key: str
+    prompt: str
+    task: str = ""
+    model: str = ""
+    terms: str = ""
+    finish: str = ""
+    at: float = 0.0
+    seconds: float = 0.0
+    usage: dict[str, Any] = field(default_factory=dict)
+    answer: dict[str, Any] = field(default_factory=dict)
+    verdicts: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, answer: Answer, prompt: Prompt, **more: Any) -> Provenance:
+        """Take from an answer what it tells of itself."""
+        return cls(
+            key=answer.key,
+            prompt=prompt.label,
+            model=answer.model,
+            finish=answer.finish,
+            at=answer.at,
+            seconds=answer.seconds,
+            usage=answer.usage,
+            **more,
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A sample that got no text: why, at which step, and what the teacher said, for people to look at."""
+
+    key: str
+    step: str
+    why: str
+    image: str = ""
+    sent: str = ""
+    task: str = ""
+    said: str = ""
+
+
+def beside(samples: Path, what: str = "provenance") -> Path:
+    """Give the file beside a sample file: its provenance, or its failures."""
+    return samples.with_name(f"{samples.stem}.{what}.jsonl")
+
+
+def write(path: Path, records: Iterable[Provenance | Failure]) -> None:
+    """Write records, one a line; the file appears when it is complete."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        for record in records:
+            file.write(json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n")
+    part.replace(path)
+
+
+def read(path: Path) -> Iterator[Provenance]:
+    """Read what `write` wrote; ValueError names the line that is something else."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield Provenance(**json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{path}:{number}: not a provenance ({error})") from error
