@@ -19,11 +19,11 @@ from std_msgs.msg import Header
 
 from egm_ros.camera.frames import Frame, Intrinsics, SourceError
 from egm_ros.camera.sources import open_source
-from egm_ros.common.node_parameters import declare, watch
+from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.process import run
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.report import PictureReport
-from egm_ros.common.process import run
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.stamps import CLOCK_COMES, clock_missing
 from egm_ros.interface import camera as interface

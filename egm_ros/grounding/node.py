@@ -31,10 +31,10 @@ from egm_core.supervise.plan import startable
 from egm_ros.common import messages
 from egm_ros.common.mail import Mail
 from egm_ros.common.memory import keep_freed
-from egm_ros.common.node_parameters import declare, watch
+from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.process import run
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures.report import PictureReport
-from egm_ros.common.process import run
 from egm_ros.common.publishers import cause
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.stamps import StampReport

@@ -14,7 +14,7 @@ from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 
 from egm_core.arguments import meant
-from egm_ros.common.usage import written
+from egm_ros.common.nodes.usage import written
 from egm_ros.interface.parameter import ParameterSpec
 from egm_ros.interface.tables import owners
 

@@ -38,11 +38,11 @@ from egm_core.lifting import (
 from egm_core.lifting.matching import Slot
 from egm_core.streams.joining import BACK, box_of
 from egm_ros.common.messages import stamp_text, status
-from egm_ros.common.node_parameters import declare, watch
+from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.process import run
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
-from egm_ros.common.process import run
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import REMEDY, StampReport

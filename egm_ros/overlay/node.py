@@ -24,12 +24,12 @@ from egm_core.boxes import Box
 from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, draw
 from egm_core.streams.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_core.streams.picture_memory import PictureMemory
-from egm_ros.common.node_parameters import declare, watch
+from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.process import run
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
 from egm_ros.common.pictures.report import PictureReport
-from egm_ros.common.process import run
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport

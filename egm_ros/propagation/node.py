@@ -23,10 +23,10 @@ from vision_msgs.msg import Detection2DArray
 from egm_core.propagation import FrameBuffer, Limits, begin
 from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of
 from egm_ros.common.messages import detection
-from egm_ros.common.node_parameters import declare, watch
+from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.process import run
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures.images import ImageError
-from egm_ros.common.process import run
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport

@@ -10,7 +10,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from egm_ros.common.usage import written
+from egm_ros.common.nodes.usage import written
 from egm_ros.interface.parameter import ParameterSpec, unknown
 from egm_ros.interface.tables import EVERY, owners
 

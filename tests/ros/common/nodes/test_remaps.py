@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egm_ros.common.remaps import without_effect
+from egm_ros.common.nodes.remaps import without_effect
 from egm_ros.interface.tables import NAMES
 
 pytestmark = pytest.mark.ros

@@ -11,10 +11,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from egm_ros.common.nodes.remaps import without_effect
+from egm_ros.common.nodes.usage import answered
 from egm_ros.common.python_log import python_log
-from egm_ros.common.remaps import without_effect
 from egm_ros.common.stopping import StopRequest, busy
-from egm_ros.common.usage import answered
 from egm_ros.interface.parameter import ParameterSpec
 from egm_ros.interface.tables import NAMES
 

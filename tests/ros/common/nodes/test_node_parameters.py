@@ -7,7 +7,7 @@ pytest.importorskip("rclpy", reason="no ROS 2")
 import rclpy
 from rclpy.node import Node
 
-from egm_ros.common.node_parameters import declare, descriptor
+from egm_ros.common.nodes.parameters import declare, descriptor
 from egm_ros.interface.settings import GROUNDING
 
 pytestmark = pytest.mark.ros
