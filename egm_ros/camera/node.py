@@ -11,50 +11,38 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from egm_ros.camera.frames import Frame, Intrinsics, SourceError
 from egm_ros.camera.sources import open_source
-from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
-from egm_ros.common.notices import Notices
 from egm_ros.common.pictures import images
-from egm_ros.common.pictures.report import PictureReport
-from egm_ros.common.qos import profile
 from egm_ros.common.streams.stamps import CLOCK_COMES, clock_missing
 from egm_ros.interface import camera as interface
-from egm_ros.interface.topic import Topic
 
 
-class CameraNode(Node):
+class CameraNode(BaseNode):
     """Publishes a source's pictures at a rate, each with its camera_info, as a camera driver does."""
 
+    NODE, FAILURES = "camera", (SourceError, ValueError)
+
     def __init__(self, **options: Any) -> None:
-        super().__init__("camera", **options)
-        self._values = declare(self, interface.CAMERA_PARAMETERS)
-        watch(self, interface.CAMERA_PARAMETERS, lambda changed: "", self._values.update)
+        super().__init__(**options)
         self._source = open_source(self._values, lambda text: self.get_logger().warning(text))
         self._frames: Iterator[Frame] = self._source.frames()
-        self.finished = False
-        self._notices = Notices(self.get_logger())
-        self._pictures = PictureReport(self._notices)
         transport = self._values["transport"]
-        self._image = self._open(Image, interface.CAMERA_IMAGE) if transport != "compressed" else None
-        self._compressed = self._open(CompressedImage, interface.CAMERA_COMPRESSED) if transport != "raw" else None
-        self._info = self._open(CameraInfo, interface.CAMERA_INFO)
-        self._depth = self._open(Image, interface.CAMERA_DEPTH) if self._values["source"] == "scene" else None
+        self._image = self.open_publisher(Image, interface.CAMERA_IMAGE) if transport != "compressed" else None
+        self._compressed = (
+            self.open_publisher(CompressedImage, interface.CAMERA_COMPRESSED) if transport != "raw" else None
+        )
+        self._info = self.open_publisher(CameraInfo, interface.CAMERA_INFO)
+        self._depth = self.open_publisher(Image, interface.CAMERA_DEPTH) if self._values["source"] == "scene" else None
         rate = self._values["rate"] or self._source.rate
         self.create_timer(1.0 / rate, self._on_tick)
-        self.create_timer(CLOCK_COMES, self._on_watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.every(CLOCK_COMES, self._on_watch)
         self.get_logger().info(f"{self._source.name} at {rate:g} Hz")
-
-    def _open(self, kind: Any, topic: Topic) -> Any:
-        options = QoSOverridingOptions.with_default_policies()
-        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
 
     def _on_tick(self) -> None:
         frame = self._next()
@@ -68,7 +56,7 @@ class CameraNode(Node):
         self._info.publish(camera_info(header, width, height, intrinsics))
         if self._image is not None:
             self._image.publish(images.encode(frame.image, header))
-            self._pictures.size(frame.image.nbytes)
+            self.pictures.size(frame.image.nbytes)
         if self._compressed is not None:
             self._compressed.publish(images.encode_compressed(frame.image, header, self._values["jpeg_quality"]))
         if self._depth is not None and frame.depth is not None:
@@ -78,7 +66,7 @@ class CameraNode(Node):
         """Say why no picture comes where the clock that they go by does not run."""
         missing = clock_missing(self)
         if missing:
-            self._notices.once("clock", f"no picture is published: {missing}")
+            self.notices.once("clock", f"no picture is published: {missing}")
 
     def _next(self) -> Frame | None:
         frame = next(self._frames, None)
@@ -110,10 +98,4 @@ def camera_info(header: Header, width: int, height: int, camera: Intrinsics) -> 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the camera until its source ends or it is told to stop; 2 where it cannot start."""
-    return run(
-        CameraNode,
-        arguments,
-        interface.CAMERA_PARAMETERS,
-        failures=(SourceError, ValueError),
-        done=lambda node: node.finished,
-    )
+    return run(CameraNode, arguments)

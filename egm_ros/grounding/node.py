@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.task import Future
@@ -31,10 +30,8 @@ from egm_core.supervise.plan import startable
 from egm_ros.common import messages
 from egm_ros.common.mail import Mail
 from egm_ros.common.memory import keep_freed
-from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
-from egm_ros.common.notices import Notices
-from egm_ros.common.pictures.report import PictureReport
 from egm_ros.common.publishers import cause
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.stamps import StampReport
@@ -48,7 +45,7 @@ from egm_ros.grounding.tally import Answers
 from egm_ros.grounding.transitions import refuse_impossible, reported
 from egm_ros.grounding.turns import Frame
 from egm_ros.interface import grounding as interface
-from egm_ros.interface.settings import GROUNDING, Settings
+from egm_ros.interface.settings import Settings
 from egm_ros.interface.topic import Topic
 
 WATCH_PERIOD = 0.5
@@ -57,31 +54,30 @@ LATENCIES = (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)
 INSTEAD = "ages are counted from arrival"
 
 
-class GroundingNode(LifecycleNode):
+class GroundingNode(BaseNode, LifecycleNode):
     """Publishes the visible and the amodal box of what an instruction names, for the newest images of its cameras."""
 
+    NODE = "grounding"
+
     def __init__(self, **options: Any) -> None:
-        super().__init__("grounding", **options)
-        self.settings = Settings.of(declare(self, GROUNDING))
-        watch(self, GROUNDING, self._check_change, self._apply_change)
+        super().__init__(**options)
+        self.settings = Settings.of(self._values)
         self._orders = Orders(self.settings.default_instruction)
-        self._notices = Notices(self.get_logger())
-        self._story = Story(self._notices)
-        self._pictures = PictureReport(self._notices)
+        self._story = Story(self.notices)
         self._mail = Mail(self, self.survive)
-        self._status = self._open(DiagnosticStatus, interface.STATUS, managed=False)
-        self._instruction_active = self._open(String, interface.INSTRUCTION_ACTIVE, managed=False)
+        self._status = self.open_publisher(DiagnosticStatus, interface.STATUS)
+        self._instruction_active = self.open_publisher(String, interface.INSTRUCTION_ACTIVE)
         self._told_instruction = ""
         self._instruction_active.publish(String(data=""))
         services = ReentrantCallbackGroup()
         self.create_service(SetBool, interface.ENABLE.name, self._on_enable, callback_group=services)
         self.create_service(Trigger, interface.RESET.name, self._on_reset, callback_group=services)
         self.create_service(Trigger, interface.GROUND_ONCE.name, self._on_ground_once, callback_group=services)
-        self.create_timer(WATCH_PERIOD, self._on_watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._diagnostics = self._open(DiagnosticArray, interface.DIAGNOSTICS, managed=False)
+        self.every(WATCH_PERIOD, self._on_watch)
+        self._diagnostics = self.open_publisher(DiagnosticArray, interface.DIAGNOSTICS)
         self._answers = Answers()
         self._since = 0.0
-        self.create_timer(diagnostics.PERIOD, self._on_diagnose, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.every(diagnostics.PERIOD, self._on_diagnose)
         self._picture = CompressedImage if self.settings.transport == "compressed" else Image
         self._cameras: dict[str, Camera] = {}
         self._latency: dict[Topic, Any] = {}
@@ -106,18 +102,18 @@ class GroundingNode(LifecycleNode):
         """Check the model, start the engine, and return; the engine reports on ~/status when it is ready."""
         planned = startable(self.settings.engines)
         for told in self.settings.idle():
-            self._notices.once(told, told)
+            self.notices.once(told, told)
         for name in self.settings.cameras:
             self._cameras[name] = Camera(
                 name,
                 self.settings.transport,
                 self._open(Detection2DArray, interface.VISIBLE, name),
                 self._open(Detection2DArray, interface.AMODAL, name),
-                self._listen(String, interface.REFRESH, functools.partial(self._on_refresh, name), name),
+                self.open_subscription(String, interface.REFRESH, functools.partial(self._on_refresh, name), name),
                 StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE.of(name)), INSTEAD),
             )
         self._latency = {topic: self._open(Float32, topic) for topic in LATENCIES}
-        self._instruction_subscription = self._listen(String, interface.INSTRUCTION, self._on_instruction)
+        self._instruction_subscription = self.open_subscription(String, interface.INSTRUCTION, self._on_instruction)
         self._answers = Answers()
         self._asking.start(planned, self.settings)
         return super().on_configure(state)
@@ -129,7 +125,9 @@ class GroundingNode(LifecycleNode):
             self._asking.start(startable(self.settings.engines), self.settings)
         self._since = time.monotonic()
         for name, camera in self._cameras.items():
-            camera.listen(self._listen(self._picture, interface.IMAGE, functools.partial(self._on_image, name), name))
+            camera.listen(
+                self.open_subscription(self._picture, interface.IMAGE, functools.partial(self._on_image, name), name)
+            )
         result = super().on_activate(state)
         self._reorder(self._orders.activate(True))
         for link in self._asking.links:
@@ -190,27 +188,17 @@ class GroundingNode(LifecycleNode):
             self.destroy_subscription(self._instruction_subscription)
             self._instruction_subscription = None
 
-    def _open(self, kind: Any, topic: Topic, camera: str = "", managed: bool = True) -> Any:
-        create = self.create_lifecycle_publisher if managed else self.create_publisher
-        return create(
-            kind, topic.of(camera), profile(topic), qos_overriding_options=QoSOverridingOptions.with_default_policies()
-        )
-
-    def _listen(self, kind: Any, topic: Topic, callback: Callable[[Any], None], camera: str = "") -> Any:
-        return self.create_subscription(
-            kind,
-            topic.of(camera),
-            callback,
-            profile(topic),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+    def _open(self, kind: Any, topic: Topic, camera: str = "") -> Any:
+        """Publish a topic while the node is active."""
+        options = QoSOverridingOptions.with_default_policies()
+        return self.create_lifecycle_publisher(kind, topic.of(camera), profile(topic), qos_overriding_options=options)
 
     # Callbacks of topics, services, parameters and the clock.
 
     def _on_image(self, name: str, message: Image | CompressedImage) -> None:
         now, camera = time.monotonic(), self._cameras[name]
         camera.silence.restart(now)
-        self._pictures.came(camera.topic, message)
+        self.pictures.came(camera.topic, message)
         frame = camera.see(message, now, self.get_clock().now().nanoseconds)
         if self._asking.way is not None:
             self._asking.way.offer(frame)
@@ -269,10 +257,11 @@ class GroundingNode(LifecycleNode):
             reply(one_shot.failure("busy", "many such calls wait already; call again when they are answered"))
         return answer
 
-    def _check_change(self, changed: dict[str, Any]) -> str:
+    def _check(self, changed: dict[str, Any]) -> str:
         return replace(self.settings, **changed).contradiction()
 
-    def _apply_change(self, changed: dict[str, Any]) -> None:
+    def _change(self, changed: dict[str, Any]) -> None:
+        super()._change(changed)
         self.settings = replace(self.settings, **changed)
         self._asking.update(self.settings, pixels="max_pixels" in changed)
         self._reorder(self._orders.set_default(self.settings.default_instruction))
@@ -390,11 +379,4 @@ class GroundingNode(LifecycleNode):
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 1 if it cannot start, 2 for a bad parameter, else 0."""
     keep_freed()
-    return run(
-        GroundingNode,
-        arguments,
-        GROUNDING,
-        begin=GroundingNode.begin,
-        survive=GroundingNode.survive,
-        end=GroundingNode.close,
-    )
+    return run(GroundingNode, arguments)

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
@@ -38,12 +35,10 @@ from egm_core.lifting import (
 from egm_core.lifting.matching import Slot
 from egm_core.streams.joining import BACK, box_of
 from egm_ros.common.messages import stamp_text, status
-from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
-from egm_ros.common.notices import Notices
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
-from egm_ros.common.qos import profile
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import REMEDY, StampReport
 from egm_ros.interface import lifting as interface
@@ -83,36 +78,34 @@ class Ready:
     density: float
 
 
-class LiftingNode(Node):
+class LiftingNode(BaseNode):
     """Lifts each answer once its depth is here; the state is what waits for what."""
 
+    NODE = "lifting"
+
     def __init__(self, **options: Any) -> None:
-        super().__init__("lifting", **options)
-        self._values = declare(self, interface.LIFTING_PARAMETERS)
-        watch(self, interface.LIFTING_PARAMETERS, lambda changed: "", self._change)
+        super().__init__(**options)
         self._transforms = Transforms(self) if self._values["target_frame"] else None
         buffer, memory = self._values["buffer"], self._values["memory"] * 10**6
         self._matching = Matching(buffer, self._values["wait"], memory, self._thin)
         self._density = 1.0
         self._pending: list[Ready] = []
-        self._notices = Notices(self.get_logger())
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.DEPTH_IN.name), INSTEAD)
         info = self.resolve_topic_name(interface.INFO_IN.name)
         self._info_stamps = StampReport(self.get_logger(), info, INFO_INSTEAD)
-        self._visible = self._publisher(Detection3DArray, interface.VISIBLE)
-        self._amodal = self._publisher(Detection3DArray, interface.AMODAL)
-        self._markers = self._publisher(MarkerArray, interface.MARKERS)
-        self._status = self._publisher(DiagnosticStatus, interface.STATUS)
-        self._inputs = Inputs(self, self._notices)
+        self._visible = self.open_publisher(Detection3DArray, interface.VISIBLE)
+        self._amodal = self.open_publisher(Detection3DArray, interface.AMODAL)
+        self._markers = self.open_publisher(MarkerArray, interface.MARKERS)
+        self._status = self.open_publisher(DiagnosticStatus, interface.STATUS)
+        self._inputs = Inputs(self)
         self._listen(Image, interface.DEPTH_IN, "depth", steady=True)
         self._listen(CameraInfo, interface.INFO_IN, "camera_info", kept=True)
         self._listen(Detection2DArray, interface.VISIBLE_IN, "visible")
         self._listen(Detection2DArray, interface.AMODAL_IN, "amodal")
-        # A clock of ROS stands still while nothing comes on /clock, and answers would wait for ever.
-        self.create_timer(PERIOD, self._on_tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.every(PERIOD, self._on_tick)
 
     def _change(self, changed: dict[str, Any]) -> None:
-        self._values.update(changed)
+        super()._change(changed)
         self._matching.patience = self._values["wait"]
         depths = self._matching.depths
         depths.seconds, depths.limit = self._values["buffer"], self._values["memory"] * 10**6
@@ -131,10 +124,6 @@ class LiftingNode(Node):
                 f" {self._values['buffer']:g} s of it fit in {self._values['memory']} MB; raise memory to keep more"
             )
         return small
-
-    def _publisher(self, kind: Any, topic: Topic) -> Any:
-        options = QoSOverridingOptions.with_default_policies()
-        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
 
     def _listen(self, kind: Any, topic: Topic, slot: Slot, steady: bool = False, kept: bool = False) -> None:
         self._inputs.listen(kind, topic, lambda message: self._on(slot, message), steady, kept)
@@ -288,7 +277,7 @@ class LiftingNode(Node):
         self._status.publish(status(self.get_fully_qualified_name(), "", level, message, told))
         self.get_logger().debug(f"{message} {dict(values)}")
         if reasons:
-            self._notices.seldom(words, message)
+            self.notices.seldom(words, message)
 
 
 def turned(lifted: Lifted, shift: Any, turn: Any) -> Lifted:
@@ -333,4 +322,4 @@ def why(missing: Missing, name: Callable[[Topic], str]) -> tuple[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 2 for a bad parameter."""
-    return run(LiftingNode, arguments, interface.LIFTING_PARAMETERS)
+    return run(LiftingNode, arguments)

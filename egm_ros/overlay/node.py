@@ -13,9 +13,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
@@ -24,13 +21,10 @@ from egm_core.boxes import Box
 from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, draw
 from egm_core.streams.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_core.streams.picture_memory import PictureMemory
-from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
-from egm_ros.common.notices import Notices
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
-from egm_ros.common.pictures.report import PictureReport
-from egm_ros.common.qos import profile
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import overlay as interface
@@ -49,22 +43,20 @@ class Picture:
     message: Any
 
 
-class OverlayNode(Node):
+class OverlayNode(BaseNode):
     """Publishes the camera's pictures with the grounding node's boxes in them."""
 
+    NODE = "overlay"
+
     def __init__(self, **options: Any) -> None:
-        super().__init__("overlay", **options)
-        self._values = declare(self, interface.OVERLAY_PARAMETERS)
-        watch(self, interface.OVERLAY_PARAMETERS, lambda changed: "", self._change)
+        super().__init__(**options)
         self._forget()
         self._instruction: str | None = None
-        self._notices = Notices(self.get_logger())
-        self._drawn = PictureReport(self._notices)
-        self._image = self._publisher(Image, interface.OVERLAY_IMAGE)
-        self._compressed = self._publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
-        self._inputs = Inputs(self, self._notices)
+        self._image = self.open_publisher(Image, interface.OVERLAY_IMAGE)
+        self._compressed = self.open_publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
+        self._inputs = Inputs(self)
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.OVERLAY_IMAGE_IN.name), INSTEAD)
-        self.create_timer(LOOK_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.every(LOOK_PERIOD, self._look)
 
     @property
     def working(self) -> bool:
@@ -72,7 +64,7 @@ class OverlayNode(Node):
         return bool(self._inputs)
 
     def _change(self, changed: dict[str, Any]) -> None:
-        self._values.update(changed)
+        super()._change(changed)
         pictures = self._join.pictures
         pictures.seconds, pictures.limit = self._kept, self._values["memory"] * 10**6
 
@@ -94,7 +86,7 @@ class OverlayNode(Node):
 
     def _refuse(self, error: ImageError) -> None:
         topic = self._inputs.name(interface.OVERLAY_IMAGE_IN)
-        self._notices.seldom(error.reason, f"cannot draw what comes on {topic}: {error}")
+        self.notices.seldom(error.reason, f"cannot draw what comes on {topic}: {error}")
 
     def _forget(self) -> None:
         """Begin from nothing."""
@@ -106,10 +98,6 @@ class OverlayNode(Node):
         self._now: Answer | None = None
         self._waiting: Picture | None = None
         self._shown: Stamp | None = None
-
-    def _publisher(self, kind: Any, topic: Topic) -> Any:
-        options = QoSOverridingOptions.with_default_policies()
-        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
 
     def _look(self) -> None:
         """Subscribe the inputs when the first onlooker comes, and leave them when the last one goes."""
@@ -153,7 +141,7 @@ class OverlayNode(Node):
         message = self._join.pictures.at(answer.stamp)
         if message is None and self._kept:
             fate = self._join.pictures.fate(answer.stamp)
-            self._notices.seldom("gone", f"an answer is not drawn: {fate}")
+            self.notices.seldom("gone", f"an answer is not drawn: {fate}")
         elif message is not None:
             picture = Picture(answer.stamp, message)
             if self._waiting is not None and self._waiting.moment == answer.stamp:
@@ -222,7 +210,7 @@ class OverlayNode(Node):
             image = drawn(image, answer, age, self._instruction or "", scale)
         if self._image.get_subscription_count():
             self._image.publish(images.encode(image, header))
-            self._drawn.size(image.nbytes)
+            self.pictures.size(image.nbytes)
         if self._compressed.get_subscription_count():
             quality = self._values["jpeg_quality"]
             self._compressed.publish(images.encode_compressed(image, header, quality))
@@ -254,4 +242,4 @@ def drawn(image: images.RGB, answer: Answer, age: float, instruction: str, scale
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the overlay until it is told to stop; 2 for a bad parameter."""
-    return run(OverlayNode, arguments, interface.OVERLAY_PARAMETERS)
+    return run(OverlayNode, arguments)

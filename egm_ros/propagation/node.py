@@ -13,9 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
@@ -23,15 +20,12 @@ from vision_msgs.msg import Detection2DArray
 from egm_core.propagation import FrameBuffer, Limits, begin
 from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of
 from egm_ros.common.messages import detection
-from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
-from egm_ros.common.notices import Notices
 from egm_ros.common.pictures.images import ImageError
-from egm_ros.common.qos import profile
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import propagation as interface
-from egm_ros.interface.topic import Topic
 from egm_ros.propagation.catching_up import Carried, CatchingUp
 from egm_ros.propagation.small_frames import small_frame
 from egm_ros.propagation.status import Outcome, Verdict, dropped, losses, status_of
@@ -54,13 +48,13 @@ class Waiting:
     since: float
 
 
-class PropagationNode(Node):
+class PropagationNode(BaseNode):
     """Carries answers to the newest image; the state is the images of late, and the boxes under way."""
 
+    NODE = "propagation"
+
     def __init__(self, **options: Any) -> None:
-        super().__init__("propagation", **options)
-        self._values = declare(self, interface.PROPAGATION_PARAMETERS)
-        watch(self, interface.PROPAGATION_PARAMETERS, lambda changed: "", self._change)
+        super().__init__(**options)
         self._frames = FrameBuffer(self._values["buffer"], self._values["memory"] * 10**6)
         self._headers: dict[int, Header] = {}
         self._feed = Feed()
@@ -71,22 +65,20 @@ class PropagationNode(Node):
         self._unreadable: dict[str, str] = {}
         self._instruction: str | None = None
         self._told = 0
-        self._notices = Notices(self.get_logger())
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE_IN.name), INSTEAD)
-        self._visible = self._publisher(Detection2DArray, interface.VISIBLE)
-        self._amodal = self._publisher(Detection2DArray, interface.AMODAL)
-        self._lost = self._publisher(String, interface.LOST)
-        self._status = self._publisher(DiagnosticStatus, interface.STATUS)
-        self._inputs = Inputs(self, self._notices, self._on_silence)
+        self._visible = self.open_publisher(Detection2DArray, interface.VISIBLE)
+        self._amodal = self.open_publisher(Detection2DArray, interface.AMODAL)
+        self._lost = self.open_publisher(String, interface.LOST)
+        self._status = self.open_publisher(DiagnosticStatus, interface.STATUS)
+        self._inputs = Inputs(self, self._on_silence)
         picture = CompressedImage if self._values["transport"] == "compressed" else Image
         listen = self._inputs.listen
         listen(picture, interface.IMAGE_IN, self._on_image, steady=True)
         listen(Detection2DArray, interface.VISIBLE_IN, lambda array: self._on_boxes(array, "visible"))
         listen(Detection2DArray, interface.AMODAL_IN, lambda array: self._on_boxes(array, "amodal"))
         listen(String, interface.INSTRUCTION_IN, self._on_instruction)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(PERIOD, self._on_tick, clock=steady)
-        self._slices = self.create_timer(PAUSE, self._catch_up, clock=steady)
+        self.every(PERIOD, self._on_tick)
+        self._slices = self.every(PAUSE, self._catch_up)
         self._slices.cancel()
 
     @property
@@ -106,12 +98,8 @@ class PropagationNode(Node):
         return Limits(values["max_propagation"], values["half_life"], values["min_support"], values["coast"])
 
     def _change(self, changed: dict[str, Any]) -> None:
-        self._values.update(changed)
+        super()._change(changed)
         self._frames.seconds, self._frames.limit = self._values["buffer"], self._values["memory"] * 10**6
-
-    def _publisher(self, kind: Any, topic: Topic) -> Any:
-        options = QoSOverridingOptions.with_default_policies()
-        return self.create_publisher(kind, topic.name, profile(topic), qos_overriding_options=options)
 
     def _on_image(self, message: Any) -> None:
         """Take one step with every box, and publish where they are in this very image."""
@@ -129,12 +117,12 @@ class PropagationNode(Node):
         except ImageError as error:
             self._unreadable = {error.reason: f"images cannot be read: {error}"}
             topic = self._inputs.name(interface.IMAGE_IN)
-            self._notices.seldom(error.reason, f"cannot follow anything on {topic}: {error}")
+            self.notices.seldom(error.reason, f"cannot follow anything on {topic}: {error}")
             return
         self._unreadable = {}
         frame = replace(frame, stamp=seen.moment)
         if not self._frames.add(frame):
-            self._notices.seldom(
+            self.notices.seldom(
                 "older",
                 "an image is left out, for it is no newer than the one before: are there two cameras on"
                 f" {self._inputs.name(interface.IMAGE_IN)}?",
@@ -310,7 +298,7 @@ class PropagationNode(Node):
             f" are carried on, {verdict.age:.2f} s after the answer's image"
         )
         if verdict.level != DiagnosticStatus.OK:
-            self._notices.seldom(tuple(verdict.reasons), verdict.message)
+            self.notices.seldom(tuple(verdict.reasons), verdict.message)
 
     def _forget(self, header: Header) -> None:
         """Begin from nothing: what was before has nothing to do with what comes."""
@@ -343,4 +331,4 @@ def score_of(entry: Any) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the node until it is told to stop; 2 for a bad parameter."""
-    return run(PropagationNode, arguments, interface.PROPAGATION_PARAMETERS)
+    return run(PropagationNode, arguments)

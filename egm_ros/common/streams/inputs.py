@@ -7,14 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
-from egm_ros.common.notices import Notices
-from egm_ros.common.pictures.report import PictureReport
+from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.publishers import obstacle
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.stamps import clock_missing
@@ -52,14 +48,11 @@ class Inputs:
     come, as nobody publishes there, or something that does not fit. Of pictures it is said what is guessed.
     """
 
-    def __init__(
-        self, node: Node, notices: Notices, silent: Callable[[str, str], None] = lambda topic, text: None
-    ) -> None:
+    def __init__(self, node: BaseNode, silent: Callable[[str, str], None] = lambda topic, text: None) -> None:
         """Watch for a node; `silent` is called with the name of a topic and what is said of it."""
         self._node, self._silent = node, silent
-        self._pictures = PictureReport(notices)
         self._inputs: dict[str, _Input] = {}
-        node.create_timer(PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.every(PERIOD, self._look)
 
     def __bool__(self) -> bool:
         return bool(self._inputs)
@@ -75,13 +68,10 @@ class Inputs:
             if entry is not None:
                 self._heard(entry)
             if kind in (Image, CompressedImage):
-                self._pictures.came(name, message)
+                self._node.pictures.came(name, message)
             callback(message)
 
-        subscription = self._node.create_subscription(
-            kind, topic.name, note, quality,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )  # fmt: skip
+        subscription = self._node.open_subscription(kind, topic, note)
         self._inputs[topic.name] = _Input(subscription, kind, quality, steady, kept, time.monotonic())
 
     def leave(self) -> None:
