@@ -1,8 +1,9 @@
 """`egm evaluate`: asks a model about generated scenes or sample files, and prints tables.
 
-`scenes`, `refer` and `amodal` ask, `compare` and `tables` set stored results beside each other, `mix` tells what is
-asked, `calibrate` turns scores into probabilities, `reliability` says what those are worth, and `pilot` whether a
-family's frame fits. `table`, `latency` and `failures` are the paper's layouts.
+`scenes`, `refer` and `amodal` ask, `growth` measures for answers without a model, `compare` and `tables` set stored
+results beside each other, `mix` tells what is asked, `calibrate` turns scores into probabilities, `reliability` says
+what those are worth, and `pilot` whether a family's frame fits. `table`, `latency` and `failures` are the paper's
+layouts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
-from egm_core.command import failures, paper_tables, pilot, refer, report
+from egm_core.command import failures, growth, paper_tables, pilot, refer, report
 from egm_core.console import attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
@@ -130,6 +131,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     for command in (scenes, versus, tables, mix, fit, worth):
         notes.add_options(command)
     refer.add(commands)
+    growth.add(commands)
     paper_tables.add(commands)
     failures.add(commands)
     return parser
@@ -291,6 +293,7 @@ COMMANDS = {
     "pilot": pilot.run,
     "refer": refer.run,
     "amodal": refer.run,
+    "growth": growth.run,
     "table": paper_tables.run_table,
     "latency": paper_tables.run_latency,
     "report": report.run,

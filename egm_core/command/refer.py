@@ -11,11 +11,15 @@ from egm_core import notes
 from egm_core.arguments import CORES, COUNT, PIXELS, SEED, Parser, address, changed, device
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import Manner
+from egm_core.evaluate.samples import by_rule
+from egm_core.evaluate.samples import growth as growing
 from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan, prompt_of
+from egm_core.evaluate.samples.baselines import RULES
+from egm_core.evaluate.samples.growth import Growth
 from egm_core.evaluate.samples.questions import Asked, read_questions, subset
 from egm_core.evaluate.samples.results import Evaluated, sizes
 from egm_core.evaluate.samples.rows import Rules, scored
-from egm_core.evaluate.samples.subject import Ready, Subject, ready
+from egm_core.evaluate.samples.subject import Ready, Subject, machine, ready
 from egm_core.evaluate.samples.text import text
 from egm_core.families import Task
 from egm_core.families.vendors import names
@@ -23,6 +27,10 @@ from egm_core.models.folder import EMBEDDED
 
 TASKS: dict[str, Task] = {"refer": "visible", "amodal": "amodal"}
 ANSWERS = ".answers"
+_OF_MODELS = (
+    "model", "family", "max_pixels", "no_reasoning", "engine_url", "engine_model", "api_key_env", "key_in_clear",
+    "mode", "whole_pixels", "answers", "budget", "batch", "device", "threads",
+)  # fmt: skip
 _log = logging.getLogger("egm.evaluate")
 _ABOUT = {
     "refer": "ask a model for the visible boxes of sample files, such as RefCOCO's",
@@ -48,6 +56,8 @@ def add(commands: Any) -> list[Parser]:
             "data/*.jsonl --engine-url http://localhost:8000 --batch 32 --json out/served.json",
         )  # fmt: skip
         _arguments(own)
+        if TASKS[name] == "amodal":
+            _amodal_arguments(own)
         found.append(own)
     return found
 
@@ -92,16 +102,30 @@ def _arguments(own: Parser) -> None:
     notes.add_options(own)
 
 
+def _amodal_arguments(own: Parser) -> None:
+    plain = own.add_argument_group("answers without a model")
+    plain.add_argument(
+        "--growth", type=Path, metavar="FILE",
+        help="sample file of a training set, or what `egm evaluate growth --out` wrote: by how much the visible box is "
+        "enlarged (default: the mean of these files' other images)",
+    )  # fmt: skip
+    plain.add_argument("--without-model", choices=sorted(RULES), help="answer by this rule, and ask no model")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Ask, score and print; gives the exit status, 1 where a budget ended before the questions did."""
     task = TASKS[arguments.command]
-    answers = _answers_file(arguments)
+    rule: str | None = getattr(arguments, "without_model", None)
+    answers = Path() if rule else _answers_file(arguments)
+    growth = growing.read(arguments.growth) if getattr(arguments, "growth", None) else None
     whole_set = read_questions(arguments.files, task, arguments.images)
     for reason, count in whole_set.left_out.items():
         _log.warning("left out: %d records: %s", count, reason)
     asked = subset(whole_set, arguments.sample, arguments.seed)
     if not asked.questions:
         raise ValueError(f"{_names(arguments)} has no {task} question; is it the right file?")
+    if rule:
+        return _by_rule(arguments, whole_set, asked, rule, growth)
     with ready(_subject(arguments)) as found:
         if not found.info.declares(task):
             _log.warning("%s does not declare that it was trained for %s boxes", found.info.name, task)
@@ -111,9 +135,9 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = ask(planned, found.asker, answers, Budget(**dict(arguments.budget)))
     rules = Rules(found.speaker, mode, arguments.whole_pixels)
     rows = scored(planned, outcome, rules)
-    about = _about(arguments, whole_set, asked, found, manner) | {"mode": mode}
+    about = _about(arguments, whole_set, asked) | _with(found, manner, task, arguments) | {"mode": mode}
     about |= {"requests": outcome.requests, "tokens_spent": outcome.tokens}
-    evaluated = Evaluated(rows, about, arguments.at_least, outcome.unasked)
+    evaluated = Evaluated(rows, about, arguments.at_least, outcome.unasked, growth)
     _print(evaluated, asked)
     if arguments.json:
         evaluated.write(arguments.json)
@@ -126,6 +150,21 @@ def run(arguments: argparse.Namespace) -> int:
             "others alone; raise --budget and run again to go on", outcome.requests, outcome.tokens, outcome.unasked,
         )  # fmt: skip
     return 1 if outcome.unasked else 0
+
+
+def _by_rule(arguments: argparse.Namespace, whole_set: Asked, asked: Asked, rule: str, growth: Growth | None) -> int:
+    """Answer without a model, and print and keep that as a model's result."""
+    own: Parser = arguments.own
+    if idle := changed(own, arguments, _OF_MODELS):
+        own.error(f"{idle} is about a model, and --without-model {rule} asks none; leave one of them away")
+    if arguments.json and not arguments.json.parent.is_dir():
+        own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
+    about = _about(arguments, whole_set, asked) | by_rule.about(rule, machine())
+    evaluated = Evaluated(by_rule.answers(asked, rule, growth), about, arguments.at_least, growth=growth)
+    _print(evaluated, asked)
+    if arguments.json:
+        evaluated.write(arguments.json)
+    return 0
 
 
 def _answers_file(arguments: argparse.Namespace) -> Path:
@@ -170,13 +209,9 @@ def _say_wrong(planned: list[Planned]) -> None:
         raise ValueError("no image can be read; is --images the right folder?")
 
 
-def _about(
-    arguments: argparse.Namespace, whole_set: Asked, asked: Asked, found: Ready, manner: Manner
-) -> dict[str, Any]:
-    task = TASKS[arguments.command]
+def _about(arguments: argparse.Namespace, whole_set: Asked, asked: Asked) -> dict[str, Any]:
     return {
-        **found.about,
-        "task": task,
+        "task": TASKS[arguments.command],
         "files": [path.name for path in arguments.files],
         "questions": len(asked.questions),
         "subset": None if len(asked.questions) == len(whole_set.questions)
@@ -184,12 +219,18 @@ def _about(
         "rows_are": asked.rows_are,
         "left_out": dict(whole_set.left_out),
         "splits": sizes(asked.questions),
+        "whole_pixels": arguments.whole_pixels,
+    }  # fmt: skip
+
+
+def _with(found: Ready, manner: Manner, task: Task, arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        **found.about,
         "prompt": prompt_of(found.info, found.speaker, "{sent}", task),
         "reasoning": not arguments.no_reasoning,
         "max_tokens": manner.sampling.max_tokens,
         "temperature": manner.sampling.temperature,
-        "whole_pixels": arguments.whole_pixels,
-    }  # fmt: skip
+    }
 
 
 def _print(evaluated: Evaluated, asked: Asked) -> None:
@@ -202,7 +243,8 @@ def _print(evaluated: Evaluated, asked: Asked) -> None:
     for line in about["splits"]:
         print(line)
     pixels = about["max_pixels"] or "all"
-    print(f"prompt: {about['prompt']!r}; boxes: {about['frame']}, read by {about['mode']}; pixels: {pixels}")
+    if about["prompt"]:
+        print(f"prompt: {about['prompt']!r}; boxes: {about['frame']}, read by {about['mode']}; pixels: {pixels}")
     print(f"answered {about['asked']}, {about['machine']}\n")
     print(text(evaluated.summary))
 

@@ -35,7 +35,11 @@ def doubtful(text: str) -> str:
 
 def mirrored_box(box: Box | None, width: int) -> Box | None:
     """Give a box where it is in the mirrored picture."""
-    return box and (width - box[2], box[1], width - box[0], box[3])
+    return box and _other_side(box, width)
+
+
+def _other_side(box: Box, width: int) -> Box:
+    return width - box[2], box[1], width - box[0], box[3]
 
 
 def mirror(sample: Sample) -> Sample:
@@ -48,6 +52,7 @@ def mirror(sample: Sample) -> Sample:
         reasoning=mirrored_text(sample.reasoning),
         amodal_reasoning=mirrored_text(sample.amodal_reasoning),
         occluders=tuple(map(mirrored_text, sample.occluders)),
+        occluder_boxes=tuple(_other_side(box, sample.width) for box in sample.occluder_boxes),
         mirrored=not sample.mirrored,
     )
 

@@ -144,6 +144,7 @@ def _write_parquet(path: Path, records: Iterator[dict[str, Any]]) -> int:
         "height": pa.int64(),
         "width": pa.int64(),
         "occluders": pa.list_(text),
+        "occluder_boxes": pa.list_(box),
         "depth_order": pa.int64(),
         "mirrored": pa.bool_(),
     }

@@ -29,8 +29,9 @@ class Sample:
     is not known. Read from a file, `image` is the resolved path.
 
     `source` is the data set's name and `split` its split; the ids are those of the data set. `occluders` are the names
-    of what hides the object, from front to back, and `depth_order` is its place in depth, 1 in front. With `mirrored`
-    the picture is flipped left to right on reading, and the boxes are already those of the mirrored picture.
+    of what hides the object, from front to back, and `occluder_boxes` are around what is seen of these, where that is
+    known. `depth_order` is the object's place in depth, 1 in front. With `mirrored` the picture is flipped left to
+    right on reading, and the boxes are already those of the mirrored picture.
     """
 
     image: str
@@ -54,6 +55,7 @@ class Sample:
     depth_order: int | None = None
     mirrored: bool = False
     category: str = ""
+    occluder_boxes: tuple[Box, ...] = ()
 
     @property
     def picture(self) -> str:
@@ -144,6 +146,7 @@ def from_record(record: Any, place: str) -> Sample:
         depth_order=_depth_order(record, place),
         mirrored=_flag(record, "mirrored", place),
         category=_id(record, "category", place),
+        occluder_boxes=_boxes(record, "occluder_boxes", width, height, place),
     )
 
 
@@ -248,6 +251,16 @@ def _box(record: dict[str, Any], name: str, width: int, height: int, place: str,
     if inside is None:
         raise SampleError(f"{place}: {name} is {value!r}, which has no area inside the image of {width} x {height}")
     return inside
+
+
+def _boxes(record: dict[str, Any], name: str, width: int, height: int, place: str) -> tuple[Box, ...]:
+    value = record.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, (list, tuple)):
+        raise SampleError(f"{place}: {name} is {value!r}; give a list of boxes, each [x0, y0, x1, y1] in pixels")
+    found = (_box({name: one}, name, width, height, place) for one in value)
+    return tuple(box for box in found if box)
 
 
 def _inside(box: Box, width: int, height: int) -> Box | None:

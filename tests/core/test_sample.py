@@ -34,6 +34,7 @@ FULL = Sample(
     licence="CC BY 4.0",
     occluders=("box", "hand"),
     depth_order=3,
+    occluder_boxes=((1.0, 2.0, 5.5, 9.0), (30.0, 2.0, 40.0, 9.0)),
     mirrored=True,
     category="cup",
 )
@@ -49,7 +50,7 @@ def lines(folder: Path, *records: object) -> Path:
 
 def test_the_fields_are_the_ones_agreed_on():
     agreed = "image sent bbox amodal_bbox visible_fraction height width reasoning source split"
-    origin = "image_id annotation_id ref_id sentence_id licence occluders depth_order mirrored category"
+    origin = "image_id annotation_id ref_id sentence_id licence occluders depth_order mirrored category occluder_boxes"
     assert " ".join(FIELDS) == f"{agreed} amodal_reasoning task {origin}"
 
 
@@ -137,6 +138,8 @@ def without(*names: str) -> dict[str, object]:
         ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "for a wholly hidden one visible_fraction 0"),
         ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "or task 'amodal' where the visible box is not known"),
         ({**RECORD, "occluders": "box"}, "occluders is 'box'; give a list of texts"),
+        ({**RECORD, "occluder_boxes": [[1, 2, 3]]}, "occluder_boxes is .1, 2, 3.; give .x0, y0, x1, y1."),
+        ({**RECORD, "occluder_boxes": "x"}, "occluder_boxes is 'x'; give a list of boxes"),
         ({**RECORD, "depth_order": 0}, "depth_order is 0; give a whole number, 1 for the object in front"),
         ({**RECORD, "mirrored": 1}, "mirrored is 1; give true or false"),
         ({**RECORD, "mirorred": True}, "unknown field 'mirorred'; did you mean 'mirrored'"),

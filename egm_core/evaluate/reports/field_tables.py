@@ -14,6 +14,7 @@ from itertools import pairwise
 from egm_core.evaluate.paper import amodal, failures, training
 from egm_core.evaluate.paper.grounding import ROWS, WITHOUT, Row
 from egm_core.evaluate.paper.splits import SPLITS
+from egm_core.evaluate.reports.amodal_lines import below_table_5
 from egm_core.evaluate.reports.tables import markdown, percent, table_11
 from egm_core.evaluate.results import Answered, Result
 from egm_core.evaluate.statistics import EMPTY, Figure, macro_mean, mean
@@ -124,7 +125,10 @@ def whole_paper() -> str:
 
 
 def table_5(models: Sequence[Model]) -> str:
-    """Print amodal accuracy of each base and its EGM model, and what EGM gains; the paper's text has the gains only."""
+    """Print amodal accuracy of each base and its EGM model, and what EGM gains; the paper's text has the gains only.
+
+    Below it stand answers without a model, and what all do where the visible box alone fails.
+    """
     by_name = {plain(model.name): model for model in models}
     rows, used = [], set()
     for setting in amodal.SETTINGS:
@@ -137,7 +141,12 @@ def table_5(models: Sequence[Model]) -> str:
             cells += [signed(gain), "-" if paper is None else f"{paper:+.1f}"]
             rows.append([setting, *cells, beside(gain, paper) if paper is not None else "-"])
     rows += [[m.name, percent(m.macro()), "-", "-", "-", "-"] for m in models if m.name not in used]
-    return _noted(markdown(["", "original", "+ EGM", "gain", "gain, paper", "difference"], rows), models)
+    head = ["", "original", "+ EGM", "gain", "gain, paper", "difference"]
+    results = [result for model in models for result in model.results]
+    notes = dict.fromkeys(note for result in results for note in result.about.get("baselines") or ())
+    answers = {model.name: list(model.answers.values()) for model in models}
+    below = below_table_5(answers, bool(results[0].about["strict"]) if results else True, list(notes))
+    return "\n\n".join(filter(None, (_noted(markdown(head, rows), models), below)))
 
 
 def table_9(stages: Mapping[str, Model], size: str = "") -> str:

@@ -2,59 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from egm_core.boxes import Box, clip
+from egm_core.boxes import Box
+from egm_core.evaluate.samples import growth as growing
+from egm_core.evaluate.samples.growth import Growth
 from egm_core.evaluate.samples.questions import Question
 
-COPY, ENLARGED, WHOLE = "copy of the visible box", "visible box enlarged", "whole image"
+COPY, ENLARGED, HULL = "copy of the visible box", "visible box enlarged", "hull of the visible mask"
+LARGEST, WHOLE = "largest object", "whole image"
+# What a command line calls them.
+RULES = {"copy": COPY, "enlarged": ENLARGED, "hull": HULL, "largest": LARGEST, "image": WHOLE}
 Answers = Mapping[str, Box | None]
 
-
-def baselines(questions: Sequence[Question]) -> dict[str, Answers]:
-    """Give each baseline's boxes by the name of the question, for those whose object is there."""
-    present = [question for question in questions if question.truth is not None]
-    return {
-        COPY: {question.name: question.visible for question in present},
-        ENLARGED: enlarged(present),
-        WHOLE: {q.name: (0.0, 0.0, float(q.sample.width), float(q.sample.height)) for q in present},
-    }
+HULL_NOTE = (
+    "The box around a mask's convex hull is the box around the mask. So the hull answers with the true visible box, "
+    "whether masks are kept or not: its line is that of the copy."
+)
+LARGEST_NOTE = "The largest object is the one with the largest visible box that the files have of the image."
 
 
-def enlarged(questions: Sequence[Question]) -> Answers:
-    """Enlarge each visible box on every side by the mean of the questions about other pictures.
+def baselines(questions: Sequence[Question], growth: Growth | None = None) -> dict[str, Answers]:
+    """Give each baseline's boxes by the name of the question, for those whose object is there.
 
-    The mean is that of the shares by which amodal boxes stand out of visible ones, in widths and heights of these.
+    Without the growth of a training file, each box is enlarged by the mean of the questions about other pictures.
     """
-    known = [(q.cluster, _growth(q)) for q in questions if q.visible is not None]
-    if not known:
-        return dict.fromkeys((q.name for q in questions), None)
-    total, count = np.sum([growth for _, growth in known], axis=0), len(known)
-    sums: dict[int, tuple[np.ndarray, int]] = {}
-    for cluster, growth in known:
-        before, number = sums.get(cluster, (np.zeros(4), 0))
-        sums[cluster] = (before + growth, number + 1)
-    boxes: dict[str, Box | None] = {}
+    present = [question for question in questions if question.truth is not None]
+    rules: dict[str, Callable[[Question], Box | None]] = {
+        COPY: lambda q: q.visible,
+        HULL: lambda q: q.visible,
+        LARGEST: lambda q: q.largest,
+        WHOLE: lambda q: (0.0, 0.0, float(q.sample.width), float(q.sample.height)),
+    }
+    found = {name: {q.name: rule(q) for q in present} for name, rule in rules.items()}
+    larger = {q.name: growth.grown(q.sample) for q in present} if growth else _among_others(present)
+    return {COPY: found.pop(COPY), ENLARGED: larger, **found}
+
+
+def notes(questions: Sequence[Question], growth: Growth | None) -> list[str]:
+    """Say what a reader of the baselines has to know: by how much boxes are enlarged, and what stands in where."""
+    hidden = [q.sample for q in questions if q.truth is not None and q.visible and q.sample.visible_fraction != 1]
+    known = sum(bool(growing.facing(box, s.occluder_boxes).any()) for s in hidden if (box := s.truth("visible")))
+    if growth:
+        told = f"Enlarged {growth.words()}."
+    else:
+        told = (
+            "Enlarged by the mean of the other images of these very files, which a baseline should not see: give a "
+            "training file by --growth."
+        )
+    sides = (
+        f"{known:,} of {len(hidden):,} partly hidden objects have an occluder at a side of their visible box and grow "
+        "there; the others grow on all sides."
+    )
+    return [told, sides, HULL_NOTE, LARGEST_NOTE]
+
+
+def _among_others(questions: Sequence[Question]) -> Answers:
+    """Enlarge each visible box by the mean of the questions about other pictures."""
+    total: growing.Sums = np.zeros(7)
+    own: dict[int, growing.Sums] = {}
     for q in questions:
-        own, number = sums.get(q.cluster, (np.zeros(4), 0))
-        rest = (total - own) / (count - number) if count > number else np.zeros(4)
-        boxes[q.name] = None if q.visible is None else clip(_grown(q.visible, rest), q.sample.width, q.sample.height)
-    return boxes
-
-
-def _growth(question: Question) -> np.ndarray:
-    """Give how far the true box stands out of the visible one: left, top, right, bottom."""
-    seen, whole = question.visible, question.truth
-    assert seen is not None and whole is not None
-    wide, high = seen[2] - seen[0], seen[3] - seen[1]
-    return np.array([seen[0] - whole[0], seen[1] - whole[1], whole[2] - seen[2], whole[3] - seen[3]]) / [
-        wide, high, wide, high,
-    ]  # fmt: skip
-
-
-def _grown(box: Box, growth: np.ndarray) -> Box:
-    wide, high = box[2] - box[0], box[3] - box[1]
-    left, top, right, bottom = (float(v) for v in growth * [wide, high, wide, high])
-    return box[0] - left, box[1] - top, box[2] + right, box[3] + bottom
+        if (found := growing.sums(q.sample)) is not None:
+            total = total + found
+            own[q.cluster] = own.get(q.cluster, np.zeros(7)) + found
+    nothing = np.zeros(7)
+    means = {c: growing.mean(total - own.get(c, nothing), 0, "") for c in {q.cluster for q in questions}}
+    return {q.name: means[q.cluster].grown(q.sample) for q in questions}

@@ -9,7 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from egm_core.boxes import Box
-from egm_core.evaluate.samples.baselines import COPY, Answers, baselines
+from egm_core.evaluate.samples.baselines import COPY, Answers, baselines, notes
+from egm_core.evaluate.samples.growth import Growth
+from egm_core.evaluate.samples.questions import Question
 from egm_core.evaluate.samples.rows import Scored
 from egm_core.evaluate.samples.wording import LENGTHS, WORDINGS, length, wordings
 from egm_core.evaluate.scores import fit
@@ -60,12 +62,13 @@ class Summary:
     """The figures of scored rows. Everything that was asked is in the denominator, failed answers too.
 
     Success is an IoU above a threshold, or at least as high with `at_least`. Rows whose object is absent have no IoU
-    and are counted apart.
+    and are counted apart. `growth` is a training file's, for the baseline that enlarges visible boxes.
     """
 
-    def __init__(self, rows: Iterable[Scored], at_least: bool = False) -> None:
+    def __init__(self, rows: Iterable[Scored], at_least: bool = False, growth: Growth | None = None) -> None:
         self.rows = list(rows)
         self.at_least = at_least
+        self.growth = growth
         self.present = [row for row in self.rows if row.iou is not None]
 
     def line(self, name: str, rows: Sequence[Scored]) -> Line:
@@ -133,9 +136,18 @@ class Summary:
         return [self.line(name, [_answering(row, boxes[row.question.name]) for row in self.present])
                 for name, boxes in self._boxes.items()]  # fmt: skip
 
+    @property
+    def baseline_notes(self) -> list[str]:
+        """What a reader of the baselines has to know."""
+        return notes([row.question for row in self.present], self.growth) if self.baselines else []
+
+    def overlaps(self, question: Question) -> dict[str, float]:
+        """Give the IoU of each baseline's box with the truth of a question about an object that is there."""
+        return {name: fit(boxes[question.name], question.truth) or 0.0 for name, boxes in self._boxes.items()}
+
     @cached_property
     def _boxes(self) -> dict[str, Answers]:
-        return baselines([row.question for row in self.present])
+        return baselines([row.question for row in self.present], self.growth)
 
     def failing_copy(self) -> list[tuple[Line, Line]]:
         """Give the rows on which the copied visible box fails, at 0.5 and at 0.75: the model's line, and the copy's."""

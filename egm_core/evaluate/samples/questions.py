@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -27,13 +27,14 @@ class Question:
 
     `name` tells it from all others, on every machine; `cluster` names its picture, whose questions are not independent.
     `rivals` counts the other objects of its category in that picture, as far as the files know them: None where they
-    tell no category.
+    tell no category. `largest` is the box of that picture's largest object, among all that the files have.
     """
 
     name: str
     task: Task
     sample: Sample
     rivals: int | None = None
+    largest: Box | None = None
 
     @property
     def truth(self) -> Box | None:
@@ -129,10 +130,12 @@ def read_questions(files: Iterable[Path], task: Task, image_root: Path | None = 
     left_out: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     objects: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    largest: dict[str, tuple[float, Box]] = {}
     for path in files:
         for _, sample in read_placed(path, image_root):
             if sample.category:
                 objects[sample.picture, sample.category].add(_object(sample))
+            _take_largest(largest, sample, task)
             if not sample.asks(task):
                 left_out[_why_not(sample, task)] += 1
                 continue
@@ -141,13 +144,24 @@ def read_questions(files: Iterable[Path], task: Task, image_root: Path | None = 
             if seen[name] > 1:
                 name = f"{name}|{seen[name]}"
             found.append(Question(name, task, sample))
-    known = [
-        replace(q, rivals=len(objects[q.sample.picture, q.sample.category] - {_object(q.sample)}))
-        if q.sample.category
-        else q
-        for q in found
-    ]
-    return Asked(tuple(known), left_out)
+    known = tuple(replace(q, rivals=_rivals(q.sample, objects), largest=_of(largest, q.sample)) for q in found)
+    return Asked(known, left_out)
+
+
+def _rivals(sample: Sample, objects: Mapping[tuple[str, str], set[str]]) -> int | None:
+    return len(objects[sample.picture, sample.category] - {_object(sample)}) if sample.category else None
+
+
+def _take_largest(largest: dict[str, tuple[float, Box]], sample: Sample, task: Task) -> None:
+    """Keep the largest object of each picture, by what is seen of it, with the box that the task asks for."""
+    box = sample.truth(task)
+    if box is not None:
+        size = area(sample.truth("visible") or box)
+        largest[sample.picture] = max(largest.get(sample.picture, (0.0, box)), (size, box))
+
+
+def _of(largest: Mapping[str, tuple[float, Box]], sample: Sample) -> Box | None:
+    return largest[sample.picture][1] if sample.picture in largest else None
 
 
 def subset(asked: Asked, count: int | None, seed: int) -> Asked:

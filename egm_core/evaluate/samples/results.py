@@ -12,6 +12,7 @@ from typing import Any
 from egm_core.evaluate.finite import finite
 from egm_core.evaluate.paper.splits import SPLITS
 from egm_core.evaluate.samples.figures import Summary
+from egm_core.evaluate.samples.growth import Growth
 from egm_core.evaluate.samples.questions import Question
 from egm_core.evaluate.samples.rows import Scored, record
 
@@ -24,25 +25,34 @@ class Evaluated:
     about: Mapping[str, Any]
     at_least: bool
     unasked: int = 0
+    growth: Growth | None = None
 
     @property
     def summary(self) -> Summary:
         """The figures of the rows."""
-        return Summary(self.rows, self.at_least)
+        return Summary(self.rows, self.at_least, self.growth)
 
     def write(self, path: Path) -> None:
         """Write everything as one JSON file, whole or not at all."""
+        summary = self.summary
         data = {
             "of": "samples",
             **self.about,
             "strict": not self.at_least,
             "unasked": self.unasked,
-            "figures": self.summary.as_json(),
-            "rows": [record(row, self.at_least) for row in self.rows],
+            "baselines": summary.baseline_notes,
+            "figures": summary.as_json(),
+            "rows": [self._record(row, summary) for row in self.rows],
         }
         part = path.with_name(path.name + ".part")
         part.write_text(json.dumps(finite(data), ensure_ascii=False), encoding="utf-8")
         os.replace(part, path)
+
+    def _record(self, row: Scored, summary: Summary) -> dict[str, Any]:
+        told = record(row, self.at_least)
+        if row.question.task == "amodal" and row.iou is not None:
+            told["baselines"] = summary.overlaps(row.question)
+        return told
 
 
 def sizes(questions: Sequence[Question]) -> list[str]:

@@ -22,6 +22,7 @@ SAMPLE = Sample(
     reasoning="It is on the left.",
     amodal_reasoning="The RIGHT part is hidden.",
     occluders=("left hand",),
+    occluder_boxes=((0, 15, 12, 50),),
 )
 
 
@@ -73,6 +74,7 @@ def test_boxes_texts_and_picture_change_sides() -> None:
         reasoning="It is on the right.",
         amodal_reasoning="The LEFT part is hidden.",
         occluders=("right hand",),
+        occluder_boxes=((88, 15, 100, 50),),
         mirrored=True,
     )
     hidden = mirror(replace(SAMPLE, bbox=None, visible_fraction=0.0))

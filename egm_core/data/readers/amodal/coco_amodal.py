@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
-from egm_core.data.readers.amodal.regions import constraints, occluders, regions
+from egm_core.data.readers.amodal.regions import cleaned_names, constraints, occluders, regions
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.coco import Layout, identity, layout
@@ -53,6 +53,7 @@ def read_layout(path: Path, tally: Tally, stuff: bool = False) -> Layout:
         key = identity(record, place)
         there, behind = regions(record, place), constraints(record, place)
         for one in there:
+            front = occluders(one, there, behind)
             yield Found(
                 one.place,
                 image,
@@ -61,7 +62,8 @@ def read_layout(path: Path, tally: Tally, stuff: bool = False) -> Layout:
                 one.visible,
                 one.fraction,
                 name=one.name,
-                occluders=occluders(one, there, behind),
+                occluders=cleaned_names(front),
+                occluder_boxes=tuple(other.visible for other in front if other.visible),
                 order=one.order,
                 left_out=STUFF if one.stuff and not stuff else "",
                 mask=one.size,

@@ -112,8 +112,9 @@ def with_occluders(
                 if (other.order or 0) < (one.order or 0) and other.visible and intersection(other.visible, one.amodal)
             ]
             if front:
+                boxes = tuple(other.visible for other in front if other.visible)
                 names = (categories.get(other.category, "") for other in front if isinstance(other.category, int))
-                known[number] = replace(one, occluders=tuple(map(cleaned, names)))
+                known[number] = replace(one, occluders=tuple(map(cleaned, names)), occluder_boxes=boxes)
     return known
 
 

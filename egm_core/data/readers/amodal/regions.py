@@ -63,15 +63,15 @@ def constraints(record: dict[str, Any], place: Place) -> dict[int, set[int]]:
     return behind
 
 
-def occluders(one: Region, others: Sequence[Region], behind: Mapping[int, set[int]]) -> tuple[str, ...]:
-    """Name the regions that hide a region, from front to back.
+def occluders(one: Region, others: Sequence[Region], behind: Mapping[int, set[int]]) -> list[Region]:
+    """Find the regions that hide a region, from front to back.
 
     They are in front of it by the constraints, or by their order where the constraints do not speak of it, and what is
     seen of them meets what is hidden of it.
     """
     box = masks.box_of(one.hidden) if one.hidden else None
     if one.hidden is None or box is None:
-        return ()
+        return []
     height, width = one.hidden["size"]
     before = behind.get(one.order)
     front = [
@@ -82,7 +82,12 @@ def occluders(one: Region, others: Sequence[Region], behind: Mapping[int, set[in
         and _overlap(other.visible, box)
         and masks.meet(other.seen_pixels(height, width), one.hidden)
     ]
-    return tuple(cleaned(other.name) for other in sorted(front, key=lambda other: other.order))
+    return sorted(front, key=lambda other: other.order)
+
+
+def cleaned_names(found: Sequence[Region]) -> tuple[str, ...]:
+    """Give the names of regions as samples have them."""
+    return tuple(cleaned(one.name) for one in found)
 
 
 def snapped(visible: Box | None, amodal: Box) -> Box | None:

@@ -51,6 +51,7 @@ class Found:
     name: str = ""
     category: int | str = ""
     occluders: tuple[str, ...] = ()
+    occluder_boxes: tuple[Box, ...] = ()
     order: int | None = None
     unseen: bool = False
     left_out: str = ""
@@ -136,11 +137,17 @@ def samples(
             annotation_id=one.annotation,
             licence=source.licence,
             occluders=one.occluders,
+            occluder_boxes=_within(one.occluder_boxes, shown),
             depth_order=one.order,
             category=name if one.category == "" else _category(one, categories),
         )
     if kept_alike:
         tally.note(f"{kept_alike:,} samples have a name that another object of their picture has, too (--names all)")
+
+
+def _within(boxes: Sequence[Box], shown: Shown) -> tuple[Box, ...]:
+    cut = (clip(box, shown.width, shown.height) for box in boxes)
+    return tuple(box for box in cut if area(box))
 
 
 def _category(one: Found, categories: Mapping[int, str]) -> str:

@@ -42,7 +42,7 @@ def test_a_region_has_both_boxes_its_share_and_its_order(convert: Any, scene: Pa
 
 def test_occluders_are_in_front_and_meet_what_is_hidden(convert: Any, scene: Path) -> None:
     _, book, lid = convert("coco-amodal", "--file", scene)
-    assert book.occluders == ("Cup",)
+    assert (book.occluders, book.occluder_boxes) == (("Cup",), ((10, 10, 20, 30),))
     assert lid.occluders == (), "the cup is said to be in front, but covers nothing of the lid"
 
 

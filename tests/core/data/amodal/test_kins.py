@@ -42,6 +42,7 @@ def test_the_edition_of_2020_tells_what_is_in_front(convert: Any, tmp_path: Path
     file = coco(tmp_path / "update_test_2020.json", cone, car, {**far, "category_id": 2})
     found = convert("kins", "--file", file, "--names", "all")
     assert [sample.occluders for sample in found] == [(), ("traffic cone",), ()]
+    assert [sample.occluder_boxes for sample in found] == [(), ((0, 10, 20, 40),), ()]
     assert [sample.depth_order for sample in found] == [1, 2, 1]
     assert found[1].visible_fraction == pytest.approx(20 / 36) and found[1].split == "test"
 
