@@ -1,0 +1,92 @@
+"""The amodal training set: COCO-Amodal's training pictures and TAO-Amodal's frames, expressions, verdicts, reasoning.
+
+The paper has 23,698 samples on 15,798 images and does not tell how objects were chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from egm_core.curate.sets.excluded import Excluded
+from egm_core.curate.sets.filters import Filters
+from egm_core.curate.sets.sources import Source, objects
+from egm_core.curate.sets.steps import Chain, Step
+from egm_core.curate.sets.workers import Workers, steps
+from egm_core.data.convert import MISSING_SHARE
+from egm_core.evaluate.paper.training import TABLE_3
+from egm_core.evaluate.samples.growth import digest
+from egm_core.sample import write_samples
+
+PAPER = TABLE_3["amodal grounding"]
+OBJECTS = "objects"
+STEPS = (OBJECTS, "expressed", "verified", "reasoned")
+
+
+def chain(folder: Path, objects: Step, workers: Workers) -> Chain:
+    """Give the steps of the set in a folder, from that of its objects on."""
+    return Chain(folder, [objects, *steps(workers, reasoned=True)])
+
+
+def first(
+    sources: Sequence[Source], filters: Filters, excluded: Excluded, missing_share: float = MISSING_SHARE
+) -> Step:
+    """Give the step that reads the data sets' files, which asks nobody."""
+
+    def work(source: Path, out: Path) -> Mapping[str, Any]:
+        found = objects(sources, filters, excluded, missing_share)
+        if not found.samples:
+            raise ValueError("no object passes the filters; see the files and the options")
+        write_samples(out, found.samples)
+        return {"left_out": found.left_out, "notes": list(found.notes), "licences": licences(sources)}
+
+    return Step(OBJECTS, f"{OBJECTS}.jsonl", work, options(sources, filters, excluded))
+
+
+def options(sources: Sequence[Source], filters: Filters, excluded: Excluded) -> dict[str, Any]:
+    """Tell what the choice of objects depends on."""
+    files = {f"{source.name} {file.name}": digest(file) for source in sources for file in source.files}
+    images = {source.name: str(source.images) for source in sources}
+    kept_out = {"files": dict(excluded.files), "images": len(excluded.keys)}
+    return {"files": files, "images": images, "filters": asdict(filters), "kept_out": kept_out}
+
+
+def licences(sources: Sequence[Source]) -> dict[str, str]:
+    """Give the licence of each data set."""
+    return {source.name: source.kind.licence for source in sources}
+
+
+def table(record: Mapping[str, Any], paper: tuple[int, int]) -> str:
+    """Print what each step kept, in all and by data set, beside the paper's counts."""
+    lines = ["step | samples | images | by data set"]
+    for name, told in record.items():
+        by_source = ", ".join(
+            f"{source} {one['samples']:,} on {one['images']:,}" for source, one in told["by_source"].items()
+        )
+        lines.append(f"{name} | {told['samples']:,} | {told['images']:,} | {by_source}")
+    lines.append(f"paper | {paper[0]:,} | {paper[1]:,} | its choice of objects is not told")
+    if record:
+        last = list(record.values())[-1]
+        lines.append(f"difference | {last['samples'] - paper[0]:+,} | {last['images'] - paper[1]:+,} | ")
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                     for row in rows)  # fmt: skip
+
+
+def losses(record: Mapping[str, Any]) -> list[str]:
+    """Say by step what did not pass: why objects were left out, and the share that the teacher's steps took."""
+    told = []
+    for source, reasons in record.get(OBJECTS, {}).get("left_out", {}).items():
+        told += [f"{source}: left out {count:,}: {why}" for why, count in sorted(reasons.items(), key=lambda r: -r[1])]
+    before: Mapping[str, Any] | None = None
+    for name, one in record.items():
+        if before is not None:
+            lost = before["samples"] - one["samples"]
+            share = 100 * lost / max(before["samples"], 1)
+            failures = f", of these {one['failures']:,} failures" if one.get("failures") else ""
+            told.append(f"{name}: {lost:,} of {before['samples']:,} did not pass ({share:.1f} %){failures}")
+        before = one
+    return told
