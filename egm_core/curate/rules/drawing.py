@@ -1,0 +1,85 @@
+"""The drawing that only the teacher saw, spoken of in any words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from egm_core.curate.rules.colours import kin
+from egm_core.curate.rules.facts import Facts
+from egm_core.curate.rules.finding import Finding
+from egm_core.curate.rules.lexicon import groups
+from egm_core.curate.rules.text import OTHER, OWN, Plain, plain, words
+
+# Long words of a drawing, in which a slip of the pen is looked for.
+_SPELT = (
+    "rectangle", "bounding", "annotation", "annotated", "highlighted", "coordinates", "outlined", "rectangular",
+    "groundtruth", "highlight", "encircled",
+)  # fmt: skip
+
+
+_GROUPS = groups("drawing")
+_RULES = tuple(
+    (why, re.compile(_GROUPS[group]))
+    for group, why in (
+        ("always", "is a word for a drawing"),
+        ("pictures", "speaks of a picture that only the teacher saw"),
+        ("doing", "says that somebody showed the object"),
+        ("beside", "speaks of a line or a shape around the object"),
+    )
+)
+_FRAME_OF_A_THING = re.compile(_GROUPS["frame_of_a_thing"])
+# Words of a finding that do not make it one.
+_MUTE = frozenset((OWN, OTHER, "that", "this", "with", "around"))
+
+
+def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
+    """Find words that only somebody writes who saw the drawing."""
+    text = _FRAME_OF_A_THING.sub("somewhere", trace.masked)
+    own = facts.expression.lower()
+    for why, pattern in _RULES:
+        for found in pattern.finditer(text):
+            if _own_words(found[0], own):
+                continue
+            yield Finding("drawing", found[0].strip(), why)
+            break
+    if facts.frame_colour and (drawn := _coloured(facts.frame_colour).search(text)):
+        yield Finding("drawing", drawn[0], f"names the colour of the drawn frame, {facts.frame_colour}")
+    elif facts.frame_colour and (said := _drawn_thing(trace.whole, facts)):
+        yield Finding("drawing", said, f"has a thing in the colour of the drawn frame, {facts.frame_colour}")
+    for word in words(text):
+        if len(word) > 6 and word not in _SPELT and any(_slip(word, right) for right in _SPELT):
+            yield Finding("drawing", word, "is a slip of a word for a drawing")
+
+
+def _own_words(said: str, own: str) -> bool:
+    """Tell whether the words that tell are the expression's own, articles left aside."""
+    telling = [word for word in words(said) if len(word) > 3 and word not in _MUTE]
+    return bool(telling) and all(re.search(rf"\b{re.escape(word)}", own) for word in telling)
+
+
+@lru_cache(64)
+def _coloured(colour: str) -> re.Pattern[str]:
+    names = "|".join(map(re.escape, kin(colour)))
+    return re.compile(_GROUPS["coloured"].replace("COLOUR", f"(?:{names})"))
+
+
+def _drawn_thing(text: str, facts: Facts) -> str:
+    """Give words such as "green box" where a scene has a box, and none of that colour."""
+    known = plain(" ".join((facts.expression, facts.category, *facts.occluders, *facts.others)))
+    names = "|".join(map(re.escape, kin(facts.frame_colour)))
+    found = re.search(rf"\b(?:{names}) (?:box|frame|rectangle|square|outline|border|lines?)\b", text)
+    return found[0] if found and found[0] not in known else ""
+
+
+def _slip(word: str, right: str) -> bool:
+    """Tell whether a word differs from the right one by a letter too many, too few, changed, or two swapped."""
+    if word == right or abs(len(word) - len(right)) > 1 or word[0] != right[0]:
+        return False
+    start = next((at for at, (a, b) in enumerate(zip(word, right, strict=False)) if a != b), min(len(word), len(right)))
+    left, wanted = word[start:], right[start:]
+    if wanted in (left + "s", left + "d") or left in (wanted + "s", wanted + "d", wanted + "ed", wanted + "er"):
+        return False
+    swapped = len(left) > 1 and len(wanted) > 1 and left[:2] == wanted[1::-1] and left[2:] == wanted[2:]
+    return swapped or left[1:] == wanted or left == wanted[1:] or left[1:] == wanted[1:]

@@ -1,0 +1,147 @@
+"""The trace against what is known of the scene: the object meant, what hides it, and on which sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from egm_core.curate.rules.facts import SIDES, Facts, Side
+from egm_core.curate.rules.finding import Finding
+from egm_core.curate.rules.lexicon import groups
+from egm_core.curate.rules.text import Plain, head, noun, plain, sentences
+
+_GROUPS = groups("scene")
+# A thing named after such a word says where the object is, and is not taken for it.
+_BESIDE = re.compile(f"(?:{_GROUPS['beside']})")
+_SEEK = rf"\b(?:{_GROUPS['seek']})"
+_ASIDE = re.compile(r"\b(?:not|don't|never|first|isn't|landmark|neighbou?r|reference)\b")
+_MEANT = re.compile(r"\b(?:target|object|answer|matters|wanted|meant|sought|settle|asks for|requested|leads)\b")
+_RELATED = re.compile(rf"\b(?:{_GROUPS['related']})\b")
+_NOT = re.compile(r"\b(?:not|no|isn't|doesn't|without|nor)\b")
+_SIDE = {side: re.compile(rf"\b(?:{_GROUPS[side]})") for side in SIDES}
+# What is said of a side that is hidden, and of one that is not.
+_LACKS = re.compile(rf"\b(?:{_GROUPS['lacks']})\b")
+_SHOWS = re.compile(rf"\b(?:{_GROUPS['shows']})\b")
+# A side in these words says where another thing is, or where the object is in the picture.
+_ELSEWHERE = re.compile(_GROUPS["elsewhere"])
+# What is compared with the visible part says nothing of where it is visible.
+_THAN = re.compile(rf"\b(?:{_GROUPS['than']})\b")
+_CLAUSE = re.compile(rf",? (?:{_GROUPS['clause']})\b|[,:;] ")
+
+
+def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
+    """Find what speaks against the sample's truth; what is not known of it is not judged."""
+    yield from _object(trace, facts)
+    if facts.task == "amodal":
+        yield from _occluder(trace, facts)
+        yield from _side(trace, facts)
+
+
+def _object(trace: Plain, facts: Facts) -> Iterator[Finding]:
+    """Find a trace that looks for another object than the one that is asked for."""
+    own = [name for name in (facts.expression, facts.category) if name]
+    # What the expression itself names beside its object may be spoken of in any way.
+    said = plain(facts.expression)
+    others = [name for name in facts.others if noun(name) and noun(name) not in said]
+    present = _named(trace.whole, others, own)
+    if not present:
+        return
+    rest = _without(trace.whole, present)
+    silent = not (_named(rest, own) or said in rest or _word(head(facts.expression)).search(rest))
+    avoided = frozenset(head(name) for name in own)
+    never = f"and never of {noun(facts.expression)}"
+    for name in present:
+        thing = _thing(name, avoided)
+        if found := re.search(f"{_SEEK} {thing}", trace.whole):
+            aside = _ASIDE.search(trace.whole[max(0, found.start() - 24) : found.end()])
+            if not aside and (silent or _MEANT.search(found[0])):
+                yield Finding("wrong_object", found[0], f"takes {noun(name)} for what is asked for")
+                return
+        if silent and name not in facts.occluders and not _beside(thing, trace.whole):
+            yield Finding("wrong_object", noun(name), f"speaks of {noun(name)}, {never}")
+            return
+    if silent and not any(name in facts.occluders for name in present) and not _RELATED.search(trace.whole):
+        yield Finding("wrong_object", present[0], f"speaks of {noun(present[0])}, {never}")
+
+
+def _beside(thing: str, text: str) -> bool:
+    """Tell whether a thing's first mention says where something else is."""
+    found = re.search(thing, text)
+    before = text[: found.start()].split()[-1:] if found else []
+    return not found or bool(before and _BESIDE.fullmatch(before[0].strip(",;:\"'(")))
+
+
+def _occluder(trace: Plain, facts: Facts) -> Iterator[Finding]:
+    """Find a trace that says another thing hides the object than what does."""
+    if not facts.occluders:
+        return
+    said = plain(facts.expression)
+    right = _named(trace.whole, facts.occluders, (facts.expression,))
+    rest = _without(trace.whole, facts.occluders)
+    own = (*facts.occluders, facts.expression)
+    avoided = frozenset(head(name) for name in own)
+    does = f"which {noun(facts.occluders[0])} does"
+    for name in _named(rest, [name for name in facts.others if noun(name) not in said], own):
+        hides = re.search(_GROUPS["hiding"].replace("THING", _thing(name, avoided)), rest)
+        if hides and not (right and _NOT.search(hides[0])):
+            yield Finding("wrong_occluder", hides[0], f"says that {noun(name)} hides the object, {does}")
+            return
+        if not right:
+            yield Finding("wrong_occluder", noun(name), f"does not say what hides the object, {does}")
+            return
+
+
+def _side(trace: Plain, facts: Facts) -> Iterator[Finding]:
+    """Find a trace that completes the object on sides on which nothing of it is hidden."""
+    if not facts.hidden_sides:
+        return
+    claimed: dict[Side, str] = {}
+    shown: dict[Side, str] = {}
+    for sentence in sentences(trace.masked.replace(plain(facts.expression), "#")):
+        for clause in _CLAUSE.split(sentence):
+            said = _THAN.sub(" ", _ELSEWHERE.sub(" ", clause))
+            lacks, shows = _LACKS.search(said), _SHOWS.search(said)
+            in_view = shows and not (lacks and lacks.start() > shows.end() and "not" not in shows[0])
+            for side in SIDES:
+                if not _SIDE[side].search(said):
+                    continue
+                if in_view:
+                    shown.setdefault(side, clause)
+                elif lacks or _LACKS.search(sentence):
+                    claimed.setdefault(side, clause)
+    truly = " and ".join(facts.hidden_sides)
+    wrong = [side for side in claimed if side not in facts.hidden_sides]
+    if wrong and len(wrong) == len(claimed):
+        yield Finding("wrong_side", claimed[wrong[0]].strip(), f"completes it at the {wrong[0]}, not at the {truly}")
+    elif not claimed and shown and set(shown) >= set(facts.hidden_sides):
+        yield Finding("wrong_side", next(iter(shown.values())).strip(), f"has in view what is hidden, the {truly}")
+
+
+def _named(text: str, names: Iterable[str], apart_from: Iterable[str] = ()) -> list[str]:
+    """List those of some names of which a text speaks."""
+    avoided = frozenset(head(name) for name in apart_from)
+    return [name for name in dict.fromkeys(names) if re.search(_thing(name, avoided), text)]
+
+
+@lru_cache(4096)
+def _thing(name: str, avoided: frozenset[str]) -> str:
+    """Make a pattern of a thing: its noun with adjectives, or its noun alone where no other has the same one."""
+    whole, last = noun(name), head(name)
+    ways = [rf"(?:(?:the|a|an|one|that|this|its) )?{re.escape(whole)}"]
+    if last and last != whole and last not in avoided:
+        ways.append(rf"(?:the|a|an|that|this) {re.escape(last)}")
+    return rf"(?<![\w-])(?:{'|'.join(ways)})(?:s|es)?(?![\w-])"
+
+
+@lru_cache(4096)
+def _word(phrase: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-]){re.escape(phrase)}(?:s|es)?(?![\w-])")
+
+
+def _without(text: str, names: Iterable[str]) -> str:
+    """Put a sign in the place of some names."""
+    for name in sorted({noun(name) for name in names} | {plain(name) for name in names}, key=len, reverse=True):
+        if name:
+            text = _word(name).sub("#", text)
+    return text

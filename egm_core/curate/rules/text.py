@@ -1,0 +1,102 @@
+"""A trace made plain for the checks: one spelling, and the words that are allowed put out of the way."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from egm_core.curate.rules.facts import Facts
+
+# What stands for a thing of the scene once its words are out of the way: the one asked for, and another.
+OWN, OTHER = "ownthing", "otherthing"
+_PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-", "\u00a0": " "})
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+_ARTICLE = re.compile(r"^(?:the|a|an|this|that|its|his|her|their)\s+")
+# Where the noun of an expression ends: what follows says where it is, not what it is.
+_AFTER_NOUN = re.compile(
+    r"\b(?:with|without|of|on|in|at|to|left|right|near|nearest|nearer|closest|farthest|behind|beside|between|under|"
+    r"underneath|below|beneath|above|over|by|next|from|for|that|which|who|whose|where|is|are|was|wearing|holding|"
+    r"standing|sitting|lying|leaning|hanging|showing|facing|passing|partly|hidden|against|among|inside|outside|"
+    r"around|across|along|beyond|having|made|before|after|saying|labelled|labeled|marked|painted|parked|covered)\b"
+)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A trace in small letters: `whole` with all its words, `masked` without those of things of the scene."""
+
+    written: str
+    whole: str
+    masked: str
+
+
+def plain(text: str) -> str:
+    """Give a text in small letters with plain quotes, dashes and single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_PLAIN).lower().split())
+
+
+def words(text: str) -> list[str]:
+    """List the words of a text."""
+    return _WORD.findall(text)
+
+
+def sentences(text: str) -> list[str]:
+    """Split a plain text at the ends of its sentences."""
+    return [one for one in re.split(r"(?<=[.!?;])\s+", text) if one]
+
+
+def prepared(trace: str, facts: Facts) -> Plain:
+    """Make a trace plain, and put a word of its own in place of each thing of the scene.
+
+    Whole phrases count, such as "the green box", and their nouns. A noun that is also a word for a drawing, such as
+    box or frame, counts only where nothing beside it speaks of a drawing.
+    """
+    whole = plain(trace)
+    masked = whole
+    own = _phrases((facts.expression, facts.category))
+    others = [phrase for phrase in _phrases((*facts.occluders, *facts.others)) if phrase not in own]
+    # A thing that has the same noun as the one asked for is told from it by its whole phrase alone.
+    for phrase in sorted({*own, *others}, key=len, reverse=True):
+        masked = _pattern(phrase).sub(OWN if phrase in own else OTHER, masked)
+    return Plain(trace, whole, masked)
+
+
+def noun(phrase: str) -> str:
+    """Give the noun of a phrase with its adjectives: "red mug" of "the red mug left of the box"."""
+    bare = _ARTICLE.sub("", plain(phrase)).strip(" .\"'")
+    cut = _AFTER_NOUN.search(bare, 1)
+    return bare[: cut.start()].strip(" ,(") if cut else bare
+
+
+def head(phrase: str) -> str:
+    """Give the last word of a phrase's noun: "mug"."""
+    found = words(noun(phrase))
+    return found[-1] if found else ""
+
+
+@lru_cache(4096)
+def _phrases(names: Iterable[str]) -> tuple[str, ...]:
+    """Give whole phrases, their nouns with adjectives, and the nouns alone."""
+    found: dict[str, None] = {}
+    for name in names:
+        bare = _ARTICLE.sub("", plain(name)).strip(" .\"'")
+        for phrase in (bare, noun(name), head(name)):
+            if len(phrase) > 1:
+                found[phrase] = None
+    return tuple(found)
+
+
+# Beside a noun these say that it is a drawing, whatever the scene has.
+_DRAWN_BEFORE = r"(?<!bounding )(?<!drawn )(?<!given )(?<!provided )(?<!tight )(?<!coloured )(?<!colored )"
+_DRAWN_AFTER = r"(?! (?:drawn|around|enclosing|surrounding|tightly|snugly|that (?:surrounds|encloses|was drawn)))"
+
+
+@lru_cache(4096)
+def _pattern(phrase: str) -> re.Pattern[str]:
+    inner = r"\s+".join(re.escape(word) for word in phrase.split())
+    risky = " " not in phrase
+    before, after = (_DRAWN_BEFORE, _DRAWN_AFTER) if risky else ("", "")
+    return re.compile(rf"(?<![\w-]){before}{inner}(?:'s|s|es)?(?![\w])(?!-(?!like|shaped)\w){after}")
