@@ -16,7 +16,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
         "uvicorn",
     ),
     "scenes": ("mujoco", "pyarrow", "tqdm"),
-    "data": ("pycocotools", "av", "tfrecord"),
+    "data": ("pycocotools", "av", "tfrecord", "msgspec"),
     "train": ("trl", "peft", "datasets", "omegaconf", "matplotlib", "tensorboard"),
 }
 # Modules whose distribution has another name.

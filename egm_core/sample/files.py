@@ -17,7 +17,8 @@ from egm_core.sample.record import FIELDS, Sample, SampleError, from_record
 BATCH = 1024
 # Fields that are written where there is something to say; the others always.
 _EMPTY = {field.name: field.default for field in dataclasses.fields(Sample)[FIELDS.index("task") + 1 :]}
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+# Records hold plain values, in no circle.
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
 def read_samples(path: Path, image_root: Path | None = None) -> Iterator[Sample]:

@@ -151,7 +151,7 @@ def from_record(record: Any, place: str) -> Sample:
 
 
 def _check_names(record: dict[str, Any], place: str) -> None:
-    for name in record.keys() - _KNOWN:
+    for name in () if record.keys() <= _KNOWN else record.keys() - _KNOWN:
         absent = [field for field in FIELDS if field not in record and field not in ORIGIN]
         near = difflib.get_close_matches(str(name), absent, n=1, cutoff=0.8)
         if near:
@@ -183,6 +183,8 @@ def _task(record: dict[str, Any], place: str) -> str:
 def _id(record: dict[str, Any], name: str, place: str) -> str:
     """Read a text, or the number that many data sets have in its place."""
     value = record.get(name)
+    if value is None or isinstance(value, str):
+        return _text(record, name, place)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):

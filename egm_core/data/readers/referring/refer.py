@@ -7,15 +7,15 @@ do the names of pictures: those in the references have an annotation's suffix. P
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from egm_core.boxes import Box
 from egm_core.data.readers.kind import DataError, Kind, Place, Tally
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.json_stream import arrays
+from egm_core.data.readers.shared.json_stream import batches
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.data.readers.shared.plain_pickle import as_text, load, with_text_keys
 from egm_core.data.readers.shared.splits import LICENCE, told
@@ -26,6 +26,24 @@ SPLITS = ("train", "val", "test", "testA", "testB", "testC", "testAB", "testBC",
 INSTANCES = "instances.json"
 # Below the folder that a data set's folder is in.
 IMAGES = "images/mscoco/images/train2014"
+
+
+class Annotation(TypedDict):
+    """What is needed of an annotation; its polygons, which are most of the file, are not."""
+
+    id: Any
+    image_id: Any
+    category_id: Any
+    bbox: Any
+
+
+class Image(TypedDict):
+    """What is needed of a picture."""
+
+    id: Any
+    file_name: Any
+    width: Any
+    height: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +153,21 @@ def instances(path: Path, refs: Sequence[Ref]) -> Instances:
     """Read the boxes of references and the sizes of their pictures."""
     wanted, shown = {ref.annotation_id for ref in refs}, {ref.image_id for ref in refs}
     found = Instances(path, {}, {}, {})
-    for name, number, record in arrays(path, ("images", "annotations", "categories"), without="segmentation"):
-        try:
-            known = record["id"] in (wanted if name == "annotations" else shown) or name == "categories"
-        except (TypeError, KeyError):
-            known = True
-        if not known:
-            continue
-        place = Place(str(path), f"{name} {number}")
-        record = fields.mapping(record, place)
-        key = fields.whole(record, "id", place)
-        if name == "annotations":
-            box = fields.xywh(record, "bbox", place)
-            category = fields.whole(record, "category_id", place)
-            found.boxes[key] = (fields.whole(record, "image_id", place), box, category)
-        elif name == "images":
-            found.images[key] = (fields.text(record, "file_name", place), *fields.size(record, place))
-        else:
-            found.categories[key] = fields.text(record, "name", place)
+    keep: dict[str, Any] = {"annotations": Annotation, "images": Image}
+    for name, first, records in batches(path, ("images", "annotations", "categories"), keep):
+        asked = {"annotations": wanted, "images": shown}.get(name)
+        for number, record in _asked(records, first, asked):
+            place = Place(str(path), f"{name} {number}")
+            record = fields.mapping(record, place)
+            key = fields.whole(record, "id", place)
+            if name == "annotations":
+                box = fields.xywh(record, "bbox", place)
+                category = fields.whole(record, "category_id", place)
+                found.boxes[key] = (fields.whole(record, "image_id", place), box, category)
+            elif name == "images":
+                found.images[key] = (fields.text(record, "file_name", place), *fields.size(record, place))
+            else:
+                found.categories[key] = fields.text(record, "name", place)
     return found
 
 
@@ -189,6 +204,17 @@ def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tall
                 licence=LICENCE,
                 category=known.categories.get(category, ""),
             )
+
+
+def _asked(records: list[Any], first: int, ids: Collection[int] | None) -> list[tuple[int, Any]]:
+    """Number records, and take those with some ids; all where ids cannot be told, so that the wrong one is named."""
+    numbered = list(enumerate(records, first))
+    if ids is None:
+        return numbered
+    try:
+        return [(number, record) for number, record in numbered if record["id"] in ids]
+    except (TypeError, KeyError):
+        return numbered
 
 
 def _taken(split: str, splits: Sequence[str], place: Place) -> str | None:

@@ -38,7 +38,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         pictures = Pictures(options.images or path.parent)
         images: dict[str, dict[str, Any]] = {}
         annotations: list[tuple[Place, dict[str, Any]]] = []
-        for name, number, record in arrays(path, ("images", "annotations"), without="segmentation"):
+        for name, number, record in arrays(path, ("images", "annotations")):
             place = Place(str(path), f"{name} {number}")
             record = fields.mapping(record, place)
             if name == "images":

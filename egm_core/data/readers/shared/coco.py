@@ -24,13 +24,11 @@ class Layout:
     found: list[Found] = field(default_factory=list)
 
 
-def layout(
-    path: Path, take: Callable[[dict[str, Any], Place], Iterable[Found]], categories: bool = True, without: str = ""
-) -> Layout:
+def layout(path: Path, take: Callable[[dict[str, Any], Place], Iterable[Found]], categories: bool = True) -> Layout:
     """Read a file; `take` gives the objects of one annotation, of which nothing else is kept."""
     made = Layout()
     names = ("images", "annotations", *(("categories",) if categories else ()))
-    for name, number, record in arrays(path, names, without=without):
+    for name, number, record in arrays(path, names):
         place = Place(str(path), f"{name} {number}")
         record = fields.mapping(record, place)
         if "id" in record:

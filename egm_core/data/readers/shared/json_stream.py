@@ -1,7 +1,8 @@
 """Reads the arrays of a JSON file element by element, so that a file of any size fits into memory.
 
-Python's own decoder does the work, on a window of the file's text. A field that nobody needs, such as COCO's polygons,
-which are most of a file, can be taken out before it is decoded: that saves most of the time.
+msgspec decodes as many whole elements of a window of the file's text as there are, and makes no values of fields that
+nobody needs, such as COCO's polygons, which are most of a file. What it refuses is read again by Python's own decoder,
+element by element: so a number that is none is named by its record.
 """
 
 from __future__ import annotations
@@ -9,35 +10,58 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias, TypedDict
+
+import msgspec
 
 from egm_core.data.readers.kind import DataError, Place
 from egm_core.data.readers.shared.fields import require
 
 CHUNK = 1 << 22
-# How far the two brackets of a list of lists may be from its name.
-SIGNS = 256
+# How often an end of whole elements is looked for in a window: the sign may stand inside of an element as well.
+TRIES = 4
+_BEGINS = re.compile(r'\{\s*"[^"\\]*"')
 _SPACE = re.compile(r"[ \t\r\n]*")
 _AFTER = tuple(",]}: \t\r\n")
 _decode = json.JSONDecoder().raw_decode
 
 
-def arrays(path: Path, names: Collection[str] = (), without: str = "") -> Iterator[tuple[str, int, Any]]:
+class Nothing(TypedDict):
+    """An object of which no field is needed."""
+
+
+Decode: TypeAlias = Callable[[str], list[Any]]
+
+
+def arrays(
+    path: Path, names: Collection[str] = (), keep: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, int, Any]]:
     """Read the elements of the arrays of an object that have some names: the name, the number from 0, the element.
 
-    A file that is an array itself has the name "". `without` names a field whose arrays of numbers come as 0. DataError
-    where the file is no such JSON, or lacks an array.
+    A file that is an array itself has the name "". `keep` gives for an array a TypedDict of the fields that are needed;
+    others may be left out. DataError where the file is no such JSON, or lacks an array.
     """
+    for name, first, found in batches(path, names, keep):
+        for number, element in enumerate(found, first):
+            yield name, number, element
+
+
+def batches(
+    path: Path, names: Collection[str] = (), keep: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, int, list[Any]]]:
+    """Read as `arrays` does, several elements at a time: the array's name, the number of the first, and they."""
     require(path)
     with path.open("rb") as file:
-        window = _Window(path, file, without)
+        window = _Window(path, file)
+        kept = keep or {}
         first = window.peek()
         if first == "[":
             if names and "" not in names:
                 raise window.place.error(f"an array, where an object with {', '.join(names)} must stand")
-            yield from window.elements("")
+            yield from window.elements("", _decoder(kept.get("", Any)))
             return
         if first != "{":
             raise window.place.error("no JSON object; copy it anew, and see that it is unpacked")
@@ -45,11 +69,11 @@ def arrays(path: Path, names: Collection[str] = (), without: str = "") -> Iterat
         for name in window.members():
             if name in names and window.peek() == "[":
                 found.add(name)
-                yield from window.elements(name)
+                yield from window.elements(name, _decoder(kept.get(name, Any)))
             elif name in names:
                 raise window.place.wrong(name, window.value("its value"), "a list must stand here")
             elif window.peek() == "[":
-                for _ in window.elements(name):
+                for _ in window.elements(name, _decoder(Nothing)):
                     pass
             else:
                 window.value(name)
@@ -58,15 +82,20 @@ def arrays(path: Path, names: Collection[str] = (), without: str = "") -> Iterat
         raise Place(str(path)).error(f"it has no {' and no '.join(lacking)}; see that it is the right file")
 
 
+@lru_cache
+def _decoder(kind: Any) -> Decode:
+    return msgspec.json.Decoder(list[kind]).decode
+
+
 class _Window:
     """A part of a file's text, and a position in it."""
 
-    def __init__(self, path: Path, file: IO[bytes], without: str) -> None:
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
         self.path, self.file = path, file
         self.text, self.at = "", 0
         self._ended = False
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self._thin = _Thinner(without) if without else None
+        self._searched = False
 
     @property
     def place(self) -> Place:
@@ -120,44 +149,50 @@ class _Window:
             if self.take(",}", f"after {name}") == "}":
                 return
 
-    def elements(self, name: str) -> Iterator[tuple[str, int, Any]]:
+    def elements(self, name: str, decode: Decode) -> Iterator[tuple[str, int, list[Any]]]:
         """Decode the elements of an array."""
         self.take("[", name)
         if self.peek() == "]":
             self.at += 1
             return
-        number, together = 0, True
+        number = 0
         while True:
-            if together:
-                for found in (several := self._several()):
-                    yield name, number, found
-                    number += 1
-                # It may be because the array ends here, or for elements with others inside: they come one by one.
-                together = bool(several)
+            if several := self._several(decode):
+                yield name, number, several
+                number += len(several)
             where = f"{name or 'element'} {number + 1}"
-            yield name, number, self.value(where)
+            yield name, number, [self.value(where)]
             number += 1
             if self.take(",]", f"after {where}") == "]":
                 return
             self.peek()
 
-    def _several(self) -> list[Any]:
-        """Decode the elements up to the window's last that surely ends there; none where that cannot be told.
+    def _several(self, decode: Decode) -> list[Any]:
+        """Decode the elements up to the window's last, which may go on beyond it; none where that cannot be told.
 
-        Cut after any `},` a text of elements is whole only if the cut is between two of them.
+        An element is taken to end where another begins as this one does. If that was inside of an element, the text up
+        to there is not whole.
         """
-        cut = self.text.rfind("},", self.at)
-        if cut < 0:
+        begins = None if self._searched else _BEGINS.match(self.text, self.at)
+        if begins is None:
             return []
-        text = f"[{self.text[self.at : cut + 1]}]"
-        try:
-            found, end = _decode(text, 0)
-        except (ValueError, RecursionError):
-            return []
-        if end < len(text):
-            return []
-        self.at = cut + 2
-        return found  # type: ignore[no-any-return]
+        last = len(self.text)
+        for _ in range(TRIES):
+            last = self.text.rfind(begins[0], self.at + 1, last)
+            if last < 0:
+                break
+            cut = self.text.rfind(",", self.at, last)
+            if cut < 0 or self.text[cut + 1 : last].strip():
+                continue
+            try:
+                found = decode(f"[{self.text[self.at : cut]}]")
+            except (ValueError, RecursionError):
+                continue
+            self.at = last
+            return found
+        # To look again is of use only when there is more text.
+        self._searched = True
+        return []
 
     def _more(self) -> bool:
         if self._ended:
@@ -169,42 +204,9 @@ class _Window:
             new = self._decoder.decode(data, final=self._ended)
         except UnicodeDecodeError as error:
             raise self.place.error(f"not UTF-8 ({error}); copy it anew, and see that it is unpacked") from error
-        if self._thin is not None:
-            new = self._thin(new, self._ended)
         self.text = self.text[self.at :] + new
-        self.at = 0
+        self.at, self._searched = 0, False
         return bool(new) or not self._ended
 
     def _broken(self, where: str, error: Exception) -> DataError:
         return Place(str(self.path), where).error(f"not JSON ({error}); copy it anew, and see that it is whole")
-
-
-class _Thinner:
-    """Puts 0 in the place of a field's lists of lists of numbers, in a text that comes in pieces."""
-
-    def __init__(self, name: str) -> None:
-        self._name = f'"{name}"'
-        self._opens = re.compile(r"\s*:\s*\[(?=\[)")
-        self._held = ""
-
-    def __call__(self, text: str, ended: bool) -> str:
-        text = self._held + text
-        parts, done, size = [], 0, len(self._name)
-        while (at := text.find(self._name, done)) >= 0:
-            opened = self._opens.match(text, at + size)
-            end = text.find("]]", opened.end()) if opened else -1
-            if not ended and (end < 0 if opened else len(text) - at < size + SIGNS):
-                # The lists, or the signs before them, may go on in the next piece.
-                break
-            plain = opened is not None and end >= 0 and text.find('"', opened.end(), end) < 0
-            if plain and text[at - 1 : at] != "\\":
-                parts += [text[done : at + size], ":0"]
-                done = end + 2
-            else:
-                parts.append(text[done : at + size])
-                done = at + size
-        else:
-            at = len(text) if ended else max(done, len(text) - size)
-        parts.append(text[done:at])
-        self._held = text[at:]
-        return "".join(parts)

@@ -46,6 +46,8 @@ def load(path: Path) -> Any:
         raise _refusal(path, error) from error
     finally:
         if collects:
+            # Nor will it look through them later, while they are used.
+            gc.freeze()
             gc.enable()
 
 

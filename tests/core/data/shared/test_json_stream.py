@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from hypothesis import given
@@ -43,23 +43,41 @@ def test_it_reads_what_json_reads(tmp_path_factory, document, other, chunk, inde
     assert found == document
 
 
+class Kept(TypedDict):
+    """What the test asks for."""
+
+    id: Any
+    bbox: Any
+
+
+OTHERS = VALUES | POLYGONS | st.just({"counts": [1], "size": [2, 3]}) | st.sampled_from([float("nan"), "]]", "\ud800"])
+
+
 @given(
-    st.lists(POLYGONS | st.just({"counts": [1], "size": [2, 3]}) | st.text(max_size=20) | st.just([])),
+    st.lists(st.fixed_dictionaries({"id": st.integers(), "bbox": VALUES, "segmentation": OTHERS})),
     st.sampled_from([1, 3, 40, 100, 1 << 20]),
     st.sampled_from([(", ", ": "), (",", ":"), (" ,\n", "  :\n ")]),
 )
-def test_lists_of_lists_are_left_out_and_nothing_else(tmp_path_factory, outlines, chunk, separators) -> None:
+def test_fields_that_nobody_needs_change_nothing(tmp_path_factory, records, chunk, separators) -> None:
     path = tmp_path_factory.getbasetemp() / "thin.json"
-    said = ['"segmentation": [[1]]', 'a "segmentation"', "]]"]
-    records = [{"segmentation": outline, "said": said[i % 3], "id": i} for i, outline in enumerate(outlines)]
-    path.write_text(json.dumps({"annotations": records}, separators=separators))
+    path.write_text(json.dumps({"other": records, "annotations": records}, separators=separators))
     before, json_stream.CHUNK = json_stream.CHUNK, chunk
     try:
-        read = [record for _, _, record in arrays(path, ("annotations",), without="segmentation")]
+        read = [record for _, _, record in arrays(path, ("annotations",), {"annotations": Kept})]
     finally:
         json_stream.CHUNK = before
-    thin = [0 if isinstance(outline, list) and outline else outline for outline in outlines]
-    assert read == [{**record, "segmentation": outline} for record, outline in zip(records, thin, strict=True)]
+    assert [(record["id"], record["bbox"]) for record in read] == [(one["id"], one["bbox"]) for one in records]
+
+
+def test_what_is_not_needed_is_not_kept_and_what_lacks_is_told_by_all_that_is_there(tmp_path: Path) -> None:
+    records = [{"id": i, "segmentation": [[1.5]], "bbox": [i]} for i in range(9)]
+    (tmp_path / "x.json").write_text(json.dumps(records))
+    read = [record for _, _, record in arrays(tmp_path / "x.json", keep={"": Kept})]
+    # The last has no other behind it that tells where it ends.
+    assert [set(record) for record in read[:-1]] == 8 * [{"id", "bbox"}]
+    del records[4]["bbox"]
+    (tmp_path / "x.json").write_text(json.dumps(records))
+    assert [record for _, _, record in arrays(tmp_path / "x.json", keep={"": Kept})][4] == records[4]
 
 
 @pytest.mark.parametrize(
