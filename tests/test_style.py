@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LONGEST_FILE = 600
+LONGEST_FILE = 400
 PRODUCT = ("egm_core", "egm_ros", "tools", "launch", "examples")
 SOURCES = sorted(p for folder in (*PRODUCT, "tests") for p in (ROOT / folder).rglob("*.py"))
 
@@ -52,6 +52,12 @@ def test_mypy_finds_nothing():
 def test_files_are_short():
     long = [name(p) for p in SOURCES if len(p.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE]
     assert not long, f"over {LONGEST_FILE} lines; each holds more than one idea"
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """Pytest imports them by their name alone: of two alike, the second is not collected."""
+    names = [p.name for p in SOURCES if name(p).startswith("tests/") and p.name.startswith("test_")]
+    assert not {each for each in names if names.count(each) > 1}
 
 
 def test_nothing_is_left_undone():

@@ -49,7 +49,7 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def engine(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A scripted engine on the domain of the test's module."""
-    from robot import ScriptedEngine
+    from running import ScriptedEngine
 
     engine = ScriptedEngine(request.module.DOMAIN)
     yield engine

@@ -11,7 +11,8 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
-from robot import ROOT, Robot, start_node, until_stopped
+from robot import Robot
+from running import ROOT, start_node, until_stopped
 
 pytestmark = pytest.mark.ros
 

@@ -12,7 +12,8 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from processes import alive, wait_for
-from robot import COMMAND, Robot, folder_of, image_message, request, scripted, start_node, url_of
+from robot import Robot, image_message
+from running import COMMAND, folder_of, request, scripted, start_node, url_of
 
 from egm_core.supervise.link import EngineState
 from egm_ros.grounding import diagnostics

@@ -16,8 +16,9 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 from builtin_interfaces.msg import Time
 from processes import wait_for
 from rclpy.qos import qos_profile_sensor_data
-from robot import Process, Robot, ScriptedEngine, start_node, textured_message
+from robot import Robot, textured_message
 from rosgraph_msgs.msg import Clock
+from running import Process, ScriptedEngine, start_node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray

@@ -2,70 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import signal
-import time
-import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import launches
 import pytest
-import robot
-from launches import Launch, wait_until
+from launched import NOWHERE, Start, names
+from launches import wait_until
 from rcl_interfaces.srv import GetParameters
+from running import ScriptedEngine
 from sensor_msgs.msg import CompressedImage
 from vision_msgs.msg import Detection2DArray
 
 from egm_ros.interface.tables import TABLES
 
-Start = Callable[..., Launch]
-NOWHERE = "engine_url:=http://127.0.0.1:9"
-
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module", params=["stand-in", "ros2"])
-def workspace(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """A workspace built by colcon, for the real launch; none for the stand-in."""
-    if request.param == "stand-in":
-        return None
-    missing = launches.lacking()
-    if missing:
-        pytest.skip(f"not installed here: {missing}; they come with a ROS installation")
-    return launches.build(tmp_path_factory.mktemp("workspace"))
-
-
-@pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A word in the environment of every process that the test starts."""
-    value = uuid.uuid4().hex
-    monkeypatch.setenv("EGM_TEST", value)
-    return f"EGM_TEST={value}"
-
-
-@pytest.fixture
-def start(domain: int, mark: str, workspace: Path | None, tmp_path: Path) -> Iterator[Start]:
-    """Start launches; they, and what they leave behind, end with the test."""
-    started: list[Launch] = []
-
-    def launch(file: str, *words: str) -> Launch:
-        started.append(Launch(workspace, tmp_path / f"launch_{len(started)}.txt", f"{file}.launch.py", *words))
-        return started[-1]
-
-    yield launch
-    for each in started:
-        each.close()
-    assert wait_until(lambda: not launches.processes_with(mark), 15), launches.processes_with(mark)
-
-
-def names(bench: Any) -> set[str]:
-    """Name the nodes on the test's domain."""
-    found = bench.node.get_node_names_and_namespaces()
-    return {f"{namespace.rstrip('/')}/{name}" for name, namespace in found}
 
 
 def ends(bench: Any, kind: str, topic: str) -> set[str]:
@@ -101,7 +51,7 @@ def test_every_argument_is_described(start: Start, name: str) -> None:
 def test_the_demo_launch_grounds_in_a_namespace_and_ends_on_interrupt(bench: Any, start: Start) -> None:
     boxes = bench.collect(Detection2DArray, "/robot/grounding/visible")
     drawn = bench.collect(CompressedImage, "/robot/overlay/image/compressed")
-    engine = robot.ScriptedEngine(bench.domain)
+    engine = ScriptedEngine(bench.domain)
     try:
         settings = {"namespace": "robot", "instruction": "the white car", "path": "street", "engine_url": engine.url}
         launched = start("demo", "log_level:=warn", *(f"{name}:={value}" for name, value in settings.items()))
@@ -263,166 +213,3 @@ def test_lifting_gets_the_depth_and_the_boxes_of_its_camera(bench: Any, start: S
     for topic in (f"{source}/visible", f"{source}/amodal"):
         bench.until(lambda topic=topic: f"{inner}/lifting" in ends(bench, "subscriptions", topic), 60)
     bench.until(lambda: ends(bench, "publishers", f"{inner}/lifting/amodal") == {f"{inner}/lifting"}, 60)
-
-
-REFUSED = {
-    "famly:=qwen3_vl": "famly: no argument of this launch file; did you mean family?",
-    "max_propagation:=9.0": "max_propagation: no argument of this launch file, but a parameter of propagation",
-    "lift:=propagated": "lift: propagated boxes come from the propagation node: pass propagate:=true as well",
-    "image:=/eye/compressed": "image: /eye/compressed has compressed images: pass transport:=compressed as well",
-    "image:=/eye/theora": "image: /eye/theora is a stream of the kind theora",
-    "compressed_image:=/eye/jpeg": "compressed_image: does nothing without transport:=compressed",
-    "image:=/eye//image": "image: '/eye//image' is no name of a topic",
-    "instruction:=say it": "instruction: 'say it' is no name of a topic",
-    "image:=/{camera}/image": "image: '/{camera}/image' is no name of a topic",
-    "namespace:=my-robot": "namespace: 'my-robot' is no namespace",
-    "depth:=/eye/depth": "depth: does nothing without lift:=true",
-    "target_frame:=map": "target_frame: does nothing without lift:=true",
-    "max_rate:=often": "max_rate: 'often' is not of type float",
-    "max_rate:=99": "max_rate: 99.0 is outside 0 to 30 Hz",
-    "use_sim_time:=maybe": '"use_sim_time" provided value "maybe" is not valid',
-    "params_file:=/nowhere.yaml": "params_file: /nowhere.yaml: No such file or directory",
-    "cameras:=front,left image:=/camera/image": "image: /camera/image is one topic for several cameras",
-}
-
-
-@pytest.mark.parametrize("words", REFUSED)
-def test_arguments_that_cannot_hold_are_refused_in_one_line(start: Start, words: str) -> None:
-    refused(start("grounding", *re.split(r" (?=\w+:=)", words)), REFUSED[words])
-
-
-def refused(launched: Launch, said: str) -> None:
-    assert launched.ended(60) == 1
-    lines = [line for line in launched.output.splitlines() if said in line]
-    assert lines, launched.output
-    assert "Traceback" not in launched.output and "process started" not in launched.output
-
-
-WRONG_FILES = {
-    "/**/grounding:\n  ros__parameters: {max_rat: 3.0}": "max_rat: there is no such parameter; did you mean max_rate?",
-    "/**:\n  ros__parameters: {no_such_thing: 3.0}": "/**: no_such_thing: there is no such parameter",
-    "/**/overlay:\n  ros__parameters: {transprt: raw}": "/**/overlay: transprt: there is no such parameter",
-    "grounding:\n  max_rate: 3.0": "/grounding/max_rate holds no ros__parameters",
-    "/other/grounding:\n  ros__parameters: {max_rate: 3.0}": "is about /other/grounding; the nodes here are /grounding",
-    "max_rate": "has no section such as /**/grounding",
-    "a: [": "is not YAML",
-}
-
-
-@pytest.mark.parametrize("text", WRONG_FILES)
-def test_files_that_no_node_would_heed_are_refused(start: Start, tmp_path: Path, text: str) -> None:
-    file = tmp_path / "wrong.yaml"
-    file.write_text(text)
-    refused(start("grounding", f"params_file:={file}"), WRONG_FILES[text])
-
-
-USELESS = {
-    "image:=/eye": "image: no argument of this launch file",
-    "cameras:=front": "cameras: no argument of this launch file",
-    "default_instruction:=mug": "default_instruction: no argument of this launch file",
-    "world:=street": "world: does nothing with source:=clip; it is for source:=scene",
-    "topic:=/eye": "topic: does nothing with source:=clip; it is for source:=bag",
-    "source:=webcam path:=street": "path: does nothing with source:=webcam",
-    "lift:=true": "lift: source:=clip knows no depth; source:=scene does",
-}
-
-
-@pytest.mark.parametrize("words", USELESS)
-def test_arguments_of_the_demo_that_would_do_nothing_are_refused(start: Start, words: str) -> None:
-    refused(start("demo", *words.split()), USELESS[words])
-
-
-def test_rviz_shows_what_the_nodes_publish_or_is_said_to_be_missing(start: Start) -> None:
-    if shutil.which("rviz2"):
-        launched = start("grounding", "rviz:=true", "namespace:=robot", "--print-description")
-        launched.ended(60)
-        assert "rviz" in launched.output and "Traceback" not in launched.output
-        return
-    refused(start("grounding", "rviz:=true", "namespace:=robot"), "sudo apt install ros-$ROS_DISTRO-rviz2")
-
-
-def pid_of(mark: str, executable: str) -> int:
-    """Give the process id of a node's program, once it runs."""
-
-    def found() -> list[int]:
-        running = []
-        for pid in launches.processes_with(mark):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if any(word.endswith(f"__node:={executable}".encode()) for word in words):
-                running.append(pid)
-        return running
-
-    assert wait_until(found, 60)
-    return found()[0]
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_launch_ends_with_its_grounding_node(bench: Any, start: Start, mark: str, number: signal.Signals) -> None:
-    launched = start("grounding", NOWHERE)
-    bench.until(lambda: {"/grounding", "/overlay"} <= names(bench), 60)
-    os.kill(pid_of(mark, "grounding"), number)
-    assert launched.ended(20) == (1 if number == signal.SIGKILL else 0), launched.output
-    if number == signal.SIGKILL:
-        assert "the grounding node ended by signal 9, so the launch ends" in launched.output
-    assert "Traceback" not in launched.output
-
-
-def test_a_launch_that_ignores_the_end_goes_on(bench: Any, start: Start, mark: str) -> None:
-    launched = start("grounding", NOWHERE, "on_exit:=ignore")
-    bench.until(lambda: {"/grounding", "/overlay"} <= names(bench), 60)
-    os.kill(pid_of(mark, "grounding"), signal.SIGKILL)
-    assert wait_until(lambda: "process has died" in launched.output, 20)
-    bench.holds(lambda: launched.process.poll() is None, 1.0)
-    os.kill(pid_of(mark, "overlay"), 0)
-
-
-def test_a_node_that_died_is_started_anew_where_that_is_asked_for(bench: Any, start: Start, mark: str) -> None:
-    launched = start("grounding", NOWHERE, "respawn:=true")
-    bench.until(lambda: {"/grounding", "/overlay"} <= names(bench), 60)
-    first = pid_of(mark, "grounding")
-    os.kill(first, signal.SIGKILL)
-    assert wait_until(lambda: launched.output.count("[grounding-1]: process started") == 2, 20), launched.output
-    assert pid_of(mark, "grounding") != first
-    assert launched.process.poll() is None
-
-
-def test_a_node_that_refuses_its_parameters_is_not_started_anew(start: Start) -> None:
-    launched = start("grounding", NOWHERE, "engine_command:=serve {port}", "respawn:=true")
-    assert launched.ended(60) == 1
-    assert "the grounding node ended with exit status 2" in launched.output
-    assert launched.output.count("[grounding-1]: process started") == 1
-
-
-def test_a_launch_without_an_engine_says_so_once_and_ends(start: Start) -> None:
-    launched = start("grounding", "engine_python:=/bin/false")
-    assert launched.ended(60) == 1
-    assert launched.output.count("engine_python: '/bin/false' cannot be run") == 1
-    assert "Traceback" not in launched.output
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A folder that describes a model; the scripted server needs no more of it."""
-    return robot.folder_of(tmp_path / "model", "visible")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_nodes_and_engine_end_with_a_launch_that_is_killed(
-    bench: Any, start: Start, mark: str, model: Path, number: signal.Signals
-) -> None:
-    launched = start("grounding", f"model:={model}", f"engine_command:={robot.COMMAND}", "propagate:=true")
-    bench.until(lambda: "the engine is ready" in launched.output, 60)
-    bench.until(lambda: {"/grounding", "/overlay", "/propagation"} <= names(bench), 60)
-    os.kill(launched.process.pid, number)
-    launched.ended(10)
-    assert wait_until(lambda: not launches.processes_with(mark), 15), launches.processes_with(mark)
-
-
-def test_an_interrupt_of_the_launch_alone_ends_it_at_once(bench: Any, start: Start, model: Path) -> None:
-    launched = start("grounding", f"model:={model}", f"engine_command:={robot.COMMAND}")
-    bench.until(lambda: "the engine is ready" in launched.output, 60)
-    began = time.monotonic()
-    os.kill(launched.process.pid, signal.SIGINT)
-    assert launched.ended(30) == 0, launched.output
-    assert time.monotonic() - began < 5.0, launched.output
-    assert "Traceback" not in launched.output and "SIGTERM" not in launched.output

@@ -18,7 +18,8 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from processes import wait_for
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
-from robot import Process, Robot, ScriptedEngine, start_node, textured_message
+from robot import Robot, textured_message
+from running import Process, ScriptedEngine, start_node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray

@@ -20,7 +20,8 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from processes import wait_for
-from robot import COMMAND, Process, Robot, folder_of, request, scripted, start_node
+from robot import Robot
+from running import COMMAND, Process, folder_of, request, scripted, start_node
 
 from egm_ros.common.memory import resident
 

@@ -15,7 +15,8 @@ from lifecycle_msgs.msg import Transition
 from processes import wait_for
 from rcl_interfaces.msg import Log
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
-from robot import Robot, ScriptedEngine, image_message, start_node
+from robot import Robot, image_message
+from running import ScriptedEngine, start_node
 
 pytestmark = pytest.mark.ros
 

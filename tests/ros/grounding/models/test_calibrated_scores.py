@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from processes import wait_for
-from robot import Robot, ScriptedEngine, folder_of, start_node
+from robot import Robot
+from running import ScriptedEngine, folder_of, start_node
 
 from egm_core.models.calibration import Curve, Measured, save
 

@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from checkpoints import ABSENT, AMODAL_BOX, FOUND, VISIBLE_BOX
-from robot import Robot, image_message, start_node
+from robot import Robot, image_message
+from running import start_node
 from sensor_msgs.msg import CompressedImage
 
 from egm_ros.common.pictures import images

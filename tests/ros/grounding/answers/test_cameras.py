@@ -17,7 +17,8 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from processes import wait_for
-from robot import Process, Robot, image_message, start_node, textured_message, until_stopped
+from robot import Robot, image_message, textured_message
+from running import Process, start_node, until_stopped
 from vision_msgs.msg import Detection2DArray
 
 pytestmark = pytest.mark.ros
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.ros
 DOMAIN = 10 + (os.getpid() + 35) % 80
 RATES = {"front": 30.0, "left": 10.0, "rear": 3.0}
 ANSWERS = 27
-EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "shell" / "propagate_front.sh"
+EXAMPLE = Path(__file__).resolve().parents[4] / "examples" / "shell" / "propagate_front.sh"
 
 
 @pytest.fixture(scope="module")

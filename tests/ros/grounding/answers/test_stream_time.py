@@ -14,7 +14,8 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from processes import wait_for
-from robot import Process, Robot, ScriptedEngine, image_message, start_node, until_stopped
+from robot import Robot, image_message
+from running import Process, ScriptedEngine, start_node, until_stopped
 
 pytestmark = pytest.mark.ros
 

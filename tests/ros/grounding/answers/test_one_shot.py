@@ -16,7 +16,8 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from lifecycle_msgs.msg import Transition
 from processes import wait_for
-from robot import ROOT, Robot, image_message, start_node, until_stopped
+from robot import Robot, image_message
+from running import ROOT, start_node, until_stopped
 from scripted_engine import box_of
 from std_srvs.srv import Trigger
 

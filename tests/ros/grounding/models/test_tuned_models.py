@@ -13,7 +13,8 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 pytest.importorskip("trl", reason="no TRL to tune a model with")
 
 from checkpoints import AMODAL_BOX, FOUND, TRACES, VISIBLE_BOX
-from robot import Robot, image_message, start_node
+from robot import Robot, image_message
+from running import start_node
 
 from egm_core.sample import Sample, write_samples
 from egm_core.train.sft.config import SFTStageConfig

@@ -13,7 +13,7 @@ import pytest
 
 from egm_core.supervise.interpreter import MODULES, lacking, missing
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 # The node's interpreter as a robot has it: with everything of ROS, and without the engine.
 BARE = "import sys\nsys.modules.update(dict.fromkeys({modules!r}))\n"
 BARE += "import egm_ros.grounding.node as it\nsys.exit(it.main())"

@@ -14,7 +14,8 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 from lifecycle_msgs.msg import Transition
 from processes import alive, descendants, wait_for
 from rclpy.duration import Duration
-from robot import COMMAND, Robot, counts, folder_of, request, scripted, start_node, url_of
+from robot import Robot
+from running import COMMAND, counts, folder_of, request, scripted, start_node, url_of
 
 pytestmark = pytest.mark.ros
 

@@ -12,7 +12,8 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from processes import wait_for
-from robot import Process, Robot, hold, image_message, start_node, textured_message, until_stopped
+from robot import Robot, hold, image_message, textured_message
+from running import Process, start_node, until_stopped
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray

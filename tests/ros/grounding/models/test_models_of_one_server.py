@@ -14,7 +14,8 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from checkpoints import FOUND
 from processes import wait_for
-from robot import Process, Robot, ScriptedEngine, folder_of, hold, image_message, start_node
+from robot import Robot, hold, image_message
+from running import Process, ScriptedEngine, folder_of, start_node
 
 from egm_core.supervise.process import free_port
 
