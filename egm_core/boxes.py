@@ -106,11 +106,6 @@ def iou(a: Box | Many, b: Box | Many) -> float | Boxes:
     return _value(a, b, np.asarray(np.minimum(ratio, 1.0)))
 
 
-def pairwise_iou(a: Many, b: Many) -> Boxes:
-    """Give the IoU of every box of `a` (N, 4) with every box of `b` (M, 4), as (N, M)."""
-    return iou(as_boxes(a).reshape(-1, 1, 4), as_boxes(b).reshape(1, -1, 4))
-
-
 @overload
 def contains(outer: Box, inner: Box, margin: float = 0.0) -> bool: ...
 @overload
@@ -167,36 +162,6 @@ def xywh_to_xyxy(boxes: Box | Many) -> Box | Boxes:
     """Turn left, top, width and height, as COCO writes them, into corners."""
     a = as_boxes(boxes)
     return _like(boxes, _join(a[..., :2], a[..., :2] + a[..., 2:]))
-
-
-@overload
-def xyxy_to_xywh(boxes: Box) -> Box: ...
-@overload
-def xyxy_to_xywh(boxes: Many) -> Boxes: ...
-def xyxy_to_xywh(boxes: Box | Many) -> Box | Boxes:
-    """Turn corners into left, top, width and height, as COCO writes them."""
-    a = as_boxes(boxes)
-    return _like(boxes, _join(a[..., :2], a[..., 2:] - a[..., :2]))
-
-
-@overload
-def cxcywh_to_xyxy(boxes: Box) -> Box: ...
-@overload
-def cxcywh_to_xyxy(boxes: Many) -> Boxes: ...
-def cxcywh_to_xyxy(boxes: Box | Many) -> Box | Boxes:
-    """Turn centre and size, as vision_msgs writes them, into corners."""
-    a = as_boxes(boxes)
-    return _like(boxes, _join(a[..., :2] - a[..., 2:] / 2, a[..., :2] + a[..., 2:] / 2))
-
-
-@overload
-def xyxy_to_cxcywh(boxes: Box) -> Box: ...
-@overload
-def xyxy_to_cxcywh(boxes: Many) -> Boxes: ...
-def xyxy_to_cxcywh(boxes: Box | Many) -> Box | Boxes:
-    """Turn corners into centre and size, as vision_msgs writes them."""
-    a = as_boxes(boxes)
-    return _like(boxes, _join((a[..., :2] + a[..., 2:]) / 2, a[..., 2:] - a[..., :2]))
 
 
 @overload

@@ -10,8 +10,6 @@ from egm_core.boxes import Box, iou
 from egm_core.evaluate.queries import Query
 from egm_core.evaluate.scores import THRESHOLD, Row
 
-NAMES = ("category only", "copy the visible box", "largest object")
-
 
 def _hit(box: Box, truth: Box, strict: bool) -> float:
     overlap = iou(box, truth)

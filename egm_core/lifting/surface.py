@@ -41,14 +41,13 @@ PIECES = 200
 class Surface:
     """What is seen of an object: its depth in metres (near, middle and far), and from how many pixels.
 
-    `near` and `far` leave out a twentieth on either side. `apart` says that the object stood out from what is around.
+    `near` and `far` leave out a twentieth on either side.
     """
 
     near: float
     middle: float
     far: float
     pixels: int
-    apart: bool
 
 
 def surface(depth: Depth, box: Box) -> Surface | None:
@@ -75,11 +74,10 @@ def surface(depth: Depth, box: Box) -> Surface | None:
     if not (measured & inside).any():
         return None
     piece = _piece(window, measured, inside)
-    apart = piece is not None
     if piece is None:
         piece = _middle(measured, inside)
     near, middle, far = (float(value) for value in np.percentile(window[piece], (5, 50, 95)))
-    return Surface(near, middle, far, int(piece.sum()) * step * step, apart)
+    return Surface(near, middle, far, int(piece.sum()) * step * step)
 
 
 def _piece(window: Depth, measured: Mask, inside: Mask) -> Mask | None:

@@ -6,7 +6,7 @@ archive, a table or a video has a reference, see `egm_core.pictures.reference`. 
 `bbox: null` means that nothing in the image fits the expression, or, beside an amodal box, that nothing of it is seen.
 """
 
-from egm_core.sample.files import missing_images, read_placed, read_samples, write_samples
+from egm_core.sample.files import read_placed, read_samples, write_samples
 from egm_core.sample.record import FIELDS, LARGEST, OVERHANG, Sample, SampleError, from_record
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Sample",
     "SampleError",
     "from_record",
-    "missing_images",
     "read_placed",
     "read_samples",
     "write_samples",

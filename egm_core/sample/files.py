@@ -58,13 +58,6 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> int:
     return count
 
 
-def missing_images(samples: Iterable[Sample]) -> list[str]:
-    """List the images of samples that don't exist, each once, in order."""
-    from egm_core.pictures.source import exists
-
-    return [image for image in dict.fromkeys(s.image for s in samples) if not exists(image)]
-
-
 def _rows(path: Path) -> Iterator[tuple[str, Any]]:
     readers = {".jsonl": _read_lines, ".parquet": _read_parquet}
     reader = readers.get(path.suffix) or _unknown_suffix(path)

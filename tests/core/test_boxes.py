@@ -45,17 +45,14 @@ def test_union_is_the_smallest_box_around_both(a, b):
 
 @given(MANY, MANY)
 def test_many_are_as_one_by_one(a, b):
-    table = boxes.pairwise_iou(a, b)
-    assert table.shape == (len(a), len(b))
+    pairs = boxes.iou(a[:, None], b[None])
+    assert pairs.shape == (len(a), len(b))
     for i, one in enumerate(a):
         for j, two in enumerate(b):
-            assert table[i, j] == boxes.iou(tuple(one), tuple(two))
+            assert pairs[i, j] == boxes.iou(tuple(one), tuple(two))
     for function in (
         boxes.sort_corners,
         boxes.xywh_to_xyxy,
-        boxes.xyxy_to_xywh,
-        boxes.cxcywh_to_xyxy,
-        boxes.xyxy_to_cxcywh,
         lambda x: boxes.clip(x, 640, 480),
         lambda x: boxes.to_pixels(x, 640, 480),
         lambda x: boxes.to_relative(x, 640, 480),
@@ -82,8 +79,6 @@ def test_no_float_at_all_makes_iou_or_area_nan(a, b):
 
 @given(ANY_BOX, st.integers(1, 4000), st.integers(1, 4000))
 def test_conversions_return(box, width, height):
-    assert boxes.xyxy_to_xywh(boxes.xywh_to_xyxy(box)) == pytest.approx(box, abs=1e-6)
-    assert boxes.xyxy_to_cxcywh(boxes.cxcywh_to_xyxy(box)) == pytest.approx(box, abs=1e-6)
     assert boxes.to_pixels(boxes.to_relative(box, width, height), width, height) == pytest.approx(box, abs=1e-6)
 
 
@@ -103,7 +98,7 @@ def test_literal_values():
     assert boxes.to_relative((0, 0, 640, 480), 640, 480) == (0, 0, 1000, 1000)
     assert boxes.to_pixels((500, 250, 1000, 1000), 640, 480) == (320, 120, 640, 480)
     assert boxes.sort_corners((9, 8, 1, 2)) == (1, 2, 9, 8)
-    assert boxes.xyxy_to_cxcywh((10, 20, 30, 60)) == (20, 40, 20, 40)
+    assert boxes.xywh_to_xyxy((10, 20, 30, 60)) == (10, 20, 40, 80)
     assert boxes.contains((0, 0, 10, 10), (-1, 0, 10, 10), margin=1)
     assert not boxes.contains((0, 0, 10, 10), (-1, 0, 10, 10))
     assert boxes.union((0, 0, 1, 1), (5, 5, 5, 9)) == (0, 0, 1, 1)

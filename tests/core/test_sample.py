@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from egm_core.sample import FIELDS, Sample, SampleError, missing_images, read_samples, write_samples
+from egm_core.sample import FIELDS, Sample, SampleError, read_samples, write_samples
 
 KINDS = (".jsonl", ".parquet")
 RECORD = {"image": "a.png", "sent": "the red mug", "bbox": [10, 20, 30, 40.5], "height": 100, "width": 200}
@@ -218,13 +218,6 @@ def test_pandas_reads_the_parquet_files(tmp_path):
     assert list(table.columns) == list(FIELDS)
     assert np.allclose(table.bbox[0], FULL.bbox)
     assert table.bbox[1] is None
-
-
-def test_missing_images_are_listed_once(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"")
-    here, gone = str(tmp_path / "a.png"), str(tmp_path / "gone.png")
-    samples = [dataclasses.replace(ABSENT, image=image) for image in (gone, here, gone)]
-    assert missing_images(samples) == [gone]
 
 
 def test_amodal_boxes_are_kept_whole_and_asked_for_within_the_image(tmp_path):

@@ -1,9 +1,7 @@
-"""Tables 3, 6, 7, 8 and 9: training data, hyper-parameters, inference, and what SFT and RL bring."""
+"""Tables 6 and 9: hyper-parameters, and what SFT and RL bring."""
 
 from __future__ import annotations
 
-# Samples and images; the other columns of Table 3 are lost.
-TABLE_3 = {"vanilla grounding": (575208, 24407), "amodal grounding": (23698, 15798)}
 # Name: (QwenVL series, InternVL series).
 TABLE_6: dict[str, tuple[float | str, float | str]] = {
     "epochs": (5, 5),
@@ -26,9 +24,6 @@ TABLE_6: dict[str, tuple[float | str, float | str]] = {
     "rollout batch per device": (32, 32),
     "rollout dtype": ("float16", "float16"),
 }
-TABLE_7 = {"InternVL-3-1B": 100600, "InternVL-3-2B": 63887, "InternVL-3-8B": 37574, "Qwen3-VL-2B-Thinking": 111093,
-           "Qwen3-VL-4B-Thinking": 79319, "Qwen3-VL-8B-Thinking": 83989}  # fmt: skip
-TABLE_8 = {"temperature": 0.0, "top_p": 1.0, "top_k": 20, "max length": 4096, "repetition penalty": 1.0}
 # Average accuracy of Qwen3-VL: base, + SFT (lost), + RL.
 TABLE_9: dict[str, tuple[float, float | None, float]] = {
     "2B": (83.6, None, 89.6),

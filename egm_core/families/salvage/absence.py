@@ -61,7 +61,6 @@ _HINTS = (
     r"(?:没有|没|未)看到|看不到",
 )
 _DENIED = re.compile("|".join(_DENIALS))
-_HINTED = re.compile("|".join(_HINTS))
 _SAID = re.compile("|".join((*_DENIALS, *_HINTS)))
 _DOUBT = re.compile(
     r"\b(?:maybe|perhaps|might|may be|possibly|probably|likely|not sure|unsure|unclear|uncertain|hmm|wait|if"

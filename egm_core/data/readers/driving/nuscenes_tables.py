@@ -25,7 +25,6 @@ class Picture:
     token: str
     sample: str
     file: str
-    channel: str
     width: int
     height: int
     pose: str
@@ -65,13 +64,12 @@ def pictures(folder: Path, channels: Collection[str]) -> list[Picture]:
         if not fields.value(record, "is_key_frame", place):
             continue
         mount = fields.text(record, "calibrated_sensor_token", place)
-        channel = _joined(mounts, mount, "calibrated_sensor", place)
-        if channel not in channels:
+        if _joined(mounts, mount, "calibrated_sensor", place) not in channels:
             continue
         width, height = fields.size(record, place)
         names = ("token", "sample_token", "filename", "ego_pose_token")
         token, sample, file, pose = (fields.text(record, name, place) for name in names)
-        found.append(Picture(token, sample, file, channel, width, height, pose, mount, place))
+        found.append(Picture(token, sample, file, width, height, pose, mount, place))
     return found
 
 

@@ -103,12 +103,6 @@ def meet(one: Rle, other: Rle) -> bool:
     return one["size"] == other["size"] and int(library.area(library.merge([one, other], True))) > 0
 
 
-def packed(found: Rle) -> Rle:
-    """Give a mask as JSON takes it: its run lengths as a text."""
-    counts = found["counts"]
-    return {"counts": counts.decode() if isinstance(counts, bytes) else counts, "size": list(map(int, found["size"]))}
-
-
 def _total(text: str) -> int:
     """Add up packed run lengths; -1 where they are none."""
     data = text.encode("utf-8", "surrogatepass")
