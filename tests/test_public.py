@@ -113,6 +113,8 @@ def test_the_map_of_the_house_has_every_room() -> None:
         if (folder / "__init__.py").is_file()
     }
     assert not rooms - set(paths)
+    told = (ROOT / "docs" / "develop" / "map.md").read_text()
+    assert not [room for room in rooms if f"`{room.strip('/')}`" not in told]
 
 
 def test_guides_are_short_and_link_only_to_what_is_there() -> None:
@@ -132,3 +134,25 @@ def test_the_citation_is_of_this_version_and_names_the_paper() -> None:
     (paper,) = citation["references"]
     assert paper["title"] == "EGM: Efficient Visual Grounding Language Models"
     assert paper["identifiers"] == [{"type": "other", "value": "arXiv:2601.13633"}]
+
+
+def test_the_versions_agree_as_far_as_ros_can_write_them() -> None:
+    """ROS takes three numbers, so the manifest has the number of the release that a `.dev0` leads to."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    (manifest,) = re.findall(r"<version>(.*)</version>", (ROOT / "package.xml").read_text())
+    assert re.fullmatch(r"\d+\.\d+\.\d+", manifest)
+    assert version in (manifest, f"{manifest}.dev0")
+    assert f'__version__ = "{version}"' in (ROOT / "egm_core" / "__init__.py").read_text()
+
+
+def test_the_changelog_is_open_and_in_order() -> None:
+    headings = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    numbered = [re.fullmatch(r"\[(\d+)\.(\d+)\.(\d+)\] - \d{4}-\d\d-\d\d", heading) for heading in headings[1:]]
+    assert all(numbered)
+    versions = [tuple(map(int, found.groups())) for found in numbered if found]
+    assert versions == sorted(versions, reverse=True)
+    (manifest,) = re.findall(r"<version>(.*)</version>", (ROOT / "package.xml").read_text())
+    newest = versions[0] if versions else (0, 0, 0)
+    dev = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"].endswith(".dev0")
+    assert (tuple(map(int, manifest.split("."))) > newest) == dev
