@@ -13,20 +13,17 @@ import sys
 import time
 from pathlib import Path
 
-from egm_core import notes
-from egm_core.arguments import COUNT, Parser
+from egm_core.arguments import Parser
 from egm_core.boxes import Box
 from egm_core.console import finish
-from egm_core.models.folder import resolve
 from egm_core.streams.joining import Stamp
 from egm_ros.demo import cast, pictures, stage
-from egm_ros.demo.processes import Processes, concluded
+from egm_ros.demo.command import START_SECONDS, add_options, conducted
+from egm_ros.demo.processes import Processes
 from egm_ros.demo.robot import Robot, Row
 from egm_ros.demo.stage import Shown
 
 PROG = "python -m egm_ros.demo"
-WORLDS = ("tabletop", "street")
-START_SECONDS = 90.0
 ANSWERS = 2
 SHORTEST, LONGEST = 2.4, 6.0
 # On a slow machine some instructions are left out, so that the demonstration still ends within a minute.
@@ -179,23 +176,13 @@ def parser(prog: str = PROG) -> Parser:
     )
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for demo.png, demo.mp4 and logs")
     parser.add_argument("--live", action="store_true", help="render the scenes now (needs EGL)")
-    parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
-    parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to show")
-    parser.add_argument("--instructions", type=COUNT, default=100, help="how many to ask at most in each world")
-    notes.add_options(parser)
+    add_options(parser, "show", 100)
     return parser
 
 
 def main(arguments: list[str] | None = None, prog: str = PROG) -> int:
     """Run the command line and return its exit status."""
-    options = parser(prog).parse_args(arguments)
-    notes.begin(options)
-
-    def act() -> None:
-        resolve(options.model)
-        Demo(options, (stage.live_scenes if options.live else stage.kept_clips)(options.worlds)).run()
-
-    return concluded(act)
+    return conducted(parser(prog), arguments, lambda options, shown: Demo(options, shown).run())
 
 
 if __name__ == "__main__":

@@ -11,24 +11,17 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import QoSProfile
-from std_msgs.msg import String
-
-from egm_core import notes
-from egm_core.arguments import COUNT, SECONDS, Parser
+from egm_core.arguments import SECONDS, Parser
 from egm_core.console import finish
-from egm_core.models.folder import resolve
-from egm_ros.demo import cast, stage
-from egm_ros.demo.__main__ import START_SECONDS, WORLDS
-from egm_ros.demo.processes import Processes, concluded
+from egm_ros.demo import cast
+from egm_ros.demo.asker import Asker
+from egm_ros.demo.command import START_SECONDS, add_options, conducted
+from egm_ros.demo.processes import Processes
 from egm_ros.demo.recorder import Recorder
 from egm_ros.demo.stage import Shown
 
@@ -53,11 +46,7 @@ class Recording:
         self._options = options
         options.out.mkdir(parents=True, exist_ok=True)
         self._processes = Processes(options.out / "logs")
-        rclpy.init()
-        self._node = rclpy.create_node("recorder")
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
-        self._instruction = self._node.create_publisher(String, "instruction", QoSProfile(depth=1))
+        self._asker = Asker("recorder")
 
     def run(self, shown: list[Shown]) -> None:
         """Record all of it; raises ProcessDied or NothingRecorded."""
@@ -65,7 +54,7 @@ class Recording:
             url = cast.start(self._processes, self._options.model, self._options.live)
 
             def ready() -> bool:
-                return cast.ready(url, lambda: bool(self._instruction.get_subscription_count()))
+                return cast.ready(url, lambda: self._asker.heard)
 
             if not self._spin(ready, START_SECONDS):
                 logs = self._options.out / "logs"
@@ -74,29 +63,27 @@ class Recording:
                 self._record(world)
         finally:
             self._processes.stop()
-            self._executor.shutdown()
-            self._node.destroy_node()
-            rclpy.try_shutdown()
+            self._asker.close()
 
     def _record(self, shown: Shown) -> None:
         path = self._options.out / f"{shown.name}.mcap"
         camera = f"camera_{shown.name}"
         self._processes.start(camera, "egm_ros.camera", "--ros-args", *shown.camera, "-p", "transport:=both")
-        recorder = Recorder(self._node, path)
+        recorder = Recorder(self._asker.node, path)
         try:
             if not self._spin(lambda: recorder.counts["/camera_info"] > 0, PATIENCE, recorder.look):
                 raise NothingRecorded(f"the camera published nothing within {PATIENCE:g} s")
             asked = list(shown.instructions)[: self._options.instructions]
             for instruction in asked:
                 before = recorder.counts[BOXES]
-                self._instruction.publish(String(data=instruction))
+                self._asker.say(instruction)
                 # What follows an answer takes its time, too.
                 self._spin(partial(self._answered, recorder, before), PATIENCE, recorder.look)
                 self._spin(lambda: False, self._options.seconds / len(asked), recorder.look)
             if self._options.live and not self._spin(lambda: recorder.counts[LIFTED] > 0, SPACE, recorder.look):
                 LOG.warning("nothing came on %s within %g s; see %s", LIFTED, SPACE, self._options.out / "logs")
         finally:
-            self._instruction.publish(String(data=""))
+            self._asker.say("")
             self._processes.stop(camera)
             recorder.close()
         if not recorder.counts[BOXES]:
@@ -110,17 +97,12 @@ class Recording:
 
     def _spin(self, condition: Callable[[], bool], seconds: float, look: Callable[[], Any] = lambda: None) -> bool:
         """Spin until the condition holds or the time is over, looking for topics and dead processes; say if it held."""
-        deadline, due = time.monotonic() + seconds, 0.0
-        while not condition():
-            now = time.monotonic()
-            if now > deadline:
-                return False
-            if now >= due:
-                due = now + LOOK_PERIOD
-                look()
-                self._processes.check()
-            self._executor.spin_once(timeout_sec=0.05)
-        return True
+
+        def check() -> None:
+            look()
+            self._processes.check()
+
+        return self._asker.spin_until(condition, seconds, check, LOOK_PERIOD)
 
 
 def parser(prog: str = PROG) -> Parser:
@@ -133,23 +115,13 @@ def parser(prog: str = PROG) -> Parser:
     parser.add_argument("--out", type=Path, default=Path("out/record"), help="folder for <world>.mcap and logs")
     parser.add_argument("--live", action="store_true", help="render the scenes now, with depth (needs EGL)")
     parser.add_argument("--seconds", type=SECONDS, default=6.0, help="length of each, without first answers")
-    parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded model")
-    parser.add_argument("--worlds", nargs="+", choices=WORLDS, default=WORLDS, help="which of them to record")
-    parser.add_argument("--instructions", type=COUNT, default=3, help="how many to ask at most in each world")
-    notes.add_options(parser)
+    add_options(parser, "record", 3)
     return parser
 
 
 def main(arguments: list[str] | None = None, prog: str = PROG) -> int:
     """Run the command line and return its exit status."""
-    options = parser(prog).parse_args(arguments)
-    notes.begin(options)
-
-    def act() -> None:
-        resolve(options.model)
-        Recording(options).run((stage.live_scenes if options.live else stage.kept_clips)(options.worlds))
-
-    return concluded(act)
+    return conducted(parser(prog), arguments, lambda options, shown: Recording(options).run(shown))
 
 
 if __name__ == "__main__":

@@ -8,17 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
 from egm_core.streams.joining import Answer, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_ros.common.pictures.images import RGB, decode
+from egm_ros.demo.asker import Asker
 
 # Boxes come right before the status that speaks of them, but on other topics.
 GRACE = 0.5
@@ -39,16 +37,12 @@ class Row:
     reasoning: str
 
 
-class Robot:
+class Robot(Asker):
     """Publishes instructions and collects answers, the camera's pictures and the overlay's."""
 
     def __init__(self) -> None:
-        rclpy.init()
-        self._node = rclpy.create_node("robot")
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
+        super().__init__("robot")
         reliable = QoSProfile(depth=50)
-        self._instruction = self._node.create_publisher(String, "instruction", QoSProfile(depth=1))
         self._pairs = Pairs()
         self._answers: dict[Stamp, Answer] = {}
         self._subscribe(Detection2DArray, "grounding/visible", lambda array: self._on_boxes("visible", array))
@@ -64,31 +58,16 @@ class Robot:
         self._waiting: list[tuple[float, dict[str, str]]] = []
         self.rows: list[Row] = []
 
-    def close(self) -> None:
-        """Leave the ROS graph."""
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.try_shutdown()
+    def spin_until(
+        self, condition: Callable[[], bool], seconds: float, check: Callable[[], object], pause: float = 0.0
+    ) -> bool:
+        """Spin until the condition holds or the time is over, with rows of all that came; say whether it held."""
 
-    def say(self, instruction: str) -> None:
-        """Publish an instruction."""
-        self._instruction.publish(String(data=instruction))
-
-    @property
-    def heard(self) -> bool:
-        """Whether someone listens for instructions."""
-        return bool(self._instruction.get_subscription_count())
-
-    def spin_until(self, condition: Callable[[], bool], seconds: float, check: Callable[[], None]) -> bool:
-        """Spin until the condition holds or the time is over, calling `check` all along; say whether it held."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            check()
-            self._executor.spin_once(timeout_sec=0.05)
+        def concluded() -> bool:
             self._conclude()
-        return True
+            return condition()
+
+        return super().spin_until(concluded, seconds, check, pause)
 
     @property
     def pictures(self) -> tuple[int, int]:
@@ -122,7 +101,7 @@ class Robot:
         return [decode(self._drawn[stamp]) for stamp in sorted(self._drawn)]
 
     def _subscribe(self, kind: Any, topic: str, callback: Callable[[Any], None], qos: Any = 50) -> None:
-        self._node.create_subscription(kind, topic, callback, qos)
+        self.node.create_subscription(kind, topic, callback, qos)
 
     def _keep(self, kept: dict[Stamp, Any], message: Any) -> None:
         kept[stamp_of(message)] = message
