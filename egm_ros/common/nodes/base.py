@@ -10,10 +10,11 @@ from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from egm_ros.common.nodes.parameters import declare, watch
+from egm_ros.common.nodes.qualities import without_effect
 from egm_ros.common.notices import Notices
 from egm_ros.common.pictures.report import PictureReport
 from egm_ros.common.qos import profile
-from egm_ros.interface.tables import TABLES
+from egm_ros.interface.tables import NAMES, TABLES
 from egm_ros.interface.topic import Topic
 
 
@@ -32,6 +33,8 @@ class BaseNode(Node):
         super().__init__(self.NODE, **options)
         self._values = declare(self, TABLES[self.NODE])
         watch(self, TABLES[self.NODE], self._check, self._change)
+        for said in without_effect(self._parameter_overrides, self._ends):
+            self.get_logger().warning(said)
         self.notices = Notices(self.get_logger())
         self.pictures = PictureReport(self.notices)
         self.finished = False
@@ -63,6 +66,15 @@ class BaseNode(Node):
         A clock of ROS stands still while nothing comes on /clock, and what waits would wait for ever.
         """
         return self.create_timer(seconds, callback, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _ends(self) -> set[tuple[str, str]]:
+        """Name what this node publishes or subscribes, by its tables."""
+        topics = [entry for entry in NAMES[self.NODE] if isinstance(entry, Topic)]
+        return {
+            (self.resolve_topic_name(topic.of(camera)), "subscription" if topic.direction == "in" else "publisher")
+            for topic in topics
+            for camera in self._values.get("cameras", ("",))
+        }
 
     def _check(self, changed: dict[str, Any]) -> str:
         """Say what is wrong with values together, before they change; empty where nothing is."""

@@ -63,12 +63,6 @@ def _refuse_strange(node: Node, table: Sequence[ParameterSpec]) -> None:
     if strange:
         raise ValueError("; ".join(strange))
     for name in given:
-        # Those two topics are rclpy's own; of this package's, none lets its quality of service be set so.
-        if name.startswith("qos_overrides.") and not any(own in name for own in ("/parameter_events.", "/clock.")):
-            node.get_logger().warning(
-                f"{name} does nothing here: no topic of this node takes qos_overrides; leave it away, and have others "
-                "use the quality of service that README.md lists"
-            )
         if unknown([name], table):
             node.get_logger().info(f"{name} is a parameter of {', '.join(owners(name))}, and does nothing here")
 

@@ -23,20 +23,6 @@ def test_a_descriptor_says_what_the_table_says(spec):
     assert all(choice in made.additional_constraints for choice in spec.choices)
 
 
-def test_qualities_of_service_that_would_do_nothing_are_said(capfd):
-    names = ("qos_overrides./image.subscription.depth", "qos_overrides./parameter_events.publisher.depth")
-    context = rclpy.Context()
-    rclpy.init(args=["--ros-args", *(word for name in names for word in ("-p", f"{name}:=5"))], context=context)
-    node = Node("grounding", context=context)
-    try:
-        declare(node, GROUNDING)
-    finally:
-        node.destroy_node()
-        rclpy.shutdown(context=context)
-    said = capfd.readouterr().err
-    assert f"{names[0]} does nothing here" in said and names[1] not in said
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
