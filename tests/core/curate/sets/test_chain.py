@@ -99,11 +99,17 @@ def test_a_step_that_was_cut_off_begins_anew_and_those_before_it_do_not(tmp_path
     works[1].breaks = True
     with pytest.raises(KeyboardInterrupt):
         training(tmp_path / "set", files, workers).run(say=lambda _: None)
+    chain = training(tmp_path / "set", files, workers)
+    assert list(chain.record) == ["objects", "expressed"]
     works[1].breaks = False
     chain = training(tmp_path / "set", files, workers)
     chain.run(say=lambda _: None)
     assert [work.times for work in works] == [1, 2, 1]
     assert list(chain.record) == ["objects", "expressed", "verified", "reasoned"]
+    works[1].breaks = True
+    with pytest.raises(KeyboardInterrupt):
+        chain.run("verified", say=lambda _: None)
+    assert "verified" not in chain.record, "what was cut off tells nothing"
 
 
 def test_a_step_can_be_run_alone(tmp_path, files):
@@ -142,6 +148,8 @@ def packed(chain: Any, copy: bool = False) -> Path:
 
 
 def test_the_benchmark_is_whole_named_and_without_pictures_or_paths(tmp_path, benchmark):
+    (benchmark.folder / "set.part").mkdir()
+    (benchmark.folder / "set.part/left_by_a_kill").touch()
     folder = packed(benchmark)
     assert sorted(path.name for path in folder.rglob("*")) == [
         "amodal_benchmark.jsonl", "amodal_benchmark.provenance.jsonl", "manifest.json",
@@ -185,6 +193,14 @@ def test_a_set_that_was_changed_is_told(benchmark, harm, words):
     folder = packed(benchmark)
     harm(folder)
     assert any(line.startswith(words) for line in manifest.wrong(folder))
+
+
+def test_counts_that_the_samples_do_not_have_are_told(benchmark):
+    folder = packed(benchmark)
+    told = json.loads((folder / "manifest.json").read_text())
+    told["counts"]["images"] = 2474
+    (folder / "manifest.json").write_text(json.dumps(told))
+    assert manifest.wrong(folder) == ["images: 3 are there, and the manifest has 2474"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 2, "files": {}}', '{"format": 1, "files": {"../x": {}}}'])

@@ -9,6 +9,7 @@ from sample_oracles import BOX, sample
 
 from egm_core.evaluate.__main__ import main
 from egm_core.evaluate.samples.baselines import RULES
+from egm_core.evaluate.samples.questions import read_questions
 from egm_core.sample import write_samples
 
 HALF, THIRD = (20.0, 20.0, 220.0, 120.0), (20.0, 20.0, 150.0, 120.0)
@@ -56,6 +57,7 @@ def test_the_headline_is_where_the_visible_box_fails(file, capsys):
     printed = capsys.readouterr().out
     for words in (
         "Where the visible box fails at 0.5: 100.0",
+        "Where the visible box fails at 0.75: 0.0",
         "(Acc@0.5); 1 of 4 questions, on 1 images",
         "(Acc@0.75); 1 of 4 questions, on 1 images",
         "toward the occluder 40.0 % of the visible side (1 sides)",
@@ -69,6 +71,13 @@ def test_the_headline_is_where_the_visible_box_fails(file, capsys):
             70 * 100 / (200 * 100 + 240 * 190 - 70 * 100)), "hull of the visible mask": 0.5,
         "whole image": 0.25,
     }  # fmt: skip
+
+
+def test_the_largest_object_is_the_one_of_which_most_is_seen(tmp_path):
+    less = sample("1.png", annotation_id="a", amodal_bbox=(0.0, 0.0, 400.0, 200.0), visible_fraction=0.1)
+    more = sample("1.png", annotation_id="b", bbox=LARGE, amodal_bbox=LARGE)
+    write_samples(tmp_path / "x.jsonl", [less, more])
+    assert {question.largest for question in read_questions([tmp_path / "x.jsonl"], "amodal").questions} == {LARGE}
 
 
 def test_without_a_training_file_the_stand_in_is_told(file, capsys):
