@@ -39,7 +39,7 @@ class Provenance:
     verdicts: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, answer: Answer, prompt: Prompt, **more: Any) -> Provenance:
+    def of(cls, answer: Answer, prompt: Prompt, /, **more: Any) -> Provenance:
         """Take from an answer what it tells of itself."""
         return cls(
             key=answer.key,

@@ -1,0 +1,62 @@
+"""What becomes of a teacher's answer: a text for training, or a failure that says at which step and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from egm_core.asking.job import Answer
+from egm_core.curate.prompts import AmodalReasoning, Malformed, Reasoning, parsed
+from egm_core.curate.provenance import Failure, Provenance
+from egm_core.curate.reason.questions import Question
+from egm_core.curate.rules.answer import contradictions
+from egm_core.curate.rules.judge import judge
+from egm_core.sample import Sample
+
+# The steps that an answer passes, in this order.
+STEPS = ("answered", "whole", "formed", "clean")
+SAID = 400
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A sample with its text, and where that comes from."""
+
+    number: int
+    sample: Sample
+    provenance: Provenance
+
+
+def taken(question: Question, answer: Answer, terms: str = "") -> Kept | Failure:
+    """Check an answer step by step; gives the sample with its reasoning, or what failed."""
+    if answer.error:
+        return _failure(question, answer, "answered", answer.error)
+    if answer.finish not in ("", "stop"):
+        return _failure(question, answer, "whole", f"the answer ended with {answer.finish!r}, not by itself")
+    try:
+        said = parsed(answer.text, question.prompt.form)
+    except Malformed as error:
+        return _failure(question, answer, "formed", str(error))
+    assert isinstance(said, Reasoning | AmodalReasoning)
+    findings = (*judge(said.reasoning, question.facts), *contradictions(said, question.facts))
+    if findings:
+        why = "; ".join(f"{finding.rule}: {finding.words!r} {finding.why}" for finding in findings)
+        return _failure(question, answer, f"clean:{findings[0].rule}", why)
+    provenance = Provenance.of(
+        answer,
+        question.prompt,
+        task=question.facts.task,
+        terms=terms,
+        answer={**said.model_dump(exclude={"reasoning"}), "frame_colour": question.facts.frame_colour},
+        verdicts={"rules": []},
+    )
+    if question.facts.task == "visible":
+        sample = replace(question.sample, reasoning=said.reasoning)
+    else:
+        sample = replace(question.sample, amodal_reasoning=said.reasoning)
+    return Kept(question.number, sample, provenance)
+
+
+def _failure(question: Question, answer: Answer, step: str, why: str) -> Failure:
+    sample = question.sample
+    said = answer.text[:SAID]
+    return Failure(answer.key, step, why, sample.image, sample.sent, question.facts.task, said)
