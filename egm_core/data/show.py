@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -29,7 +29,7 @@ _ORIGIN, _WORDS = 28, 74
 
 @dataclass(frozen=True)
 class Shown:
-    """What a tile shows; a question has no boxes, which its origin says."""
+    """What a tile shows; a question has no boxes, which its origin says. `size` is (width, height) as recorded."""
 
     place: str
     picture: str
@@ -37,6 +37,7 @@ class Shown:
     origin: str
     visible: Box | None = None
     amodal: Box | None = None
+    size: tuple[int, int] | None = None
 
 
 def of_sample(place: str, sample: Sample) -> Shown:
@@ -47,7 +48,9 @@ def of_sample(place: str, sample: Sample) -> Shown:
     mirrored = "mirrored" if sample.mirrored else ""
     hidden_by = f"behind {', '.join(sample.occluders)}" if sample.occluders else ""
     line = " | ".join(filter(None, (state, share, mirrored, origin, hidden_by)))
-    return Shown(place, sample.picture, sample.sent, line, sample.bbox, sample.amodal_bbox)
+    return Shown(
+        place, sample.picture, sample.sent, line, sample.bbox, sample.amodal_bbox, (sample.width, sample.height)
+    )
 
 
 def chosen(path: Path, count: int, seed: int) -> tuple[list[Shown], int]:
@@ -87,6 +90,9 @@ def _tile(shown: Shown, side: int, unread: list[str]) -> Picture:
         unread.append(f"{shown.place}: {error}")
         blank = np.full((side * 3 // 4, side, 3), GREY, np.uint8)
         return _captioned(draw(blank, label="this picture cannot be read"), shown)
+    if shown.size and shown.size != (image.shape[1], image.shape[0]):
+        wrong = f"RECORD SAYS {shown.size[0]} x {shown.size[1]}, PICTURE HAS {image.shape[1]} x {image.shape[0]}"
+        shown = replace(shown, origin=f"{wrong} | {shown.origin}")
     padded, left, top = _padded(image, shown.amodal)
     scale = side / max(padded.shape[:2])
     size = max(1, round(padded.shape[1] * scale)), max(1, round(padded.shape[0] * scale))

@@ -15,6 +15,7 @@ from typing import Any
 from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.named import AMBIGUOUS, add_names, split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images, picture_size
 from egm_core.sample import Sample
 from egm_core.sample.record import FARTHEST
@@ -27,11 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Name the file."""
     parser.add_argument("--file", type=Path, required=True, help="annotations in JSON")
     add_images(parser)
-    parser.add_argument(
-        "--ambiguous", action="store_true", help="keep names that fit several objects of the image, too"
-    )
+    add_names(parser, occluded=False)
     parser.add_argument("--source", default="", help="name of the data set (default: the file's)")
-    parser.add_argument("--split", default="", help="name of the split")
 
 
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
@@ -55,8 +53,8 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         own = record.get(EXPRESSION)
         if record.get("iscrowd"):
             tally.drop("boxes of crowds", at)
-        elif not own and alike[image, category] > 1 and not options.ambiguous:
-            tally.drop("names that fit several objects of their picture (--ambiguous keeps them)", at)
+        elif not own and alike[image, category] > 1 and options.names == "unique":
+            tally.drop(AMBIGUOUS, at)
         else:
             if image not in sizes:
                 sizes[image] = _picture(images[image], pictures)
@@ -95,7 +93,7 @@ def _sample(
         height=height,
         width=width,
         source=str(record.get("source") or options.source or options.file.stem),
-        split=str(record.get("split") or options.split),
+        split=str(record.get("split") or split_of(options.file, options.split)),
         image_id=str(record["image_id"]),
         annotation_id=str(record.get("id", "")),
         licence=str(record.get("licence", "")),

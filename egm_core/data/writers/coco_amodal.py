@@ -1,7 +1,8 @@
 """COCO-Amodal's file: a picture's regions with outlines of whole objects, and masks of what is seen and hidden.
 
 Samples have boxes, so outlines and masks are rectangles: boxes come back, shapes do not. A region's name is the
-sample's expression. Masks are whole pixels, and outlines end at the picture's edges, as in the original.
+sample's expression. Masks are whole pixels, and outlines end at the picture's edges, as in the original. What hides an
+object is kept where it is a region of the file itself: `depth_constraint` says that it is in front.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from egm_core.boxes import Box, area
 from egm_core.data.readers.kind import Tally
+from egm_core.data.readers.shared.named import cleaned
 from egm_core.data.writers.objects import picture_ids
 from egm_core.data.writers.writer import Placed, Writer, add_copy
 from egm_core.sample import Sample
@@ -28,8 +30,10 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
     ids, placed = picture_ids(sample for _, sample in kept), Placed(out.parent, options.copy)
     images: dict[int, dict[str, Any]] = {}
     annotations: dict[int, dict[str, Any]] = {}
+    together: dict[int, list[tuple[int, Sample]]] = {}
     for number, sample in kept:
         image = ids[sample.picture]
+        together.setdefault(image, []).append((number, sample))
         images.setdefault(
             image,
             {
@@ -40,16 +44,47 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
                 "data_captured": "",
             },
         )
-        one = annotations.setdefault(
+        annotations.setdefault(
             image, {"id": image, "image_id": image, "author": "egm", "url": "", "regions": [], "depth_constraint": ""}
         )
         if sample.amodal_bbox != sample.truth("amodal"):
             tally.drop("parts of amodal boxes beyond the picture: outlines end there", f"sample {number}")
-        one["regions"].append(_region(sample, len(one["regions"]) + 1))
-        one["size"] = len(one["regions"])
+    for image, shown in together.items():
+        annotations[image] |= _regions(shown, tally)
     document = {"info": {}, "licenses": [], "images": list(images.values()), "annotations": list(annotations.values())}
     out.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     return len(kept)
+
+
+def _regions(shown: list[tuple[int, Sample]], tally: Tally) -> dict[str, Any]:
+    """Give the regions of one picture, and which are in front of which."""
+    samples = [sample for _, sample in shown]
+    regions = [_region(sample, order) for sample, order in zip(samples, _orders(samples), strict=True)]
+    pairs = []
+    for (number, sample), region in zip(shown, regions, strict=True):
+        left = list(sample.occluders)
+        for other, front in zip(samples, regions, strict=True):
+            names = [name for name in (cleaned(other.sent), other.category) if name in left]
+            if names and other is not sample and _hides(other, sample):
+                left.remove(names[0])
+                pairs.append(f"{front['order']}-{region['order']}")
+        if left:
+            tally.drop("names of what hides an object, and is no region of this file", f"sample {number}: {left[0]}")
+    return {"size": len(regions), "regions": regions, "depth_constraint": ",".join(pairs)}
+
+
+def _orders(samples: list[Sample]) -> list[int]:
+    """Give the places in depth that samples have, where all have different ones; else those in the file."""
+    known = [sample.depth_order for sample in samples if sample.depth_order is not None]
+    if len(set(known)) == len(samples):
+        return known
+    return list(range(1, len(samples) + 1))
+
+
+def _hides(front: Sample, behind: Sample) -> bool:
+    """Tell whether what is seen of one meets what is hidden of the other, as readers ask."""
+    hidden = _mask(behind.truth("amodal"), behind) & ~_mask(behind.truth("visible"), behind)
+    return bool((_mask(front.truth("visible"), front) & hidden).any())
 
 
 def _has_place(sample: Sample, number: int, tally: Tally) -> bool:

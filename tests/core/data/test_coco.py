@@ -41,8 +41,8 @@ def test_a_name_must_fit_one_object(file: Any, convert: Any) -> None:
     path = file(document((CUP, [1, 2, 10, 20]), (BOOK, [5, 5, 9, 9]), (BOOK, [30, 5, 9, 9])))
     (cup,) = convert("coco", "--file", path, "--split", "val")
     assert (cup.sent, cup.category, cup.bbox, cup.image_id, cup.split) == ("cup", "cup", (1, 2, 11, 22), "9", "val")
-    assert "left out 2: names that fit several objects" in convert.said
-    assert [s.sent for s in convert("coco", "--file", path, "--ambiguous")] == ["cup", "book", "book"]
+    assert "left out 2: objects whose name another object of the picture has" in convert.said
+    assert [s.sent for s in convert("coco", "--file", path, "--names", "all")] == ["cup", "book", "book"]
 
 
 def test_a_crowd_is_left_out_and_makes_its_name_fit_several(file: Any, convert: Any) -> None:

@@ -59,6 +59,12 @@ def test_a_tile_says_what_is_asked_and_known(sample: Sample) -> None:
     assert of_sample("f:1", hidden).origin.startswith("HIDDEN")
 
 
+def test_a_size_that_is_not_the_picture_s_shows(sample: Sample) -> None:
+    right, _ = sheet([of_sample("f:1", sample)], 1, 440)
+    wrong, _ = sheet([of_sample("f:1", dataclasses.replace(sample, width=81))], 1, 440)
+    assert right.shape == wrong.shape and (right != wrong).any()
+
+
 def test_the_draw_is_by_seed_and_in_the_file_s_order(sample: Sample, tmp_path: Path) -> None:
     write_samples(tmp_path / "s.jsonl", [dataclasses.replace(sample, sent=f"mug {n}") for n in range(50)])
     draws = [[int(s.place.rpartition(":")[2]) for s in chosen(tmp_path / "s.jsonl", 8, seed)[0]] for seed in (0, 0, 1)]

@@ -244,19 +244,14 @@ def logged(folder: Path, key: str) -> list[float]:
 
 
 def test_the_examples_conversion_makes_records(tmp_path: Path) -> None:
-    outline = [-3.0, 10.0, 50.0, 20.0, 30.0, 70.0]
-    regions = [{"segmentation": outline, "isStuff": 0}, {"segmentation": outline, "isStuff": 1}]
-    content = {
-        "images": [{"id": 7, "file_name": "a.jpg", "height": 60, "width": 80}],
-        "annotations": [{"id": 1, "image_id": 7, "regions": regions}],
-    }
-    (tmp_path / "coco.json").write_text(json.dumps(content))
-    texts = {"1 0": ("the dog behind the box", "It goes on below."), "1 1": ("grass", "")}
-    (tmp_path / "texts.json").write_text(json.dumps(texts))
-    files = [str(tmp_path / name) for name in ("coco.json", "train2014", "texts.json", "s.jsonl")]
+    base = Sample(str(tmp_path / "a.jpg"), "dog", (0, 10, 50, 40), (0, 10, 50, 60), 0.6, 60, 80, annotation_id="1-2")
+    write_samples(tmp_path / "regions.jsonl", [base, replace(base, sent="grass", annotation_id="1-1")])
+    (tmp_path / "texts.json").write_text(json.dumps({"1-2": ("the dog behind the box", "It goes on below.")}))
+    files = [str(tmp_path / name) for name in ("regions.jsonl", "texts.json", "s.jsonl")]
     subprocess.run([sys.executable, ROOT / "examples" / "coco_amodal.py", *files], cwd=ROOT, check=True)
     (sample,) = read_samples(tmp_path / "s.jsonl")
     assert (sample.amodal_bbox, sample.sent) == ((0.0, 10.0, 50.0, 60.0), "the dog behind the box")
+    assert sample.amodal_reasoning == "It goes on below."
     assert sample.asks("amodal") and not sample.asks("visible")
 
 

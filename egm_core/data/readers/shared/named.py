@@ -20,6 +20,7 @@ from egm_core.data.readers.shared.pictures import Pictures
 from egm_core.sample import Sample
 from egm_core.sample.record import FARTHEST
 
+AMBIGUOUS = "objects whose name another object of the picture has; --names all keeps them"
 _BRACKETS = re.compile(r"\([^()]*\)")
 SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?:idation|ing)?(?![a-z])", re.IGNORECASE)
 
@@ -167,7 +168,7 @@ def _left_out(one: Found, name: str, ambiguous: bool, only_occluded: bool) -> st
     if one.left_out or not name:
         return one.left_out or "objects without a name"
     if ambiguous:
-        return "objects whose name another object of the picture has; --names all keeps them"
+        return AMBIGUOUS
     if only_occluded and (one.fraction is None or one.fraction >= 1):
         return "objects of which nothing is hidden, or it is not known (--occluded)"
     return ""

@@ -236,3 +236,23 @@ def test_wrong_calls_are_named(samples: Path, tmp_path: Path, capsys: Any) -> No
     assert main(["write", "lmms", str(samples), "--out", str(tmp_path / "l.parquet")]) == 2
     assert "a.png is not there" in capsys.readouterr().err
     assert not list(tmp_path.glob("l.*")) and not list(tmp_path.glob("i.*"))
+
+
+def test_coco_amodal_keeps_what_hides_an_object_and_the_depth(tmp_path: Path, capsys: Any) -> None:
+    plain = str(picture(tmp_path / "a.png"))
+    front = Sample(plain, "the box", (10, 10, 30, 40), (10, 10, 30, 40), 1.0, 48, 64, depth_order=2, category="box")
+    mug = dataclasses.replace(
+        front, sent="the mug", bbox=(30, 10, 50, 40), amodal_bbox=(20, 10, 50, 40), visible_fraction=2 / 3,
+        depth_order=5, occluders=("the box",), category="mug",
+    )  # fmt: skip
+    # It lies where the mug is hidden, and does not hide it.
+    cat = dataclasses.replace(front, sent="the cat", bbox=(15, 15, 28, 38), amodal_bbox=(15, 15, 28, 38), depth_order=1)
+    lid = dataclasses.replace(mug, sent="the lid", depth_order=7, occluders=("the arm",))
+    write_samples(tmp_path / "s.jsonl", [mug, front, cat, lid])
+    write("coco-amodal", tmp_path / "s.jsonl", tmp_path / "c.json")
+    assert "left out 1: names of what hides an object, and is no region of this file (sample 4: the arm)" in (
+        capsys.readouterr().err
+    )
+    found = {one.sent: one for one in back(tmp_path, "coco-amodal", "--file", tmp_path / "c.json")}
+    assert [found[name].depth_order for name in ("the cat", "the box", "the mug", "the lid")] == [1, 2, 5, 7]
+    assert found["the mug"].occluders == ("the box",) and found["the box"].occluders == ()
