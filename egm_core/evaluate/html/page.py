@@ -58,7 +58,7 @@ def page(runs: Sequence[Run], title: str = "", pictures: bool = True, limit: int
         plots=plots(runs, names),
         tables=tables(runs, names),
         footer=f"egm_ros {__version__}: {', '.join(str(run.path) for run in runs)}",
-        data=_json(data),
+        data=in_script(data),
         packed=packed,
         css=_part("page.css"),
         script=_part("page.js"),
@@ -136,7 +136,7 @@ def _head(run: Run, name: str, color: str) -> dict[str, Any]:
     return {"name": name, "color": color, "scores": scores, "about": [*about, ("file", str(run.path))]}
 
 
-def _json(value: Any) -> str:
+def in_script(value: Any) -> str:
     """Write JSON that may stand in a script element: no text in it can end that."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
