@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 Side = Literal["left", "right", "top", "bottom"]
+Thousandths = Annotated[int, Field(ge=0, le=1000)]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -49,6 +50,15 @@ class Verification(Structured):
     why: Said
     accurate: bool
     unique: bool
+
+
+class Placement(Structured):
+    """A guess where an object is, in thousandths of a picture that was not seen."""
+
+    left: Thousandths
+    top: Thousandths
+    right: Thousandths
+    bottom: Thousandths
 
 
 Form = TypeVar("Form", bound=Structured)

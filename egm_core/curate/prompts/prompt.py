@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from egm_core.curate.prompts.answers import AmodalReasoning, Expression, Reasoning, Structured, Verification
+from egm_core.curate.prompts.answers import AmodalReasoning, Expression, Placement, Reasoning, Structured, Verification
 
 FOLDER = Path(__file__).parent
 # The form of each prompt's answer. A text that changes gets a new file with the next version, and the old one stays.
@@ -18,6 +18,7 @@ FORMS: dict[str, type[Structured]] = {
     "reason_amodal": AmodalReasoning,
     "express": Expression,
     "verify": Verification,
+    "place": Placement,
 }
 NAMES = tuple(FORMS)
 
