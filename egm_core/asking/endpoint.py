@@ -14,6 +14,7 @@ from egm_core.engines.base import EngineError
 from egm_core.engines.http.address import checked
 from egm_core.engines.http.chat_body import settings_of
 from egm_core.engines.http.dialects import Dialect
+from egm_core.engines.http.failures import retry_after
 from egm_core.engines.http.limits import Limit, next_field
 from egm_core.engines.http.sse import Reader, error_message
 
@@ -164,8 +165,7 @@ def _trouble(answer: httpx.Response) -> Busy | Shut | Refused:
     """Tell whose fault a failed answer is: the server's, its address's, or the job's."""
     why = f"HTTP {answer.status_code}: {error_message(answer.text)}"
     if answer.status_code in BUSY:
-        told = answer.headers.get("retry-after", "")
-        return Busy(why, counts=False, wait=float(told) if told.isdecimal() else 0.0)
+        return Busy(why, counts=False, wait=retry_after(answer.headers))
     if answer.status_code in SHUT:
         return Shut(why)
     return Busy(why) if answer.status_code >= 500 else Refused(why)

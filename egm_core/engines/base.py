@@ -30,16 +30,18 @@ class EngineError(RuntimeError):
 
     Reasons: `engine_unreachable`, `engine_http_<status>`, `engine_timeout`, `engine_cut_stream`,
     `engine_garbage`, `engine_empty`, `engine_not_ready`, `engine_failed`, `engine_closed`, `engine_request`.
+    `wait` is how many seconds the server wants to be left alone before it is asked again.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, wait: float = 0.0) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.wait = wait
 
-    def __reduce__(self) -> tuple[type[EngineError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[EngineError], tuple[str, str, float]]:
         """Let the error travel between processes, where Python would make it anew from its text alone."""
-        return type(self), (self.reason, self.detail)
+        return type(self), (self.reason, self.detail, self.wait)
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ from typing import Any
 import httpx
 
 from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
+from egm_core.engines.http import failures
 from egm_core.engines.http.address import api_root, checked
-from egm_core.engines.http.chat_body import Unsendable, chat_body
+from egm_core.engines.http.chat_body import chat_body
 from egm_core.engines.http.dialects import DIALECTS, Dialect, dialect_of
+from egm_core.engines.http.failures import Timeouts, named, retry_after
 from egm_core.engines.http.keys import authorization, is_loopback, key_refusal, tls_context
 from egm_core.engines.http.left_out import LeftOut
 from egm_core.engines.http.limits import Limit, LimitFields, next_field
@@ -31,15 +33,6 @@ from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.families.thinking import PROBE, PROBED, Thinking, thinking_of
 
 THINKING_WAIT = 10.0
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Seconds to wait for a connection, for the next piece of an answer, and for the whole answer."""
-
-    connect: float = 5.0
-    read: float = 60.0
-    total: float = 300.0
 
 
 @dataclass(eq=False)
@@ -246,7 +239,7 @@ class OpenAIEngine(Engine):
                 if answer.status_code not in (404, 405):
                     break
         except httpx.HTTPError as error:
-            return Health("starting", f"nothing answers at {self.url} ({_named(error)})", name)
+            return Health("starting", f"nothing answers at {self.url} ({named(error)})", name)
         except EngineError as error:
             return Health("failed", str(error), name)
         return Health("failed", f"{self.url} answers {answer.status_code}: {error_message(answer.text)}", name)
@@ -318,22 +311,8 @@ class OpenAIEngine(Engine):
                     limit = await self._exchange(job, limit)
         except EngineError as error:
             self._put(job, error)
-        except TimeoutError:
-            self._put(job, EngineError("engine_timeout", f"no whole answer within {self.timeouts.total:g} s"))
-        except httpx.ConnectTimeout:
-            wait = self.timeouts.connect
-            self._put(job, EngineError("engine_timeout", f"no connection to {self.url} within {wait:g} s"))
-        except httpx.TimeoutException:
-            self._put(job, EngineError("engine_timeout", f"{self.url} was silent for {self.timeouts.read:g} s"))
-        except httpx.ConnectError as error:
-            text = f"nothing answers at {self.url} ({_named(error)}); is the server running?"
-            self._put(job, EngineError("engine_unreachable", text))
-        except httpx.HTTPError as error:
-            self._put(job, EngineError("engine_cut_stream", f"the connection to {self.url} broke ({_named(error)})"))
-        except Unsendable as error:
-            self._put(job, EngineError("engine_request", str(error)))
-        except (UnicodeError, ValueError) as error:
-            self._put(job, EngineError("engine_garbage", f"{type(error).__name__}: {error}"))
+        except failures.FAILURES as error:
+            self._put(job, failures.of(error, self.url, self.timeouts))
 
     async def _exchange(self, job: _Job, limit: Limit) -> Limit | None:
         """Ask once and read the answer; where the server wants to be asked anew, give the field to limit it with."""
@@ -357,7 +336,8 @@ class OpenAIEngine(Engine):
                 if response.status_code in (400, 422) and self._left_out.learn(body, text, self.url):
                     return limit
                 key = f"; {self._keyless}" if self._keyless and response.status_code in (401, 403) else ""
-                raise EngineError(f"engine_http_{response.status_code}", error_message(text) + key)
+                wait = retry_after(response.headers)
+                raise EngineError(f"engine_http_{response.status_code}", error_message(text) + key, wait)
             if job.refusal:
                 self._limits.learn(job.request, limit, self.url, job.refusal)
             await self._read(job, response, bool(limit))
@@ -394,7 +374,3 @@ class OpenAIEngine(Engine):
             raise EngineError("engine_cut_stream", f"{self.url} ended its answer half way")
         reader.close()
         self._put(job, Chunk("", (), "stop"))
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

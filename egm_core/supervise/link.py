@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from egm_core.engines.base import Engine, EngineError, Health
+from egm_core.engines.http.failures import Timeouts
 from egm_core.engines.http.keys import key_refusal
-from egm_core.engines.openai import OpenAIEngine, Timeouts
+from egm_core.engines.openai import OpenAIEngine
 from egm_core.models.calibration import note
 from egm_core.supervise.ear import EngineEar
 from egm_core.supervise.plan import EnginePlan, locate

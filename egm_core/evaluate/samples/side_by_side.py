@@ -16,6 +16,8 @@ from egm_core.engines.base import Engine, EngineError, collect
 
 ATTEMPTS = 5
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
+# How many seconds a server may want to be left alone (Retry-After).
+PATIENCE = 300.0
 FAILURES_IN_A_ROW = 32
 BUSY = ("engine_http_408", "engine_http_425", "engine_http_429", "engine_timeout", "engine_cut_stream", "engine_empty",
         "engine_garbage")  # fmt: skip
@@ -35,6 +37,7 @@ class SideBySide:
     about: dict[str, Any]
     concurrency: int = 8
     first_wait: float = FIRST_WAIT
+    patience: float = PATIENCE
 
     def ask(self, jobs: Iterator[Job], emit: Emit) -> None:
         """Ask everything; EngineError where the server is gone, or refuses one question after the other."""
@@ -81,7 +84,8 @@ class SideBySide:
                 if last or not _may_pass(error.reason):
                     return Answer(job.key, error=str(error), at=at, seconds=time.monotonic() - began)
                 pause = min(LONGEST_WAIT, self.first_wait * 2**attempt)
-                time.sleep(pause * random.uniform(0.5, 1.0))
+                # A server that wants to be left alone is, at most for `patience`.
+                time.sleep(max(pause * random.uniform(0.5, 1.0), min(error.wait, self.patience)))
                 continue
             seconds = time.monotonic() - began
             usage = {"completion_tokens": len(said.tokens)} if said.tokens else {}

@@ -89,6 +89,7 @@ class Handler(BaseHTTPRequestHandler):
     def behave_says(self, text: str, body: dict[str, Any]) -> None:
         amodal = "amodal" in body["messages"][0]["content"][1]["text"]
         text = text.split("||")[-1 if amodal else 0]
+        time.sleep(self.server.pause)
         if not body.get("stream"):
             self.behave_whole(text, body)
             return
@@ -235,7 +236,8 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     """The server, which refuses all but its `models` where it has such.
 
-    `bodies` and `headers` keep what it was sent, `hung_up` tells that a client left early.
+    `says:` waits for `pause` seconds. `bodies` and `headers` keep what it was sent, `hung_up` tells that a client left
+    early.
     """
 
     daemon_threads = True
@@ -247,6 +249,7 @@ class Server(ThreadingHTTPServer):
         self.owner = ""
         self.health = (200, b"{}")
         self.logs = True
+        self.pause = 0.0
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.hung_up = threading.Event()

@@ -20,7 +20,8 @@ import pytest
 from numpy.typing import NDArray
 
 from egm_core.engines import Chunk, Completion, EngineError, Request, Sampling, collect, pictures
-from egm_core.engines.openai import OpenAIEngine, Timeouts
+from egm_core.engines.http.failures import Timeouts
+from egm_core.engines.openai import OpenAIEngine
 
 QUICK = Timeouts(connect=2.0, read=0.4, total=1.5)
 

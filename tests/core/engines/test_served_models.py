@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from egm_core.engines import EngineError, Request, collect
+from egm_core.engines.http.failures import Timeouts
 from egm_core.engines.http.served_models import Listed, Wanted, choose, read_list, unknown_model
-from egm_core.engines.openai import OpenAIEngine, Timeouts
+from egm_core.engines.openai import OpenAIEngine
 
 QUICK = Timeouts(connect=2.0, read=2.0, total=4.0)
 IMAGE = np.zeros((8, 8, 3), np.uint8)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
 import misbehaving
 
-from egm_core.engines.openai import OpenAIEngine, Timeouts
+from egm_core.engines.http.failures import Timeouts
+from egm_core.engines.openai import OpenAIEngine
 from egm_core.families import family
 from egm_core.grounder.grounder import Grounder
 from egm_core.models.folder import ModelInfo
