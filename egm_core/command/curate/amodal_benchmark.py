@@ -25,7 +25,8 @@ def add(commands: Any) -> None:
         help="make an amodal benchmark of COCO-Amodal's val and test, or check one",
         description="Make an amodal benchmark: objects of COCO-Amodal's val and test images, expressions by a\n"
         "teacher, and their verification. FOLDER/set then holds the samples and manifest.json: SHA-256,\n"
-        "counts beside the paper's, filters, prompts' versions, teacher and terms. No image is in it unless --copy-images is given.\n"
+        "counts beside the paper's, filters, prompts' versions, teacher and terms. No image is in it\n"
+        "unless --copy-images is given.\n"
         "--check FOLDER compares such a set with its manifest.",
         example="--coco COCO_amodal_val2014.json COCO_amodal_test2014.json --coco-images coco/val2014 "
         "--teacher-url URL --out sets/amodal_benchmark\n--check sets/amodal_benchmark/set",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,8 @@ from egm_core.curate.sets.expressing import Manner, express, verify
 from egm_core.curate.sets.workers import Worker, Workers
 from egm_core.engines.base import Sampling
 from egm_core.sample import read_samples
+
+_log = logging.getLogger("egm.curate")
 
 
 def add(own: Parser) -> None:
@@ -42,6 +45,11 @@ def workers(options: argparse.Namespace, asks: bool) -> Workers:
     own: Parser = options.own
     if asks and not options.teacher_url:
         own.error("these steps ask a teacher: name its server with --teacher-url, or give --step objects")
+    if asks and not options.teacher_terms:
+        _log.warning(
+            "the records will not say under which terms the teacher's texts are: give --teacher-terms, for some "
+            "forbid training on them"
+        )
     serving = Serving(
         options.concurrency, patience=options.patience, api_key_env=options.api_key_env, model=options.teacher_model
     )

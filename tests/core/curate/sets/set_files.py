@@ -58,8 +58,8 @@ def coco_amodal(path: Path, numbers: tuple[int, ...] = (7,), regions: tuple[dict
              "depth_constraint": "1-2,1-5"} for n in numbers]  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"images": images, "annotations": told}))
-    for name in names.values() if pictures else ():
-        picture(path.parent / name)
+    for number, name in names.items() if pictures else ():
+        picture(path.parent / name, 10 + number)
     return path
 
 

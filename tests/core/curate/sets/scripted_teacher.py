@@ -1,0 +1,108 @@
+"""A teacher over real HTTP that knows the scene of `set_files`, and makes the mistakes that a test plants."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MODEL = "teacher-1"
+# What a teacher sees of each thing: a phrase for it, how it goes on, what hides it, and on which side.
+KNOWS = {
+    "mug": ("red mug in the middle", "right", ["box"]),
+    "cup": ("small cup in the upper corner", "bottom", []),
+    "car": ("car at the left", "right", []),
+}
+
+
+class Teacher(ThreadingHTTPServer):
+    """The server: what it was asked, by kind, and its planted mistakes: a text for each kind and thing."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: Counter[str] = Counter()
+        self.mistakes: dict[tuple[str, str], str] = {}
+        self.pictures: list[int] = []
+        self.fails_after: int | None = None
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def answer(self, body: dict[str, Any]) -> str:
+        parts = body["messages"][0]["content"]
+        text = next(part["text"] for part in parts if part["type"] == "text")
+        asked = json.dumps(body["response_format"])
+        kind = "verify" if "unique" in asked else "express" if "expression" in asked else "reason"
+        quoted = re.search(r"It is a ([a-z]+)", text) if kind == "express" else None
+        thing = quoted[1] if quoted else next(name for name in KNOWS if re.search(rf"\b{name}\b", text))
+        with self.lock:
+            self.asked[kind] += 1
+            self.pictures.append(sum(part["type"] == "image_url" for part in parts))
+        phrase, side, occluders = KNOWS[thing]
+        if (kind, thing) in self.mistakes:
+            return self.mistakes[kind, thing]
+        if kind == "express":
+            return json.dumps({"expression": phrase, "object": thing})
+        if kind == "verify":
+            return json.dumps({"why": "It is the only one.", "accurate": True, "unique": True})
+        way = {"right": "towards the right", "bottom": "downward"}[side]
+        reasoning = (
+            f"The {phrase} is only partly seen. The {' and the '.join(occluders) or 'thing'} in front of it covers the "
+            f"rest. A whole {thing} has an even outline. So it has to be continued {way}, by a considerable part."
+        )
+        said = {"reasoning": reasoning, "object": thing, "occluders": occluders, "hidden_sides": [side]}
+        return json.dumps(said)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Teacher
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.reply(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            down = self.server.fails_after is not None and sum(self.server.asked.values()) >= self.server.fails_after
+        if down:
+            self.reply(401, {"error": {"message": "the key has ended"}})
+            return
+        choice = {"index": 0, "finish_reason": "stop"}
+        choice |= {"message": {"role": "assistant", "content": self.server.answer(body)}}
+        self.reply(200, {"model": MODEL, "choices": [choice], "usage": {"prompt_tokens": 900, "completion_tokens": 60}})
+
+    def reply(self, status: int, value: dict[str, Any]) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextmanager
+def teaching() -> Iterator[Teacher]:
+    """Run the teacher in a thread."""
+    server = Teacher()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

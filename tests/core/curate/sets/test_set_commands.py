@@ -1,0 +1,144 @@
+"""`egm curate amodal-train` and `amodal-benchmark` as they are typed, with a teacher over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scripted_teacher import MODEL, teaching
+from set_files import HALF_HIDDEN, coco_amodal, region, tao_amodal
+
+from egm_core.curate.__main__ import main
+from egm_core.evaluate.__main__ import main as evaluate
+from egm_core.sample import read_samples
+
+SCENE = (
+    region(1, "box", (80, 40, 160, 120)),
+    region(2, "mug", (20, 50, 120, 110), (20, 50, 80, 110)),
+    region(3, "cup", (5, 5, 45, 45), (5, 5, 45, 30)),
+)
+
+
+@pytest.fixture
+def teacher():
+    with teaching() as server:
+        yield server
+
+
+@pytest.fixture
+def training(tmp_path, teacher):
+    file = coco_amodal(tmp_path / "coco/COCO_amodal_train2014.json", (7, 8), SCENE)
+    frames = tao_amodal(tmp_path / "tao/train.json", HALF_HIDDEN, frames=2)
+    return ["amodal-train", "--coco", str(file), "--tao", str(frames), "--teacher-url", teacher.url, "--teacher-terms",
+            "Teacher Inc.'s terms", "--out", str(tmp_path / "set"), "--patience", "1", "-q"]  # fmt: skip
+
+
+def failures(folder: Path, step: str) -> list[dict]:
+    return [json.loads(line) for line in (folder / f"{step}.failures.jsonl").read_text().splitlines()]
+
+
+def test_a_training_set_is_made_and_nothing_is_asked_twice(tmp_path, teacher, training, capsys):
+    assert main(training) == 0
+    assert teacher.asked == {"express": 6, "verify": 6, "reason": 6} and set(teacher.pictures) == {2}
+    samples = list(read_samples(tmp_path / "set/reasoned.jsonl"))
+    assert [sample.sent for sample in samples[::2]] == ["red mug in the middle"] * 2 + ["car at the left"]
+    assert all("continued" in sample.amodal_reasoning and sample.category != sample.sent for sample in samples)
+    printed = capsys.readouterr().out
+    for words in ("reasoned    6        4       COCO-Amodal train 4 on 2, TAO-Amodal train 2 on 2",
+                  "paper       23,698   15,798", "verified: 0 of 6 did not pass (0.0 %)"):  # fmt: skip
+        assert words in printed, printed
+    line = json.loads((tmp_path / "set/verified.provenance.jsonl").read_text().splitlines()[0])
+    assert (line["model"], line["terms"], line["prompt"]) == (MODEL, "Teacher Inc.'s terms", "verify_1")
+    assert line["answer"]["expressed"]["answer"] == {"object": "mug", "name": "mug"}
+    assert main(training) == 0
+    assert "kept: nothing changed" in capsys.readouterr().out
+    (tmp_path / "set/steps.json").unlink()
+    assert main(training) == 0
+    assert sum(teacher.asked.values()) == 18, "the ledger knows all answers, whatever the steps remember"
+
+
+def test_a_run_that_the_teacher_ends_goes_on_where_it_was(tmp_path, teacher, training, capsys):
+    teacher.fails_after = 9
+    assert main([*training, "--concurrency", "1"]) == 1
+    assert not (tmp_path / "set/verified.jsonl").exists()
+    teacher.fails_after = None
+    assert main(training) == 0
+    assert sum(teacher.asked.values()) == 18
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "said", "why"),
+    [
+        ("expressed", "express", json.dumps({"expression": "cup in the magenta frame", "object": "cup"}), "frame"),
+        ("expressed", "express", json.dumps({"expression": "cup at [5, 5, 45, 30]", "object": "cup"}), "numbers"),
+        ("expressed", "express", json.dumps({"expression": "cup " * 21, "object": "cup"}), "more than 20 words"),
+        ("expressed", "express", "I cannot help with that.", "JSON"),
+        ("expressed", "express", json.dumps({"expression": "Red mug in the middle", "object": "cup"}), "same phrase"),
+        ("verified", "verify", json.dumps({"why": "Two fit.", "accurate": True, "unique": False}), "Two fit."),
+        ("verified", "verify", json.dumps({"why": "No.", "accurate": False, "unique": True}), "No."),
+        ("verified", "verify", json.dumps({"accurate": True, "unique": True}), "why"),
+        ("reasoned", "reason", "Analysis failed: timeout", "JSON"),
+    ],
+)
+def test_a_mistake_is_a_failure_of_its_step_and_never_a_text(tmp_path, teacher, training, step, kind, said, why):
+    teacher.mistakes[kind, "cup"] = said
+    assert main(training) == 0
+    told = failures(tmp_path / "set", step)
+    assert {one["sent"] for one in told} >= {"cup"} or kind != "express" or "same" in why
+    assert len(told) in (2, 4) and all(why in one["why"] for one in told), told
+    written = (tmp_path / "set/reasoned.jsonl").read_text()
+    assert "cup" not in written and said not in written and "car at the left" in written
+
+
+def test_the_first_step_needs_no_teacher(tmp_path, training, capsys):
+    alone = training[: training.index("--teacher-url")] + training[training.index("--out") :]
+    assert main([*alone, "--step", "objects"]) == 0
+    assert len(list(read_samples(tmp_path / "set/objects.jsonl"))) == 6
+    with pytest.raises(SystemExit, match="2"):
+        main(alone)
+    assert "name its server with --teacher-url" in capsys.readouterr().err
+    assert main([*training, "--step", "verified"]) == 2
+    assert "run the step 'expressed' first" in capsys.readouterr().err
+
+
+def test_evaluation_files_are_refused_and_kept_out(tmp_path, training, capsys):
+    other = coco_amodal(tmp_path / "val/COCO_amodal_val2014.json", (8,), SCENE)
+    assert main([*training, "--coco", str(other), "--step", "objects"]) == 2
+    assert "is of split val by its name" in capsys.readouterr().err
+    assert main([*training, "--exclude", str(other), "--step", "objects"]) == 0
+    assert "1 images of COCO_amodal_val2014.json are kept out" in capsys.readouterr().out
+    assert {one.image_id for one in read_samples(tmp_path / "set/objects.jsonl") if "COCO" in one.source} == {"7"}
+
+
+def test_nothing_to_make_a_set_of_is_refused(tmp_path, capsys):
+    for verb, words in (("amodal-train", "--coco or --tao"), ("amodal-benchmark", "name files with --coco")):
+        with pytest.raises(SystemExit, match="2"):
+            main([verb, "--out", str(tmp_path / "x")])
+        assert words in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["amodal-benchmark"])
+    assert "--out FOLDER is missing" in capsys.readouterr().err
+
+
+def test_a_benchmark_is_made_checked_and_evaluated(tmp_path, teacher, capsys):
+    files = [coco_amodal(tmp_path / f"coco/COCO_amodal_{kind}.json", numbers, SCENE, "val2014")
+             for kind, numbers in (("val2014", (7, 8)), ("test2014", (9,)))]  # fmt: skip
+    teacher.mistakes["verify", "cup"] = json.dumps({"why": "Two fit.", "accurate": True, "unique": False})
+    made = ["amodal-benchmark", "--coco", *map(str, files), "--teacher-url", teacher.url, "--out", str(tmp_path / "b")]
+    assert main([*made, "-q"]) == 0
+    printed = capsys.readouterr().out
+    for words in ("verified    3        3", "paper       11,261   2,474", "verified: 3 of 6 did not pass (50.0 %)"):
+        assert words in printed, printed
+    folder = tmp_path / "b/set"
+    told = json.loads((folder / "manifest.json").read_text())
+    assert (told["teachers"], told["prompts"]["verified"]["labels"]) == ([MODEL], ["verify_1"])
+    assert told["files"]["amodal_benchmark.jsonl"]["sha256"] in printed
+    assert main(["amodal-benchmark", "--check", str(folder)]) == 0
+    assert "is whole: amodal benchmark 1.0, 3 samples on 3 images" in capsys.readouterr().out
+    file = folder / "amodal_benchmark.jsonl"
+    assert evaluate(["amodal", str(file), "--images", str(tmp_path / "coco"), "--without-model", "copy"]) == 0
+    assert "| all rows (micro) | 3 | 3 | 100.0" in capsys.readouterr().out
+    file.write_text(file.read_text().replace("mug", "cup"))
+    assert main(["amodal-benchmark", "--check", str(folder)]) == 1
+    assert "amodal_benchmark.jsonl: sha256 is" in capsys.readouterr().out
