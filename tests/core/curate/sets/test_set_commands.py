@@ -44,9 +44,9 @@ def test_a_training_set_is_made_and_nothing_is_asked_twice(tmp_path, teacher, tr
     samples = list(read_samples(tmp_path / "set/reasoned.jsonl"))
     assert [sample.sent for sample in samples[::2]] == ["red mug in the middle"] * 2 + ["car at the left"]
     assert all("continued" in sample.amodal_reasoning and sample.category != sample.sent for sample in samples)
-    printed = capsys.readouterr().out
-    for words in ("reasoned    6        4       COCO-Amodal train 4 on 2, TAO-Amodal train 2 on 2",
-                  "paper       23,698   15,798", "verified: 0 of 6 did not pass (0.0 %)"):  # fmt: skip
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in ("reasoned 6 4 COCO-Amodal train 4 on 2, TAO-Amodal train 2 on 2",
+                  "paper 23,698 15,798", "verified: 0 of 6 did not pass (0.0 %)"):  # fmt: skip
         assert words in printed, printed
     line = json.loads((tmp_path / "set/verified.provenance.jsonl").read_text().splitlines()[0])
     assert (line["model"], line["terms"], line["prompt"]) == (MODEL, "Teacher Inc.'s terms", "verify_1")
@@ -127,8 +127,8 @@ def test_a_benchmark_is_made_checked_and_evaluated(tmp_path, teacher, capsys):
     teacher.mistakes["verify", "cup"] = json.dumps({"why": "Two fit.", "accurate": True, "unique": False})
     made = ["amodal-benchmark", "--coco", *map(str, files), "--teacher-url", teacher.url, "--out", str(tmp_path / "b")]
     assert main([*made, "-q"]) == 0
-    printed = capsys.readouterr().out
-    for words in ("verified    3        3", "paper       11,261   2,474", "verified: 3 of 6 did not pass (50.0 %)"):
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in ("verified 3 3", "paper 11,261 2,474", "verified: 3 of 6 did not pass (50.0 %)"):
         assert words in printed, printed
     folder = tmp_path / "b/set"
     told = json.loads((folder / "manifest.json").read_text())
