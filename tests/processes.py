@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,10 @@ def alive(pid: int) -> bool:
 
 def descendants(pid: int) -> list[int]:
     """List the processes below a process, children first."""
-    try:
-        found = [
-            int(child)
-            for task in Path(f"/proc/{pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-    except OSError:
-        return []
+    found: list[int] = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            # A thread may end meanwhile; the others have children, too.
+            with suppress(OSError):
+                found += map(int, (task / "children").read_text().split())
     return found + [below for child in found for below in descendants(child)]

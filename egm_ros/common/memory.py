@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 
 # Numbers of glibc's mallopt(3), and the most that it takes for the second.
@@ -34,14 +35,12 @@ def resident(pid: int) -> int:
 
 def below(pid: int) -> list[int]:
     """List the processes that descend from one; empty where there is no /proc."""
-    try:
-        children = [
-            int(child)
-            for thread in Path(f"/proc/{pid}/task").iterdir()
-            for child in (thread / "children").read_text().split()
-        ]
-    except OSError:
-        return []
+    children: list[int] = []
+    with suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            # A thread may end meanwhile; the others have children, too.
+            with suppress(OSError):
+                children += map(int, (thread / "children").read_text().split())
     return [process for child in children for process in (child, *below(child))]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
+from processes import descendants
 
 from egm_ros.common.memory import below, resident, resident_tree
 
@@ -27,6 +30,31 @@ def test_a_process_and_its_children_are_weighed_together():
         child.stdout.close()
     assert resident(child.pid) == 0
     assert resident_tree(0) == 0
+
+
+@pytest.mark.parametrize("listed", [below, descendants])
+def test_children_are_found_while_threads_come_and_go(listed):
+    child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+    over = threading.Event()
+
+    def churn():
+        while not over.is_set():
+            threads = [threading.Thread(target=time.sleep, args=(0.0005,)) for _ in range(8)]
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        missed = sum(child.pid not in listed(os.getpid()) for _ in range(1000))
+    finally:
+        over.set()
+        thread.join()
+        child.kill()
+        child.wait()
+    assert not missed
 
 
 def test_what_was_freed_is_kept_for_the_next_image_if_wished():
