@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
+from egm_ros.interface.following import AMODAL_IN, IMAGE_IN, TRANSPORT, VISIBLE_IN
 from egm_ros.interface.parameter import ParameterSpec
 from egm_ros.interface.topic import BOXES_TYPE, COMPRESSED_TYPE, IMAGE_TYPE, Topic
 
-OVERLAY_IMAGE_IN = Topic(
-    "image",
-    IMAGE_TYPE,
-    "in",
-    "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).",
-    reliable=False,
-    depth=5,
-)
-OVERLAY_VISIBLE = Topic("grounding/visible", BOXES_TYPE, "in", "The grounding node's visible boxes.", depth=5)
-OVERLAY_AMODAL = Topic("grounding/amodal", BOXES_TYPE, "in", "The grounding node's amodal boxes.", depth=5)
 OVERLAY_INSTRUCTION = Topic(
     "grounding/instruction_active",
     "std_msgs/msg/String",
@@ -33,9 +24,9 @@ OVERLAY_IMAGE = Topic(
 )
 OVERLAY_COMPRESSED = Topic("~/image/compressed", COMPRESSED_TYPE, "out", "The same as JPEG.")
 OVERLAY_TOPICS = (
-    OVERLAY_IMAGE_IN,
-    OVERLAY_VISIBLE,
-    OVERLAY_AMODAL,
+    IMAGE_IN,
+    VISIBLE_IN,
+    AMODAL_IN,
     OVERLAY_INSTRUCTION,
     OVERLAY_NOW_VISIBLE,
     OVERLAY_NOW_AMODAL,
@@ -44,12 +35,7 @@ OVERLAY_TOPICS = (
 )
 
 OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
-    ParameterSpec(
-        "transport",
-        "raw",
-        "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
-        choices=("raw", "compressed"),
-    ),
+    TRANSPORT,
     ParameterSpec(
         "show",
         "all",

@@ -5,21 +5,12 @@ Nothing here imports ROS.
 
 from __future__ import annotations
 
+from egm_ros.interface.following import AMODAL_IN, IMAGE_IN, TRANSPORT, VISIBLE_IN
 from egm_ros.interface.parameter import ParameterSpec
-from egm_ros.interface.topic import BOXES_TYPE, IMAGE_TYPE, Topic
+from egm_ros.interface.topic import BOXES_TYPE, Topic
 
 STRING_TYPE = "std_msgs/msg/String"
 
-IMAGE_IN = Topic(
-    "image",
-    IMAGE_TYPE,
-    "in",
-    "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).",
-    reliable=False,
-    depth=5,
-)
-VISIBLE_IN = Topic("grounding/visible", BOXES_TYPE, "in", "The grounding node's visible boxes.", depth=5)
-AMODAL_IN = Topic("grounding/amodal", BOXES_TYPE, "in", "The grounding node's amodal boxes.", depth=5)
 INSTRUCTION_IN = Topic(
     "grounding/instruction_active",
     STRING_TYPE,
@@ -52,12 +43,7 @@ STATUS = Topic(
 PROPAGATION_TOPICS = (IMAGE_IN, VISIBLE_IN, AMODAL_IN, INSTRUCTION_IN, VISIBLE, AMODAL, LOST, STATUS)
 
 PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
-    ParameterSpec(
-        "transport",
-        "raw",
-        "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
-        choices=("raw", "compressed"),
-    ),
+    TRANSPORT,
     ParameterSpec(
         "max_propagation",
         12.0,

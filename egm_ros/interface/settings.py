@@ -16,6 +16,7 @@ from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.families import FAMILIES
 from egm_core.supervise.policy import Care
 from egm_core.supervise.settings import EngineSettings
+from egm_ros.interface.following import TRANSPORT
 from egm_ros.interface.parameter import ParameterSpec
 
 GROUNDING: tuple[ParameterSpec, ...] = (
@@ -119,12 +120,7 @@ GROUNDING: tuple[ParameterSpec, ...] = (
         "Free the engine on deactivation and start it on activation; otherwise it stays loaded until cleanup.",
         live=True,
     ),
-    ParameterSpec(
-        "transport",
-        "raw",
-        "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
-        choices=("raw", "compressed"),
-    ),
+    TRANSPORT,
     ParameterSpec(
         "cameras",
         ("",),

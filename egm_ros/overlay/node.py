@@ -27,6 +27,7 @@ from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
+from egm_ros.interface import following
 from egm_ros.interface import overlay as interface
 from egm_ros.interface.topic import Topic
 
@@ -55,7 +56,7 @@ class OverlayNode(BaseNode):
         self._image = self.open_publisher(Image, interface.OVERLAY_IMAGE)
         self._compressed = self.open_publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
         self._inputs = Inputs(self)
-        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.OVERLAY_IMAGE_IN.name), INSTEAD)
+        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(following.IMAGE_IN.name), INSTEAD)
         self.every(LOOK_PERIOD, self._look)
 
     @property
@@ -85,7 +86,7 @@ class OverlayNode(BaseNode):
             return None
 
     def _refuse(self, error: ImageError) -> None:
-        topic = self._inputs.name(interface.OVERLAY_IMAGE_IN)
+        topic = self._inputs.name(following.IMAGE_IN)
         self.notices.seldom(error.reason, f"cannot draw what comes on {topic}: {error}")
 
     def _forget(self) -> None:
@@ -105,9 +106,9 @@ class OverlayNode(BaseNode):
         if watched and not self._inputs:
             picture = CompressedImage if self._values["transport"] == "compressed" else Image
             entries: list[tuple[Any, Topic, Callable[[Any], None]]] = [
-                (picture, interface.OVERLAY_IMAGE_IN, self._on_image),
-                (Detection2DArray, interface.OVERLAY_VISIBLE, lambda array: self._on_boxes(array, "visible")),
-                (Detection2DArray, interface.OVERLAY_AMODAL, lambda array: self._on_boxes(array, "amodal")),
+                (picture, following.IMAGE_IN, self._on_image),
+                (Detection2DArray, following.VISIBLE_IN, lambda array: self._on_boxes(array, "visible")),
+                (Detection2DArray, following.AMODAL_IN, lambda array: self._on_boxes(array, "amodal")),
                 (String, interface.OVERLAY_INSTRUCTION, self._on_instruction),
             ]
             if self._values["propagated"]:
@@ -116,7 +117,7 @@ class OverlayNode(BaseNode):
                     (Detection2DArray, interface.OVERLAY_NOW_AMODAL, lambda array: self._on_now(array, "amodal")),
                 ]
             for kind, topic, callback in entries:
-                self._inputs.listen(kind, topic, callback, steady=topic is interface.OVERLAY_IMAGE_IN)
+                self._inputs.listen(kind, topic, callback, steady=topic is following.IMAGE_IN)
             self.get_logger().debug("someone looks at the pictures: listens and draws")
         elif not watched and self._inputs:
             self._inputs.leave()

@@ -25,6 +25,7 @@ from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures.images import ImageError
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
+from egm_ros.interface import following
 from egm_ros.interface import propagation as interface
 from egm_ros.propagation.catching_up import Carried, CatchingUp
 from egm_ros.propagation.small_frames import small_frame
@@ -65,7 +66,7 @@ class PropagationNode(BaseNode):
         self._unreadable: dict[str, str] = {}
         self._instruction: str | None = None
         self._told = 0
-        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE_IN.name), INSTEAD)
+        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(following.IMAGE_IN.name), INSTEAD)
         self._visible = self.open_publisher(Detection2DArray, interface.VISIBLE)
         self._amodal = self.open_publisher(Detection2DArray, interface.AMODAL)
         self._lost = self.open_publisher(String, interface.LOST)
@@ -73,9 +74,9 @@ class PropagationNode(BaseNode):
         self._inputs = Inputs(self, self._on_silence)
         picture = CompressedImage if self._values["transport"] == "compressed" else Image
         listen = self._inputs.listen
-        listen(picture, interface.IMAGE_IN, self._on_image, steady=True)
-        listen(Detection2DArray, interface.VISIBLE_IN, lambda array: self._on_boxes(array, "visible"))
-        listen(Detection2DArray, interface.AMODAL_IN, lambda array: self._on_boxes(array, "amodal"))
+        listen(picture, following.IMAGE_IN, self._on_image, steady=True)
+        listen(Detection2DArray, following.VISIBLE_IN, lambda array: self._on_boxes(array, "visible"))
+        listen(Detection2DArray, following.AMODAL_IN, lambda array: self._on_boxes(array, "amodal"))
         listen(String, interface.INSTRUCTION_IN, self._on_instruction)
         self.every(PERIOD, self._on_tick)
         self._slices = self.every(PAUSE, self._catch_up)
@@ -116,7 +117,7 @@ class PropagationNode(BaseNode):
             frame = small_frame(message, self._values["width"])
         except ImageError as error:
             self._unreadable = {error.reason: f"images cannot be read: {error}"}
-            topic = self._inputs.name(interface.IMAGE_IN)
+            topic = self._inputs.name(following.IMAGE_IN)
             self.notices.seldom(error.reason, f"cannot follow anything on {topic}: {error}")
             return
         self._unreadable = {}
@@ -125,7 +126,7 @@ class PropagationNode(BaseNode):
             self.notices.seldom(
                 "older",
                 "an image is left out, for it is no newer than the one before: are there two cameras on"
-                f" {self._inputs.name(interface.IMAGE_IN)}?",
+                f" {self._inputs.name(following.IMAGE_IN)}?",
                 seconds=30.0,
             )
             return
@@ -158,7 +159,7 @@ class PropagationNode(BaseNode):
 
     def _on_silence(self, topic: str, text: str) -> None:
         """Say that boxes stay where they were, for want of images."""
-        if self._carried and topic == interface.IMAGE_IN.name:
+        if self._carried and topic == following.IMAGE_IN.name:
             carried = len(self._carried)
             self._tell(self._origin, Verdict("found", {"no_picture": text}, carried, carried, self._age))
 
@@ -185,7 +186,7 @@ class PropagationNode(BaseNode):
             return {"other_instruction": f"the boxes are of {strange[0]!r}, but {topic} says {self._instruction!r}"}
         newest = self._frames.newest
         if newest is None:
-            silence = self._inputs.silence(interface.IMAGE_IN.name, 0.0)
+            silence = self._inputs.silence(following.IMAGE_IN.name, 0.0)
             return self._unreadable or {"no_picture": silence or "no image has come that could be followed"}
         if newest.stamp < answer.stamp:
             return self._unreadable or {"no_picture": "no image as new as the answer's has come"}

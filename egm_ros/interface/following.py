@@ -1,0 +1,24 @@
+"""What nodes that follow a camera and a grounding node have in common: inputs, and how images come."""
+
+from __future__ import annotations
+
+from egm_ros.interface.parameter import ParameterSpec
+from egm_ros.interface.topic import BOXES_TYPE, IMAGE_TYPE, Topic
+
+IMAGE_IN = Topic(
+    "image",
+    IMAGE_TYPE,
+    "in",
+    "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).",
+    reliable=False,
+    depth=5,
+)
+VISIBLE_IN = Topic("grounding/visible", BOXES_TYPE, "in", "The grounding node's visible boxes.", depth=5)
+AMODAL_IN = Topic("grounding/amodal", BOXES_TYPE, "in", "The grounding node's amodal boxes.", depth=5)
+
+TRANSPORT = ParameterSpec(
+    "transport",
+    "raw",
+    "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
+    choices=("raw", "compressed"),
+)
