@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     own = commands.add_parser(
         "audit",
         help="have people judge a random part of a file",
-        description="Write a random part of a sample file as one HTML file: picture, boxes, expression, reasoning and "
+        description="Write a random part of a sample file as one HTML file: image, boxes, expression, reasoning and "
         "verdicts. Open it in a browser, press y or n for each, and export. --read turns the export into the line for "
         "a paper: the error rate with its interval.",
         example="reasoning.jsonl --samples 100 --out audit.html\n--read audit.json",
