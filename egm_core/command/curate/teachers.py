@@ -17,6 +17,7 @@ from egm_core.curate import pictures
 from egm_core.curate.prompts import load
 from egm_core.curate.reason.questions import Asking
 from egm_core.curate.reason.run import Ask, reason
+from egm_core.curate.sets.amodal_train import NEIGHBOURS
 from egm_core.curate.sets.asker import LEDGER, ask_once
 from egm_core.curate.sets.expressing import Manner, express, verify
 from egm_core.curate.sets.workers import Worker, Workers
@@ -57,6 +58,7 @@ def workers(options: argparse.Namespace, asks: bool) -> Workers:
     model = asker.served.name if asks else ""
     sampling = Sampling(temperature=options.temperature, max_tokens=options.max_tokens)
     manner = Manner(model, sampling, options.teacher_terms)
+    others = options.out / NEIGHBOURS
     ledger = options.ledger or options.out / LEDGER
 
     def asking(title: str) -> Ask:
@@ -75,7 +77,7 @@ def workers(options: argparse.Namespace, asks: bool) -> Workers:
         return {"prompt": load(prompt).label, "model": model, "terms": manner.terms, "sampling": asdict(sampling)}
 
     return Workers(
-        Worker(lambda source, out: express(source, out, manner, asking("expressing")), about("express")),
-        Worker(lambda source, out: verify(source, out, manner, asking("verifying")), about("verify")),
+        Worker(lambda source, out: express(source, out, manner, asking("expressing"), others), about("express")),
+        Worker(lambda source, out: verify(source, out, manner, asking("verifying"), others), about("verify")),
         Worker(reasoning, about("reason_amodal")),
     )

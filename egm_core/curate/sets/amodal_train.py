@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from egm_core.sample import write_samples
 
 PAPER = TABLE_3["amodal grounding"]
 OBJECTS = "objects"
+NEIGHBOURS = "neighbours.jsonl"
 STEPS = (OBJECTS, "expressed", "verified", "reasoned")
 
 
@@ -38,8 +40,11 @@ def first(
     def work(source: Path, out: Path) -> Mapping[str, Any]:
         found = objects(sources, filters, excluded, missing_share)
         if not found.samples:
-            raise ValueError("no object passes the filters; see the files and the options")
+            told = "; ".join(f"{why} ({count:,})" for one in found.left_out.values() for why, count in one.items())
+            raise ValueError(f"no object passes; left out: {told or 'nothing, for the files are empty'}")
         write_samples(out, found.samples)
+        # A phrase has to tell its object from all others of the picture, not from those alone that are asked for.
+        write_samples(out.with_name(NEIGHBOURS), found.neighbours)
         return {"left_out": found.left_out, "notes": list(found.notes), "licences": licences(sources)}
 
     return Step(OBJECTS, f"{OBJECTS}.jsonl", work, options(sources, filters, excluded))
@@ -49,7 +54,8 @@ def options(sources: Sequence[Source], filters: Filters, excluded: Excluded) -> 
     """Tell what the choice of objects depends on."""
     files = {f"{source.name} {file.name}": digest(file) for source in sources for file in source.files}
     images = {source.name: str(source.images) for source in sources}
-    kept_out = {"files": dict(excluded.files), "images": len(excluded.keys)}
+    names = "\n".join(sorted(excluded.keys))
+    kept_out = {"files": dict(excluded.files), "keys": sha256(names.encode()).hexdigest()}
     return {"files": files, "images": images, "filters": asdict(filters), "kept_out": kept_out}
 
 

@@ -54,8 +54,11 @@ Took = Sample | tuple[str, str]
 Take = Callable[[Asked, Answer], tuple[Sample, Provenance] | Failure]
 
 
-def express(source: Path, out: Path, manner: Manner, ask: Ask) -> dict[str, Any]:
-    """Write the samples of a file with expressions; two objects of a picture with one phrase both fail."""
+def express(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path | None = None) -> dict[str, Any]:
+    """Write the samples of a file with expressions; two objects of a picture with one phrase both fail.
+
+    `neighbours` is a sample file of the other objects on these pictures, which the phrase must not mean.
+    """
     prompt = load("express")
 
     def text(sample: Sample, known: Facts) -> str:
@@ -75,7 +78,7 @@ def express(source: Path, out: Path, manner: Manner, ask: Ask) -> dict[str, Any]
         return replace(one.sample, sent=said.expression), told
 
     samples = list(read_samples(source))
-    kept, failed = _outcomes(_questions(samples, prompt, text, manner), ask, take)
+    kept, failed = _outcomes(_questions(samples, prompt, text, manner, neighbours), ask, take)
     meant = Counter((sample.picture, sample.sent.casefold()) for sample, _ in kept)
     alone = [(sample, told) for sample, told in kept if meant[sample.picture, sample.sent.casefold()] == 1]
     failed += [
@@ -86,7 +89,7 @@ def express(source: Path, out: Path, manner: Manner, ask: Ask) -> dict[str, Any]
     return _written(out, alone, failed)
 
 
-def verify(source: Path, out: Path, manner: Manner, ask: Ask) -> dict[str, Any]:
+def verify(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path | None = None) -> dict[str, Any]:
     """Write the samples of a file whose expression is judged to be true of its object, and of it alone."""
     prompt = load("verify")
     samples = list(read_samples(source))
@@ -111,13 +114,15 @@ def verify(source: Path, out: Path, manner: Manner, ask: Ask) -> dict[str, Any]:
         verdicts = {"accurate": said.accurate, "unique": said.unique}
         return one.sample, Provenance.of(answer, prompt, terms=manner.terms, answer=about, verdicts=verdicts)
 
-    return _written(out, *_outcomes(_questions(samples, prompt, text, manner), ask, take))
+    return _written(out, *_outcomes(_questions(samples, prompt, text, manner, neighbours), ask, take))
 
 
-def _questions(samples: Sequence[Sample], prompt: Prompt, text: Text, manner: Manner) -> Iterator[Asked]:
+def _questions(
+    samples: Sequence[Sample], prompt: Prompt, text: Text, manner: Manner, others: Path | None
+) -> Iterator[Asked]:
     """Ask about each sample with its visible box drawn: that is what the words have to fit."""
     neighbours: dict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
+    for sample in (*samples, *(read_samples(others) if others and others.is_file() else ())):
         neighbours[sample.picture].append(sample)
     for number, sample in enumerate(samples):
         box = sample.truth("visible")

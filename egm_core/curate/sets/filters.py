@@ -39,26 +39,33 @@ class Filters:
 
 @dataclass
 class Kept:
-    """What passed, and how many did not, by reason."""
+    """What passed, how many did not, by reason, and the other objects of those pictures that are seen."""
 
     samples: list[Sample] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    neighbours: list[Sample] = field(default_factory=list)
 
 
 def kept(samples: Iterable[Sample], filters: Filters, excluded: Excluded, most: int) -> Kept:
     """Keep the samples of one source that pass, at most `most` of a picture unless it is 0."""
     found = Kept()
     by_picture: defaultdict[str, list[Sample]] = defaultdict(list)
+    others: list[Sample] = []
     for sample in samples:
         if why := _why_not(sample, filters, excluded):
             found.left_out[why] += 1
+            others.append(sample)
         else:
             by_picture[sample.image].append(sample)
     for mine in by_picture.values():
         chosen = mine if not most else _most_hidden(mine, most)
         if dropped := len(mine) - len(chosen):
             found.left_out[f"more than {most} of its image: those hidden most are kept"] += dropped
+            taken = set(map(id, chosen))
+            others += [sample for sample in mine if id(sample) not in taken]
         found.samples += chosen
+    images = {sample.image for sample in found.samples}
+    found.neighbours = [sample for sample in others if sample.image in images and sample.truth("visible")]
     return found
 
 

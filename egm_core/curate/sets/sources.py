@@ -62,9 +62,10 @@ def tao(files: Sequence[Path], images: Path | None, split: str = "") -> Source:
 
 @dataclass(frozen=True)
 class Objects:
-    """The objects that passed, why others did not, by source, and what the readers want to be known."""
+    """The objects that passed, the others on their pictures, why these did not pass, and what the readers note."""
 
     samples: tuple[Sample, ...]
+    neighbours: tuple[Sample, ...]
     left_out: dict[str, dict[str, int]]
     notes: tuple[str, ...]
 
@@ -77,6 +78,7 @@ def objects(
     DataError where more than `missing_share` of the pictures are missing.
     """
     found: list[Sample] = []
+    neighbours: list[Sample] = []
     left_out: dict[str, dict[str, int]] = {}
     notes: list[str] = []
     for source in sources:
@@ -84,10 +86,11 @@ def objects(
         most = filters.per_frame if source.name == tao_amodal.NAME else filters.per_image
         passed: Kept = kept(source.samples(filters, tally), filters, excluded, most)
         found += _with_pictures(passed, source, missing_share)
+        neighbours += passed.neighbours
         left_out[source.name] = dict(tally.dropped + passed.left_out)
         # The reader warns of names that several objects have, which is why expressions are written at all.
         notes += [note for note in tally.notes if "--names all" not in note]
-    return Objects(tuple(found), left_out, tuple(notes))
+    return Objects(tuple(found), tuple(neighbours), left_out, tuple(notes))
 
 
 def _with_pictures(passed: Kept, source: Source, missing_share: float) -> list[Sample]:

@@ -31,6 +31,7 @@ class Teacher(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.mistakes: dict[tuple[str, str], str] = {}
         self.pictures: list[int] = []
+        self.texts: list[str] = []
         self.fails_after: int | None = None
         self.lock = threading.Lock()
 
@@ -47,6 +48,7 @@ class Teacher(ThreadingHTTPServer):
         thing = quoted[1] if quoted else next(name for name in KNOWS if re.search(rf"\b{name}\b", text))
         with self.lock:
             self.asked[kind] += 1
+            self.texts.append(text)
             self.pictures.append(sum(part["type"] == "image_url" for part in parts))
         phrase, side, occluders = KNOWS[thing]
         if (kind, thing) in self.mistakes:

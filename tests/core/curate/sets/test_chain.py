@@ -126,7 +126,7 @@ def test_a_step_can_be_run_alone(tmp_path, files):
 
 def test_no_object_is_an_error_and_writes_nothing(tmp_path, files):
     workers, _ = scripted()
-    with pytest.raises(ValueError, match="no object passes"):
+    with pytest.raises(ValueError, match=r"no object passes; left out: .*below 1000 pixels"):
         training(tmp_path / "set", files, workers, Filters(least_side=1000)).run(say=lambda _: None)
     assert not (tmp_path / "set/objects.jsonl").exists()
 

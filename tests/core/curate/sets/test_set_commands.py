@@ -41,6 +41,7 @@ def failures(folder: Path, step: str) -> list[dict]:
 def test_a_training_set_is_made_and_nothing_is_asked_twice(tmp_path, teacher, training, capsys):
     assert main(training) == 0
     assert teacher.asked == {"express": 6, "verify": 6, "reason": 6} and set(teacher.pictures) == {2}
+    assert sum("must not be taken for it: cup, box." in text for text in teacher.texts) == 2, "the mug's expression"
     samples = list(read_samples(tmp_path / "set/reasoned.jsonl"))
     assert [sample.sent for sample in samples[::2]] == ["red mug in the middle"] * 2 + ["car at the left"]
     assert all("continued" in sample.amodal_reasoning and sample.category != sample.sent for sample in samples)
