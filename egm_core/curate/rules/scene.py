@@ -9,7 +9,7 @@ from functools import lru_cache
 from egm_core.curate.rules.facts import SIDES, Facts, Side
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import groups
-from egm_core.curate.rules.text import Plain, head, noun, plain, sentences
+from egm_core.curate.rules.text import Plain, determined, head, noun, plain, sentences
 
 _GROUPS = groups("scene")
 # A thing named after such a word says where the object is, and is not taken for it.
@@ -17,7 +17,6 @@ _BESIDE = re.compile(f"(?:{_GROUPS['beside']})")
 _SEEK = rf"\b(?:{_GROUPS['seek']})"
 _ASIDE = re.compile(r"\b(?:not|don't|never|first|isn't|landmark|neighbou?r|reference)\b")
 _MEANT = re.compile(r"\b(?:target|object|answer|matters|wanted|meant|sought|settle|asks for|requested|leads)\b")
-_RELATED = re.compile(rf"\b(?:{_GROUPS['related']})\b")
 _NOT = re.compile(r"\b(?:not|no|isn't|doesn't|without|nor)\b")
 _SIDE = {side: re.compile(rf"\b(?:{_GROUPS[side]})") for side in SIDES}
 # What is said of a side that is hidden, and of one that is not.
@@ -27,6 +26,8 @@ _SHOWS = re.compile(rf"\b(?:{_GROUPS['shows']})\b")
 _ELSEWHERE = re.compile(_GROUPS["elsewhere"])
 # What is compared with the visible part says nothing of where it is visible.
 _THAN = re.compile(rf"\b(?:{_GROUPS['than']})\b")
+# Not to be seen is to be hidden.
+_UNSEEN = re.compile(rf"\b(?:{_GROUPS['unseen']})\b")
 _CLAUSE = re.compile(rf",? (?:{_GROUPS['clause']})\b|[,:;] ")
 
 
@@ -58,18 +59,28 @@ def _object(trace: Plain, facts: Facts) -> Iterator[Finding]:
             if not aside and (silent or _MEANT.search(found[0])):
                 yield Finding("wrong_object", found[0], f"takes {noun(name)} for what is asked for")
                 return
+        found = re.search(_GROUPS["taken"].replace("THING", thing), trace.whole)
+        if found and not _NOT.search(found[0]) and not _follows_beside(trace.whole[: found.start()]):
+            yield Finding("wrong_object", found[0], f"takes {noun(name)} for what is asked for")
+            return
         if silent and name not in facts.occluders and not _beside(thing, trace.whole):
             yield Finding("wrong_object", noun(name), f"speaks of {noun(name)}, {never}")
             return
-    if silent and not any(name in facts.occluders for name in present) and not _RELATED.search(trace.whole):
-        yield Finding("wrong_object", present[0], f"speaks of {noun(present[0])}, {never}")
 
 
 def _beside(thing: str, text: str) -> bool:
     """Tell whether a thing's first mention says where something else is."""
     found = re.search(thing, text)
-    before = text[: found.start()].split()[-1:] if found else []
-    return not found or bool(before and _BESIDE.fullmatch(before[0].strip(",;:\"'(")))
+    if not found:
+        return True
+    before = text[: found.start()]
+    # Where "its" comes first, the trace has spoken of its own object by then.
+    return _follows_beside(before) or bool(re.search(r"\bits\b", before))
+
+
+def _follows_beside(before: str) -> bool:
+    word = before.split()[-1:]
+    return bool(word and _BESIDE.fullmatch(word[0].strip(",;:\"'(")))
 
 
 def _occluder(trace: Plain, facts: Facts) -> Iterator[Finding]:
@@ -100,7 +111,7 @@ def _side(trace: Plain, facts: Facts) -> Iterator[Finding]:
     shown: dict[Side, str] = {}
     for sentence in sentences(trace.masked.replace(plain(facts.expression), "#")):
         for clause in _CLAUSE.split(sentence):
-            said = _THAN.sub(" ", _ELSEWHERE.sub(" ", clause))
+            said = _UNSEEN.sub("hidden", _THAN.sub(" ", _ELSEWHERE.sub(" ", clause)))
             lacks, shows = _LACKS.search(said), _SHOWS.search(said)
             in_view = shows and not (lacks and lacks.start() > shows.end() and "not" not in shows[0])
             for side in SIDES:
@@ -136,7 +147,7 @@ def _thing(name: str, avoided: frozenset[str]) -> str:
 
 @lru_cache(4096)
 def _word(phrase: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w-]){re.escape(phrase)}(?:s|es)?(?![\w-])")
+    return re.compile(rf"(?<![\w-]){determined(phrase)}{re.escape(phrase)}(?:s|es)?(?![\w-])")
 
 
 def _without(text: str, names: Iterable[str]) -> str:

@@ -90,8 +90,30 @@ def _phrases(names: Iterable[str]) -> tuple[str, ...]:
 
 
 # Beside a noun these say that it is a drawing, whatever the scene has.
-_DRAWN_BEFORE = r"(?<!bounding )(?<!drawn )(?<!given )(?<!provided )(?<!tight )(?<!coloured )(?<!colored )"
-_DRAWN_AFTER = r"(?! (?:drawn|around|enclosing|surrounding|tightly|snugly|that (?:surrounds|encloses|was drawn)))"
+_DRAWING = (
+    "bounding", "drawn", "given", "provided", "supplied", "marked", "annotated", "indicated", "specified", "displayed",
+    "highlighted", "tight", "coloured", "colored", "enclosing", "surrounding", "target", "bright", "thin", "dashed",
+    "neon", "truth",
+)  # fmt: skip
+_DRAWN_BEFORE = "".join(f"(?<!{word} )" for word in _DRAWING)
+_DRAWN_AFTER = (
+    r"(?! (?:drawn|around|enclosing|surrounding|tightly|snugly|that (?:surrounds|encloses|was drawn)|"
+    r"(?:has been|have been|is|was|were) (?:drawn|placed|put|set) (?:over|around|round|about)))"
+)
+
+
+# Nouns that are verbs, too: a thing only after such a word.
+_VERBS = frozenset(
+    ("can", "will", "may", "must", "might", "stand", "light", "show", "watch", "saw", "train", "park", "plant")
+)
+_DETERMINED = (
+    "(?:" + "|".join(f"(?<={word} )" for word in ("the", "a", "an", "this", "that", "its", "one", "other")) + ")"
+)
+
+
+def determined(phrase: str) -> str:
+    """Give what has to stand before a noun that is a verb as well; nothing before any other."""
+    return _DETERMINED if phrase in _VERBS else ""
 
 
 @lru_cache(4096)
@@ -99,4 +121,5 @@ def _pattern(phrase: str) -> re.Pattern[str]:
     inner = r"\s+".join(re.escape(word) for word in phrase.split())
     risky = " " not in phrase
     before, after = (_DRAWN_BEFORE, _DRAWN_AFTER) if risky else ("", "")
-    return re.compile(rf"(?<![\w-]){before}{inner}(?:'s|s|es)?(?![\w])(?!-(?!like|shaped)\w){after}")
+    before += determined(phrase)
+    return re.compile(rf"(?<![\w-]){before}{inner}(?:'s|s|es)?(?!\w|'t)(?!-(?!like|shaped)\w){after}")
