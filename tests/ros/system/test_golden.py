@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 pytest.importorskip("transformers", reason="no transformers to answer with")
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tools"))
+# Behind what is installed: tools holds a file vision_msgs.
+sys.path.append(str(Path(__file__).resolve().parents[3] / "tools"))
 import golden
 
 from egm_core.models.calibration import weights_digest
