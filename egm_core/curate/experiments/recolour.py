@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,14 +47,14 @@ def names(trace: str, colour: str) -> bool:
     return any(set(name.split()) <= spoken for name in kin(colour))
 
 
-def recoloured(samples: Sequence[Sample], asking: Asking, ask: Ask) -> list[Pair]:
+def recoloured(samples: Sequence[Sample], asking: Asking, ask: Ask, only: Set[int] | None = None) -> list[Pair]:
     """Ask about samples with two colours each; answers that are none are left out."""
-    first = list(questions(samples, asking))
-    second = []
+    first = list(questions(samples, asking, only))
+    second: list[Question] = []
     for one in first:
         # Neighbours' words are among the facts, so the second colour is theirs as little as the first.
         apart = replace(asking, apart_from=(*asking.apart_from, one.facts.frame_colour))
-        second += questions_of(one, samples, apart)
+        second += questions(samples, apart, {one.number})
     jobs = {question.job.key: question.job for question in (*first, *second)}
     came = {job.key: answer for job, answer in ask(jobs.values())}
     pairs = []
@@ -63,13 +63,6 @@ def recoloured(samples: Sequence[Sample], asking: Asking, ask: Ask) -> list[Pair
         if traces[0] and traces[1]:
             pairs.append(Pair(one, (one.facts.frame_colour, other.facts.frame_colour), (traces[0], traces[1])))
     return pairs
-
-
-def questions_of(one: Question, samples: Sequence[Sample], asking: Asking) -> list[Question]:
-    """Make a sample's question anew, with another colour."""
-    near = [sample for sample in samples if sample.picture == one.sample.picture]
-    own = next(number for number, sample in enumerate(near) if sample is one.sample)
-    return [question for question in questions(near, asking) if question.number == own]
 
 
 def summary(pairs: Sequence[Pair]) -> dict[str, Any]:

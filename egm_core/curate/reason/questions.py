@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from egm_core.asking.job import Job
@@ -45,13 +45,16 @@ class Asking:
         return load(f"reason_{self.task}")
 
 
-def questions(samples: Sequence[Sample], asking: Asking) -> Iterator[Question]:
-    """Make the question of each sample that has the task's box; the others have nothing to draw."""
+def questions(samples: Sequence[Sample], asking: Asking, only: Set[int] | None = None) -> Iterator[Question]:
+    """Make the question of each sample that has the task's box; the others have nothing to draw.
+
+    `only` are the numbers of the samples that are asked about, None for all; the others are their neighbours.
+    """
     neighbours: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         neighbours[sample.picture].append(sample)
     for number, sample in enumerate(samples):
-        if has_question(sample, asking.task):
+        if has_question(sample, asking.task) and (only is None or number in only):
             yield question(number, sample, neighbours[sample.picture], asking)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ from egm_core.sample import Sample, write_samples
 Ask = Callable[[Iterable[Job]], Iterator[tuple[Job, Answer]]]
 
 
-def reasoned(samples: Sequence[Sample], asking: Asking, ask: Ask, terms: str = "") -> tuple[list[Kept], list[Failure]]:
+def reasoned(
+    samples: Sequence[Sample], asking: Asking, ask: Ask, terms: str = "", only: Set[int] | None = None
+) -> tuple[list[Kept], list[Failure]]:
     """Ask for the reasoning of samples; gives those that passed, in their order, and what failed."""
     waiting: dict[str, list[Question]] = defaultdict(list)
 
     def jobs() -> Iterator[Job]:
-        for question in questions(samples, asking):
+        for question in questions(samples, asking, only):
             # The same question about the same picture is asked once.
             waiting[question.job.key].append(question)
             if len(waiting[question.job.key]) == 1:
@@ -45,9 +47,11 @@ def reasoned(samples: Sequence[Sample], asking: Asking, ask: Ask, terms: str = "
     return sorted(kept, key=lambda one: one.number), failed
 
 
-def reason(samples: Sequence[Sample], asking: Asking, ask: Ask, out: Path, terms: str = "") -> dict[str, Any]:
+def reason(
+    samples: Sequence[Sample], asking: Asking, ask: Ask, out: Path, terms: str = "", only: Set[int] | None = None
+) -> dict[str, Any]:
     """Write samples with reasoning, and beside them provenance, failures and rates; gives the rates."""
-    kept, failed = reasoned(samples, asking, ask, terms)
+    kept, failed = reasoned(samples, asking, ask, terms, only)
     write_samples(out, (one.sample for one in kept))
     provenance.write(provenance.beside(out), (one.provenance for one in kept))
     provenance.write(provenance.beside(out, "failures"), failed)

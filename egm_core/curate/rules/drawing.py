@@ -29,6 +29,7 @@ _RULES = tuple(
         ("beside", "speaks of a line or a shape around the object"),
     )
 )
+_SPEAKING = re.compile(_GROUPS["speaking"])
 _FRAME_OF_A_THING = re.compile(_GROUPS["frame_of_a_thing"])
 # Words of a finding that do not make it one.
 _MUTE = frozenset((OWN, OTHER, "that", "this", "with", "around"))
@@ -44,6 +45,8 @@ def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
                 continue
             yield Finding("drawing", found[0].strip(), why)
             break
+    if (speaking := _SPEAKING.search(trace.whole)) and not _own_words(speaking[0].split()[0], own):
+        yield Finding("drawing", speaking[0], "lets a drawing say where the object is")
     if facts.frame_colour and (drawn := _coloured(facts.frame_colour).search(text)):
         yield Finding("drawing", drawn[0], f"names the colour of the drawn frame, {facts.frame_colour}")
     elif facts.frame_colour and (said := _drawn_thing(trace.whole, facts)):
@@ -73,9 +76,13 @@ def _drawn_thing(text: str, facts: Facts) -> str:
     return found[0] if found and found[0] not in known else ""
 
 
+def _stem(word: str) -> str:
+    return re.sub(r"(?:ing|ers?|ed|es|e|s|d)$", "", word)
+
+
 def _slip(word: str, right: str) -> bool:
     """Tell whether a word differs from the right one by a letter too many, too few, changed, or two swapped."""
-    if word == right or abs(len(word) - len(right)) > 1 or word[0] != right[0]:
+    if _stem(word) == _stem(right) or abs(len(word) - len(right)) > 1 or word[0] != right[0]:
         return False
     start = next((at for at, (a, b) in enumerate(zip(word, right, strict=False)) if a != b), min(len(word), len(right)))
     left, wanted = word[start:], right[start:]

@@ -44,12 +44,17 @@ def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
     if len(set(accented)) >= 3:
         yield Finding("language", " ".join(accented[:6]), "has many letters that English does not have")
         return
+    share = sum(word in _ENGLISH for word in spoken) / max(len(spoken), 1)
+    foreign = {word for word in spoken if any(word in known for known in _LANGUAGES.values())}
+    if len(spoken) >= 5 and ((accented and share < 0.3) or (len(foreign) >= 2 and share < 0.2)):
+        yield Finding("language", " ".join([*accented, *sorted(foreign)][:6]), "is mostly not English")
+        return
     for start in range(len(spoken) - WINDOW + 1):
         run = spoken[start : start + WINDOW]
         if not any(word in _ENGLISH or word.endswith("'s") for word in run):
             yield Finding("language", " ".join(run), "is a long run without any common word of English")
             return
-    if len(spoken) >= 5 and sum(word in _ENGLISH for word in spoken) < 0.12 * len(spoken):
+    if len(spoken) >= 5 and share < 0.12:
         yield Finding("language", " ".join(spoken[:8]), "has hardly any common word of English")
 
 

@@ -14,6 +14,7 @@ from egm_core.curate.rules.text import Plain, determined, head, noun, plain, sen
 _GROUPS = groups("scene")
 # A thing named after such a word says where the object is, and is not taken for it.
 _BESIDE = re.compile(f"(?:{_GROUPS['beside']})")
+_SPATIAL = re.compile(f"(?:{_GROUPS['spatial']})")
 _SEEK = rf"\b(?:{_GROUPS['seek']})"
 _ASIDE = re.compile(r"\b(?:not|don't|never|first|isn't|landmark|neighbou?r|reference)\b")
 _MEANT = re.compile(r"\b(?:target|object|answer|matters|wanted|meant|sought|settle|asks for|requested|leads)\b")
@@ -60,7 +61,7 @@ def _object(trace: Plain, facts: Facts) -> Iterator[Finding]:
                 yield Finding("wrong_object", found[0], f"takes {noun(name)} for what is asked for")
                 return
         found = re.search(_GROUPS["taken"].replace("THING", thing), trace.whole)
-        if found and not _NOT.search(found[0]) and not _follows_beside(trace.whole[: found.start()]):
+        if found and not _NOT.search(found[0]) and not _follows(_SPATIAL, trace.whole[: found.start()]):
             yield Finding("wrong_object", found[0], f"takes {noun(name)} for what is asked for")
             return
         if silent and name not in facts.occluders and not _beside(thing, trace.whole):
@@ -75,12 +76,12 @@ def _beside(thing: str, text: str) -> bool:
         return True
     before = text[: found.start()]
     # Where "its" comes first, the trace has spoken of its own object by then.
-    return _follows_beside(before) or bool(re.search(r"\bits\b", before))
+    return _follows(_BESIDE, before) or bool(re.search(r"\bits\b", before))
 
 
-def _follows_beside(before: str) -> bool:
+def _follows(words: re.Pattern[str], before: str) -> bool:
     word = before.split()[-1:]
-    return bool(word and _BESIDE.fullmatch(word[0].strip(",;:\"'(")))
+    return bool(word and words.fullmatch(word[0].strip(",;:\"'(")))
 
 
 def _occluder(trace: Plain, facts: Facts) -> Iterator[Finding]:
