@@ -11,10 +11,11 @@ import httpx
 from egm_core.asking.job import Answer, Job, Message
 from egm_core.asking.served import SECONDS, Serving, listed
 from egm_core.engines.base import EngineError
-from egm_core.engines.http.address import checked
+from egm_core.engines.http.address import api_root, checked
 from egm_core.engines.http.chat_body import settings_of
 from egm_core.engines.http.dialects import Dialect
 from egm_core.engines.http.failures import retry_after
+from egm_core.engines.http.left_out import LeftOut
 from egm_core.engines.http.limits import Limit, next_field
 from egm_core.engines.http.sse import Reader, error_message
 
@@ -26,13 +27,14 @@ SHUT = (401, 403, 404, 405)
 class Busy(Exception):
     """The server did not answer, for reasons of its own; `counts` where the job may be to blame.
 
-    `wait` is how many seconds it wants to be left alone.
+    `wait` is how many seconds it wants to be left alone, and `free` says that nothing can have been billed.
     """
 
-    def __init__(self, why: str, counts: bool = True, wait: float = 0.0) -> None:
+    def __init__(self, why: str, counts: bool = True, wait: float = 0.0, free: bool = False) -> None:
         super().__init__(why)
         self.counts = counts
         self.wait = wait
+        self.free = free
 
 
 class Shut(Exception):
@@ -40,7 +42,11 @@ class Shut(Exception):
 
 
 class Refused(Exception):
-    """The server wants none of this job."""
+    """The server wants none of this job; `free` says that nothing can have been billed."""
+
+    def __init__(self, why: str, free: bool = False) -> None:
+        super().__init__(why)
+        self.free = free
 
 
 class Endpoint:
@@ -48,7 +54,7 @@ class Endpoint:
 
     def __init__(self, url: str, serving: Serving) -> None:
         checked(url)
-        self.url = url.rstrip("/").removesuffix("/v1")
+        self.url, self._api = api_root(url)
         self.serving = serving
         self.why = ""
         self.gone = False
@@ -59,6 +65,7 @@ class Endpoint:
         self._recovery: asyncio.Task[None] | None = None
         self._model: tuple[str, Dialect] | None = None
         self._limit: Limit = "max_tokens"
+        self._left_out = LeftOut()
         # Servers drop idle connections after about five seconds; a request must not meet a dropped one.
         limits = httpx.Limits(max_connections=None, keepalive_expiry=3.0)
         self.client = httpx.AsyncClient(limits=limits, **serving.client(url))
@@ -70,7 +77,7 @@ class Endpoint:
             name, dialect = await self._described()
             answer = await self._post(job, messages, name, dialect)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Busy(f"{type(error).__name__}: {error}", counts=False) from error
+            raise Busy(f"{type(error).__name__}: {error}", counts=False, free=True) from error
         except httpx.HTTPError as error:
             raise Busy(f"{type(error).__name__}: {error}") from error
         try:
@@ -96,24 +103,30 @@ class Endpoint:
         )
 
     async def _post(self, job: Job, messages: list[Message], name: str, dialect: Dialect) -> httpx.Response:
-        """Send a job; a server that takes the limit of tokens by another name is asked again by that."""
+        """Send a job; what it takes by another name, or not at all, is asked again so."""
         limit: Limit | None = self._limit
         while limit is not None:
             body: dict[str, Any] = {"messages": messages, **settings_of(job.request(), name, limit, dialect)}
+            body = self._left_out.strip(body)
             try:
-                answer = await self.client.post("/v1/chat/completions", json=body)
+                answer = await self.client.post(f"{self._api}/chat/completions", json=body)
             except UnicodeEncodeError as error:
-                raise Refused(f"its text is no Unicode ({error.reason}); write it as UTF-8") from error
+                raise Refused(f"its text is no Unicode ({error.reason}); write it as UTF-8", free=True) from error
             if answer.is_success:
                 self._limit = limit or self._limit
                 return answer
-            limit = next_field(limit, answer.text) if answer.status_code in (400, 422) else None
+            wrong = answer.status_code in (400, 422)
+            if wrong and self._left_out.learn(body, error_message(answer.text), self.url):
+                continue
+            limit = next_field(limit, answer.text) if wrong else None
+            if self.serving.limited and not limit:
+                break
         raise _trouble(answer)
 
     async def _described(self) -> tuple[str, Dialect]:
         """Find out the name of the server's model and what kind of server it is, once."""
         if self._model is None:
-            answer = await self.client.get("/v1/models", timeout=SECONDS)
+            answer = await self.client.get(f"{self._api}/models", timeout=SECONDS)
             try:
                 model, dialect = listed(answer, self.url, self.serving.model)
             except httpx.HTTPStatusError as error:
@@ -144,7 +157,7 @@ class Endpoint:
             await asyncio.sleep(min(pause, self.serving.patience))
             self._waits += 1
             try:
-                status = (await self.client.get("/v1/models", timeout=SECONDS)).status_code
+                status = (await self.client.get(f"{self._api}/models", timeout=SECONDS)).status_code
                 alive = status < 500 and status not in BUSY
             except httpx.HTTPError as error:
                 self.why = f"{type(error).__name__}: {error}"
@@ -165,7 +178,7 @@ def _trouble(answer: httpx.Response) -> Busy | Shut | Refused:
     """Tell whose fault a failed answer is: the server's, its address's, or the job's."""
     why = f"HTTP {answer.status_code}: {error_message(answer.text)}"
     if answer.status_code in BUSY:
-        return Busy(why, counts=False, wait=retry_after(answer.headers))
+        return Busy(why, counts=False, wait=retry_after(answer.headers), free=True)
     if answer.status_code in SHUT:
         return Shut(why)
-    return Busy(why) if answer.status_code >= 500 else Refused(why)
+    return Busy(why, free=True) if answer.status_code >= 500 else Refused(why, free=True)

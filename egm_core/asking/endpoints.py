@@ -78,7 +78,7 @@ class Endpoints:
                 work.give_back(job)
                 continue
             try:
-                messages = [await self._written(message) for message in job.messages]
+                messages = [await self.written(message) for message in job.messages]
             except (OSError, ValueError) as error:
                 work.done(Answer(job.key, error=str(error)))
                 continue
@@ -105,7 +105,7 @@ class Endpoints:
             raise EngineError("engine_request", f"{REFUSALS_IN_A_ROW} questions in a row were refused, the last: {why}")
         work.done(Answer(job.key, error=why))
 
-    async def _written(self, message: Message) -> Message:
+    async def written(self, message: Message) -> Message:
         """Write a message as the API has it: its pictures as data URLs."""
         if isinstance(message["content"], str):
             return message

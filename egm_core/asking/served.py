@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from egm_core.engines.base import EngineError
+from egm_core.engines.http.address import api_root
 from egm_core.engines.http.dialects import DIALECTS, Dialect, dialect_of
 from egm_core.engines.http.keys import authorization, is_loopback
 from egm_core.engines.http.served_models import Listed, Wanted, choose, read_list
@@ -33,7 +34,8 @@ class Serving:
     Each has up to `concurrency` jobs under way. `timeout` seconds is the most that one answer may take, `patience` the
     seconds without any answer after which a server is given up. The API key is read from the environment variable
     `api_key_env` where that is set; the hosts of `key_in_clear` may have it without TLS. `model` is the name to ask
-    for; empty takes the only one that a server lists.
+    for; empty takes the only one that a server lists. With `limited` no answer is ever asked for without a limit of its
+    tokens, also where a server refuses it: somebody pays for them.
     """
 
     concurrency: int = 32
@@ -42,10 +44,11 @@ class Serving:
     api_key_env: str = "OPENAI_API_KEY"
     key_in_clear: Sequence[str] = ()
     model: str = ""
+    limited: bool = False
 
     def client(self, url: str) -> dict[str, Any]:
         """Give the options of an HTTP client for a server."""
-        base = url.rstrip("/").removesuffix("/v1")
+        base, _ = api_root(url)
         return {
             "base_url": base,
             "headers": authorization(url, self.api_key_env, self.key_in_clear),
@@ -123,5 +126,5 @@ def served_model(urls: Sequence[str], serving: Serving) -> ServedModel:
 
 def _ask(url: str, serving: Serving) -> ServedModel:
     with httpx.Client(**serving.client(url)) as client:
-        model, _ = listed(client.get("/v1/models", timeout=SECONDS), url, serving.model)
+        model, _ = listed(client.get(f"{api_root(url)[1]}/models", timeout=SECONDS), url, serving.model)
     return ServedModel(model.name, model.root, weights_of(Path(model.root)) if model.root else ())

@@ -64,6 +64,7 @@ class Store:
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         self.path = path
+        self._data_version = -1
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path), _trouble(path):
             self._base = _connected(path, f"file:{_quoted(path)}")
@@ -108,6 +109,11 @@ class Store:
         with _trouble(self.path):
             return self._base.execute(f"{_CLAIM} {free}", (key, self.owner.name, reserve)).rowcount == 1
 
+    def unclaim(self, key: str) -> None:
+        """Free what this process has claimed and not asked after all: it was never under way, and costs nothing."""
+        with _trouble(self.path):
+            self._base.execute(_UNCLAIM, (key, self.owner.name))
+
     def release(self) -> None:
         """Free what this process has claimed and not answered; what was reserved for it counts as spent."""
         self._base.execute(f"{_FREE} owner = ?", (self.owner.name,))
@@ -142,6 +148,12 @@ class Store:
         """Give what was spent, and what is reserved for what is being asked."""
         spent, reserved = self._base.execute("SELECT total(spent), total(reserved) FROM jobs").fetchone()
         return float(spent), float(reserved)
+
+    def changed_elsewhere(self) -> bool:
+        """Tell whether another process has written since this was last asked."""
+        version = int(self._base.execute("PRAGMA data_version").fetchone()[0])
+        changed, self._data_version = version != self._data_version, version
+        return changed
 
     def attempts(self) -> int:
         """Count how often anything was claimed: no server can have been asked more often, but for repeated attempts."""
@@ -189,6 +201,10 @@ _CLAIM = """
 INSERT INTO jobs (key, state, owner, attempts, reserved) VALUES (?, 'asked', ?, 1, ?) ON CONFLICT (key) DO UPDATE SET
     state = 'asked', owner = excluded.owner, attempts = attempts + 1, reserved = excluded.reserved
 WHERE state IN
+"""
+_UNCLAIM = """
+UPDATE jobs SET state = 'free', owner = '', reserved = 0, attempts = attempts - 1
+WHERE key = ? AND owner = ? AND state = 'asked'
 """
 _ADD = f"""
 INSERT INTO jobs ({_COLUMNS}, state, spent) VALUES ({", ".join("?" * 12)}) ON CONFLICT (key) DO UPDATE SET

@@ -28,10 +28,10 @@ class Kept:
 
 def taken(question: Question, answer: Answer, terms: str = "") -> Kept | Failure:
     """Check an answer step by step; gives the sample with its reasoning, or what failed."""
-    if answer.error:
-        return _failure(question, answer, "answered", answer.error)
     if answer.finish not in ("", "stop"):
         return _failure(question, answer, "whole", f"the answer ended with {answer.finish!r}, not by itself")
+    if answer.error:
+        return _failure(question, answer, "answered", answer.error)
     try:
         said = parsed(answer.text, question.prompt.form)
     except Malformed as error:

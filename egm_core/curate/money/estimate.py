@@ -1,0 +1,54 @@
+"""What asking will cost, before it starts: questions, tokens and dollars, with the prices' date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from egm_core.asking.job import Job
+from egm_core.curate.money.prices import Price
+from egm_core.curate.money.tokens import picture_tokens, tokens_of
+
+# What an answer of two or three sentences has, with its form; thinking comes on top, and is said to.
+LIKELY_OUT = 200
+
+
+def estimate(
+    jobs: Sequence[Job], model: str, price: Price | None, title: str, all_jobs: int, ledger: Path, spent: float
+) -> str:
+    """Say what some jobs will cost, likely and at worst, asked one by one or in batch files."""
+    likely_in = most_in = likely_out = most_out = shown = 0.0
+    unreadable = 0
+    for job in jobs:
+        try:
+            tokens = tokens_of(job, model)
+        except (OSError, ValueError):
+            unreadable += 1
+            continue
+        likely_in += tokens.likely_in
+        most_in += tokens.most_in
+        likely_out += min(LIKELY_OUT, tokens.most_out)
+        most_out += tokens.most_out
+        shown += tokens.pictures
+    known = picture_tokens(model, 640, 480)[1]
+    rule = "by its vendor's rule" if known else "by the largest of the known rules, for its vendor's is not known"
+    lines = [
+        f"{title}: {len(jobs):,} of {all_jobs:,} questions to ask of {model}, the others are in {ledger}",
+        f"  tokens in   {likely_in:14,.0f} likely {most_in:16,.0f} at most",
+        f"              {shown:14,.0f} of these are pictures, {rule}",
+        f"  tokens out  {likely_out:14,.0f} likely {most_out:16,.0f} at most (thinking counts as out)",
+    ]
+    if unreadable:
+        lines.append(f"  {unreadable:,} questions have a picture that cannot be read, and will be failures")
+    if price is None:
+        lines.append("  dollars     no price is known: give --price-in and --price-out, or --prices FILE")
+    else:
+        for name, one in (("dollars", price), ("in batches", price.in_batch())):
+            likely, most = one.dollars(likely_in, likely_out), one.dollars(most_in, most_out)
+            lines.append(f"  {name:11} {likely:14,.2f} likely {most:16,.2f} at most")
+        lines.append(
+            f"  at ${price.into:g} in and ${price.out:g} out a million tokens ({price.source}, "
+            f"{price.date or 'today'}); ${spent:,.2f} is spent in this ledger already"
+        )
+    lines.append("  a likely answer has 200 tokens here; nothing was asked")
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""Batch files of OpenAI and Anthropic: questions written, results read back into the ledger.
+
+A batch costs half and takes up to a day. Nothing is uploaded here. What came back as an error, or expired, is a failure
+like others, and goes into the next files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from egm_core.asking.job import Answer, Job
+from egm_core.asking.store import Store
+from egm_core.curate.money.budget import Budget
+from egm_core.curate.money.tokens import Tokens, tokens_of
+from egm_core.curate.teacher import batch_anthropic, batch_openai
+from egm_core.curate.teacher.asker import checked
+from egm_core.curate.teacher.batch_rows import Row, Vendor
+from egm_core.curate.teacher.teacher import Teacher
+
+VENDORS: dict[str, Vendor] = {"openai": batch_openai.VENDOR, "anthropic": batch_anthropic.VENDOR}
+_NONE = Tokens(0, 0, 0)
+
+
+def vendor_of(model: str) -> Vendor:
+    """Give the vendor whose batch files a model is asked by: Anthropic for Claude, else OpenAI's form."""
+    return VENDORS["anthropic" if "claude" in model.lower() else "openai"]
+
+
+def write_out(jobs: Sequence[Job], teacher: Teacher, store: Store, folder: Path) -> str:
+    """Write jobs as batch files that keep the vendor's limits; says which, and how to go on.
+
+    ValueError where the worst case does not fit into the budget, or where files of an earlier time are there.
+    """
+    vendor = vendor_of(teacher.model)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty: name another folder, so that no file is sent twice")
+    if not jobs:
+        return "every question has its answer in the ledger: there is nothing to write"
+    _affordable(jobs, teacher, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    names: list[str] = []
+    rows: list[bytes] = []
+    size = vendor.around
+    unreadable: list[str] = []
+    for job in jobs:
+        try:
+            row = json.dumps(vendor.row(job, teacher.model, teacher.read), ensure_ascii=True).encode()
+        except (OSError, ValueError) as error:
+            unreadable.append(str(error))
+            continue
+        if len(row) + 1 + vendor.around > vendor.most_bytes:
+            raise ValueError(f"one question has {len(row):,} bytes, and a file may have {vendor.most_bytes:,}")
+        if rows and (len(rows) == vendor.most_rows or size + len(row) + 1 > vendor.most_bytes):
+            names.append(_written(folder, len(names) + 1, rows, vendor))
+            rows, size = [], vendor.around
+        rows.append(row)
+        size += len(row) + 1
+    if rows:
+        names.append(_written(folder, len(names) + 1, rows, vendor))
+    lines = [f"{len(jobs) - len(unreadable):,} questions -> {len(names)} file(s) in {folder} for {vendor.name}; "
+             "nothing was sent"]  # fmt: skip
+    if unreadable:
+        lines.append(
+            f"{len(unreadable):,} have a picture that cannot be read and are in none, such as: {unreadable[0]}"
+        )
+    lines += [vendor.remedy, "then run the same command with --batch-in RESULTS... in place of --batch-out"]
+    return "\n".join(lines)
+
+
+def _affordable(jobs: Sequence[Job], teacher: Teacher, store: Store) -> None:
+    if teacher.limit is None or teacher.price is None:
+        return
+    budget = Budget(teacher.price.in_batch(), teacher.limit)
+    spent, worst = sum(store.money()), 0.0
+    for number, job in enumerate(jobs):
+        try:
+            worst += budget.worst(tokens_of(job, teacher.model))
+        except (OSError, ValueError):
+            continue
+        if spent + worst > teacher.limit:
+            raise ValueError(
+                f"the budget of ${teacher.limit:,.2f} has room for {number:,} of {len(jobs):,} questions, at the worst "
+                f"case of each in a batch; ${spent:,.2f} is spent. Give a larger --budget-usd, or fewer samples"
+            )
+
+
+def _written(folder: Path, number: int, rows: Iterable[bytes], vendor: Vendor) -> str:
+    file = folder / f"batch_{number:03d}{vendor.suffix}"
+    part = file.with_name(f"{file.name}.part")
+    part.write_bytes(vendor.joined(rows))
+    part.replace(file)
+    return file.name
+
+
+def take_in(files: Sequence[Path], jobs: Mapping[str, Job], store: Store, teacher: Teacher) -> None:
+    """Read results of batches into the ledger; those of other questions are left alone."""
+    price = teacher.price.in_batch() if teacher.price else None
+    budget = Budget(price)
+    done: set[str] = set()
+    strange = 0
+    known = store.done()
+    found: dict[str, Answer] = {}
+    for file in files:
+        for row in read_rows(file):
+            if row.answer.key not in jobs:
+                strange += row.answer.key not in known
+            elif row.answer.key not in found or found[row.answer.key].error:
+                found[row.answer.key] = checked(row.answer) if not row.answer.error else row.answer
+    for key, answer in found.items():
+        if store.claim(key):
+            # What failed in a batch is not billed, but for answers that were cut off.
+            budget.settle(store, answer, _NONE, free=not answer.usage)
+            done.add(key)
+    wrong = sum(bool(answer.error) for answer in found.values())
+    print(
+        f"{len(done):,} results taken in, {wrong:,} of them failures"
+        + (
+            f"; {strange:,} are of other questions, or of another prompt or model, and are left alone"
+            if strange
+            else ""
+        )
+    )
+
+
+def read_rows(file: Path) -> Iterable[Row]:
+    """Read a file of results of any of the vendors; ValueError names the line that is none."""
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                told = json.loads(line)
+                vendor = next(one for one in VENDORS.values() if one.knows(told))
+                yield Row(vendor.name, replace(vendor.read(told), key=str(told["custom_id"])))
+            except (ValueError, KeyError, TypeError, AttributeError, StopIteration, IndexError) as error:
+                raise ValueError(
+                    f"{file}:{number} is no result of a batch ({type(error).__name__}: {error}); give the files that "
+                    "the vendor wrote, as they are"
+                ) from error

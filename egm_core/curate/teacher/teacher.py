@@ -1,0 +1,66 @@
+"""The teacher of a command line: its servers, its model, how it is asked, and what it may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from egm_core.asking.job import ReadPicture
+from egm_core.asking.served import Serving, served_model
+from egm_core.curate import pictures
+from egm_core.curate.money.prices import Price
+from egm_core.curate.teacher.terms import terms_of
+from egm_core.engines.base import Sampling
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Who is asked, and how.
+
+    `name` may be empty: then a server's only model is meant. `attempts` is how often one question is sent in a run
+    before it counts as failed. `limit` is the budget in dollars, None for none; `price` None where there is no budget
+    and none is known. `partial`: where the budget ends, what was not asked is a failure like others, and not an error.
+    `read` gives the pictures that jobs refer to.
+    """
+
+    urls: tuple[str, ...] = ()
+    name: str = ""
+    sampling: Sampling = field(default_factory=lambda: Sampling(max_tokens=800, temperature=0.7))
+    serving: Serving = field(default_factory=lambda: Serving(16, limited=True))
+    attempts: int = 4
+    price: Price | None = None
+    limit: float | None = None
+    told_terms: str = ""
+    partial: bool = False
+    dry_run: bool = False
+    batch_out: Path | None = None
+    batch_in: tuple[Path, ...] = ()
+    ray: str = ""
+    read: ReadPicture = pictures.read
+
+    @cached_property
+    def model(self) -> str:
+        """The model's name; asked of the server where none was given."""
+        if self.name:
+            return self.name
+        if not self.urls:
+            raise ValueError("without a server nobody knows the model: name it with --teacher-model")
+        return served_model(self.urls, self.serving).name
+
+    @property
+    def terms(self) -> str:
+        """The model's name and the terms that its texts are under, as each record has them."""
+        return f"{self.model}: {self.told_terms or terms_of(self.model).words}"
+
+    @property
+    def asked(self) -> Serving:
+        """How each server is asked."""
+        return replace(self.serving, model=self.model, limited=True)
+
+    def about(self) -> dict[str, Any]:
+        """Tell what its answers depend on, for records of steps."""
+        sampling = self.sampling
+        told = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens, "seed": sampling.seed}
+        return {"model": self.model, "terms": self.terms, "sampling": told}

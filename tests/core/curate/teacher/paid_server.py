@@ -1,0 +1,109 @@
+"""A server that bills: it counts what it was asked, and fails as it is told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+# What a turn does: a status with headers, or an answer's text, finish and usage.
+Turn = tuple[int, dict[str, str]] | dict[str, Any]
+
+
+class Paid(ThreadingHTTPServer):
+    """The server; `script` gives a turn for the text and how often it was asked before."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: Callable[[str, int], Turn] = lambda text, before: {}
+        self.usage = {"prompt_tokens": 100, "completion_tokens": 20}
+        self.asked: Counter[str] = Counter()
+        self.billed = [0, 0]
+        self.answers = 0
+        self.bodies: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self.under_way = self.most_at_once = 0
+        self.seconds = 0.0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def dollars(self, into: float, out: float) -> float:
+        return (self.billed[0] * into + self.billed[1] * out) / 1e6
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Paid
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.reply(200, {"object": "list", "data": [{"id": "teacher-1", "object": "model"}]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = body["messages"][-1]["content"]
+        text = content if isinstance(content, str) else content[-1]["text"]
+        server = self.server
+        with server.lock:
+            before = server.asked[text]
+            server.asked[text] += 1
+            server.bodies.append(body)
+            server.times.append(time.monotonic())
+            server.under_way += 1
+            server.most_at_once = max(server.most_at_once, server.under_way)
+        time.sleep(server.seconds)
+        turn = server.script(text, before)
+        with server.lock:
+            server.under_way -= 1
+        if isinstance(turn, tuple):
+            self.reply(turn[0], {"error": {"message": f"scripted {turn[0]}"}}, turn[1])
+            return
+        usage = turn.get("usage", server.usage)
+        with server.lock:
+            server.billed[0] += usage["prompt_tokens"]
+            server.billed[1] += usage["completion_tokens"]
+            server.answers += 1
+        choice = {"index": 0, "finish_reason": turn.get("finish", "stop")}
+        choice |= {"message": {"role": "assistant", "content": turn.get("text", f"answer to {text}")}}
+        self.reply(200, {"model": "teacher-1-0825", "choices": [choice], "usage": usage})
+
+    def reply(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        body = json.dumps(value).encode()
+        try:
+            self.send_response(status)
+            for name, told in (headers or {}).items():
+                self.send_header(name, told)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            # Who asked has gone.
+            self.close_connection = True
+
+
+@contextmanager
+def paid() -> Iterator[Paid]:
+    """Run the server in a thread."""
+    server = Paid()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

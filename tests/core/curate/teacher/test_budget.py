@@ -1,0 +1,144 @@
+"""A budget is never exceeded: whatever a server bills within the worst case, with many under way, and after kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from paid_server import Paid
+from test_ask import answers, impatient, jobs, ledger, server, teacher  # noqa: F401
+
+from egm_core.curate.money.prices import Price
+from egm_core.curate.teacher.asker import BudgetSpent
+
+PRICE = Price("*", 10.0, 100.0, "2026-11-28", "a test")
+
+
+def test_many_at_once_stay_below_it(server: Paid, tmp_path: Path) -> None:  # noqa: F811
+    server.seconds = 0.005
+    server.usage = {"prompt_tokens": 100, "completion_tokens": 100}
+    who = teacher(server, concurrency=32, price=PRICE, limit=0.5)
+    with pytest.raises(BudgetSpent, match="larger --budget-usd"):
+        answers(jobs(200), who, tmp_path)
+    told = server.dollars(10, 100)
+    assert 0.45 < told <= 0.5
+    with ledger(tmp_path) as store:
+        spent, reserved = store.money()
+        assert spent == pytest.approx(told) and not reserved
+    more = teacher(server, concurrency=32, price=PRICE, limit=5.0)
+    assert len(answers(jobs(200), more, tmp_path)) == 200
+    assert set(server.asked.values()) == {1}
+
+
+@pytest.mark.parametrize("times", [3, 10])
+def test_a_server_that_bills_more_than_there_can_be_does_not_break_it(
+    server: Paid,  # noqa: F811
+    tmp_path: Path,
+    times: int,
+) -> None:
+    server.seconds = 0.005
+    server.usage = {"prompt_tokens": 200 * times, "completion_tokens": 100 * times}
+    who = teacher(server, concurrency=32, price=PRICE, limit=2.0)
+    with pytest.raises(BudgetSpent):
+        answers(jobs(400), who, tmp_path)
+    assert 1.5 < server.dollars(10, 100) <= 2.0
+
+
+def test_where_it_ends_the_rest_can_be_failures(server: Paid, tmp_path: Path) -> None:  # noqa: F811
+    who = teacher(server, price=PRICE, limit=0.06, partial=True)
+    found = answers(jobs(50), who, tmp_path)
+    asked = [answer for answer in found.values() if not answer.error]
+    assert 0 < len(asked) < 50 and len(found) == 50
+    assert {answer.error for answer in found.values() if answer.error} == {"not asked: the budget is spent"}
+
+
+def test_what_timed_out_counts_as_spent_and_what_was_refused_does_not(
+    server: Paid,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    def script(text: str, before: int) -> object:
+        if text == "question 0":
+            time.sleep(0.6)
+        return (429, {}) if text == "question 1" and before < 3 else (400, {}) if text == "question 2" else {}
+
+    server.script = script  # type: ignore[assignment]
+    who = teacher(server, price=PRICE, limit=10.0, attempts=2, timeout=0.2)
+    answers(jobs(1), who, tmp_path)
+    with ledger(tmp_path) as store:
+        cut_off = store.money()[0]
+    assert cut_off > 2 * 100 * 100 / 1e6, "two sendings, each at its worst case"
+    answers(jobs(2, start=1), who, tmp_path)
+    with ledger(tmp_path) as store:
+        assert store.money()[0] - cut_off == pytest.approx((100 * 10 + 20 * 100) / 1e6)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from test_ask import jobs
+from egm_core.asking.served import Serving
+from egm_core.curate.money.prices import Price
+from egm_core.curate.teacher import Teacher, ask
+who = Teacher(({url!r},), serving=Serving(16, limited=True), price=Price("*", 10.0, 100.0), limit={limit})
+print(sum(not answer.error for _, answer in ask(jobs({count}), who, Path({ledger!r}))))
+"""
+
+
+def child(server: Paid, tmp_path: Path, limit: float, count: int) -> subprocess.Popen[str]:  # noqa: F811
+    code = CHILD.format(
+        folder=str(Path(__file__).parent), url=server.url, limit=limit, count=count,
+        ledger=str(tmp_path / "answers.sqlite"),
+    )  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ.copy(),
+    )
+
+
+@pytest.mark.long
+def test_kills_lose_nothing_ask_nothing_twice_and_leave_the_budget_whole(
+    server: Paid,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    server.seconds = 0.05
+    for _ in range(4):
+        one = child(server, tmp_path, 20.0, 400)
+        goal = server.answers + 40
+        while server.answers < goal and one.poll() is None:
+            time.sleep(0.02)
+        one.send_signal(signal.SIGKILL)
+        one.wait()
+    under_way = sum(count - 1 for count in server.asked.values())
+    last = child(server, tmp_path, 20.0, 400)
+    out, _ = last.communicate(timeout=120)
+    assert out.strip() == "400"
+    twice = sum(count - 1 for count in server.asked.values())
+    assert twice <= 4 * 16, f"only what was under way at a kill is asked again ({under_way} before the last run)"
+    with ledger(tmp_path) as store:
+        assert len(store) == 400 and store.money()[0] >= server.dollars(10, 100)
+
+
+@pytest.mark.long
+def test_a_budget_holds_over_kills(server: Paid, tmp_path: Path) -> None:  # noqa: F811
+    server.seconds = 0.03
+    limit = 1.0
+    for _ in range(6):
+        one = child(server, tmp_path, limit, 2000)
+        goal = server.answers + 30
+        while server.answers < goal and one.poll() is None:
+            time.sleep(0.02)
+        one.send_signal(signal.SIGKILL)
+        one.wait()
+        time.sleep(0.1)
+    with pytest.raises(BudgetSpent):
+        answers(jobs(2000), teacher(server, price=PRICE, limit=limit), tmp_path)
+    assert server.dollars(10, 100) <= limit
