@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         "unless --copy-images is given.\n"
         "--check FOLDER compares such a set with its manifest.",
         example="--coco COCO_amodal_val2014.json COCO_amodal_test2014.json --coco-images coco/val2014 "
-        "--teacher-url URL --out sets/amodal_benchmark\n--check sets/amodal_benchmark/set",
+        "--teacher-url http://localhost:8000 --out sets/amodal_benchmark\n--check sets/amodal_benchmark/set",
     )
     objects.add_coco(own, "COCO_amodal_val2014.json and COCO_amodal_test2014.json")
     objects.add_filters(own, frames=False)

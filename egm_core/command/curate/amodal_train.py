@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         "folder; what has not changed is kept, so a command that was cut off goes on where it was. Counts stand\n"
         "beside the paper's, whose choice of objects is not told.",
         example="--coco COCO_amodal_train2014.json --coco-images coco/train2014 --tao tao/train.json "
-        "--tao-images tao/frames --exclude refcoco/refs*.p --teacher-url URL --out sets/amodal_train\n"
+        "--tao-images tao/frames --exclude refcoco/refs*.p --teacher-url http://localhost:8000 --out sets/amodal_train\n"
         "--coco COCO_amodal_train2014.json --coco-images coco/train2014 --step objects --out sets/amodal_train",
     )
     objects.add_coco(own, "COCO_amodal_train2014.json, or several")
