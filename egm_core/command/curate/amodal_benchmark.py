@@ -14,6 +14,8 @@ from egm_core.curate.sets import manifest
 from egm_core.curate.sets.amodal_benchmark import FILE, PAPER, STEPS, chain, pack
 from egm_core.curate.sets.amodal_train import first, losses, table
 from egm_core.curate.sets.excluded import Excluded
+from egm_core.curate.sets.steps import Chain
+from egm_core.curate.teacher import arguments
 
 VERSION = "1.0"
 
@@ -38,7 +40,7 @@ def add(commands: Any) -> None:
     own.add_argument("--set-version", default=VERSION, metavar="VERSION", help="version that the manifest names")
     own.add_argument("--copy-images", action="store_true", help="copy the images into the set")
     own.add_argument("--check", type=Path, metavar="FOLDER", help="compare a set with its manifest, and end")
-    teachers.add(own)
+    arguments.add(own)
     notes.add_options(own)
     own.set_defaults(run=_run)
 
@@ -52,6 +54,10 @@ def _run(options: argparse.Namespace) -> int:
     found = objects.sources(options, training=False)
     filters = objects.filters(options)
     began = first(found, filters, Excluded(), options.missing_share)
+    if options.dry_run:
+        Chain(options.out, [began]).run()
+        print(teachers.expected(options, options.out / began.file, reasoned=False))
+        return 0
     made = chain(options.out, began, teachers.workers(options, asks=options.step != began.name))
     made.run(options.step)
     print("\n".join(["", table(made.record, PAPER), "", *losses(made.record)]))

@@ -12,6 +12,8 @@ from egm_core.arguments import Parser
 from egm_core.command.curate import objects, teachers
 from egm_core.curate.sets import excluded
 from egm_core.curate.sets.amodal_train import PAPER, STEPS, chain, first, losses, table
+from egm_core.curate.sets.steps import Chain
+from egm_core.curate.teacher import arguments
 
 _log = logging.getLogger("egm.curate")
 
@@ -26,7 +28,7 @@ def add(commands: Any) -> None:
         "folder; what has not changed is kept, so a command that was cut off goes on where it was. Counts stand\n"
         "beside the paper's, whose choice of objects is not told.",
         example="--coco COCO_amodal_train2014.json --coco-images coco/train2014 --tao tao/train.json "
-        "--tao-images tao/frames --exclude refcoco/refs*.p --teacher-url http://localhost:8000 --out sets/amodal_train\n"
+        "--tao-images tao/frames --exclude refs.p --teacher-url http://localhost:8000 --out sets/amodal_train\n"
         "--coco COCO_amodal_train2014.json --coco-images coco/train2014 --step objects --out sets/amodal_train",
     )
     objects.add_coco(own, "COCO_amodal_train2014.json, or several")
@@ -38,7 +40,7 @@ def add(commands: Any) -> None:
     objects.add_filters(own, frames=True)
     own.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the set and of its steps")
     own.add_argument("--step", choices=STEPS, default="", help="run this step alone (default: all that has changed)")
-    teachers.add(own)
+    arguments.add(own)
     notes.add_options(own)
     own.set_defaults(run=_run)
 
@@ -54,6 +56,10 @@ def _run(options: argparse.Namespace) -> None:
             "evaluation files with --exclude to keep their images out"
         )
     began = first(found, objects.filters(options), kept_out, options.missing_share)
+    if options.dry_run:
+        Chain(options.out, [began]).run()
+        print(teachers.expected(options, options.out / began.file, reasoned=True))
+        return
     made = chain(options.out, began, teachers.workers(options, asks=options.step != began.name))
     made.run(options.step)
     print("\n".join(["", table(made.record, PAPER), "", *losses(made.record)]))

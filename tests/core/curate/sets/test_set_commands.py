@@ -50,7 +50,7 @@ def test_a_training_set_is_made_and_nothing_is_asked_twice(tmp_path, teacher, tr
                   "paper 23,698 15,798", "verified: 0 of 6 did not pass (0.0 %)"):  # fmt: skip
         assert words in printed, printed
     line = json.loads((tmp_path / "set/verified.provenance.jsonl").read_text().splitlines()[0])
-    assert (line["model"], line["terms"], line["prompt"]) == (MODEL, "Teacher Inc.'s terms", "verify_1")
+    assert (line["model"], line["terms"], line["prompt"]) == (MODEL, f"{MODEL}: Teacher Inc.'s terms", "verify_1")
     assert line["answer"]["expressed"]["answer"] == {"object": "mug", "name": "mug"}
     assert main(training) == 0
     assert "kept: nothing changed" in capsys.readouterr().out
@@ -90,6 +90,25 @@ def test_a_mistake_is_a_failure_of_its_step_and_never_a_text(tmp_path, teacher, 
     assert len(told) in (2, 4) and all(why in one["why"] for one in told), told
     written = (tmp_path / "set/reasoned.jsonl").read_text()
     assert "cup" not in written and said not in written and "car at the left" in written
+
+
+def test_a_dry_run_says_what_all_steps_cost_and_asks_nothing(tmp_path, teacher, training, capsys):
+    assert main([*training, "--dry-run", "--price-in", "2", "--price-out", "8"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "all steps, if every object passes each: 18 of 18 questions to ask of teacher-1" in printed, printed
+    assert "dollars" in printed and not teacher.asked
+    assert not (tmp_path / "set/expressed.jsonl").exists()
+    assert main(["amodal-benchmark", "--coco", training[2], "--coco-split", "val", *training[5:], "--dry-run"]) == 0
+    assert ": 8 of 8 questions" in capsys.readouterr().out, "four objects of COCO, which are not reasoned about"
+
+
+def test_a_budget_that_ends_leaves_what_was_answered(tmp_path, teacher, training, capsys):
+    priced = [*training, "--price-in", "1000", "--price-out", "1000"]
+    assert main([*priced, "--budget-usd", "30", "--concurrency", "1"]) == 1
+    asked = sum(teacher.asked.values())
+    assert 0 < asked < 18
+    assert main([*priced, "--budget-usd", "1000"]) == 0
+    assert sum(teacher.asked.values()) == 18
 
 
 def test_the_first_step_needs_no_teacher(tmp_path, training, capsys):
