@@ -1,8 +1,9 @@
 """A set made in steps: each writes a file of its own, can be run alone, and is not run again while nothing changed.
 
 `steps.json` in the set's folder remembers for each step what it was made with (its options, and the hash of the file
-that it read) and the hash of what it wrote. A step whose record still holds is kept; after a kill the step that was
-under way begins anew, and its ledger of answers spares it the questions that were answered.
+that it read) and the hash of what it wrote. A step whose record still holds is kept, unless
+questions of it are without an answer. After a kill the step that was under way begins anew, and its ledger of answers
+spares it the questions that were answered.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from egm_core.evaluate.samples.growth import digest
 from egm_core.sample import read_samples
 
 RECORD = "steps.json"
+# A count of questions without an answer, as a step tells it.
+UNANSWERED = "unanswered"
 # What a step does: reads one file, writes another, and tells counts of its own.
 Work = Callable[[Path, Path], Mapping[str, Any]]
 
@@ -83,11 +86,15 @@ class Chain:
 
     def _holds(self, step: Step, made_with: Any) -> bool:
         known, out = self._read().get(step.name), self.folder / step.file
+        # What got no answer, for want of money or of a server, is asked anew; what did not pass is not.
+        if known and known.get(UNANSWERED):
+            return False
         return bool(known and known["made_with"] == made_with and out.is_file() and digest(out) == known["sha256"])
 
     def _told(self, step: Step) -> str:
         known = self._read()[step.name]
-        return f"{known['samples']:,} samples on {known['images']:,} images -> {self.folder / step.file}"
+        lacking = f"; {known[UNANSWERED]:,} questions have no answer: run again" if known.get(UNANSWERED) else ""
+        return f"{known['samples']:,} samples on {known['images']:,} images -> {self.folder / step.file}{lacking}"
 
     def _read(self) -> dict[str, Any]:
         file = self.folder / RECORD

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from egm_core.curate import provenance
-from egm_core.curate.sets.steps import Step, Work
+from egm_core.curate.sets.steps import UNANSWERED, Step, Work
 
 
 @dataclass(frozen=True)
@@ -56,5 +57,6 @@ def told_beside(samples: Path) -> dict[str, Any]:
                 counts = told.setdefault(name, {})
                 counts[value] = counts.get(value, 0) + 1
     if (file := provenance.beside(samples, "failures")).is_file():
-        told["failures"] = sum(1 for line in file.read_bytes().splitlines() if line.strip())
+        steps = [json.loads(line)["step"] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        told["failures"], told[UNANSWERED] = len(steps), steps.count("answered")
     return told

@@ -111,6 +111,18 @@ def test_a_budget_that_ends_leaves_what_was_answered(tmp_path, teacher, training
     assert sum(teacher.asked.values()) == 18
 
 
+def test_what_a_budget_left_out_is_asked_by_the_next_run(tmp_path, teacher, training, capsys):
+    priced = [*training, "--price-in", "1000", "--price-out", "1000", "--concurrency", "1"]
+    assert main([*priced, "--budget-usd", "30", "--partial"]) == 0
+    assert "questions have no answer: run again" in capsys.readouterr().out
+    assert 0 < len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) + sum(teacher.asked.values()) < 24
+    assert main([*priced, "--budget-usd", "1000"]) == 0
+    assert len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) == 6 and sum(teacher.asked.values()) == 18
+    capsys.readouterr()
+    assert main([*priced, "--budget-usd", "1000"]) == 0
+    assert capsys.readouterr().out.count("nothing changed") == 4
+
+
 def test_the_first_step_needs_no_teacher(tmp_path, training, capsys):
     alone = training[: training.index("--teacher-url")] + training[training.index("--out") :]
     assert main([*alone, "--step", "objects"]) == 0
