@@ -9,7 +9,7 @@ from typing import Any
 from egm_core.asking.job import Answer
 from egm_core.curate.audit.interval import wilson
 from egm_core.curate.prompts import AmodalReasoning, Malformed, Reasoning, parsed
-from egm_core.curate.reason.questions import Asking, Question, questions
+from egm_core.curate.reason.questions import Asking, Question, question, questions, together
 from egm_core.curate.reason.run import Ask
 from egm_core.curate.rules.colours import kin
 from egm_core.curate.rules.judge import judge
@@ -51,10 +51,11 @@ def recoloured(samples: Sequence[Sample], asking: Asking, ask: Ask, only: Set[in
     """Ask about samples with two colours each; answers that are none are left out."""
     first = list(questions(samples, asking, only))
     second: list[Question] = []
+    near = together(samples)
     for one in first:
         # Neighbours' words are among the facts, so the second colour is theirs as little as the first.
         apart = replace(asking, apart_from=(*asking.apart_from, one.facts.frame_colour))
-        second += questions(samples, apart, {one.number})
+        second.append(question(one.number, one.sample, near[one.sample.picture], apart))
     jobs = {question.job.key: question.job for question in (*first, *second)}
     came = {job.key: answer for job, answer in ask(jobs.values())}
     pairs = []

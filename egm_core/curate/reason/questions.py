@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from egm_core.asking.job import Job
@@ -50,12 +50,18 @@ def questions(samples: Sequence[Sample], asking: Asking, only: Set[int] | None =
 
     `only` are the numbers of the samples that are asked about, None for all; the others are their neighbours.
     """
-    neighbours: dict[str, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        neighbours[sample.picture].append(sample)
+    neighbours = together(samples)
     for number, sample in enumerate(samples):
         if has_question(sample, asking.task) and (only is None or number in only):
             yield question(number, sample, neighbours[sample.picture], asking)
+
+
+def together(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+    """Give the samples of each picture."""
+    found: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        found[sample.picture].append(sample)
+    return found
 
 
 def has_question(sample: Sample, task: Task) -> bool:

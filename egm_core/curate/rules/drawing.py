@@ -29,6 +29,7 @@ _RULES = tuple(
         ("beside", "speaks of a line or a shape around the object"),
     )
 )
+_THE_FRAME = re.compile(r"\b(?:the|its|that) frame\b(?! (?:around|round|drawn))")
 _SPEAKING = re.compile(_GROUPS["speaking"])
 _FRAME_OF_A_THING = re.compile(_GROUPS["frame_of_a_thing"])
 # Words of a finding that do not make it one.
@@ -37,7 +38,10 @@ _MUTE = frozenset((OWN, OTHER, "that", "this", "with", "around"))
 
 def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
     """Find words that only somebody writes who saw the drawing."""
-    text = _FRAME_OF_A_THING.sub("somewhere", trace.masked)
+    text, framed = _FRAME_OF_A_THING.subn("somewhere", trace.masked)
+    if framed:
+        # What is said of the frame after that is said of the thing's own.
+        text = _THE_FRAME.sub("somewhere", text)
     own = facts.expression.lower()
     for why, pattern in _RULES:
         for found in pattern.finditer(text):
