@@ -47,7 +47,7 @@ GIVEN = {
     "serve": (["--model", "/nowhere/model"], "/nowhere/model"),
     "scenes": (["show", "--out", "/nowhere/sheet.png"], "/nowhere"),
     "data": (["convert", "internvl", "--file", "nowhere.jsonl", "--out", "{folder}/x.jsonl"], "nowhere.jsonl"),
-    "curate": (["prompts", "nowhere"], "nowhere"),
+    "curate": (["audit", "nowhere.jsonl", "--out", "{folder}/a.html"], "nowhere.jsonl"),
     "train": (["plan", "--config", "/nowhere/mine.yaml"], "/nowhere/mine.yaml"),
     "evaluate": (["compare", "nowhere.json", "nowhere.json"], "nowhere.json"),
     "doctor": (["--server", "foo"], "foo"),
