@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.command.curate import amodal_benchmark, amodal_train, audit, leaks, prompts, reason
+from egm_core.command.curate import amodal_benchmark, amodal_train, audit, express, leaks, prompts, reason, verify
 from egm_core.console import attempt
 
-COMMANDS = (reason, leaks, amodal_train, amodal_benchmark, audit, prompts)
+COMMANDS = (express, verify, reason, leaks, amodal_train, amodal_benchmark, audit, prompts)
 
 
 def parser(prog: str = "egm curate") -> Parser:

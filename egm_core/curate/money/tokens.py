@@ -105,7 +105,12 @@ def tokens_of(job: Job, model: str) -> Tokens:
 
 def size_of(reference: Any) -> tuple[int, int]:
     """Give the width and height of a picture by its reference; a copy with a frame is as large as the plain one."""
-    return _size(reference if isinstance(reference, str) else str(reference["picture"]))
+    if isinstance(reference, str):
+        return _size(reference)
+    if "sent" in reference:
+        width, height = reference["sent"]
+        return int(width), int(height)
+    return _size(str(reference["picture"]))
 
 
 @lru_cache(65536)

@@ -32,11 +32,12 @@ SAID = 400
 
 @dataclass(frozen=True)
 class Manner:
-    """Of whom is asked, how answers are drawn, and whose terms they come under."""
+    """Of whom is asked, how answers are drawn, whose terms they come under, and how many each object gets."""
 
     model: str
     sampling: Sampling
     terms: str = ""
+    several: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,13 @@ class Asked:
 
 
 Text = Callable[[Sample, Facts], str]
-Took = Sample | tuple[str, str]
 Take = Callable[[Asked, Answer], tuple[Sample, Provenance] | Failure]
 
 
 def express(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path | None = None) -> dict[str, Any]:
     """Write the samples of a file with expressions; two objects of a picture with one phrase both fail.
+
+    With `several` an object is asked about so often, by other seeds, and of equal phrases one is kept.
 
     `neighbours` is a sample file of the other objects on these pictures, which the phrase must not mean.
     """
@@ -78,26 +80,53 @@ def express(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path 
         return replace(one.sample, sent=said.expression), told
 
     samples = list(read_samples(source))
-    kept, failed = _outcomes(_questions(samples, prompt, text, manner, neighbours), ask, take)
-    meant = Counter((sample.picture, sample.sent.casefold()) for sample, _ in kept)
-    alone = [(sample, told) for sample, told in kept if meant[sample.picture, sample.sent.casefold()] == 1]
-    failed += [
-        Failure(told.key, "expressed", "another object of the picture got the same phrase", sample.image, sample.sent)
-        for sample, told in kept
-        if meant[sample.picture, sample.sent.casefold()] > 1
-    ]
-    return _written(out, alone, failed)
+    more = list(read_samples(neighbours)) if neighbours and neighbours.is_file() else []
+    found = _each(_questions(samples, prompt, text, manner, more), ask, take)
+    outcomes = [outcome for number in sorted(found) for outcome in found[number]]
+    kept = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    meant: dict[tuple[str, str], set[Any]] = defaultdict(set)
+    for sample, _ in kept:
+        meant[_phrase(sample)].add(_object(sample))
+    alone: dict[Any, tuple[Sample, Provenance]] = {}
+    for sample, told in kept:
+        mine = (*_phrase(sample), _object(sample))
+        same = len(meant[_phrase(sample)]) > 1
+        if same or mine in alone:
+            why = "another object of the picture got the same phrase" if same else "the object has this phrase already"
+            step = "expressed" if same else "expressed:duplicate"
+            failed.append(Failure(told.key, step, why, sample.image, sample.sent))
+        else:
+            alone[mine] = sample, told
+    return _written(out, list(alone.values()), failed)
 
 
 def verify(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path | None = None) -> dict[str, Any]:
     """Write the samples of a file whose expression is judged to be true of its object, and of it alone."""
-    prompt = load("verify")
     samples = list(read_samples(source))
     beside = provenance.beside(source)
     before = list(provenance.read(beside)) if beside.is_file() else []
+    more = list(read_samples(neighbours)) if neighbours and neighbours.is_file() else []
+    kept: list[tuple[Sample, Provenance]] = []
+    failed: list[Failure] = []
+    for number, (sample, told) in enumerate(zip(samples, fitting(samples, manner, ask, more), strict=True)):
+        if isinstance(told, Failure):
+            failed.append(told)
+            continue
+        if len(before) == len(samples):
+            told = replace(told, answer=told.answer | {"expressed": dataclasses.asdict(before[number])})
+        kept.append((sample, told))
+    return _written(out, kept, failed)
+
+
+def fitting(
+    samples: Sequence[Sample], manner: Manner, ask: Ask, others: Sequence[Sample] = ()
+) -> list[Provenance | Failure]:
+    """Have a model that sees the box judge each sample's expression: where it comes from, or why it does not pass."""
+    prompt = load("verify")
 
     def text(sample: Sample, known: Facts) -> str:
-        return prompt.render(colour=known.frame_colour, amodal=False, expression=sample.sent)
+        return prompt.render(colour=known.frame_colour, amodal=sample.bbox is None, expression=sample.sent)
 
     def take(one: Asked, answer: Answer) -> tuple[Sample, Provenance] | Failure:
         try:
@@ -108,37 +137,59 @@ def verify(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path |
         if not (said.accurate and said.unique):
             what = "not accurate" if not said.accurate else "not unique"
             return _failure(one, answer, f"verified:{what}", said.why)
-        about: dict[str, Any] = {"why": said.why}
-        if len(before) == len(samples):
-            about["expressed"] = dataclasses.asdict(before[one.number])
         verdicts = {"accurate": said.accurate, "unique": said.unique}
-        return one.sample, Provenance.of(answer, prompt, terms=manner.terms, answer=about, verdicts=verdicts)
+        told = Provenance.of(answer, prompt, terms=manner.terms, answer={"why": said.why}, verdicts=verdicts)
+        return one.sample, told
 
-    return _written(out, *_outcomes(_questions(samples, prompt, text, manner, neighbours), ask, take))
+    found = _each(_questions(samples, prompt, text, manner, others), ask, take)
+    absent = "the object is absent, so there is nothing to verify"
+    return [
+        Failure("", "verified:absent", absent, sample.image, sample.sent)
+        if number not in found
+        else outcome
+        if isinstance(outcome := found[number][0], Failure)
+        else outcome[1]
+        for number, sample in enumerate(samples)
+    ]
+
+
+def _phrase(sample: Sample) -> tuple[str, str]:
+    return sample.picture, " ".join(sample.sent.casefold().split())
+
+
+def _object(sample: Sample) -> Any:
+    return sample.bbox, sample.amodal_bbox, sample.annotation_id
 
 
 def _questions(
-    samples: Sequence[Sample], prompt: Prompt, text: Text, manner: Manner, others: Path | None
+    samples: Sequence[Sample], prompt: Prompt, text: Text, manner: Manner, others: Sequence[Sample]
 ) -> Iterator[Asked]:
-    """Ask about each sample with its visible box drawn: that is what the words have to fit."""
+    """Ask about each sample with its visible box drawn, that is what the words have to fit; a hidden one's whole box.
+
+    Absent objects have no box, and no question.
+    """
     neighbours: dict[str, list[Sample]] = defaultdict(list)
-    for sample in (*samples, *(read_samples(others) if others and others.is_file() else ())):
+    for sample in (*samples, *others):
         neighbours[sample.picture].append(sample)
     for number, sample in enumerate(samples):
-        box = sample.truth("visible")
+        box = sample.truth("visible") or sample.truth("amodal")
         if box is None:
-            raise ValueError(f"sample {number + 1} of {sample.image} has no visible box to show to a teacher")
+            continue
         known = facts.of(sample, neighbours[sample.picture], "amodal")
         colour = frame_colour((known.expression, known.category, *known.occluders, *known.others))
         known = replace(known, frame_colour=colour)
         shown = [sample.picture, framed(sample.picture, box, colour)]
-        yield Asked(number, sample, known, asked(prompt, text(sample, known), shown, manner.sampling, manner.model))
+        for turn in range(manner.several):
+            drawn = manner.sampling if manner.several == 1 else replace(manner.sampling, seed=_seed(manner, turn))
+            yield Asked(number, sample, known, asked(prompt, text(sample, known), shown, drawn, manner.model))
 
 
-def _outcomes(
-    questions: Iterator[Asked], ask: Ask, take: Take
-) -> tuple[list[tuple[Sample, Provenance]], list[Failure]]:
-    """Ask everything, each question once, and judge each answer; in the order of the samples."""
+def _seed(manner: Manner, turn: int) -> int:
+    return (manner.sampling.seed or 0) + turn
+
+
+def _each(questions: Iterator[Asked], ask: Ask, take: Take) -> dict[int, list[tuple[Sample, Provenance] | Failure]]:
+    """Ask everything, each question once, and judge each answer; by the numbers of the samples."""
     waiting: dict[str, list[Asked]] = defaultdict(list)
 
     def jobs() -> Iterator[Job]:
@@ -148,15 +199,13 @@ def _outcomes(
                 yield one.job
 
     came = {job.key: answer for job, answer in ask(jobs())}
-    found = []
+    found: dict[int, list[tuple[Sample, Provenance] | Failure]] = defaultdict(list)
     for key, several in waiting.items():
         answer = came.get(key, Answer(key, error="no answer came"))
         for one in several:
             failed = _failure(one, answer, "answered", answer.error) if answer.error else None
-            found.append((one.number, failed or take(one, answer)))
-    found.sort(key=lambda pair: pair[0])
-    kept = [outcome for _, outcome in found if not isinstance(outcome, Failure)]
-    return kept, [outcome for _, outcome in found if isinstance(outcome, Failure)]
+            found[one.number].append(failed or take(one, answer))
+    return found
 
 
 def _written(out: Path, kept: Sequence[tuple[Sample, Provenance]], failed: Sequence[Failure]) -> dict[str, Any]:

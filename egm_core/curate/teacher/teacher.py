@@ -51,8 +51,8 @@ class Teacher:
 
     @property
     def terms(self) -> str:
-        """The model's name and the terms that its texts are under, as each record has them."""
-        return f"{self.model}: {self.told_terms or terms_of(self.model).words}"
+        """The terms that its texts are under, which each record has beside the model's name."""
+        return self.told_terms or terms_of(self.model).words
 
     @property
     def asked(self) -> Serving:

@@ -50,7 +50,7 @@ def test_a_training_set_is_made_and_nothing_is_asked_twice(tmp_path, teacher, tr
                   "paper 23,698 15,798", "verified: 0 of 6 did not pass (0.0 %)"):  # fmt: skip
         assert words in printed, printed
     line = json.loads((tmp_path / "set/verified.provenance.jsonl").read_text().splitlines()[0])
-    assert (line["model"], line["terms"], line["prompt"]) == (MODEL, f"{MODEL}: Teacher Inc.'s terms", "verify_1")
+    assert (line["model"], line["terms"], line["prompt"]) == (MODEL, "Teacher Inc.'s terms", "verify_1")
     assert line["answer"]["expressed"]["answer"] == {"object": "mug", "name": "mug"}
     assert main(training) == 0
     assert "kept: nothing changed" in capsys.readouterr().out

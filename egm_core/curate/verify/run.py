@@ -1,0 +1,77 @@
+"""Verification of a file of samples by either kind or both, with what failed, what was ambiguous, and the rates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from egm_core.curate import provenance
+from egm_core.curate.provenance import Failure, Provenance
+from egm_core.curate.reason.run import Ask
+from egm_core.curate.sets.expressing import Manner, fitting
+from egm_core.curate.verify.hits import Judged, Second, judged
+from egm_core.curate.verify.rates import rates
+from egm_core.sample import Sample, read_samples, write_samples
+
+KINDS = ("fits", "hits", "both")
+
+
+def verified(
+    source: Path,
+    out: Path,
+    fits: tuple[Manner, Ask] | None,
+    hits: tuple[Second, Ask] | None,
+    others: Path | None = None,
+    terms: str = "",
+) -> dict[str, Any]:
+    """Verify the samples of a file by the kinds that are given; writes them and what lies beside, gives the rates.
+
+    A wholly hidden object passes where it passes the first kind; by the second alone it cannot.
+    """
+    samples = list(read_samples(source))
+    more = list(read_samples(others)) if others else []
+    fit = fitting(samples, *fits, more) if fits else None
+    hit = judged(samples, *hits, more) if hits else None
+    before = provenance.beside(source)
+    known = list(provenance.read(before)) if before.is_file() else []
+    kept: list[tuple[Sample, Provenance]] = []
+    failed: list[Failure] = []
+    apart: list[Sample] = []
+    for number, sample in enumerate(samples):
+        one, other = fit[number] if fit else None, hit[number] if hit else None
+        if isinstance(one, Failure):
+            failed.append(one)
+            continue
+        if other is not None and not (other.outcome == "hit" or (other.outcome == "hidden" and fit)):
+            failed.append(_failure(sample, other))
+            apart += [sample] if other.outcome == "disagreement" else []
+            continue
+        told = one if one is not None else Provenance(other.key if other else "", "family", terms=terms)
+        if other is not None and hits:
+            told = replace(told, verdicts=told.verdicts | {"hits": {"model": hits[0].model, **other.verdict()}})
+        if len(known) == len(samples):
+            told = replace(told, answer=told.answer | {"expressed": asdict(known[number])})
+        kept.append((sample, told))
+    write_samples(out, (sample for sample, _ in kept))
+    provenance.write(provenance.beside(out), (told for _, told in kept))
+    provenance.write(provenance.beside(out, "failures"), failed)
+    if hit is not None:
+        write_samples(out.with_name(f"{out.stem}.disagreements.jsonl"), apart)
+    found = rates(len(samples), _passed(fit), hit, len(kept))
+    found |= {"models": {"fits": fits[0].model if fits else "", "hits": hits[0].model if hits else ""}}
+    out.with_name(f"{out.stem}.rates.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return found
+
+
+def _passed(fit: Sequence[Provenance | Failure] | None) -> list[bool | None] | None:
+    if fit is None:
+        return None
+    return [True if isinstance(one, Provenance) else None if one.step == "answered" else False for one in fit]
+
+
+def _failure(sample: Sample, one: Judged) -> Failure:
+    said = json.dumps(one.verdict()["boxes"])
+    return Failure(one.key, f"hits:{one.outcome}", one.why, sample.image, sample.sent, "visible", said)
