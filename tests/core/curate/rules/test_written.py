@@ -70,6 +70,18 @@ def test_good_traces_are_kept() -> None:
     assert len(found) > 300 and len(lost) <= 0.02 * len(found), lost
 
 
+def test_words_that_drawings_and_things_share_are_kept() -> None:
+    lost = {}
+    for text in (HERE / "of_things.jsonl").read_text("utf-8").splitlines():
+        told = json.loads(text)
+        frame = next(colour for colour in FRAMES if colour not in told["sent"] and colour != told["colour"])
+        occluders, sides = ((told["occluder"],), (told["side"],)) if "side" in told else ((), ())
+        known = Facts(told["sent"], told["name"], frame, told["task"], occluders, sides)
+        if findings := judge(told["trace"], known):
+            lost[told["trace"]] = findings
+    assert not lost
+
+
 @pytest.mark.parametrize("name", ["good.jsonl", "mistakes.jsonl"])
 def test_slots_are_all_filled(name: str) -> None:
     for text in (HERE / name).read_text("utf-8").splitlines():
