@@ -1,0 +1,176 @@
+"""Batch files as OpenAI and Anthropic document them: written within their limits, and results read back."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from egm_core.asking.job import Job, picture_part, text_part
+from egm_core.asking.store import Store
+from egm_core.curate.money.prices import Price
+from egm_core.curate.prompts import load
+from egm_core.curate.teacher import Teacher, ask, batch
+from egm_core.engines.base import Sampling
+
+PRICE = Price("*", 10.0, 100.0, "2026-11-28", "a test")
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> list[Job]:
+    picture = tmp_path / "a.png"
+    cv2.imwrite(str(picture), np.full((48, 64, 3), 90, np.uint8))
+    schema = load("verify").schema
+    return [
+        Job(
+            f"{i:032x}",
+            ({"role": "user", "content": [picture_part(str(picture)), text_part(f"question {i}")]},),
+            Sampling(max_tokens=300, temperature=0.7),
+            schema,
+        )
+        for i in range(7)
+    ]
+
+
+def ask_all(made: list[Job], who: Teacher, folder: Path) -> dict[str, Any]:
+    return {job.key: answer for job, answer in ask(made, who, folder / "answers.sqlite")}
+
+
+def written(made: list[Job], who: Teacher, folder: Path) -> list[Path]:
+    with pytest.raises(SystemExit, match="0"):
+        ask_all(made, replace(who, batch_out=folder / "batch"), folder)
+    return sorted((folder / "batch").iterdir())
+
+
+def test_openai_rows(made: list[Job], tmp_path: Path) -> None:
+    (file,) = written(made, Teacher(name="gpt-4.1"), tmp_path)
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [row["custom_id"] for row in rows] == [job.key for job in made] and file.suffix == ".jsonl"
+    row = rows[0]
+    assert row.keys() == {"custom_id", "method", "url", "body"}
+    assert (row["method"], row["url"]) == ("POST", "/v1/chat/completions")
+    body = row["body"]
+    assert (body["model"], body["max_completion_tokens"], body["temperature"]) == ("gpt-4.1", 300, 0.7)
+    form = body["response_format"]["json_schema"]
+    assert form["strict"] and form["schema"]["required"] == ["why", "accurate", "unique"]
+    assert form["schema"]["additionalProperties"] is False and "minLength" not in json.dumps(form)
+    picture, text = body["messages"][0]["content"]
+    assert text == {"type": "text", "text": "question 0"}
+    head, _, data = picture["image_url"]["url"].partition(",")
+    assert head == "data:image/jpeg;base64" and base64.b64decode(data).startswith(b"\xff\xd8")
+    (thinking,) = written(made, Teacher(name="gpt-5-mini"), tmp_path / "five")
+    assert "temperature" not in json.loads(thinking.read_text().splitlines()[0])["body"]
+
+
+def test_anthropic_rows(made: list[Job], tmp_path: Path) -> None:
+    (file,) = written(made, Teacher(name="claude-sonnet-5"), tmp_path)
+    told = json.loads(file.read_text())
+    assert told.keys() == {"requests"} and len(told["requests"]) == 7
+    row = told["requests"][0]
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", row["custom_id"])
+    assert row["params"].keys() == {"model", "max_tokens", "temperature", "messages"}
+    picture, text = row["params"]["messages"][0]["content"]
+    assert picture["source"].keys() == {"type", "media_type", "data"} and picture["type"] == "image"
+    assert picture["source"]["media_type"] == "image/jpeg" and text["text"] == "question 0"
+
+
+@pytest.mark.parametrize(("rows", "size", "files"), [(3, 10**9, 3), (100, 0, 7), (7, 10**9, 1)])
+def test_files_keep_the_limits(
+    made: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, size: int, files: int
+) -> None:
+    for name in ("openai", "anthropic"):
+        vendor = batch.VENDORS[name]
+        one = len(json.dumps(vendor.row(made[0], "m", Teacher().read)).encode()) + vendor.around + 8
+        small = replace(vendor, most_rows=rows, most_bytes=size or one)
+        monkeypatch.setitem(batch.VENDORS, name, small)
+        model = "claude-x" if name == "anthropic" else "m"
+        found = written(made, Teacher(name=model), tmp_path / name)
+        assert len(found) == files and all(file.stat().st_size <= small.most_bytes for file in found)
+    limits = [(vendor.most_rows, vendor.most_bytes) for vendor in (batch.batch_openai.VENDOR,
+                                                                   batch.batch_anthropic.VENDOR)]  # fmt: skip
+    assert limits == [(50_000, 200_000_000), (100_000, 256_000_000)]
+
+
+def chat(text: str, finish: str = "stop") -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text, "refusal": None}, "finish_reason": finish}
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    return {"id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4.1-2025-04-14", "choices": [choice],
+            "usage": usage}  # fmt: skip
+
+
+def openai_results(made: list[Job]) -> list[dict[str, Any]]:
+    def answered(job: Job, status: int, body: dict[str, Any]) -> dict[str, Any]:
+        response = {"status_code": status, "request_id": "req_1", "body": body}
+        return {"id": "batch_req_1", "custom_id": job.key, "response": response, "error": None}
+
+    refused = {"error": {"message": "bad picture", "type": "invalid_request_error", "param": None, "code": None}}
+    expired = {"code": "batch_expired", "message": "This request could not be executed before the window expired."}
+    return [
+        answered(made[0], 200, chat("fine")),
+        answered(made[1], 200, chat("cut", "length")),
+        answered(made[2], 400, refused),
+        {"id": "batch_req_4", "custom_id": made[3].key, "response": None, "error": expired},
+        answered(replace(made[0], key="strange"), 200, chat("of another")),
+    ]
+
+
+def anthropic_results(made: list[Job]) -> list[dict[str, Any]]:
+    def message(text: str, reason: str) -> dict[str, Any]:
+        usage = {"input_tokens": 1000, "output_tokens": 100}
+        content = [{"type": "text", "text": text}]
+        told = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-5", "content": content,
+                "stop_reason": reason, "stop_sequence": None, "usage": usage}  # fmt: skip
+        return {"type": "succeeded", "message": told}
+
+    wrong = {"type": "error", "error": {"type": "invalid_request_error", "message": "bad picture"}}
+    results = [message("fine", "end_turn"), message("cut", "max_tokens"), {"type": "errored", "error": wrong},
+               {"type": "expired"}]  # fmt: skip
+    return [{"custom_id": job.key, "result": told} for job, told in zip(made, results, strict=False)]
+
+
+@pytest.mark.parametrize(("model", "results"), [("gpt-4.1", openai_results), ("claude-sonnet-5", anthropic_results)])
+def test_results_come_into_the_ledger_and_failures_stay_failures(
+    made: list[Job], tmp_path: Path, model: str, results: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "results.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in results(made)))
+    who = Teacher(name=model, price=PRICE, batch_in=(file,))
+    found = ask_all(made, who, tmp_path)
+    whys = [found[job.key].error for job in made]
+    assert not whys[0] and found[made[0].key].text == "fine"
+    for why, words in zip(
+        whys[1:], ("truncated", "bad picture", "expired", *["not in the batch files"] * 3), strict=True
+    ):
+        assert words in why, why
+    printed = capsys.readouterr().out
+    assert "4 results taken in, 3 of them failures" in printed and ("1 are of other" in printed) == (model == "gpt-4.1")
+    with Store(tmp_path / "answers.sqlite", {"what": "answers of teachers"}) as store:
+        assert store.money() == (pytest.approx(2 * (1000 * 10 + 100 * 100) / 1e6 / 2), 0)
+    assert ask_all(made[:1], who, tmp_path)[made[0].key].text == "fine"
+    (rest,) = written(made, Teacher(name="gpt-4.1"), tmp_path)
+    assert len(rest.read_text().splitlines()) == 6, "what failed and what never came goes into the next file"
+
+
+def test_a_file_that_is_none_is_named(made: list[Job], tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    file.write_text('{"id": "x"}\n')
+    with pytest.raises(ValueError, match=r"results.jsonl:1 is no result of a batch"):
+        ask_all(made, Teacher(name="m", batch_in=(file,)), tmp_path)
+
+
+def test_a_budget_holds_for_files_and_no_file_is_written_over(made: list[Job], tmp_path: Path) -> None:
+    who = Teacher(name="gpt-4.1", price=PRICE, limit=0.1, batch_out=tmp_path / "b")
+    with pytest.raises(ValueError, match=r"has room for \d of 7 questions"):
+        ask_all(made, who, tmp_path)
+    assert not (tmp_path / "b").exists()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/batch_001.jsonl").touch()
+    with pytest.raises(ValueError, match="is not empty"):
+        ask_all(made, replace(who, limit=None), tmp_path)
