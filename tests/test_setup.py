@@ -101,3 +101,12 @@ def test_a_repaired_file_is_no_longer_the_one_that_uv_linked_from_its_cache(tmp_
     assert tool["repair_cmake_exports"](tmp_path / "share") == 1
     assert "/opt/python" not in linked.read_text()
     assert cached.read_text() == text
+
+
+def test_bytecode_is_kept_whatever_the_machine_says() -> None:
+    """Every process of the tests would otherwise compile torch's sources and ours anew."""
+    told = subprocess.run(
+        [ROOT / "tools" / "env.sh", "python3", "-c", "import sys; print(sys.flags.dont_write_bytecode)"],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout == "0\n"

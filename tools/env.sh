@@ -10,6 +10,9 @@ EGM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export PATH="$EGM_ROOT/.venv/bin:$PATH"
 export PYTHONPATH="$EGM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 export MUJOCO_GL="${MUJOCO_GL:-egl}"
+# Images of containers set this to stay small. Every process would then compile torch's and our sources anew, which takes
+# seconds each; bytecode lies in __pycache__ folders of .venv and of this checkout.
+unset PYTHONDONTWRITEBYTECODE
 if [ "$(cat "$EGM_ROOT/.venv/stamps/origin" 2>/dev/null)" = wheels ]; then
   libraries=$EGM_ROOT/.venv/lib
   for folder in "$EGM_ROOT"/.venv/lib/python3.*/site-packages/ros_*.libs; do libraries=$libraries:$folder; done
