@@ -17,8 +17,8 @@ def add(commands: Any) -> None:
     own = commands.add_parser(
         "express",
         help="have a teacher write expressions for objects that have a mere name",
-        description="Have a teacher write an expression for each object: it sees the picture and a copy with the box.\n"
-        "Equal phrases of one object are kept once; a phrase that two objects of a picture got is dropped from both.",
+        description="Have a teacher write an expression for each object: it sees the image and a copy with the box.\n"
+        "Equal expressions of one object are kept once; one that two objects of an image got is dropped from both.",
         example="objects.jsonl --out expressed.jsonl --per-object 3 --teacher-url http://localhost:8000\n"
         "objects.jsonl --out expressed.jsonl --teacher-model gpt-4.1 --dry-run",
     )

@@ -23,8 +23,8 @@ def add(commands: Any) -> None:
     own = commands.add_parser(
         "verify",
         help="check whether expressions mean their object and no other",
-        description="Check expressions. Kind fits, the paper's: the teacher sees the picture with the box, and judges\n"
-        "whether the phrase is true of the object and of it alone. Kind hits: a second model on the plain picture,\n"
+        description="Check expressions. Kind fits, the paper's: the teacher sees the image with the box, and judges\n"
+        "whether the expression is true of the object and of it alone. Kind hits: a second model on the plain image,\n"
         "asked twice, must hit the visible box at an IoU of 0.5 and no other annotated object better; what it hits\n"
         "once only goes into X.disagreements.jsonl. Wholly hidden objects can only pass the first kind.\n"
         "The rates of both are printed, and in X.rates.json.",
