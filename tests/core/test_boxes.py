@@ -70,6 +70,15 @@ def test_iou_is_symmetric_and_bounded(a, b):
     assert boxes.iou(a, a) == (1.0 if boxes.area(a) > 0 else 0.0)
 
 
+ANY_NUMBER = st.floats() | st.integers(-9, 9) | st.sampled_from([1e200, 5e-324, 2.0, 3.0])
+
+
+@given(st.tuples(*[ANY_NUMBER] * 4), st.tuples(*[ANY_NUMBER] * 4))
+def test_one_pair_of_boxes_is_what_arrays_of_them_are(a, b):
+    value = boxes.iou(a, b)
+    assert type(value) is float and value == boxes.iou(np.array([a], float), np.array([b], float))[0]
+
+
 @given(st.tuples(*[st.floats()] * 4), st.tuples(*[st.floats()] * 4))
 def test_no_float_at_all_makes_iou_or_area_nan(a, b):
     assert 0 <= boxes.iou(a, b) <= 1
