@@ -52,14 +52,13 @@ class Budget:
         owed = sum(self._held.values()) * (self.factor - 1)
         if not store.claim(key, worst):
             return False
-        if self.limit is not None:
-            # Adding up half a million rows for each question would cost more than asking it.
-            elsewhere = store.changed_elsewhere()
-            self._taken = sum(store.money()) if elsewhere else self._taken + worst
-            if self._taken + owed > self.limit:
-                store.unclaim(key)
-                self._taken -= worst
-                return None
+        # Adding up half a million rows for each question would cost more than asking it.
+        elsewhere = store.changed_elsewhere()
+        self._taken = sum(store.money()) if elsewhere else self._taken + worst
+        if self.limit is not None and self._taken + owed > self.limit:
+            store.unclaim(key)
+            self._taken -= worst
+            return None
         self._reserved[key] = worst
         self._held[key] = self._bare(tokens)
         return True
@@ -86,7 +85,7 @@ class Budget:
 
     def taken(self, store: Store) -> float:
         """Give what is spent and reserved in a ledger."""
-        if self.limit is None or store.changed_elsewhere():
+        if store.changed_elsewhere():
             self._taken = sum(store.money())
         return self._taken
 

@@ -13,6 +13,7 @@ import pytest
 from paid_server import Paid
 from test_ask import answers, impatient, jobs, ledger, server, teacher  # noqa: F401
 
+from egm_core.asking.store import Store
 from egm_core.curate.money.prices import Price
 from egm_core.curate.teacher.asker import BudgetSpent
 
@@ -47,6 +48,25 @@ def test_a_server_that_bills_more_than_there_can_be_does_not_break_it(
     with pytest.raises(BudgetSpent):
         answers(jobs(400), who, tmp_path)
     assert 1.5 < server.dollars(10, 100) <= 2.0
+
+
+def test_rows_are_not_added_up_for_each_answer(
+    server: Paid,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sums = 0
+    whole = Store.money
+
+    def counted(store: Store) -> tuple[float, float]:
+        nonlocal sums
+        sums += 1
+        return whole(store)
+
+    monkeypatch.setattr(Store, "money", counted)
+    for limit in (None, 10.0):
+        answers(jobs(30), teacher(server, price=PRICE, limit=limit), tmp_path / str(limit))
+    assert sums <= 4
 
 
 def test_where_it_ends_the_rest_can_be_failures(server: Paid, tmp_path: Path) -> None:  # noqa: F811
