@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import io
+import logging
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 
@@ -32,8 +36,13 @@ OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]+)")
 STANDARD = {"--ros-args", "--params-file", "--log-level", "--help", "--show-args", "--remap"}
 
 
-def texts() -> Iterator[tuple[str, str]]:
+@cache
+def texts() -> tuple[tuple[str, str], ...]:
     """Give every document, and every string of the sources, with where it stands."""
+    return tuple(read_texts())
+
+
+def read_texts() -> Iterator[tuple[str, str]]:
     for name in (*DOCUMENTS, *SCRIPTS):
         yield name, (ROOT / name).read_text()
     for path in (path for folder in SOURCES for path in sorted((ROOT / folder).rglob("*.py"))):
@@ -64,12 +73,29 @@ def launch_arguments(file: str) -> frozenset[str]:
 
 
 @cache
+def helped(module: str, words: str) -> tuple[int, str]:
+    """Give the status and the text of `python -m module words --help`, run within this process: there are a hundred."""
+    log = logging.getLogger("egm")
+    kept, level, arguments = log.handlers[:], log.level, sys.argv
+    sys.argv, said = [module, *words.split(), "--help"], io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as end:
+        status = int(end.code or 0)
+    finally:
+        sys.argv, log.handlers[:] = arguments, kept
+        log.setLevel(level)
+    return status, said.getvalue()
+
+
+@cache
 def options_of(module: str, command: str = "") -> frozenset[str]:
     """Give the options of `python -m module command`, as its help lists them."""
-    words = [sys.executable, "-m", module, *command.split(), "--help"]
-    helped = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert helped.returncode == 0, f"{words}: {helped.stderr}"
-    return frozenset(OPTION.findall(helped.stdout))
+    status, said = helped(module, command)
+    assert status == 0, f"{module} {command}: {said}"
+    return frozenset(OPTION.findall(said))
 
 
 def test_every_argument_that_is_recommended_exists() -> None:
@@ -164,9 +190,8 @@ def has(module: str, command: str, before: str = "") -> bool:
     """Say whether a module has this command, after the words `before`; a word after it may also be a file."""
     if not command:
         return True
-    words = [sys.executable, "-m", module, *before.split(), "--help"]
-    helped = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100).stdout
-    return re.search(rf"[{{,]{command}[,}}]|^\s+{command}\s", helped, re.MULTILINE) is not None
+    said = helped(module, before)[1]
+    return re.search(rf"[{{,]{command}[,}}]|^\s+{command}\s", said, re.MULTILINE) is not None
 
 
 def test_every_option_in_an_error_text_exists() -> None:
