@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # The environment of everything in this checkout: source it, or run one command in it.
 #
-#   source tools/env.sh
+#   source tools/env.sh         from then on, egm is a command
 #   tools/env.sh python -m egm_core.ground IMAGE "the red mug"
 #
 # Where the ROS 2 wheels are in use, this says ahead where their libraries lie; they would otherwise find out
 # by starting every Python twice.
 EGM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export PATH="$EGM_ROOT/.venv/bin:$PATH"
+# Last comes tools, which has the command egm.
+export PATH="$EGM_ROOT/.venv/bin:$PATH:$EGM_ROOT/tools"
 export PYTHONPATH="$EGM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 export MUJOCO_GL="${MUJOCO_GL:-egl}"
 # Images of containers set this to stay small. Every process would then compile torch's and our sources anew, which takes
