@@ -12,8 +12,12 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
+
+# Options that name a file to write.
+_WRITTEN = ("out", "json", "output")
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -73,6 +77,7 @@ class Parser(argparse.ArgumentParser):
         if left:
             own: Parser = options.own
             own.error(f"unrecognized arguments: {' '.join(left)}")
+        _keep_what_is_read(getattr(options, "own", self), options)
         return options
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -184,6 +189,23 @@ def changed(parser: argparse.ArgumentParser, options: argparse.Namespace, names:
     """Name those of some options, such as "device", that were set to another value than their default."""
     given = [name for name in names if getattr(options, name) != parser.get_default(name)]
     return ", ".join(f"--{name.replace('_', '-')}" for name in given)
+
+
+def _keep_what_is_read(own: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse a file to write that is one of the files to read, which would be lost."""
+    values = vars(options)
+    for name in _WRITTEN:
+        written = values.get(name)
+        if not isinstance(written, Path) or not written.is_file():
+            continue
+        for other, value in values.items():
+            several = value if isinstance(value, (list, tuple)) else [value]
+            if other not in _WRITTEN and any(isinstance(one, Path) and _same(one, written) for one in several):
+                own.error(f"--{name}: {written} is a file to read ({other.replace('_', '-')}); give another name")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and one.samefile(other)
 
 
 def _look_at_address(text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from egm_core import notes
 from egm_core.arguments import SCENES, Parser, number
 from egm_core.evaluate.html.page import LIMIT, page
 from egm_core.evaluate.html.runs import Run, read
+from egm_core.sample.whole import written
 
 _log = logging.getLogger("egm.evaluate")
 
@@ -40,9 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
         own.error(f"--out: there is no folder {arguments.out.parent} to write into; make it first")
     runs = [_drawn(read(path), arguments.most) for path in arguments.results]
     made = page(runs, arguments.title, not arguments.no_pictures, round(arguments.megabytes * 1e6))
-    part = arguments.out.with_name(arguments.out.name + ".part")
-    part.write_text(made.html, encoding="utf-8")
-    os.replace(part, arguments.out)
+    with written(arguments.out) as part:
+        part.write_text(made.html, encoding="utf-8")
     for note in made.notes:
         (_log.warning if "cut" in note or "could not" in note else _log.info)("%s", note)
     answers = sum(len(run.answers) for run in runs)

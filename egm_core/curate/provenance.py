@@ -15,6 +15,7 @@ from typing import Any
 
 from egm_core.asking.job import Answer
 from egm_core.curate.prompts.prompt import Prompt
+from egm_core.sample.whole import written
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,9 @@ def beside(samples: Path, what: str = "provenance") -> Path:
 
 def write(path: Path, records: Iterable[Provenance | Failure]) -> None:
     """Write records, one a line; the file appears when it is complete."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
+    with written(path) as part, part.open("w", encoding="utf-8") as file:
         for record in records:
             file.write(json.dumps(dataclasses.asdict(record), ensure_ascii=False) + "\n")
-    part.replace(path)
 
 
 def read(path: Path) -> Iterator[Provenance]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from egm_core.data.readers.shared import fields
 from egm_core.pictures.file import JPEG
 from egm_core.pictures.reference import below, moved, split
 from egm_core.pictures.source import as_file
+from egm_core.sample.whole import written
 
 _TEXTS = ("source", "episode", "outcome", "licence")
 _KEPT = ("image", "sent", "width", "height", "frame", *_TEXTS)
@@ -30,22 +30,18 @@ def write_questions(path: Path, questions: Iterable[Question]) -> int:
     if path.suffix != ".jsonl":
         raise DataError(f"{path}: files of questions end in .jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part, folder, count = path.with_name(path.name + ".part"), path.parent.absolute(), 0
+    folder, count = path.parent.absolute(), 0
 
     def relative(name: str) -> str:
         file = Path(name).absolute()
         return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
 
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            for question in questions:
-                row = {name: getattr(question, name) for name in _KEPT}
-                row["image"] = moved(question.image, relative)
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                count += 1
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with written(path) as part, part.open("w", encoding="utf-8") as file:
+        for question in questions:
+            row = {name: getattr(question, name) for name in _KEPT}
+            row["image"] = moved(question.image, relative)
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
     return count
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,6 +13,7 @@ from egm_core.data.readers.kind import DataError, Tally
 from egm_core.data.writers import coco, coco_amodal, internvl, lmms, refer, vlmevalkit
 from egm_core.data.writers.writer import Writer
 from egm_core.sample import Sample, read_samples
+from egm_core.sample.whole import written
 
 WRITERS: tuple[Writer, ...] = (
     refer.WRITER,
@@ -32,18 +33,11 @@ def writers() -> dict[str, Writer]:
 def write(writer: Writer, file: Path, out: Path, options: argparse.Namespace, tally: Tally) -> int:
     """Write the samples of a file and give their number; DataError where none has a place."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    # The file appears when it is complete.
-    part = out if writer.folder else out.with_name(out.name + ".part")
-    try:
+    with nullcontext(out) if writer.folder else written(out) as part:
         with tqdm(read_samples(file), unit="sample", desc=f"writing {writer.name}", disable=None) as bar:
             count = writer.write(_each(bar), part, options, tally)
         if not count:
             raise DataError(f"{file}: none of its samples has a place in this kind of file")
-        if part != out:
-            os.replace(part, out)
-    finally:
-        if part != out:
-            part.unlink(missing_ok=True)
     return count
 
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from egm_core.pictures.reference import below, moved
 from egm_core.sample.record import FIELDS, Sample, SampleError, from_record
+from egm_core.sample.whole import written
 
 BATCH = 1024
 # Fields that are written where there is something to say; the others always.
@@ -48,21 +49,18 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> int:
     writers = {".jsonl": _write_lines, ".parquet": _write_parquet}
     writer = writers.get(path.suffix) or _unknown_suffix(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     folder = os.path.abspath(path.parent)
-    try:
-        count = writer(part, (_to_record(sample, folder, f"{path}:{n}") for n, sample in enumerate(samples, 1)))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return count
+    with written(path) as part:
+        return writer(part, (_to_record(sample, folder, f"{path}:{n}") for n, sample in enumerate(samples, 1)))
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Any]]:
+    if path.is_dir():
+        raise SampleError(f"{path}: a folder; name a file in it, such as {path / 'samples.jsonl'}")
     readers = {".jsonl": _read_lines, ".parquet": _read_parquet}
     reader = readers.get(path.suffix) or _unknown_suffix(path)
     if not path.is_file():
-        raise SampleError(f"{path}: no such file; export scenes to it, or bring your own records")
+        raise SampleError(f"{path}: no such file; `egm data convert` and `egm scenes export` make sample files")
     return reader(path)
 
 

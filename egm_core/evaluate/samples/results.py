@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from egm_core.evaluate.samples.figures import Summary
 from egm_core.evaluate.samples.growth import Growth
 from egm_core.evaluate.samples.questions import Question
 from egm_core.evaluate.samples.rows import Scored, record
+from egm_core.sample.whole import written
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,8 @@ class Evaluated:
             "figures": summary.as_json(),
             "rows": [self._record(row, summary) for row in self.rows],
         }
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(finite(data), ensure_ascii=False), encoding="utf-8")
-        os.replace(part, path)
+        with written(path) as part:
+            part.write_text(json.dumps(finite(data), ensure_ascii=False), encoding="utf-8")
 
     def _record(self, row: Scored, summary: Summary) -> dict[str, Any]:
         told = record(row, self.at_least)
