@@ -4,7 +4,7 @@ RUN := tools/env.sh
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-verl test-ray test-scores clean
+.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-verl test-ray test-scores proof-data clean
 
 setup:
 	@tools/setup.sh
@@ -58,6 +58,10 @@ test-ray:
 # 5,000 answers scored by us, by lmms-eval and by VLMEvalKit's rules, in an environment of their own.
 test-scores:
 	@tools/test_scores.sh
+
+# Curation in a closed loop, with a scripted teacher and a scripted verifier, into out/proof-data; PROOF="--kills 2" tries it.
+proof-data: setup
+	@$(RUN) python tests/proof_data/proof.py $(PROOF)
 
 clean:
 	rm -rf .venv .venv-* out build install log
