@@ -6,6 +6,7 @@ median. Recoding and resizing change few of them. A mirrored picture is looked f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -23,6 +24,8 @@ from egm_core.sample import Sample
 # 10; different ones were 14 bits apart or more, the nearest being of one street.
 THRESHOLD = 6
 _SIDE, _LOW = 32, 8
+# Names of data sets whose image ids are COCO's.
+_OF_COCO = re.compile("coco|refer|ref-(l4|adv)|lmms|egm", re.IGNORECASE)
 _BLOCK = 4096
 
 Bits = NDArray[np.uint64]
@@ -58,13 +61,22 @@ def _keys(sample: Sample) -> Iterable[str]:
     size = f"{sample.width}x{sample.height}"
     number = sample.image_id or coco_id(sample.image)
     if number:
-        yield f"id {number.lstrip('0') or '0'} {size}"
+        yield f"id {_whose(sample)}{number.lstrip('0') or '0'} {size}"
     path, kind, place = split(sample.image)
     name = PurePosixPath(place if kind in ("zip", "tar") else path).name if kind not in ("parquet", "tsv") else ""
     if coco_id(name):
         yield f"id {coco_id(name)} {size}"
     if not kind:
         yield f"file {sample.image}"
+
+
+def _whose(sample: Sample) -> str:
+    """Tell whose id a sample's image has: COCO's, which many data sets share, or its own data set's.
+
+    Without the name of a data set it is taken for COCO's.
+    """
+    of_coco = not sample.source or coco_id(sample.image) or _OF_COCO.search(sample.source)
+    return "" if of_coco else f"of {sample.source}: "
 
 
 def by_id(ours: Pictures, theirs: Pictures) -> dict[str, Match]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read an annotation's box with its expression."""
     place = Place(str(options.file))
     document = fields.mapping(fields.document(options.file), place)
-    names = dict(_categories(document, place))
-    images = dict(_images(document, place))
+    names = _by_id(_categories(document, place), "the category id", place)
+    images = _by_id(_images(document, place), "the image id", place)
     annotations = [
         (at, record, _key(record, "image_id", at), _key(record, "category_id", at))
         for at, record in _records(document, "annotations", "annotation", place)
@@ -51,7 +51,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         if category not in names:
             raise at.wrong("category_id", record["category_id"], "an id of categories must stand here")
         own = record.get(EXPRESSION)
-        if record.get("iscrowd"):
+        if fields.flag(record, "iscrowd", at):
             tally.drop("boxes of crowds", at)
         elif not own and alike[image, category] > 1 and options.names == "unique":
             tally.drop(AMBIGUOUS, at)
@@ -109,6 +109,16 @@ def _records(document: dict[str, Any], name: str, one: str, place: Place) -> Ite
     for number, record in enumerate(fields.listed(document, name, place), 1):
         at = Place(place.file, f"{one} {number}")
         yield at, fields.mapping(record, at)
+
+
+def _by_id(told: Iterable[tuple[Any, Any]], what: str, place: Place) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    seen: dict[Any, Any] = {}
+    for key, one in told:
+        # A record that stands there twice is one.
+        fields.once(seen, key, one[0] if isinstance(one, tuple) else one, what, place)
+        found[key] = one
+    return found
 
 
 def _categories(document: dict[str, Any], place: Place) -> Iterator[tuple[str, str]]:

@@ -107,3 +107,25 @@ def test_what_is_no_document(file: Any, refused: Any) -> None:
 def test_a_box_that_leaves_its_picture_is_left_out(file: Any, convert: Any) -> None:
     convert("coco", "--file", file(document((CUP, [1, 2, 10, 20]), (BOOK, [60, 5, 19, 9]))))
     assert "left out 1: the box leaves the picture" in convert.said
+
+
+@pytest.mark.parametrize(
+    ("table", "other", "said"),
+    [
+        ("images", {"id": 9, "file_name": "b.png", "width": 64, "height": 48}, "the image id 9 stands for something"),
+        ("categories", {"id": CUP, "name": "plate"}, f"the category id {CUP} stands for something"),
+    ],
+)
+def test_an_id_of_two_things_is_refused(
+    file: Any, convert: Any, refused: Any, table: str, other: Any, said: str
+) -> None:
+    content = document((CUP, [1, 2, 10, 20]))
+    again = dict(content[table][0])
+    assert convert("coco", "--file", file({**content, table: [*content[table], again]})), "twice the same is one"
+    assert said in refused("coco", "--file", file({**content, table: [*content[table], other]}))
+
+
+def test_a_crowd_that_is_written_as_a_text(file: Any, convert: Any) -> None:
+    content = document((CUP, [1, 2, 10, 20]))
+    content["annotations"][0]["iscrowd"] = "0"
+    assert [sample.sent for sample in convert("coco", "--file", file(content))] == ["cup"]

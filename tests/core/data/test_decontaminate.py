@@ -100,6 +100,17 @@ def test_an_id_counts_with_the_size_alone() -> None:
     assert not by_id(ours, Pictures.of([ONE]))
 
 
+def test_numbers_of_two_data_sets_of_their_own_are_not_one_id() -> None:
+    def of(source: str) -> Pictures:
+        return Pictures.of([dataclasses.replace(ONE, image=f"/{source}/9.png", image_id="9", source=source)])
+
+    assert not by_id(of("kitchen_train"), of("office_val"))
+    assert by_id(
+        of("kitchen"), Pictures.of([dataclasses.replace(ONE, image="/c/9.png", image_id="9", source="kitchen")])
+    )
+    assert by_id(of("RefCOCO+"), of("COCO-Amodal"))
+
+
 def test_pictures_that_cannot_be_read_are_named(files: tuple[Path, Path], tmp_path: Path, capsys: Any) -> None:
     ours, theirs = files
     (tmp_path / "4.png").unlink()

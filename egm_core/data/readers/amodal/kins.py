@@ -91,7 +91,7 @@ def instance(record: dict[str, Any], place: Place) -> Found:
         _fraction(record, edition, place) if visible else 0.0,
         category=fields.whole(record, "category_id", place),
         order=order or None,
-        left_out=CROWD if record.get("iscrowd") else "",
+        left_out=CROWD if fields.flag(record, "iscrowd", place) else "",
     )
 
 

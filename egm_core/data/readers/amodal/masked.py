@@ -69,7 +69,7 @@ def instance(record: dict[str, Any], place: Place) -> Iterator[Found]:
         fraction,
         category=fields.whole(record, "category_id", place),
         order=_depth(record),
-        left_out=CROWD if record.get("iscrowd") else "",
+        left_out=CROWD if fields.flag(record, "iscrowd", place) else "",
         mask=size,
     )
 

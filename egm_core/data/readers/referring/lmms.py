@@ -28,7 +28,7 @@ _SPLIT = re.compile(r"(train|val|test[AB]?)(?![A-Za-z])")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Name the files."""
-    parser.add_argument("--file", type=Path, nargs="+", required=True, help="parquet file of one split, or its shards")
+    parser.add_argument("--file", type=Path, nargs="+", required=True, help="parquet files, one or more of each split")
     parser.add_argument(
         "--refs", type=Path, help="REFER's refs(unc).p or refs(umd).p: only references of its split are taken"
     )
@@ -37,19 +37,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
-    """Read the samples of the files of one split."""
-    source = options.source or next(filter(None, (told(part)[0] for part in options.file[0].parts[::-1])), "")
-    stem = options.file[0].stem
-    found = _SPLIT.match(stem)
-    split = options.split or (found[1] if found else told(stem)[1])
+    """Read the samples of the files; each file's own name and folder tell its split and data set."""
     wanted = _Wanted(list(refer.read_refs(options.refs))) if options.refs else None
-    if wanted is None:
-        _warn(source, split, tally)
-    elif not split:
-        raise Place(str(options.file[0])).error("the file's name tells no split; name it with --split")
+    warned = set()
     for path in options.file:
+        named = options.source or _source(path), options.split or _split(path)
+        if wanted is None and named not in warned:
+            warned.add(named)
+            _warn(*named, tally)
+        elif wanted and not named[1]:
+            raise Place(str(path)).error("the file's name tells no split; name it with --split")
         for place, number, record in tables.rows(path, without=("segmentation",)):
-            yield from _row(record, place, number, (source, split), wanted, tally)
+            yield from _row(record, place, number, named, wanted, tally)
+
+
+def _source(path: Path) -> str:
+    return next(filter(None, (told(part)[0] for part in path.parts[::-1])), "")
+
+
+def _split(path: Path) -> str:
+    found = _SPLIT.match(path.stem)
+    return found[1] if found else told(path.stem)[1]
 
 
 class _Wanted:

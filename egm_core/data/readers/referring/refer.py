@@ -163,11 +163,13 @@ def instances(path: Path, refs: Sequence[Ref]) -> Instances:
             if name == "annotations":
                 box = fields.xywh(record, "bbox", place)
                 category = fields.whole(record, "category_id", place)
-                found.boxes[key] = (fields.whole(record, "image_id", place), box, category)
+                of = (fields.whole(record, "image_id", place), box, category)
+                fields.once(found.boxes, key, of, "the annotation id", place)
             elif name == "images":
-                found.images[key] = (fields.text(record, "file_name", place), *fields.size(record, place))
+                image = (fields.text(record, "file_name", place), *fields.size(record, place))
+                fields.once(found.images, key, image, "the image id", place)
             else:
-                found.categories[key] = fields.text(record, "name", place)
+                fields.once(found.categories, key, fields.text(record, "name", place), "the category id", place)
     return found
 
 

@@ -95,15 +95,25 @@ def chosen(known: Layout, wanted: str, tally: Tally) -> Camera:
 def read_tasks(known: Layout) -> dict[int, str]:
     """Read the instructions by their numbers."""
     table = known.root / "meta" / "tasks.parquet"
+    found: dict[int, str] = {}
     if not known.many_in_a_file:
-        lines = fields.lines(known.root / "meta" / "tasks.jsonl")
-        return {fields.whole(row, "task_index", place): _said(row, place) for place, row in lines}
-    found = {}
+        for place, row in fields.lines(known.root / "meta" / "tasks.jsonl"):
+            fields.once(found, fields.whole(row, "task_index", place), _said(row, place), "the task", place)
+        return found
     for place, _, row in tables.rows(table):
         # The text is the index of pandas, which writes it under its name, or under this one.
         name = next((name for name in ("task", "__index_level_0__") if name in row), "task")
-        found[fields.whole(row, "task_index", place)] = _said({"task": fields.value(row, name, place)}, place)
+        said = _said({"task": fields.value(row, name, place)}, place)
+        fields.once(found, fields.whole(row, "task_index", place), said, "the task", place)
     return found
+
+
+def _numbered(known: Layout) -> list[int]:
+    """Give the episodes of version 2: those that meta/episodes.jsonl names, for some may have been taken out."""
+    told = known.root / "meta" / "episodes.jsonl"
+    if not told.is_file():
+        return list(range(known.episodes))
+    return sorted({fields.whole(row, "episode_index", place, 0) for place, row in fields.lines(told)})
 
 
 def _said(row: dict[str, Any], place: Place) -> str:
@@ -116,7 +126,7 @@ def _said(row: dict[str, Any], place: Place) -> str:
 def _episodes(known: Layout, camera: Camera) -> Iterator[tuple[int, Path, Path, float]]:
     """Give each episode's number, data file, video, and the time in the video at which it begins."""
     if not known.many_in_a_file:
-        for episode in range(known.episodes):
+        for episode in _numbered(known):
             data = known.of_episode(known.data_path, episode)
             yield episode, data, known.of_episode(known.video_path, episode, camera.key), 0.0
         return

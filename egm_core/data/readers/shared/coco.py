@@ -36,11 +36,11 @@ def layout(path: Path, take: Callable[[dict[str, Any], Place], Iterable[Found]],
         if name == "annotations":
             made.found.extend(take(record, place))
         elif name == "images":
-            made.images[fields.whole(record, "id", place)] = Shown(
-                fields.text(record, "file_name", place), *fields.size(record, place)
-            )
+            shown = Shown(fields.text(record, "file_name", place), *fields.size(record, place))
+            fields.once(made.images, fields.whole(record, "id", place), shown, "the image id", place)
         else:
-            made.categories[fields.whole(record, "id", place)] = fields.text(record, "name", place)
+            name = fields.text(record, "name", place)
+            fields.once(made.categories, fields.whole(record, "id", place), name, "the category id", place)
     return made
 
 

@@ -16,6 +16,8 @@ LONGEST = 1_000_000
 _GONE = object()
 _NUMBERS = {int, float}
 
+_FLAGS = {"0": False, "0.0": False, "false": False, "no": False, "1": True, "1.0": True, "true": True, "yes": True}
+
 
 def mapping(record: Any, place: Place) -> dict[str, Any]:
     """Take a record that is an object."""
@@ -68,6 +70,26 @@ def whole(record: dict[str, Any], name: str, place: Place, low: int | None = Non
         least = "" if low is None else f" of at least {low}"
         raise place.wrong(name, found, f"a whole number{least} must stand here")
     return found
+
+
+def flag(record: dict[str, Any], name: str, place: Place) -> bool:
+    """Take a yes or no, which is no where it is not given; files write it as 0 and 1, too, and as texts."""
+    found = record.get(name)
+    if found is None or isinstance(found, bool):
+        return bool(found)
+    told = _FLAGS.get(str(found).strip().lower()) if isinstance(found, (str, int, float)) else None
+    if told is None:
+        raise place.wrong(name, found, "0 or 1, true or false must stand here")
+    return told
+
+
+def once(table: dict[Any, Any], key: Any, found: Any, what: str, place: Place) -> None:
+    """Put something into a table by its id; an id that stands for two different things is an error."""
+    if table.setdefault(key, found) != found:
+        raise place.error(
+            f"{what} {key} stands for something else further up; files that were put together must get new ids, "
+            "or be read one by one"
+        )
 
 
 def size(record: dict[str, Any], place: Place) -> tuple[int, int]:

@@ -83,3 +83,20 @@ def test_what_lies_beyond_the_frame_is_left_out(convert: Any, tmp_path: Path) ->
 def test_a_wrong_field_is_named(refused: Any, tmp_path: Path, change: dict[str, Any], words: str) -> None:
     said = refused("tao-amodal", "--file", coco(tmp_path / "x.json", {**LEAVING, **change}, image=FRAME))
     assert "x.json: annotations 0" in said and words in said
+
+
+def test_a_few_odd_records_say_nothing_of_a_whole_file(convert: Any, tmp_path: Path) -> None:
+    many = [lvis(id=f"2_7_{n}", amodal_bbox=[1.0 + n, 1, 9, 9], bbox=[1.0 + n + 1e-7, 1, 9, 9]) for n in range(20)]
+    odd = lvis(id="2_7_99", bbox=[1.0, 1, 0, 0])
+    samples = convert("tao-amodal", "--file", coco(tmp_path / "x.json", *many, odd, image=FRAME), "--names", "all")
+    assert samples and all(sample.bbox is None for sample in samples)
+    assert "bbox holds the amodal box" in convert.said
+
+
+def test_texts_of_yes_and_no_are_what_they_say(convert: Any, refused: Any, tmp_path: Path) -> None:
+    sure, unsure = ({**LEAVING, "id": n, "amodal_is_uncertain": told} for n, told in enumerate(("False", "True")))
+    file = coco(tmp_path / "x.json", sure, unsure, image=FRAME)
+    (car,) = convert("tao-amodal", "--file", file, "--certain", "--names", "all")
+    assert car.annotation_id == "0"
+    odd = coco(tmp_path / "y.json", {**LEAVING, "amodal_is_uncertain": "perhaps"}, image=FRAME)
+    assert "true or false must stand here" in refused("tao-amodal", "--file", odd, "--certain")

@@ -104,3 +104,11 @@ def test_columns_that_are_missing_are_named(tmp_path: Path, refused) -> None:
     file = parquet(tmp_path / "x/y.parquet", row())
     root = write(tmp_path / "refcoco", [ref(0, "val")])
     assert "name it with --split" in refused("lmms", "--file", file, "--refs", root / "refs(unc).p")
+
+
+def test_each_file_has_its_own_split_and_data_set(tmp_path: Path, convert) -> None:
+    names = ("RefCOCO/data/testA-0.parquet", "RefCOCO/data/testB-0.parquet", "RefCOCOplus/data/testA-0.parquet")
+    files = [parquet(tmp_path / name, row(sents=("a mug",))) for name in names]
+    samples = convert("lmms", "--file", *files, missing=0)
+    told = [(sample.source, sample.split) for sample in samples]
+    assert told == [("RefCOCO", "testA"), ("RefCOCO", "testB"), ("RefCOCO+", "testA")]

@@ -232,3 +232,17 @@ def test_a_base_name_that_an_archive_has_twice_is_missing_and_not_guessed(tmp_pa
     root = write(tmp_path / "refcoco", [REF])
     said = refused("refer", "--root", root, "--images", tmp_path / "coco.zip", missing=0)
     assert "1 of 1 pictures are missing" in said
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "words"),
+    [
+        ("annotations", {"bbox": [1, 2, 3, 4]}, "the annotation id 1719310 stands for something else"),
+        ("images", {"width": 99}, "the image id 581857 stands for something else"),
+    ],
+)
+def test_an_id_of_two_things_is_refused(
+    tmp_path: Path, refused, table: str, change: dict[str, Any], words: str
+) -> None:
+    instances = {**INSTANCES, table: [*INSTANCES[table], {**INSTANCES[table][0], **change}]}
+    assert words in refused("refer", "--root", write(tmp_path / "refcoco", [REF], instances))

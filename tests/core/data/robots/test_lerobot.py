@@ -8,7 +8,7 @@ from typing import Any
 
 import av
 import pytest
-from robot_files import frames, info, jsonl, lerobot_v2, lerobot_v3, table
+from robot_files import frames, info, jpeg, jsonl, lerobot_v2, lerobot_v3, table
 
 from egm_core.data.readers.kind import DataError
 from egm_core.data.readers.robots.lerobot_layout import Camera, layout
@@ -162,3 +162,18 @@ def test_a_camera_of_depth_is_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"info\.json: not JSON"):
         (tmp_path / "set/meta/info.json").write_text("{")
         layout(tmp_path / "set")
+
+
+def test_episodes_of_version_2_are_those_that_are_named(tmp_path: Path, ask: Any) -> None:
+    root = lerobot_v2(tmp_path / "set")
+    cells = [{"bytes": jpeg(90), "path": f"{at}.jpg"} for at in range(3)]
+    table(root / "data/chunk-000/episode_000005.parquet", frames(5, exterior=cells, wrist_image=cells))
+    jsonl(root / "meta/episodes.jsonl", *({"episode_index": n, "tasks": [], "length": 3} for n in (0, 1, 5)))
+    first, last = ask("lerobot", "--root", root, "--frame", 2)
+    assert "episode_000000" in first.image and "episode_000005" in last.image
+
+
+def test_a_task_number_of_two_instructions_is_refused(tmp_path: Path, wrong: Any) -> None:
+    root = lerobot_v2(tmp_path / "set")
+    jsonl(root / "meta/tasks.jsonl", {"task_index": 0, "task": "pick"}, {"task_index": 0, "task": "place"})
+    assert "the task 0 stands for something else" in wrong("lerobot", "--root", root)
