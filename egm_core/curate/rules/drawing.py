@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from egm_core.curate.rules.colours import kin
+from egm_core.curate.rules.evidence import drawings
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import groups
@@ -26,7 +27,6 @@ _RULES = tuple(
         ("always", "is a word for a drawing"),
         ("pictures", "speaks of a picture that only the teacher saw"),
         ("doing", "says that somebody showed the object"),
-        ("beside", "speaks of a line or a shape around the object"),
     )
 )
 _THE_FRAME = re.compile(r"\b(?:the|its|that) frame\b(?! (?:around|round|drawn))")
@@ -49,6 +49,9 @@ def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
                 continue
             yield Finding("drawing", found[0].strip(), why)
             break
+    for said in drawings(text, facts.frame_colour, own):
+        yield Finding("drawing", said, "speaks of a line or a shape on the picture")
+        break
     if (speaking := _SPEAKING.search(trace.whole)) and not _own_words(speaking[0].split()[0], own):
         yield Finding("drawing", speaking[0], "lets a drawing say where the object is")
     if facts.frame_colour and (drawn := _coloured(facts.frame_colour).search(text)):

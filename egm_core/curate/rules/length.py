@@ -12,6 +12,8 @@ from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.text import Plain, sentences, words
 
 LEAST_WORDS, MOST_WORDS = 6, 140
+# A trace of more sentences than this tells of looking, not of where the object is.
+MOST_SENTENCES = 8
 # A sentence of this many words that comes twice is a loop; a short one may.
 LONG_SENTENCE = 6
 _END = re.compile(r"[.!?][\"')\]]*$")
@@ -51,6 +53,9 @@ def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
         return
     if len(spoken) > MOST_WORDS:
         yield Finding("length", f"{trace.whole[:40]} ...", f"has {len(spoken)} words, over {MOST_WORDS}")
+    told = sentences(trace.whole)
+    if len(told) > MOST_SENTENCES:
+        yield Finding("length", f"{trace.whole[:40]} ...", f"has {len(told)} sentences, over {MOST_SENTENCES}")
     if looped := _loop(trace.whole, spoken):
         yield Finding("length", looped, "comes again and again")
     last = trace.whole.rstrip()

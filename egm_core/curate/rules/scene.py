@@ -17,12 +17,16 @@ _BESIDE = re.compile(f"(?:{_GROUPS['beside']})")
 _SPATIAL = re.compile(f"(?:{_GROUPS['spatial']})")
 _SEEK = rf"\b(?:{_GROUPS['seek']})"
 _ASIDE = re.compile(r"\b(?:not|don't|never|first|isn't|landmark|neighbou?r|reference)\b")
+# What stands by another thing is told by it.
+_BY_PLACE = re.compile(r"\b(?:beside|next|near\w*|behind|clos(?:e|er|est)|around|other|touching|neighbou?r\w*)\b")
 _MEANT = re.compile(r"\b(?:target|object|answer|matters|wanted|meant|sought|settle|asks for|requested|leads)\b")
 _NOT = re.compile(r"\b(?:not|no|isn't|doesn't|without|nor)\b")
 _SIDE = {side: re.compile(rf"\b(?:{_GROUPS[side]})") for side in SIDES}
 # What is said of a side that is hidden, and of one that is not.
 _LACKS = re.compile(rf"\b(?:{_GROUPS['lacks']})\b")
 _SHOWS = re.compile(rf"\b(?:{_GROUPS['shows']})\b")
+# Something stands beside another thing: what is meant is the first, though it has no name there.
+_OF_ANOTHER = re.compile(_GROUPS["of_another"])
 # A side in these words says where another thing is, or where the object is in the picture.
 _ELSEWHERE = re.compile(_GROUPS["elsewhere"])
 # What is compared with the visible part says nothing of where it is visible.
@@ -49,15 +53,20 @@ def _object(trace: Plain, facts: Facts) -> Iterator[Finding]:
     present = _named(trace.whole, others, own)
     if not present:
         return
-    rest = _without(trace.whole, present)
-    silent = not (_named(rest, own) or said in rest or _word(head(facts.expression)).search(rest))
+    rest = _without(trace.whole, [*present, *(name for name in facts.others if noun(name) != noun(facts.expression))])
+    silent = not (
+        _named(rest, own)
+        or said in rest
+        or _word(head(facts.expression)).search(rest)
+        or _OF_ANOTHER.search(_without(trace.whole, facts.others))
+    )
     avoided = frozenset(head(name) for name in own)
     never = f"and never of {noun(facts.expression)}"
     for name in present:
         thing = _thing(name, avoided)
         if found := re.search(f"{_SEEK} {thing}", trace.whole):
             aside = _ASIDE.search(trace.whole[max(0, found.start() - 24) : found.end()])
-            if not aside and (silent or _MEANT.search(found[0])):
+            if not aside and not _BY_PLACE.search(re.sub(thing, "", found[0])) and (silent or _MEANT.search(found[0])):
                 yield Finding("wrong_object", found[0], f"takes {noun(name)} for what is asked for")
                 return
         found = re.search(_GROUPS["taken"].replace("THING", thing), trace.whole)
@@ -81,7 +90,7 @@ def _beside(thing: str, text: str) -> bool:
 
 def _follows(words: re.Pattern[str], before: str) -> bool:
     word = before.split()[-1:]
-    return bool(word and words.fullmatch(word[0].strip(",;:\"'(")))
+    return bool(word and words.fullmatch(word[0].strip("\"'(")))
 
 
 def _occluder(trace: Plain, facts: Facts) -> Iterator[Finding]:
@@ -109,7 +118,6 @@ def _side(trace: Plain, facts: Facts) -> Iterator[Finding]:
     if not facts.hidden_sides:
         return
     claimed: dict[Side, str] = {}
-    shown: dict[Side, str] = {}
     for sentence in sentences(trace.masked.replace(plain(facts.expression), "#")):
         for clause in _CLAUSE.split(sentence):
             said = _UNSEEN.sub("hidden", _THAN.sub(" ", _ELSEWHERE.sub(" ", clause)))
@@ -118,16 +126,12 @@ def _side(trace: Plain, facts: Facts) -> Iterator[Finding]:
             for side in SIDES:
                 if not _SIDE[side].search(said):
                     continue
-                if in_view:
-                    shown.setdefault(side, clause)
-                elif lacks or _LACKS.search(sentence):
+                if not in_view and (lacks or _LACKS.search(sentence)):
                     claimed.setdefault(side, clause)
     truly = " and ".join(facts.hidden_sides)
     wrong = [side for side in claimed if side not in facts.hidden_sides]
     if wrong and len(wrong) == len(claimed):
         yield Finding("wrong_side", claimed[wrong[0]].strip(), f"completes it at the {wrong[0]}, not at the {truly}")
-    elif not claimed and shown and set(shown) >= set(facts.hidden_sides):
-        yield Finding("wrong_side", next(iter(shown.values())).strip(), f"has in view what is hidden, the {truly}")
 
 
 def _named(text: str, names: Iterable[str], apart_from: Iterable[str] = ()) -> list[str]:

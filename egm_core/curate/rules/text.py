@@ -102,6 +102,11 @@ _DRAWN_AFTER = (
 )
 
 
+# Nouns that are words for a drawing, too.
+_ALSO_DRAWN = frozenset(
+    ("box", "frame", "rectangle", "square", "line", "ring", "circle", "mark", "marker", "label", "tag", "arrow", "sign",
+     "outline", "border", "edge", "object", "region", "area", "shape", "bracket", "pointer", "highlight", "loop")
+)  # fmt: skip
 # Nouns that are verbs, too: a thing only after such a word.
 _VERBS = frozenset(
     ("can", "will", "may", "must", "might", "stand", "light", "show", "watch", "saw", "train", "park", "plant")
@@ -119,7 +124,7 @@ def determined(phrase: str) -> str:
 @lru_cache(4096)
 def _pattern(phrase: str) -> re.Pattern[str]:
     inner = r"\s+".join(re.escape(word) for word in phrase.split())
-    risky = " " not in phrase
+    risky = phrase in _ALSO_DRAWN
     before, after = (_DRAWN_BEFORE, _DRAWN_AFTER) if risky else ("", "")
     before += determined(phrase)
     return re.compile(rf"(?<![\w-]){before}{inner}(?:'s|s|es)?(?!\w|'t)(?!-(?!like|shaped)\w){after}")
