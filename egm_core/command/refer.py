@@ -13,7 +13,7 @@ from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples import by_rule
 from egm_core.evaluate.samples import growth as growing
-from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan, prompt_of
+from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan
 from egm_core.evaluate.samples.baselines import RULES
 from egm_core.evaluate.samples.growth import Growth
 from egm_core.evaluate.samples.questions import Asked, read_questions, subset
@@ -226,7 +226,8 @@ def _about(arguments: argparse.Namespace, whole_set: Asked, asked: Asked) -> dic
 def _with(found: Ready, manner: Manner, task: Task, arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         **found.about,
-        "prompt": prompt_of(found.info, found.speaker, "{sent}", task),
+        # With {width} and {height} as they are: a picture's own size stands in each question.
+        "prompt": found.info.prompts.get(task) or found.speaker.prompts[task],
         "reasoning": not arguments.no_reasoning,
         "max_tokens": manner.sampling.max_tokens,
         "temperature": manner.sampling.temperature,

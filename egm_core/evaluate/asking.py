@@ -12,7 +12,7 @@ from egm_core.asking.engine import Answerer
 from egm_core.engines import Request, Sampling
 from egm_core.evaluate.queries import Query, scene_queries
 from egm_core.evaluate.scores import Row, score
-from egm_core.families import Mode
+from egm_core.families import Family, Mode
 from egm_core.families.base import Speaker
 from egm_core.grounder.grounder import token_score
 from egm_core.models.folder import ModelInfo
@@ -43,10 +43,14 @@ class Manner:
     reasoning: bool
 
     @classmethod
-    def of(cls, info: ModelInfo, reasoning: bool = True) -> Manner:
-        """Give the manner of a model; without `reasoning` the family's grammar forbids thinking."""
-        thinking = info.thinking or info.speaker.thinking
-        regex = None if reasoning else info.speaker.regex(False, thinking.opening(False))
+    def of(cls, info: ModelInfo, reasoning: bool = True, speaker: Family | None = None) -> Manner:
+        """Give the manner of a model; without `reasoning` the family's grammar forbids thinking.
+
+        `speaker` is another family than the model's own, such as its makers' wording.
+        """
+        speaks = speaker or info.speaker
+        thinking = info.thinking or speaks.thinking
+        regex = None if reasoning else speaks.regex(False, thinking.opening(False))
         sampling = Sampling(max_tokens=info.max_tokens or _MAX_TOKENS)
         return cls(sampling, regex, thinking.arguments(reasoning), reasoning)
 

@@ -108,7 +108,7 @@ class ModelInfo:
         Grounder, evaluation, calibration and scoring all send what this gives, so that a model sees the same pixels.
         """
         # InternVL cuts a picture into tiles of its own size; only the whole budget matters there.
-        factor = self.factor or (FACTOR if self.family == "qwen3_vl" else 1)
+        factor = self.factor or (FACTOR if self.family.startswith("qwen3_vl") else 1)
         return fit(image, max_pixels or self.max_pixels, factor)
 
     @property

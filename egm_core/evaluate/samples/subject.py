@@ -57,7 +57,7 @@ class Ready:
     def manner(self, reasoning: bool) -> Manner:
         """Say how it is asked; ValueError where reasoning is to be forbidden and cannot be."""
         if isinstance(self.speaker, Family):
-            return Manner.of(self.info, reasoning)
+            return Manner.of(self.info, reasoning, self.speaker)
         if not reasoning:
             raise ValueError(f"nothing here can forbid {self.info.name} to reason: leave --no-reasoning away")
         return Manner.of_speaker(self.speaker)
