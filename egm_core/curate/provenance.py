@@ -17,6 +17,9 @@ from egm_core.asking.job import Answer
 from egm_core.curate.prompts.prompt import Prompt
 from egm_core.sample.whole import written
 
+# Steps of failures that got no answer at all: they are asked anew, where what did not pass is not.
+NO_ANSWER = ("answered", "hits:failed")
+
 
 @dataclass(frozen=True)
 class Provenance:

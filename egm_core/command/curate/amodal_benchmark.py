@@ -9,7 +9,7 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.command.curate import objects, teachers
+from egm_core.command.curate import objects, second, teachers
 from egm_core.curate.sets import manifest
 from egm_core.curate.sets.amodal_benchmark import FILE, PAPER, STEPS, chain, pack
 from egm_core.curate.sets.amodal_train import first, losses, table
@@ -40,6 +40,7 @@ def add(commands: Any) -> None:
     own.add_argument("--set-version", default=VERSION, metavar="VERSION", help="version that the manifest names")
     own.add_argument("--copy-images", action="store_true", help="copy the images into the set")
     own.add_argument("--check", type=Path, metavar="FOLDER", help="compare a set with its manifest, and end")
+    second.add(own)
     arguments.add(own)
     notes.add_options(own)
     own.set_defaults(run=_run)

@@ -41,9 +41,8 @@ def _run(options: argparse.Namespace) -> int:
     teacher = arguments.teacher(options)
     ledger = arguments.ledger_of(options, options.out)
     manner = Manner(teacher.model, teacher.sampling, teacher.terms, options.per_object)
-    told = express(
-        options.file, options.out, manner, lambda jobs: ask(jobs, teacher, ledger, "expressing"), options.others
-    )
+    others = list(read_samples(options.others)) if options.others else []
+    told = express(options.file, options.out, manner, lambda jobs: ask(jobs, teacher, ledger, "expressing"), others)
     kept = sum(1 for _ in read_samples(options.out))
     for step, count in sorted(told["failed_at"].items()):
         print(f"{count:,} did not pass: {step}")

@@ -9,18 +9,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from egm_core.asking.job import Answer, Job
+from egm_core.command.curate import second
 from egm_core.curate.money.estimate import estimate
 from egm_core.curate.prompts import load
 from egm_core.curate.reason.questions import Asking
 from egm_core.curate.reason.run import Ask, reason
 from egm_core.curate.sets.amodal_train import NEIGHBOURS
-from egm_core.curate.sets.expressing import Manner, express, verify
+from egm_core.curate.sets.expressing import Manner, express
 from egm_core.curate.sets.workers import Worker, Workers, steps
 from egm_core.curate.teacher import LEDGER, Teacher, arguments, ask
-from egm_core.sample import read_samples
+from egm_core.curate.verify.run import verified
+from egm_core.sample import Sample, read_samples
 
 # Titles of progress, by the prompt that is asked.
-TITLES = {"express": "expressing", "verify": "verifying", "reason_amodal": "reasoning"}
+TITLES = {"express": "expressing", "reason_amodal": "reasoning"}
+# The kinds of verification for which a second model should be another than the one that wrote the expressions.
+STRICTER = "hits both"
 
 
 def workers(options: argparse.Namespace, asks: bool) -> Workers:
@@ -28,32 +32,35 @@ def workers(options: argparse.Namespace, asks: bool) -> Workers:
     teacher = arguments.teacher(options) if asks else Teacher(name="nobody")
     ledger = _ledger(options)
 
-    def asking(title: str) -> Ask:
-        def put(jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
-            return ask(jobs, teacher, ledger, title)
+    def put(who: Teacher, title: str) -> Ask:
+        return lambda jobs: ask(jobs, who, ledger, title)
 
-        return put
-
-    return _workers(options, teacher, asking)
+    return _workers(options, teacher, second.second(options, teacher, STRICTER) if asks else teacher, put)
 
 
 def expected(options: argparse.Namespace, objects: Path, reasoned: bool) -> str:
     """Say what all steps will cost at most: as if every object passed every one of them. Nothing is asked."""
     teacher = arguments.teacher(options)
-    jobs: list[Job] = []
+    other = second.second(options, teacher, STRICTER)
+    jobs: dict[str, list[Job]] = {teacher.model: [], other.model: []}
 
-    def asking(title: str) -> Ask:
+    def put(who: Teacher, title: str) -> Ask:
         def collect(found: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
-            jobs.extend(found)
+            jobs[who.model].extend(found)
             return iter(())
 
         return collect
 
     with TemporaryDirectory() as folder:
-        for step in steps(_workers(options, teacher, asking), reasoned):
+        for step in steps(_workers(options, teacher, other, put), reasoned):
             step.work(objects, Path(folder) / step.file)
     title = "all steps, if every object passes each"
-    return estimate(jobs, teacher.model, teacher.price, title, len(jobs), _ledger(options), 0.0)
+    prices = {other.model: other.price, teacher.model: teacher.price}
+    return "\n".join(
+        estimate(found, model, prices[model], title, len(found), _ledger(options), 0.0)
+        for model, found in jobs.items()
+        if found
+    )
 
 
 def _ledger(options: argparse.Namespace) -> Path:
@@ -61,19 +68,33 @@ def _ledger(options: argparse.Namespace) -> Path:
     return named or Path(options.out) / LEDGER
 
 
-def _workers(options: argparse.Namespace, teacher: Teacher, asking: Any) -> Workers:
+def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, put: second.Put) -> Workers:
     manner = Manner(teacher.model, teacher.sampling, teacher.terms)
-    others = Path(options.out) / NEIGHBOURS
+
+    def others() -> list[Sample]:
+        file = Path(options.out) / NEIGHBOURS
+        return list(read_samples(file)) if file.is_file() else []
+
+    def expressing(source: Path, out: Path) -> Mapping[str, Any]:
+        return express(source, out, manner, put(teacher, TITLES["express"]), others())
+
+    def verifying(source: Path, out: Path) -> Mapping[str, Any]:
+        fits, hits = second.fits(options, teacher, put), second.hit(options, other, put)
+        return {"verification": verified(source, out, fits, hits, others())}
 
     def reasoning(source: Path, out: Path) -> Mapping[str, Any]:
         made = Asking("amodal", manner.model, manner.sampling)
-        return {"rates": reason(list(read_samples(source)), made, asking(TITLES["reason_amodal"]), out, manner.terms)}
+        asked = put(teacher, TITLES["reason_amodal"])
+        return {"rates": reason(list(read_samples(source)), made, asked, out, manner.terms)}
 
     def about(prompt: str) -> dict[str, Any]:
         return {"prompt": load(prompt).label, **teacher.about()}
 
+    verification = {**about("verify"), "kind": options.kind}
+    if options.kind != "fits":
+        verification["second"] = other.about() | {"family": options.family, "max_tokens": options.second_max_tokens}
     return Workers(
-        Worker(lambda source, out: express(source, out, manner, asking(TITLES["express"]), others), about("express")),
-        Worker(lambda source, out: verify(source, out, manner, asking(TITLES["verify"]), others), about("verify")),
+        Worker(expressing, about("express")),
+        Worker(verifying, verification),
         Worker(reasoning, about("reason_amodal")),
     )

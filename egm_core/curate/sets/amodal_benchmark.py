@@ -88,6 +88,7 @@ def _about(made: Chain, version: str, filters: Mapping[str, Any], samples: Seque
         "sources": record[OBJECTS]["made_with"]["options"]["files"],
         "licences": record[OBJECTS]["licences"],
         "filters": dict(filters),
+        "verification": record["verified"].get("verification", {}),
         "steps": {name: {key: one[key] for key in one if key != "made_with"} for name, one in record.items()},
         "prompts": {name: _prompt(PROMPTS[name], one.get("prompts", {})) for name, one in record.items()
                     if name in PROMPTS},

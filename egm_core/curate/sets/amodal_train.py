@@ -16,6 +16,7 @@ from egm_core.curate.sets.filters import Filters
 from egm_core.curate.sets.sources import Source, objects
 from egm_core.curate.sets.steps import Chain, Step
 from egm_core.curate.sets.workers import Workers, steps
+from egm_core.curate.verify import rates
 from egm_core.data.convert import MISSING_SHARE
 from egm_core.evaluate.paper.training import TABLE_3
 from egm_core.evaluate.samples.growth import digest
@@ -94,5 +95,7 @@ def losses(record: Mapping[str, Any]) -> list[str]:
             share = 100 * lost / max(before["samples"], 1)
             failures = f", of these {one['failures']:,} failures" if one.get("failures") else ""
             told.append(f"{name}: {lost:,} of {before['samples']:,} did not pass ({share:.1f} %){failures}")
+            if "hits" in (verification := one.get("verification", {})):
+                told += rates.table(verification).splitlines()
         before = one
     return told

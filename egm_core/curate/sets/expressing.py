@@ -5,7 +5,6 @@ Both are as in the paper: the teacher sees the plain picture and a copy with the
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -54,12 +53,12 @@ Text = Callable[[Sample, Facts], str]
 Take = Callable[[Asked, Answer], tuple[Sample, Provenance] | Failure]
 
 
-def express(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path | None = None) -> dict[str, Any]:
+def express(source: Path, out: Path, manner: Manner, ask: Ask, others: Sequence[Sample] = ()) -> dict[str, Any]:
     """Write the samples of a file with expressions; two objects of a picture with one phrase both fail.
 
     With `several` an object is asked about so often, by other seeds, and of equal phrases one is kept.
 
-    `neighbours` is a sample file of the other objects on these pictures, which the phrase must not mean.
+    `others` are further objects of these pictures, which the phrase must not mean.
     """
     prompt = load("express")
 
@@ -80,8 +79,7 @@ def express(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path 
         return replace(one.sample, sent=said.expression), told
 
     samples = list(read_samples(source))
-    more = list(read_samples(neighbours)) if neighbours and neighbours.is_file() else []
-    found = _each(_questions(samples, prompt, text, manner, more), ask, take)
+    found = _each(_questions(samples, prompt, text, manner, others), ask, take)
     outcomes = [outcome for number in sorted(found) for outcome in found[number]]
     kept = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
@@ -99,24 +97,6 @@ def express(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path 
         else:
             alone[mine] = sample, told
     return _written(out, list(alone.values()), failed)
-
-
-def verify(source: Path, out: Path, manner: Manner, ask: Ask, neighbours: Path | None = None) -> dict[str, Any]:
-    """Write the samples of a file whose expression is judged to be true of its object, and of it alone."""
-    samples = list(read_samples(source))
-    beside = provenance.beside(source)
-    before = list(provenance.read(beside)) if beside.is_file() else []
-    more = list(read_samples(neighbours)) if neighbours and neighbours.is_file() else []
-    kept: list[tuple[Sample, Provenance]] = []
-    failed: list[Failure] = []
-    for number, (sample, told) in enumerate(zip(samples, fitting(samples, manner, ask, more), strict=True)):
-        if isinstance(told, Failure):
-            failed.append(told)
-            continue
-        if len(before) == len(samples):
-            told = replace(told, answer=told.answer | {"expressed": dataclasses.asdict(before[number])})
-        kept.append((sample, told))
-    return _written(out, kept, failed)
 
 
 def fitting(

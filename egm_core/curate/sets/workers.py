@@ -53,10 +53,17 @@ def told_beside(samples: Path) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if (file := provenance.beside(samples)).is_file():
         for one in provenance.read(file):
-            for name, value in (("models", one.model), ("terms", one.terms), ("prompts", one.prompt)):
+            hits = one.verdicts.get("hits", {})
+            of_record = {
+                "models": {one.model, hits.get("model", one.model)},
+                "terms": {one.terms, hits.get("terms", one.terms)},
+                "prompts": {one.prompt},
+            }
+            for name, values in of_record.items():
                 counts = told.setdefault(name, {})
-                counts[value] = counts.get(value, 0) + 1
+                for value in sorted(values):
+                    counts[value] = counts.get(value, 0) + 1
     if (file := provenance.beside(samples, "failures")).is_file():
         steps = [json.loads(line)["step"] for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        told["failures"], told[UNANSWERED] = len(steps), steps.count("answered")
+        told["failures"], told[UNANSWERED] = len(steps), sum(steps.count(step) for step in provenance.NO_ANSWER)
     return told

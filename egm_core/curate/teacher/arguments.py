@@ -63,8 +63,10 @@ def teacher(options: argparse.Namespace) -> Teacher:
     own: Parser = options.own
     if not (options.teacher_url or options.batch_out or options.batch_in or options.dry_run):
         own.error("these steps ask a teacher: name its server with --teacher-url")
+    # A second model of a command has prices of its own.
+    names: str = getattr(options, "price_names", "--price-in and --price-out")
     if (options.price_in is None) != (options.price_out is None):
-        own.error("--price-in and --price-out belong together: give both")
+        own.error(f"{names} belong together: give both")
     if options.budget_usd is not None and options.no_budget:
         own.error("--budget-usd and --no-budget exclude each other")
     if options.ray and options.budget_usd is not None:
@@ -94,9 +96,7 @@ def teacher(options: argparse.Namespace) -> Teacher:
     )
     price = _price(options, found)
     if price is None and options.budget_usd is not None:
-        own.error(
-            f"--budget-usd: no price of {found.model} is known; give --price-in and --price-out, or --prices FILE"
-        )
+        own.error(f"--budget-usd: no price of {found.model} is known; give {names}, or --prices FILE")
     asks = not (options.dry_run or options.batch_in)
     if asks and options.budget_usd is None and not options.no_budget and price is not FREE:
         own.error(

@@ -35,11 +35,12 @@ OUTCOMES: tuple[Outcome, ...] = ("hit", "disagreement", "missed", "failed", "hid
 
 @dataclass(frozen=True)
 class Second:
-    """The second model: its name, its family, and how its answers are drawn."""
+    """The second model: its name, its family, how its answers are drawn, and whose terms they come under."""
 
     model: str
     speaker: Speaker
     sampling: Sampling
+    terms: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,25 +17,22 @@ from egm_core.curate.verify.hits import Judged, Second, judged
 from egm_core.curate.verify.rates import rates
 from egm_core.sample import Sample, read_samples, write_samples
 
-KINDS = ("fits", "hits", "both")
-
 
 def verified(
     source: Path,
     out: Path,
     fits: tuple[Manner, Ask] | None,
     hits: tuple[Second, Ask] | None,
-    others: Path | None = None,
-    terms: str = "",
+    others: Sequence[Sample] = (),
 ) -> dict[str, Any]:
     """Verify the samples of a file by the kinds that are given; writes them and what lies beside, gives the rates.
 
-    A wholly hidden object passes where it passes the first kind; by the second alone it cannot.
+    A wholly hidden object passes where it passes the first kind; by the second alone it cannot. `others` are further
+    objects of these pictures, which an expression must not mean.
     """
     samples = list(read_samples(source))
-    more = list(read_samples(others)) if others else []
-    fit = fitting(samples, *fits, more) if fits else None
-    hit = judged(samples, *hits, more) if hits else None
+    fit = fitting(samples, *fits, others) if fits else None
+    hit = judged(samples, *hits, others) if hits else None
     before = provenance.beside(source)
     known = list(provenance.read(before)) if before.is_file() else []
     kept: list[tuple[Sample, Provenance]] = []
@@ -49,18 +47,26 @@ def verified(
             failed.append(_failure(sample, other))
             apart += [sample] if other.outcome == "disagreement" else []
             continue
-        told = one if one is not None else Provenance(other.key if other else "", "family", terms=terms)
+        told = one if one is not None else Provenance(other.key if other else "", "family")
         if other is not None and hits:
-            told = replace(told, verdicts=told.verdicts | {"hits": {"model": hits[0].model, **other.verdict()}})
+            by = hits[0]
+            told = told if one is not None else replace(told, model=by.model, terms=by.terms)
+            verdict = {"model": by.model, "terms": by.terms, **other.verdict()}
+            told = replace(told, verdicts=told.verdicts | {"hits": verdict})
         if len(known) == len(samples):
             told = replace(told, answer=told.answer | {"expressed": asdict(known[number])})
         kept.append((sample, told))
     write_samples(out, (sample for sample, _ in kept))
     provenance.write(provenance.beside(out), (told for _, told in kept))
     provenance.write(provenance.beside(out, "failures"), failed)
+    ambiguous = out.with_name(f"{out.stem}.disagreements.jsonl")
     if hit is not None:
-        write_samples(out.with_name(f"{out.stem}.disagreements.jsonl"), apart)
+        write_samples(ambiguous, apart)
+    else:
+        # One that an earlier run by the other kind has left would be taken for this one's.
+        ambiguous.unlink(missing_ok=True)
     found = rates(len(samples), _passed(fit), hit, len(kept))
+    found["failed_at"] = dict(Counter(failure.step for failure in failed))
     found |= {"models": {"fits": fits[0].model if fits else "", "hits": hits[0].model if hits else ""}}
     out.with_name(f"{out.stem}.rates.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     return found

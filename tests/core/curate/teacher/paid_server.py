@@ -25,6 +25,7 @@ class Paid(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: Callable[[str, int], Turn] = lambda text, before: {}
         self.usage = {"prompt_tokens": 100, "completion_tokens": 20}
+        self.name = "teacher-1"
         self.asked: Counter[str] = Counter()
         self.billed = [0, 0]
         self.answers = 0
@@ -50,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self.reply(200, {"object": "list", "data": [{"id": "teacher-1", "object": "model"}]})
+        self.reply(200, {"object": "list", "data": [{"id": self.server.name, "object": "model"}]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
