@@ -32,6 +32,7 @@ def add(commands: Any) -> None:
     own.add_argument("--task", choices=TASKS, default="visible", help="the box that the reasoning leads to")
     own.add_argument("--samples", type=whole(2, 100_000), default=100, help="how many samples are drawn")
     own.add_argument("--seed", type=SEED, default=0, help="seed of the choice")
+    own.add_argument("--others", type=Path, metavar="FILE", help="sample file of other objects of these images")
     own.add_argument("--json", type=Path, help="write the figures here, too")
     arguments.add(own)
     notes.add_options(own)
@@ -61,7 +62,9 @@ def _run(options: argparse.Namespace) -> None:
 
     found: dict[str, Any]
     if options.experiment == "colour":
-        pairs = recolour.recoloured(samples, Asking(options.task, teacher.model, teacher.sampling), asked, drawn)
+        asking = Asking(options.task, teacher.model, teacher.sampling)
+        others = list(read_samples(options.others)) if options.others else []
+        pairs = recolour.recoloured(samples, asking, asked, drawn, others)
         found = recolour.summary(pairs)
         print(recolour.table(found))
     else:

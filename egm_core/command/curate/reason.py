@@ -32,6 +32,12 @@ def add(commands: Any) -> None:
         "--samples", type=whole(1, 10**9), help="ask about so many of them, drawn at random (default: all)"
     )
     own.add_argument("--seed", type=SEED, default=0, help="seed of that choice")
+    own.add_argument(
+        "--others",
+        type=Path,
+        metavar="FILE",
+        help="sample file of other objects of these images: what may be spoken of",
+    )
     arguments.add(own)
     notes.add_options(own)
     own.set_defaults(run=_run)
@@ -63,6 +69,7 @@ def _run(options: argparse.Namespace) -> int:
         options.out,
         teacher.terms,
         sampled(samples, options.task, options.samples, options.seed),
+        list(read_samples(options.others)) if options.others else [],
     )
     print(table(found))
     print(f"\n{found['kept']:,} of {found['questions']:,} samples -> {options.out}")

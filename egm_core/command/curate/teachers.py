@@ -14,7 +14,7 @@ from egm_core.curate.money.estimate import estimate
 from egm_core.curate.prompts import load
 from egm_core.curate.reason.questions import Asking
 from egm_core.curate.reason.run import Ask, reason
-from egm_core.curate.sets.amodal_train import NEIGHBOURS
+from egm_core.curate.sets.amodal_train import NEIGHBOURS, OBJECTS
 from egm_core.curate.sets.expressing import Manner, express
 from egm_core.curate.sets.workers import Worker, Workers, steps
 from egm_core.curate.teacher import LEDGER, Teacher, arguments, ask
@@ -72,8 +72,9 @@ def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, put:
     manner = Manner(teacher.model, teacher.sampling, teacher.terms)
 
     def others() -> list[Sample]:
-        file = Path(options.out) / NEIGHBOURS
-        return list(read_samples(file)) if file.is_file() else []
+        # Objects that lost their expression on the way are in the pictures still.
+        files = [Path(options.out) / name for name in (f"{OBJECTS}.jsonl", NEIGHBOURS)]
+        return [sample for file in files if file.is_file() for sample in read_samples(file)]
 
     def expressing(source: Path, out: Path) -> Mapping[str, Any]:
         return express(source, out, manner, put(teacher, TITLES["express"]), others())
@@ -85,7 +86,7 @@ def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, put:
     def reasoning(source: Path, out: Path) -> Mapping[str, Any]:
         made = Asking("amodal", manner.model, manner.sampling)
         asked = put(teacher, TITLES["reason_amodal"])
-        return {"rates": reason(list(read_samples(source)), made, asked, out, manner.terms)}
+        return {"rates": reason(list(read_samples(source)), made, asked, out, manner.terms, others=others())}
 
     def about(prompt: str) -> dict[str, Any]:
         return {"prompt": load(prompt).label, **teacher.about()}

@@ -47,11 +47,13 @@ def names(trace: str, colour: str) -> bool:
     return any(set(name.split()) <= spoken for name in kin(colour))
 
 
-def recoloured(samples: Sequence[Sample], asking: Asking, ask: Ask, only: Set[int] | None = None) -> list[Pair]:
+def recoloured(
+    samples: Sequence[Sample], asking: Asking, ask: Ask, only: Set[int] | None = None, others: Sequence[Sample] = ()
+) -> list[Pair]:
     """Ask about samples with two colours each; answers that are none are left out."""
-    first = list(questions(samples, asking, only))
+    first = list(questions(samples, asking, only, others))
     second: list[Question] = []
-    near = together(samples)
+    near = together((*samples, *others))
     for one in first:
         # Neighbours' words are among the facts, so the second colour is theirs as little as the first.
         apart = replace(asking, apart_from=(*asking.apart_from, one.facts.frame_colour))

@@ -45,12 +45,15 @@ class Asking:
         return load(f"reason_{self.task}")
 
 
-def questions(samples: Sequence[Sample], asking: Asking, only: Set[int] | None = None) -> Iterator[Question]:
+def questions(
+    samples: Sequence[Sample], asking: Asking, only: Set[int] | None = None, others: Iterable[Sample] = ()
+) -> Iterator[Question]:
     """Make the question of each sample that has the task's box; the others have nothing to draw.
 
-    `only` are the numbers of the samples that are asked about, None for all; the others are their neighbours.
+    `only` are the numbers of the samples that are asked about, None for all; the others are their neighbours, and so
+    are `others`, which are no samples: objects of the pictures that a trace may speak of.
     """
-    neighbours = together(samples)
+    neighbours = together((*samples, *others))
     for number, sample in enumerate(samples):
         if has_question(sample, asking.task) and (only is None or number in only):
             yield question(number, sample, neighbours[sample.picture], asking)

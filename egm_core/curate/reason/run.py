@@ -21,13 +21,18 @@ Ask = Callable[[Iterable[Job]], Iterator[tuple[Job, Answer]]]
 
 
 def reasoned(
-    samples: Sequence[Sample], asking: Asking, ask: Ask, terms: str = "", only: Set[int] | None = None
+    samples: Sequence[Sample],
+    asking: Asking,
+    ask: Ask,
+    terms: str = "",
+    only: Set[int] | None = None,
+    others: Sequence[Sample] = (),
 ) -> tuple[list[Kept], list[Failure]]:
     """Ask for the reasoning of samples; gives those that passed, in their order, and what failed."""
     waiting: dict[str, list[Question]] = defaultdict(list)
 
     def jobs() -> Iterator[Job]:
-        for question in questions(samples, asking, only):
+        for question in questions(samples, asking, only, others):
             # The same question about the same picture is asked once.
             waiting[question.job.key].append(question)
             if len(waiting[question.job.key]) == 1:
@@ -48,10 +53,19 @@ def reasoned(
 
 
 def reason(
-    samples: Sequence[Sample], asking: Asking, ask: Ask, out: Path, terms: str = "", only: Set[int] | None = None
+    samples: Sequence[Sample],
+    asking: Asking,
+    ask: Ask,
+    out: Path,
+    terms: str = "",
+    only: Set[int] | None = None,
+    others: Sequence[Sample] = (),
 ) -> dict[str, Any]:
-    """Write samples with reasoning, and beside them provenance, failures and rates; gives the rates."""
-    kept, failed = reasoned(samples, asking, ask, terms, only)
+    """Write samples with reasoning, and beside them provenance, failures and rates; gives the rates.
+
+    `others` are further objects of these pictures, of which a trace may speak.
+    """
+    kept, failed = reasoned(samples, asking, ask, terms, only, others)
     write_samples(out, (one.sample for one in kept))
     provenance.write(provenance.beside(out), (one.provenance for one in kept))
     provenance.write(provenance.beside(out, "failures"), failed)

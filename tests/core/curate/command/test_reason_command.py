@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ def test_reasoning_is_written_judged_and_asked_once(
     shown = [part["image_url"]["url"] for part in server.bodies[0]["messages"][0]["content"][:2]]
     assert shown[0] != shown[1] and server.answers == COUNT
     assert run(*arguments) == 0 and server.answers == COUNT
+
+
+def test_other_objects_may_be_spoken_of(server: Paid, file: Path, tmp_path: Path) -> None:
+    trace = "The mug stands to the left of the box on the table, and nothing is beside it."
+    server.script = lambda text, before: {"text": json.dumps({"reasoning": trace, "object": "mug"})}
+    first = next(read_samples(file))
+    write_samples(tmp_path / "near.jsonl", [replace(first, sent="box", category="box", bbox=(60, 60, 90, 90))])
+    out = tmp_path / "out.jsonl"
+    run("reason", file, "--out", out, "--teacher-url", server.url, "--others", tmp_path / "near.jsonl")
+    assert [sample.sent for sample in read_samples(out)] == ["mug number 0"], "the other images have no box"
 
 
 def test_a_part_is_drawn_by_its_seed(server: Paid, file: Path, tmp_path: Path) -> None:

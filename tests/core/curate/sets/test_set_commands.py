@@ -92,6 +92,15 @@ def test_a_mistake_is_a_failure_of_its_step_and_never_a_text(tmp_path, teacher, 
     assert "cup" not in written and said not in written and "car at the left" in written
 
 
+def test_a_trace_may_speak_of_what_is_no_sample(tmp_path, teacher, training):
+    trace = "The small cup in the upper corner is cut off from below, left of the box, so it goes on downward a little."
+    said = {"reasoning": trace, "object": "cup", "occluders": [], "hidden_sides": ["bottom"]}
+    teacher.mistakes["reason", "cup"] = json.dumps(said)
+    assert main(training) == 0
+    assert not failures(tmp_path / "set", "reasoned"), "the box is a neighbour, and no drawing"
+    assert trace in (tmp_path / "set/reasoned.jsonl").read_text()
+
+
 def test_a_dry_run_says_what_all_steps_cost_and_asks_nothing(tmp_path, teacher, training, capsys):
     assert main([*training, "--dry-run", "--price-in", "2", "--price-out", "8"]) == 0
     printed = " ".join(capsys.readouterr().out.split())

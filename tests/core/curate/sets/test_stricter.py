@@ -34,7 +34,6 @@ def teacher() -> Iterator[Teacher]:
 @pytest.fixture
 def second() -> Iterator[Paid]:
     with paid() as server:
-
         # The mug fits by both kinds; the cup is hit once of two times.
         def script(text: str, before: int) -> dict[str, Any]:
             thing = next(name for name in SEEN if KNOWS[name][0] in text)
