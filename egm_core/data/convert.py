@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from egm_core.sample import Sample, write_samples
 
 _log = logging.getLogger("egm.data")
 MISSING_SHARE = 0.05
+_WINDOWS = re.compile("[A-Za-z]:[/\\\\]")
 
 
 @dataclass
@@ -30,6 +32,8 @@ class Counts:
     amodal: int = 0
     images: set[str] = field(default_factory=set)
     splits: Counter[str] = field(default_factory=Counter)
+    doubles: int = 0
+    _seen: set[int] = field(default_factory=set)
 
     def take(self, sample: Sample) -> Sample:
         """Count a sample and give it back."""
@@ -37,6 +41,10 @@ class Counts:
         self.absent += sample.absent
         self.hidden += sample.hidden
         self.amodal += sample.amodal_bbox is not None
+        # Sentences of a reference may be alike; they have ids of their own.
+        key = hash((sample.image, sample.sent, sample.bbox, sample.amodal_bbox, *_ids(sample)))
+        self.doubles += key in self._seen
+        self._seen.add(key)
         self.splits[f"{sample.source} {sample.split}".strip()] += 1
         if sample.image not in self.images:
             self.images.add(sample.image)
@@ -72,6 +80,8 @@ def convert(kind: Kind, options: Namespace, out: Path, missing_share: float = MI
     try:
         write_samples(out, passing())
     finally:
+        if counts.doubles:
+            tally.note(f"{counts.doubles:,} samples stand there twice, ids and all: see that no file is named twice")
         if sum(tally.dropped.values()) > counts.samples:
             tally.note("more was left out than kept: see that the files are of this kind, and the options right")
         for line in left_out(tally):
@@ -95,11 +105,21 @@ def _judge(counts: Counts, missing_share: float) -> None:
         raise DataError("the files hold no sample that can be used; see what was left out, and the names given")
     lost, whole = len(counts.tally.lost), len(counts.images | counts.tally.lost.keys())
     if lost > missing_share * whole:
-        first = ", ".join(list(counts.tally.lost)[:PLACES])
+        first = list(counts.tally.lost)[:PLACES]
         raise DataError(
-            f"{lost:,} of {whole:,} pictures are missing, such as {first}; name their folder with --images, or allow "
+            f"{lost:,} of {whole:,} pictures are missing, such as {', '.join(first)}; {_remedy(first[0])}, or allow "
             f"more than --missing-share {missing_share:g}"
         )
+
+
+def _remedy(image: str) -> str:
+    if "\\" in image or _WINDOWS.match(image):
+        return "the file has paths of Windows: write / in place of each backslash, and no drive"
+    return "name their folder with --images, which paths that begin with / do not heed"
+
+
+def _ids(sample: Sample) -> tuple[str, ...]:
+    return sample.source, sample.ref_id, sample.sentence_id, sample.annotation_id
 
 
 def _some(places: list[str], count: int) -> str:

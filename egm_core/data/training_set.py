@@ -16,7 +16,7 @@ from pathlib import Path
 from egm_core.data.mirror import doubtful, mirror
 from egm_core.data.readers.kind import Kind, Tally
 from egm_core.data.readers.referring import refer
-from egm_core.data.readers.shared.splits import LICENCE, told
+from egm_core.data.readers.shared.splits import LICENCE
 from egm_core.sample import Sample
 
 EXPRESSIONS, IMAGES = 287_604, 24_407
@@ -62,7 +62,7 @@ def kind(roots: list[Path], partition: str, mirrored: bool, found: Found) -> Kin
 def _samples(
     roots: list[Path], partition: str, images: Path | None, mirrored: bool, found: Found, tally: Tally
 ) -> Iterator[Sample]:
-    names = {root: told(root.name)[0] or root.name for root in roots}
+    names = {root: refer.source_of(root) for root in roots}
     lacking = [name for name in SETS if name not in names.values()]
     if lacking:
         tally.note(

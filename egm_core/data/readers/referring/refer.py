@@ -103,13 +103,22 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
             tally.note(f"{file} has no reference of {' or '.join(options.split) or 'any split'}")
             continue
         images = options.images or root.parent / IMAGES
-        yield from samples(refs, instances(root / INSTANCES, refs), told(root.name)[0] or root.name, images, tally)
+        yield from samples(refs, instances(root / INSTANCES, refs), source_of(root), images, tally)
+
+
+def source_of(root: Path) -> str:
+    """Give the name of the data set in a folder, which the folder's own name tells."""
+    name = root.resolve().name
+    return told(name)[0] or name
 
 
 def refs_file(root: Path, partition: str = "auto") -> Path:
     """Give the file of a data set's references; DataError where it is not there, with those that are."""
+    if not root.is_dir():
+        told_of = "a file" if root.exists() else "not there"
+        raise Place(str(root)).error(f"it is {told_of}; name the folder in which refs(...).p and {INSTANCES} lie")
     if partition == "auto":
-        partition = "umd" if told(root.name)[0] == "RefCOCOg" else "unc"
+        partition = "umd" if source_of(root) == "RefCOCOg" else "unc"
     for ending in ("p", "json"):
         if (file := root / f"refs({partition}).{ending}").is_file():
             return file

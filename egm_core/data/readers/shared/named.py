@@ -13,13 +13,15 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from egm_core.boxes import Box, area, clip
+from egm_core.boxes import Box, area, clip, intersection
 from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.pictures import Pictures
 from egm_core.sample import Sample
 from egm_core.sample.record import FARTHEST
 
+# How much of a visible box lies within the amodal box at least, which may be drawn some pixels too small.
+WITHIN, ROUNDING = 0.9, 2.0
 AMBIGUOUS = "objects whose name another object of the picture has; --names all keeps them"
 _BRACKETS = re.compile(r"\([^()]*\)")
 SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?:idation|ing)?(?![a-z])", re.IGNORECASE)
@@ -186,4 +188,11 @@ def _wrong_boxes(one: Found, visible: Box | None, shown: Shown) -> str:
         return "objects where the amodal box is far out of the picture"
     if not visible and not area(clip(one.amodal, shown.width, shown.height)):
         return "objects that lie wholly beyond the picture"
+    if visible and intersection(visible, _grown(one.amodal)) < WITHIN * area(visible):
+        return "objects whose visible box is not within the amodal one: the two may be exchanged, or x, y, x, y"
     return ""
+
+
+def _grown(box: Box) -> Box:
+    x0, y0, x1, y1 = box
+    return (x0 - ROUNDING, y0 - ROUNDING, x1 + ROUNDING, y1 + ROUNDING)

@@ -100,3 +100,10 @@ def test_texts_of_yes_and_no_are_what_they_say(convert: Any, refused: Any, tmp_p
     assert car.annotation_id == "0"
     odd = coco(tmp_path / "y.json", {**LEAVING, "amodal_is_uncertain": "perhaps"}, image=FRAME)
     assert "true or false must stand here" in refused("tao-amodal", "--file", odd, "--certain")
+
+
+def test_a_visible_box_beside_its_amodal_box_is_left_out(convert: Any, tmp_path: Path) -> None:
+    swapped = {**LEAVING, "id": 7, "bbox": [2, 3, 60, 40], "amodal_bbox": [5, 5, 9, 9]}
+    file = coco(tmp_path / "x.json", LEAVING, swapped, image=FRAME)
+    assert len(convert("tao-amodal", "--file", file, "--names", "all")) == 1
+    assert "left out 1: objects whose visible box is not within the amodal one" in convert.said

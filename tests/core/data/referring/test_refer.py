@@ -246,3 +246,19 @@ def test_an_id_of_two_things_is_refused(
 ) -> None:
     instances = {**INSTANCES, table: [*INSTANCES[table], {**INSTANCES[table][0], **change}]}
     assert words in refused("refer", "--root", write(tmp_path / "refcoco", [REF], instances))
+
+
+def test_what_stands_there_twice_is_said(tmp_path: Path, convert) -> None:
+    root = write(tmp_path / "refcoco", [REF])
+    assert len(convert("refer", "--root", root, root, missing=1)) == 4
+    assert "2 samples stand there twice" in convert.said
+    convert("refer", "--root", root, missing=1)
+    assert "stand there twice" not in convert.said
+
+
+def test_a_root_that_is_no_folder_is_named_so(tmp_path: Path, refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write(tmp_path / "refcocog", [REF])
+    assert "it is a file; name the folder" in refused("refer", "--root", root / "refs(unc).p")
+    assert "it is not there; name the folder" in refused("refer", "--root", tmp_path / "nowhere")
+    monkeypatch.chdir(root)
+    assert "no refs(umd).p" in refused("refer", "--root", "."), "the folder's name tells the data set"
