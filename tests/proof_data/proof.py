@@ -261,7 +261,7 @@ def _train(out: Path, steps: int, run: Run, found: Found) -> None:
         made = out / f"{kind}.json"
         status = run(["evaluate", kind, str(file), "--model", str(out / "sft" / "final"), "--sample", "24",
                       "--json", str(made), "-q"])  # fmt: skip
-        asked = len(json.loads(made.read_text()).get("records", ())) if made.exists() else 0
+        asked = len(json.loads(made.read_text())["rows"]) if made.exists() else 0
         found.say(f"egm evaluate {kind}", f"status {status}, {asked} questions", status == 0)
 
 

@@ -69,7 +69,7 @@ class Budget:
         spent = 0.0 if free else self.spent(answer, tokens)
         store.add(answer, payload, spent)
         self._taken += spent - self._reserved.pop(answer.key, 0.0)
-        if not free and answer.usage and self.price is not None:
+        if not free and usage(answer) is not None and self.price is not None:
             self.seen += 1
             if bare > 0 and spent > bare * self.factor:
                 self.factor = 1.05 * spent / bare

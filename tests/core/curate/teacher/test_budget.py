@@ -13,8 +13,11 @@ import pytest
 from paid_server import Paid
 from test_ask import answers, impatient, jobs, ledger, server, teacher  # noqa: F401
 
+from egm_core.asking.job import Answer
 from egm_core.asking.store import Store
+from egm_core.curate.money.budget import Budget
 from egm_core.curate.money.prices import Price
+from egm_core.curate.money.tokens import Tokens
 from egm_core.curate.teacher.asker import BudgetSpent
 
 PRICE = Price("*", 10.0, 100.0, "2026-11-28", "a test")
@@ -48,6 +51,15 @@ def test_a_server_that_bills_more_than_there_can_be_does_not_break_it(
     with pytest.raises(BudgetSpent):
         answers(jobs(400), who, tmp_path)
     assert 1.5 < server.dollars(10, 100) <= 2.0
+
+
+@pytest.mark.parametrize("told", [{"prompt_tokens": "many"}, {"prompt_tokens": -5, "completion_tokens": -1}])
+def test_a_usage_that_says_nothing_raises_no_reservation(tmp_path: Path, told: dict[str, object]) -> None:
+    budget, tokens = Budget(PRICE, 1.0), Tokens(100, 100, 10)
+    with ledger(tmp_path) as store:
+        assert budget.reserve(store, "a", tokens)
+        spent = budget.settle(store, Answer("a", "text", usage=told), tokens)
+    assert (spent, budget.factor, budget.seen) == (pytest.approx(0.004), 1.0, 0)
 
 
 def test_rows_are_not_added_up_for_each_answer(
