@@ -85,6 +85,11 @@ def _row(
         tally.note(f"{place.file}: {record['index']!r} is the index of several rows of {category!r}; the first counts")
     seen.setdefault(key, (row, (width, height)))
     question = fields.text(record, "question", place)
+    if "\t" in question:
+        # The csv module goes on to the next quote, which may be some rows below.
+        raise place.wrong(
+            "question", question, "no tab may stand here; double the quote that this or a row above holds"
+        )
     known = {
         "image": join(place.file, "image", row),
         "width": width,

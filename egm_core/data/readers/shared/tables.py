@@ -1,4 +1,4 @@
-"""Reads tables row by row, whatever they are stored in: parquet, JSONL, or a JSON file that is a list."""
+"""Reads tables row by row, whatever they are stored in: parquet, JSONL, or a JSON file that is a list or one record."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ def rows(path: Path, without: tuple[str, ...] = ()) -> Iterator[tuple[Place, int
     elif path.suffix == ".jsonl":
         for number, (place, record) in enumerate(fields.lines(path)):
             yield place, number, record
+    elif path.suffix == ".json" and _one_object(path):
+        place = Place(str(path), "record 0")
+        yield place, 0, fields.mapping(fields.document(path), place)
     elif path.suffix == ".json":
         for _, number, record in arrays(path):
             place = Place(str(path), f"record {number}")
@@ -59,6 +62,13 @@ def picture_and_size(
     if data is None:
         return (image, *picture_size(image, place))
     return (image, *size_of(data, place))
+
+
+def _one_object(path: Path) -> bool:
+    """Tell whether a file is one record, and no list of them."""
+    fields.require(path)
+    with path.open("rb") as file:
+        return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
 def _parquet(path: Path, without: tuple[str, ...]) -> Iterator[tuple[Place, int, dict[str, Any]]]:

@@ -129,3 +129,10 @@ def test_the_documented_examples_are_read(formats: Path, tmp_path: Path, convert
     sample: Sample
     (sample,) = convert("egm", "--file", tmp_path / "analysis.json", missing=0)
     assert (sample.image, sample.mirrored) == (str(original), True)
+
+
+def test_a_file_of_one_analysis_is_read(tmp_path: Path, convert) -> None:
+    file = tmp_path / "analysis_3.json"
+    file.write_text(json.dumps(ANALYSIS, indent=1))
+    (sample,) = convert("egm", "--file", file)
+    assert sample.sent == "the mug"

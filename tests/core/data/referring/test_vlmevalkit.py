@@ -118,3 +118,9 @@ def test_wrong_tables_are_named(tmp_path: Path, refused) -> None:
     (tmp_path / "z.tsv").write_bytes(b"index\timage\tquestion\n\xff\xfe")
     assert "no table parted by tabs" in refused("vlmevalkit", "--file", tmp_path / "z.tsv")
     assert "must end in .tsv" in refused("vlmevalkit", "--file", tsv(tmp_path / "x.txt", ROW))
+
+
+def test_a_quote_that_is_not_doubled_swallows_no_row(tmp_path: Path, refused) -> None:
+    file = tsv(tmp_path / "x.tsv", {**ROW, "question": "MARK"}, {**ROW, "index": "1", "question": 'the 5" plate'})
+    file.write_text(file.read_text().replace("MARK", '"the mug').replace('"the 5"" plate"', 'the 5" plate'))
+    assert "no tab may stand here" in refused("vlmevalkit", "--file", file)
