@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -40,12 +41,14 @@ def _checkpoint(config: pytest.Config, name: str, make: Callable[[Path], Any]) -
     if home is None:
         raise RuntimeError("the checkpoints need pytest's cache; run without -p no:cacheprovider")
     folder = home / name
-    if not (folder / "complete").exists():
-        draft = home / f"{name}.{os.getpid()}" / name
-        draft.mkdir(parents=True)
-        make(draft)
-        (draft / "complete").touch()
-        if not folder.exists():
+    # The workers of one run want the same folders: the first makes it, the others wait.
+    with open(home / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            draft = home / f"{name}.{os.getpid()}" / name
+            draft.mkdir(parents=True)
+            make(draft)
+            (draft / "complete").touch()
             draft.rename(folder)
     return folder
 
