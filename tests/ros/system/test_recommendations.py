@@ -198,7 +198,8 @@ def test_every_option_in_an_error_text_exists() -> None:
     """Options that the strings of the sources name are some command's of ours, unless the string is about another's."""
     declared = set(STANDARD)
     for path in (path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")):
-        declared |= set(re.findall(r"add_argument\(\s*(?:\"-\w\", )?\"(--[a-z0-9-]+)\"", path.read_text()))
+        for names in re.findall(r"add_argument\(\s*((?:\"--?[\w-]+\",?\s*)+)", path.read_text()):
+            declared |= set(OPTION.findall(names))
     declared |= options_of("egm_core.evaluate", "tables")
     negated = {f"--no-{option[2:]}" for option in declared}
     wrong = [
