@@ -1,6 +1,8 @@
 # Every target sets up what it needs in .venv first; see tools/setup.sh for the variables it heeds.
 # docs/develop/targets.md says what each needs, takes and last gave.
 RUN := tools/env.sh
+# -m takes the place of the one in pyproject.toml.
+SHORT := not long and not soak
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
@@ -17,16 +19,17 @@ demo: setup
 record: setup
 	@$(RUN) python -m egm_ros.demo.record --out out/record $(if $(LIVE),--live)
 
-# The core's tests on every core, up to four; those of ROS one after the other, for they watch the clock.
+# The core's tests on every core, up to four; those of ROS two at a time, and then those that watch the clock, alone.
 test: setup
 	@$(RUN) python -m pytest --ignore tests/ros -n auto --maxprocesses 4 --dist loadfile $(PYTEST)$(NONE_IS_FINE)
-	@$(RUN) python -m pytest tests/ros $(PYTEST)$(NONE_IS_FINE)
+	@$(RUN) python -m pytest tests/ros -m "not clock and $(SHORT)" -n 2 --dist loadfile $(PYTEST)$(NONE_IS_FINE)
+	@$(RUN) python -m pytest tests/ros -m "clock and $(SHORT)" $(PYTEST)$(NONE_IS_FINE)
 
 # The ROS tests RUNS times (5) beside a process that burns one core; the counts of each run.
 test-busy: setup
 	@tools/beside_busy_core.sh $(or $(RUNS),5) $(PYTEST)
 
-# What takes more than a minute.
+# What takes more than a minute, and what takes more than 20 s where `test` has a cheaper test of the same thing.
 test-long: setup
 	@$(RUN) python -m pytest -m long $(PYTEST)
 

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from domains import claim_domain
 
 ROOT = Path(__file__).resolve().parents[2]
 collect_ignore_glob = ["*test_*.py"] if importlib.util.find_spec("rclpy") is None else []
 
 
-def _claim_domain() -> tuple[int, Any]:
-    """Claim a domain id that no other test on this machine holds; above 101 its ports would not be free for sure."""
-    offset = os.getpid()
-    for number in range(100):
-        domain = 1 + (offset + number) % 100
-        lock = open(Path(tempfile.gettempdir()) / f"egm_ros_domain_{domain}.lock", "w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-        else:
-            return domain, lock
-    pytest.fail("all 100 ROS domain ids of this machine are in use by tests")
+@pytest.fixture(scope="module", autouse=True)
+def own_domains(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Claim a domain for each of DOMAIN and OTHER_DOMAIN that the test's module has."""
+    locks = []
+    for name in ("DOMAIN", "OTHER_DOMAIN"):
+        if hasattr(request.module, name):
+            number, lock = claim_domain()
+            setattr(request.module, name, number)
+            locks.append(lock)
+    yield
+    for lock in locks:
+        lock.close()
 
 
 @pytest.fixture
 def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Give the test, and every process it starts, a ROS domain of its own on this machine."""
-    number, lock = _claim_domain()
+    number, lock = claim_domain()
     monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

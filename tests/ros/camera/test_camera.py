@@ -25,7 +25,7 @@ from egm_ros.camera.node import CameraNode
 from egm_ros.camera.sources import SourceError
 from egm_ros.common.pictures import images, shared_memory
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from egm_ros.camera import sources
 from egm_ros.camera.node import camera_info
 from egm_ros.camera.sources import SourceError
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 @pytest.fixture(scope="module")

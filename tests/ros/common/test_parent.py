@@ -16,7 +16,11 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 ROOT = Path(__file__).resolve().parents[3]
-pytestmark = [pytest.mark.ros, pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs /proc")]
+pytestmark = [
+    pytest.mark.ros,
+    pytest.mark.clock,
+    pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="needs /proc"),
+]
 
 STARTER = """
 import os, subprocess, sys

@@ -35,14 +35,14 @@ def test_a_number_out_of_range_is_refused_in_one_line() -> None:
     assert done.stderr.startswith("egm demo: argument --instructions: '0' must be")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_demo_leaves_its_pictures(tmp_path: Path, domain: int) -> None:
     done = egm("demo", "--out", str(tmp_path), *SHORT)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "answers," in done.stdout and (tmp_path / "demo.png").stat().st_size > 10_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_record_leaves_a_recording(tmp_path: Path, domain: int) -> None:
     done = egm("record", "--out", str(tmp_path), "--seconds", "1", *SHORT)
     assert done.returncode == 0, done.stdout + done.stderr

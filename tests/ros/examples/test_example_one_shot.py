@@ -11,12 +11,13 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
+from domains import UNCLAIMED
 from robot import Robot
 from running import ROOT, start_node, until_stopped
 
 pytestmark = pytest.mark.ros
 
-DOMAIN = 10 + (os.getpid() + 43) % 80
+DOMAIN = UNCLAIMED
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import UNCLAIMED
 from processes import alive, wait_for
 from robot import Robot, image_message
 from running import COMMAND, folder_of, request, scripted, start_node, url_of
@@ -19,7 +20,7 @@ from egm_core.supervise.link import EngineState
 from egm_ros.grounding import diagnostics
 from egm_ros.grounding.tally import Answers
 
-DOMAIN = 10 + (os.getpid() + 70) % 80
+DOMAIN = UNCLAIMED
 READY = EngineState("ready", "engine_ready", "")
 OK, WARN, ERROR, STALE = (bytes([level]) for level in range(4))
 
@@ -137,6 +138,7 @@ class Listener:
 
 
 @pytest.mark.ros
+@pytest.mark.clock
 def test_the_node_tells_how_it_is_once_a_second(tmp_path):
     model = folder_of(tmp_path / "scripted-qwen", "visible", "amodal")
     node = start_node(

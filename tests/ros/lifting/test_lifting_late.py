@@ -22,7 +22,7 @@ from vision_msgs.msg import Detection2DArray
 from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 def test_depth_may_come_late_before_or_never(bench: Any) -> None:

@@ -21,7 +21,7 @@ from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
 from egm_ros.overlay.node import OverlayNode, boxes_in, drawn, label_of
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 VISIBLE = (20.0, 30.0, 60.0, 70.0)
 AMODAL = (20.0, 30.0, 90.0, 70.0)

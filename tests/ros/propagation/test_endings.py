@@ -18,7 +18,7 @@ from egm_ros.interface.propagation import PROPAGATION_KEYS
 from egm_ros.propagation.small_frames import small_frame
 from egm_ros.propagation.status import losses
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 def test_a_new_instruction_an_absent_answer_and_a_jump_in_time_end_the_boxes_once(bench: Any) -> None:

@@ -21,7 +21,7 @@ from egm_ros.propagation.catching_up import Carried, CatchingUp
 from egm_ros.propagation.node import PropagationNode
 from egm_ros.propagation.small_frames import jpeg_size, small_frame
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 def test_a_late_answer_is_carried_to_the_newest_image_and_on(bench: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from builtin_interfaces.msg import Time
+from domains import UNCLAIMED
 from processes import wait_for
 from rclpy.qos import qos_profile_sensor_data
 from robot import Robot, textured_message
@@ -26,9 +26,9 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from egm_core.streams.timeline import stamp_of
 from egm_ros.common.pictures import images
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 59) % 80
+DOMAIN = UNCLAIMED
 BEGIN, RATE, LENGTH, LAPS = 1_600_000_000, 10.0, 5.0, 3
 # A new lap may begin while an engine is asked and DDS is busy; without the mend nothing came until its end.
 SOON = 3.0

@@ -14,7 +14,7 @@ from launched import NOWHERE, Start, names
 from launches import wait_until
 from running import COMMAND, folder_of
 
-pytestmark = [pytest.mark.ros, pytest.mark.slow]
+pytestmark = [pytest.mark.ros, pytest.mark.clock, pytest.mark.slow]
 
 
 def pid_of(mark: str, executable: str) -> int:

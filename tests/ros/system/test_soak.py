@@ -19,6 +19,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
+from domains import UNCLAIMED
 from processes import wait_for
 from robot import Robot
 from running import COMMAND, Process, folder_of, request, scripted, start_node
@@ -29,7 +30,7 @@ SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 WARM_UP = min(60.0, SECONDS / 2.0)
 PERIOD = 0.2
 FEWEST = 40.0
-DOMAIN = 10 + (os.getpid() + 10) % 80
+DOMAIN = UNCLAIMED
 CAMERA = Path(__file__).parents[1] / "fast_camera.py"
 PROFILE = Path(__file__).resolve().parents[3] / "config" / "fastdds_shm.xml"
 ROOM = {"FASTRTPS_DEFAULT_PROFILES_FILE": str(PROFILE), "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE)}

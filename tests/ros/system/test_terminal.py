@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
+from domains import UNCLAIMED
 from lifecycle_msgs.msg import Transition
 from processes import wait_for
 from rcl_interfaces.msg import Log
@@ -18,9 +18,9 @@ from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from robot import Robot, image_message
 from running import ScriptedEngine, start_node
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 30) % 80
+DOMAIN = OTHER_DOMAIN = UNCLAIMED
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +134,8 @@ def test_what_is_stale_says_why_and_does_not_flood(
 
 
 def test_where_no_image_comes_the_clock_that_is_missing_is_named(engine: ScriptedEngine) -> None:
-    domain = DOMAIN + 1
     node = start_node(
-        domain,
+        OTHER_DOMAIN,
         "-r",
         "image:=/front/image_raw",
         model="scripted-qwen",

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.005, 0.05])

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import numpy as np
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+from domains import UNCLAIMED
 from one_camera import corners, expected
 from processes import wait_for
 from robot import image_message
 
 from egm_ros.interface.grounding import STATUS_KEYS
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + os.getpid() % 80
+DOMAIN = UNCLAIMED
 
 
 def test_found_publishes_both_boxes_of_the_source_image(robot):

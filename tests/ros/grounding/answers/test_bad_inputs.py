@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -11,15 +10,16 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import UNCLAIMED
 from processes import wait_for
 from rclpy.qos import qos_profile_sensor_data
 from robot import Robot, image_message
 from running import Process, ScriptedEngine
 from sensor_msgs.msg import CompressedImage, Image
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 6) % 80
+DOMAIN = UNCLAIMED
 
 CAMERA = """
 import sys, time

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
@@ -16,14 +15,15 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import UNCLAIMED
 from processes import wait_for
 from robot import Robot, image_message, textured_message
 from running import Process, start_node, until_stopped
 from vision_msgs.msg import Detection2DArray
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 35) % 80
+DOMAIN = UNCLAIMED
 RATES = {"front": 30.0, "left": 10.0, "rear": 3.0}
 ANSWERS = 27
 EXAMPLE = Path(__file__).resolve().parents[4] / "examples" / "shell" / "propagate_front.sh"

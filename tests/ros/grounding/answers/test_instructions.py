@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 
@@ -10,15 +9,16 @@ import numpy as np
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+from domains import UNCLAIMED
 from one_camera import corners, expected
 from processes import wait_for
 from robot import hold
 
 from egm_ros.common import messages
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 2) % 80
+DOMAIN = UNCLAIMED
 
 
 def test_a_thousand_changes_never_yield_the_old_one_s_boxes(robot, engine):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+from domains import UNCLAIMED
 from one_camera import corners, expected
 from robot import image_message
 
 from egm_ros.common import messages
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 4) % 80
+DOMAIN = UNCLAIMED
 
 
 @pytest.mark.parametrize(

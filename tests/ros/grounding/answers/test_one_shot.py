@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
+from domains import UNCLAIMED
 from lifecycle_msgs.msg import Transition
 from processes import wait_for
 from robot import Robot, image_message
@@ -26,9 +26,9 @@ from egm_ros.common.pictures import images
 from egm_ros.grounding import one_shot
 from egm_ros.grounding.orders import Order
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 25) % 80
+DOMAIN = OTHER_DOMAIN = UNCLAIMED
 LIVE = {
     "max_rate": 0.0,
     "query_timeout": 10.0,
@@ -259,9 +259,10 @@ def test_deactivation_ends_it_and_an_inactive_node_says_so(robot, engine):
 
 
 def test_an_engine_that_is_not_ready_is_named():
-    domain = DOMAIN + 1
-    node = start_node(domain, model="scripted-qwen", engine_url="http://127.0.0.1:9", default_instruction="the mug")
-    robot = Robot(domain)
+    node = start_node(
+        OTHER_DOMAIN, model="scripted-qwen", engine_url="http://127.0.0.1:9", default_instruction="the mug"
+    )
+    robot = Robot(OTHER_DOMAIN)
     try:
         robot.status(engine="starting")
         success, said = robot.ground_once()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from functools import partial
@@ -11,6 +10,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
+from domains import UNCLAIMED
 from processes import wait_for
 from robot import Robot, hold, image_message, textured_message
 from running import Process, start_node, until_stopped
@@ -18,9 +18,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 55) % 80
+DOMAIN = UNCLAIMED
 RATE = 0.2
 WIDTH, HEIGHT = 320, 240
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -13,13 +12,14 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import UNCLAIMED
 from processes import wait_for
 from robot import Robot, image_message
 from running import Process, ScriptedEngine, start_node, until_stopped
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 47) % 80
+DOMAIN = OTHER_DOMAIN = UNCLAIMED
 LIVE = {"max_rate": 0.0, "max_result_age": 10.0, "default_instruction": "the mug"}
 
 
@@ -105,16 +105,15 @@ def test_stamps_of_no_use_are_named_once_and_ages_count_from_arrival(
 
 def test_simulated_time_without_a_clock_is_named_and_answers_come_nevertheless(engine: ScriptedEngine) -> None:
     engine.script(mode="found", delay=0.0)
-    domain = DOMAIN + 5
     node = start_node(
-        domain,
+        OTHER_DOMAIN,
         model="scripted-qwen",
         engine_url=engine.url,
         use_sim_time=True,
         max_rate=0.0,
         default_instruction="the mug",
     )
-    robot = Robot(domain)
+    robot = Robot(OTHER_DOMAIN)
     try:
         with robot.stream(5.0, partial(image_message)):
             found = robot.status(outcome="found")

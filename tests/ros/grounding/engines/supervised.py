@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
+from domains import UNCLAIMED
 from lifecycle_msgs.msg import Transition
 from running import request, scripted, url_of
 
-OTHER_DOMAIN = 10 + (os.getpid() + 50) % 80
+OTHER_DOMAIN = UNCLAIMED
 HEALTH_TIMEOUT = 3.0
 LIVE = {
     "query_timeout": 5.0,

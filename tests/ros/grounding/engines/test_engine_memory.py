@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+from domains import UNCLAIMED
 from robot import Robot, hold, image_message
 from running import COMMAND, scripted, start_node
 from supervised import OTHER_DOMAIN, script
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 32) % 80
+DOMAIN = UNCLAIMED
 
 
 def test_where_memory_runs_out_a_smaller_picture_is_sent_and_answered(robot, node):

@@ -11,16 +11,17 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
+from domains import UNCLAIMED
 from lifecycle_msgs.msg import Transition
 from processes import alive, descendants, wait_for
 from rclpy.duration import Duration
 from robot import Robot
 from running import COMMAND, counts, folder_of, request, scripted, start_node, url_of
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 40) % 80
-OTHER_DOMAIN = 10 + (os.getpid() + 60) % 80
+DOMAIN = UNCLAIMED
+OTHER_DOMAIN = UNCLAIMED
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 

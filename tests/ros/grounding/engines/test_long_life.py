@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 from builtin_interfaces.msg import Time
+from domains import UNCLAIMED
 from processes import alive, descendants, wait_for
 from robot import Robot, image_message
 from rosgraph_msgs.msg import Clock
@@ -19,9 +20,9 @@ from supervised import ACTIVATE, DEACTIVATE, OTHER_DOMAIN, script
 
 from egm_ros.interface.settings import GROUNDING
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 34) % 80
+DOMAIN = UNCLAIMED
 
 # The way's and the grounder's pools hold so many threads at most; each fills up as pictures come.
 POOLS = 10

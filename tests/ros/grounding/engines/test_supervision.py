@@ -9,14 +9,15 @@ import time
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
+from domains import UNCLAIMED
 from processes import alive, wait_for
 from robot import Robot, hold
 from running import ScriptedEngine, scripted, start_node
 from supervised import HEALTH_TIMEOUT, OTHER_DOMAIN, script
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
-DOMAIN = 10 + (os.getpid() + 30) % 80
+DOMAIN = UNCLAIMED
 
 # Two polls may wait 2 s each beyond the timeout; then 3 s of grace, the pause, and the start on a busy machine.
 RECOVERY = HEALTH_TIMEOUT + 4.0 + 3.0 + 0.2 + 10.0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from checkpoints import ABSENT, AMODAL_BOX, FOUND, VISIBLE_BOX
+from domains import UNCLAIMED
 from robot import Robot, image_message
 from running import start_node
 from sensor_msgs.msg import CompressedImage
@@ -18,7 +17,7 @@ from egm_ros.common.pictures import images
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
-DOMAIN = 10 + (os.getpid() + 20) % 80
+DOMAIN = UNCLAIMED
 
 
 def edges(array) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 
 from checkpoints import FOUND
+from domains import UNCLAIMED
 from processes import wait_for
 from robot import Robot, hold, image_message
 from running import Process, ScriptedEngine, folder_of, start_node
@@ -21,7 +21,7 @@ from egm_core.supervise.process import free_port
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
-DOMAIN = 10 + (os.getpid() + 33) % 80
+DOMAIN = UNCLAIMED
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -13,6 +12,7 @@ pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
 pytest.importorskip("trl", reason="no TRL to tune a model with")
 
 from checkpoints import AMODAL_BOX, FOUND, TRACES, VISIBLE_BOX
+from domains import UNCLAIMED
 from robot import Robot, image_message
 from running import start_node
 
@@ -22,7 +22,7 @@ from egm_core.train.sft.stage import sft
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
-DOMAIN = 10 + (os.getpid() + 40) % 80
+DOMAIN = UNCLAIMED
 SCALE = np.array([128, 96, 128, 96]) / 1000.0
 
 
