@@ -19,7 +19,8 @@ from running import Process, ScriptedEngine, folder_of, start_node
 
 from egm_core.supervise.process import free_port
 
-pytestmark = [pytest.mark.ros, pytest.mark.slow]
+# Its servers are stopped and started anew on one port, which a test beside it could take meanwhile.
+pytestmark = [pytest.mark.ros, pytest.mark.clock, pytest.mark.slow]
 
 DOMAIN = UNCLAIMED
 
