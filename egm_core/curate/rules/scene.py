@@ -19,7 +19,9 @@ _SEEK = rf"\b(?:{_GROUPS['seek']})"
 _ASIDE = re.compile(r"\b(?:not|don't|never|first|isn't|landmark|neighbou?r|reference)\b")
 # What stands by another thing is told by it.
 _BY_PLACE = re.compile(r"\b(?:beside|next|near\w*|behind|clos(?:e|er|est)|around|other|touching|neighbou?r\w*)\b")
-_MEANT = re.compile(r"\b(?:target|object|answer|matters|wanted|meant|sought|settle|asks for|requested|leads)\b")
+_MEANT = re.compile(
+    r"\b(?:target|attention|object|answer|matters|wanted|meant|sought|settle|asks for|requested|leads)\b"
+)
 _NOT = re.compile(r"\b(?:not|no|isn't|doesn't|without|nor)\b")
 _SIDE = {side: re.compile(rf"\b(?:{_GROUPS[side]})") for side in SIDES}
 # What is said of a side that is hidden, and of one that is not.
@@ -84,8 +86,8 @@ def _beside(thing: str, text: str) -> bool:
     if not found:
         return True
     before = text[: found.start()]
-    # Where "its" comes first, the trace has spoken of its own object by then.
-    return _follows(_BESIDE, before) or bool(re.search(r"\bits\b", before))
+    # Where "its" stands in a sentence before, the trace has spoken of its own object by then.
+    return _follows(_BESIDE, before) or bool(re.search(r"\bits\b.*[.;]\s", before))
 
 
 def _follows(words: re.Pattern[str], before: str) -> bool:
