@@ -79,7 +79,7 @@ def test_reasoning_is_written_judged_and_asked_once(
 
 
 def test_other_objects_may_be_spoken_of(server: Paid, file: Path, tmp_path: Path) -> None:
-    trace = "The mug stands to the left of the box on the table, and nothing is beside it."
+    trace = "The mug stands inside the box on the table, and nothing is beside it."
     server.script = lambda text, before: {"text": json.dumps({"reasoning": trace, "object": "mug"})}
     first = next(read_samples(file))
     write_samples(tmp_path / "near.jsonl", [replace(first, sent="box", category="box", bbox=(60, 60, 90, 90))])

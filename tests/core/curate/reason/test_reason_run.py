@@ -134,7 +134,7 @@ def test_an_answer_that_never_came_is_a_failure(tmp_path: Path) -> None:
 def test_a_thing_that_is_no_sample_may_be_spoken_of(tmp_path: Path) -> None:
     mug, _, plate = (replace(one, occluders=()) for one in samples(tmp_path))
     box = replace(plate, sent="box", category="box", annotation_id="9")
-    said = words("The white mug stands right beside the box, and its handle points away from it.")
+    said = words("The white mug stands inside the box, and its handle points away from it.")
     for others, rule in (([], "drawing"), ([box], "")):
         found = reason([mug], asking(), Teacher(white=said), tmp_path / "x.jsonl", others=others)
         assert list(found["rules"]) == ([rule] if rule else []), found
