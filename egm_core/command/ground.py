@@ -33,7 +33,7 @@ from egm_core.engines.pictures import FORMATS
 from egm_core.families import FAMILIES, Task
 from egm_core.families.known import check_served, check_told, family_of_name
 from egm_core.grounder.explained import explained
-from egm_core.grounder.grounder import Grounder, Grounding
+from egm_core.grounder.grounder import NO_WORDS, Grounder, Grounding, worded
 from egm_core.models.calibration import note
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.pictures.draw import check_writable, draw
@@ -56,6 +56,8 @@ def main(arguments: list[str] | None = None, prog: str = "egm ground", as_json: 
 def _answer(own: Parser, options: argparse.Namespace, as_json: bool) -> int:
     """Ask, print and draw; gives the exit status."""
     _refuse_contradictions(own, options)
+    if not worded(options.instruction):
+        raise ValueError(NO_WORDS)
     if options.draw:
         check_writable(Path(options.draw))
     image = read_image(Path(options.image))

@@ -37,6 +37,7 @@ OutOfDomain = Literal["warn", "absent"]
 Curves = Mapping[Task, calibration.Curve]
 LONGEST = 4096
 OUT_OF_DOMAIN = "out_of_domain"
+NO_WORDS = "the instruction is empty; name an object, such as 'the red mug'"
 _T = TypeVar("_T")
 THOUGHT_ALL_THE_SAME = (
     "reasoning_not_forbidden: the model thought although reasoning is off, which costs its time; start the server"
@@ -115,9 +116,9 @@ class Grounder:
 
     def queries(self, image: NDArray[np.uint8], instruction: str) -> dict[Task, Request]:
         """Write the requests for a picture (H, W, 3 uint8 RGB) and an instruction, one per task."""
-        sent = re.sub(r"\s+", " ", instruction).strip().rstrip(".!").rstrip()
+        sent = worded(instruction)
         if not sent:
-            raise ValueError("the instruction is empty; name an object, such as 'the red mug'")
+            raise ValueError(NO_WORDS)
         pictures: dict[tuple[object, ...], NDArray[np.uint8]] = {}
         return {task: self._query(task, image, set_apart(sent), pictures) for task in self.tasks}
 
@@ -281,6 +282,11 @@ class Grounder:
     def close(self) -> None:
         """End the grounder's threads; the engines stay as they are."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def worded(instruction: str) -> str:
+    """Give an instruction as it is sent, on one line and without the full stop at its end; empty where no word is."""
+    return re.sub(r"\s+", " ", instruction).strip().rstrip(".!").rstrip()
 
 
 def decide(

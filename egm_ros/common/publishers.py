@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
 from egm_ros.common.streams.stamps import clock_missing
+from egm_ros.interface.tables import NAMES
+from egm_ros.interface.topic import Topic
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
 # What to do where an image of the other kind comes.
 _OTHER_TRANSPORT = {(COMPRESSED, IMAGE): "set transport:=compressed", (IMAGE, COMPRESSED): "set transport:=raw"}
 _NAMED = 3
+_PICTURES = (IMAGE, COMPRESSED)
+# Nodes of this package that only give on what they got: their pictures are no camera's, and to follow them is a loop.
+_FOLLOWERS = {
+    name: {topic.name for topic in table if isinstance(topic, Topic) and topic.direction == "out"}
+    for name, table in NAMES.items()
+    if name != "camera"
+}
+# What every ROS node publishes.
+_EVERYONES = ("/rosout", "/parameter_events")
 
 
 def type_name(kind: Any) -> str:
@@ -52,9 +63,33 @@ def cause(node: Node, topic: str, kind: Any, wanted: QoSProfile) -> str:
     return "; ".join(filter(None, (obstacle(node, topic, kind, wanted), clock_missing(node))))
 
 
+def _from_elsewhere(node: Node, name: str, topic: str) -> bool:
+    """Tell whether somebody publishes a topic that may be followed."""
+    nodes = {(entry.node_name, entry.node_namespace) for entry in node.get_publishers_info_by_topic(topic)}
+    if name not in _PICTURES:
+        return bool(nodes)
+    return any(not _follower(node, *who) for who in nodes)
+
+
+def _follower(node: Node, name: str, namespace: str) -> bool:
+    """Tell a node of ours that follows others: by its name, and where that was changed by what it publishes."""
+    if name in _FOLLOWERS:
+        return True
+    try:
+        entries = node.get_publisher_names_and_types_by_node(name, namespace)
+    except NodeNameNonExistentError:
+        return False
+    own = f"{namespace.rstrip('/')}/{name}"
+    published = {topic for topic, _ in entries if topic not in _EVERYONES}
+    return any(published == {topic.replace("~", own) for topic in table} for table in _FOLLOWERS.values())
+
+
 def _topics_of(node: Node, name: str, but: str) -> list[str]:
-    """Name a few topics of a type that somebody else publishes."""
+    """Name a few topics of a type that somebody else publishes; of pictures, none that a node of ours has drawn."""
     own = {topic for topic, _ in node.get_publisher_names_and_types_by_node(node.get_name(), node.get_namespace())}
     topics = [topic for topic, types in node.get_topic_names_and_types() if name in types and topic != but]
-    published = [topic for topic in topics if topic not in own and node.count_publishers(topic)]
+    published = [topic for topic in topics if topic not in own and _from_elsewhere(node, name, topic)]
+    # Of several, one that is called as the missing one comes first.
+    last = but.rpartition("/")[2]
+    published.sort(key=lambda topic: topic.rpartition("/")[2] != last)
     return [*published[:_NAMED], *(["..."] if len(published) > _NAMED else [])]

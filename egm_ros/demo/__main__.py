@@ -13,14 +13,17 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from egm_core.arguments import Parser
 from egm_core.boxes import Box
 from egm_core.console import finish
 from egm_core.streams.joining import Stamp
+from egm_ros.common.pictures.images import RGB
 from egm_ros.demo import cast, pictures, stage
 from egm_ros.demo.command import START_SECONDS, add_options, conducted
 from egm_ros.demo.processes import Processes
-from egm_ros.demo.robot import Robot, Row
+from egm_ros.demo.robot import GRACE, Robot, Row
 from egm_ros.demo.stage import Shown
 
 PROG = "python -m egm_ros.demo"
@@ -44,6 +47,7 @@ class Demo:
         self._processes = Processes(options.out / "logs")
         self._robot = Robot()
         self._tiles: list[tuple[Row, str]] = []
+        self._listed = 0
         self._beside: list[tuple[Stamp, str]] = []
 
     def run(self) -> None:
@@ -71,14 +75,18 @@ class Demo:
     def _show(self, shown: Shown, deadline: float) -> None:
         """Run a camera, and ask one thing after the other until the deadline."""
         camera = f"camera_{shown.name}"
-        before = self._robot.pictures
+        before, started = self._robot.pictures, time.monotonic()
         self._processes.start(camera, "egm_ros.camera", "--ros-args", *shown.camera)
         # DDS may take three seconds to let one of those who look on know of a new camera.
         self._robot.spin_until(
-            lambda: all(now > then for now, then in zip(self._robot.pictures, before, strict=True)),
+            lambda: (
+                self._robot.fed_at > started
+                and all(now > then for now, then in zip(self._robot.pictures, before, strict=True))
+            ),
             LONGEST,
             self._processes.check,
         )
+        self._list(shown)
         print(f"-- {shown.name}, {self._seconds():.1f} s", flush=True)
         for number, instruction in enumerate(list(shown.instructions)[: self._options.instructions]):
             first = len(self._robot.rows)
@@ -94,16 +102,26 @@ class Demo:
 
             patience = LONGEST + (10.0 if number == 0 else 0.0)
             self._robot.spin_until(answered, patience, self._processes.check)
+            self._list(shown)
             rows = [row for row in self._robot.rows[first:] if row.instruction == instruction]
-            verdicts = [shown.verdict(row, self._robot.seen(row.stamp)) for row in rows]
-            for row, verdict in zip(rows, verdicts, strict=True):
-                print(line(row, verdict), flush=True)
-            pairs = list(zip(rows, verdicts, strict=True))
-            final = [pair for pair in pairs if self._final(pair[0], instruction)]
-            self._tiles += (final or pairs)[-1:]
-            self._compare(shown, instruction, [row for row, _ in final])
+            if not rows:
+                print(f"no answer came in {time.monotonic() - asked:.0f} s: {instruction}", flush=True)
+            final = [row for row in rows if self._final(row, instruction)]
+            shown_best = [row for row in final if self._robot.seen(row.stamp) is not None] or final or rows
+            self._tiles += [(row, shown.verdict(row, self._robot.seen(row.stamp))) for row in shown_best[-1:]]
+            self._compare(shown, instruction, final)
         self._robot.say("")
+        # What the last query came to is listed as well.
+        self._robot.spin_until(lambda: len(self._robot.rows) > self._listed, GRACE, self._processes.check)
+        self._list(shown)
         self._processes.stop(camera)
+
+    def _list(self, shown: Shown) -> None:
+        """Print a row for each answer that was not listed yet, whatever came of it."""
+        rows = self._robot.rows[self._listed :]
+        self._listed += len(rows)
+        for row in rows:
+            print(line(row, shown.verdict(row, self._robot.seen(row.stamp))), flush=True)
 
     def _compare(self, shown: Shown, instruction: str, rows: list[Row]) -> None:
         """Choose the picture with the oldest answer, and tell what that is worth beside the propagated box."""
@@ -125,20 +143,15 @@ class Demo:
     def _leave(self) -> None:
         """Write the pictures and sum up."""
         out: Path = self._options.out
+        self._list(self._shown[-1])
         rows = self._robot.rows
         boxes = sum(row.visible is not None for row in rows)
         if not boxes:
             raise NoAnswer(f"{len(rows)} answers came, but no box; see {out / 'logs'}")
-        tiles = []
-        for row, verdict in self._tiles:
-            image = self._robot.drawn(row.stamp)
-            if image is not None:
-                told = f"{outcome(row)}, score {row.score}, {row.total_ms:.0f} ms, {stage.worded(verdict) or 'unknown'}"
-                tiles.append((image, f"{row.instruction}\n{told}\n{row.reasoning}"))
         film = self._robot.film
-        if not tiles or not film:
+        if not film:
             raise NoAnswer("no picture came from the overlay")
-        pictures.contact_sheet(out / "demo.png", tiles)
+        pictures.contact_sheet(out / "demo.png", [tile(row, verdict, self._robot) for row, verdict in self._tiles])
         beside = [(image, told) for stamp, told in self._beside if (image := self._robot.live(stamp)) is not None]
         if beside:
             pictures.contact_sheet(out / "demo_now.png", beside)
@@ -153,6 +166,21 @@ class Demo:
 def outcome(row: Row) -> str:
     """Write an answer's outcome, with the reason where it is no answer, or one that was taken back."""
     return f"{row.outcome} ({row.reason})" if row.reason else row.outcome
+
+
+def tile(row: Row, verdict: str, robot: Robot) -> tuple[RGB, str]:
+    """Make an answer's picture and caption: the boxes of this very answer, in the picture that it is for.
+
+    What the overlay showed last of that picture may have been an older answer's boxes.
+    """
+    image, note = robot.seen(row.stamp), ""
+    if image is None:
+        image, note = np.full((240, 320, 3), pictures.PAPER, np.uint8), "the picture was lost on its way; "
+    else:
+        label = f"{row.instruction} {row.score:.4}" if row.visible else f"{outcome(row)}: {row.instruction}"
+        image = pictures.answered(image, label, row.visible, row.amodal)
+    told = [outcome(row), f"score {row.score}", f"{row.total_ms:.0f} ms", stage.worded(verdict)]
+    return image, f"{row.instruction}\n{note}{', '.join(filter(None, told))}\n{row.reasoning}"
 
 
 def line(row: Row, verdict: str) -> str:

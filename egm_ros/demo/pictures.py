@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from egm_core.boxes import Box
+from egm_core.pictures.draw import draw
 from egm_ros.common.pictures.images import RGB
 
 TILE = (480, 360)
@@ -35,6 +37,17 @@ def film(path: Path, images: Sequence[RGB], rate: float) -> None:
     for image in images:
         writer.write(cv2.cvtColor(_fitted(image), cv2.COLOR_RGB2BGR))
     writer.release()
+
+
+def answered(image: RGB, label: str, visible: Box | None, amodal: Box | None) -> RGB:
+    """Draw one answer into its own picture, as the overlay does, so large that a tile can be read."""
+    scale = max(1, round(TILE[0] / image.shape[1]))
+    large = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+    def there(box: Box | None) -> Box | None:
+        return (box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale) if box else None
+
+    return draw(large, there(visible), there(amodal), label)
 
 
 def _fitted(image: RGB) -> RGB:

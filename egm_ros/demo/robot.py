@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
@@ -51,11 +51,15 @@ class Robot(Asker):
         self._carried: dict[Stamp, Any] = {}
         self._subscribe(Detection2DArray, "propagation/visible", lambda array: self._keep(self._carried, array))
         self._subscribe(CompressedImage, "overlay/image/compressed", self._on_overlay)
-        self._subscribe(Image, "image", lambda image: self._keep(self._seen, image), qos_profile_sensor_data)
+        # Deep, for the truth of an answer is known by the very picture, and a busy machine lets pictures pile up.
+        lasting = QoSProfile(depth=50, reliability=QoSReliabilityPolicy.BEST_EFFORT)
+        self._subscribe(Image, "image", lambda image: self._keep(self._seen, image), lasting)
         self._drawn: dict[Stamp, CompressedImage] = {}
         self._live: dict[Stamp, CompressedImage] = {}
         self._seen: dict[Stamp, Image] = {}
         self._waiting: list[tuple[float, dict[str, str]]] = []
+        self.fed_at = 0.0
+        self._subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics)
         self.rows: list[Row] = []
 
     def spin_until(
@@ -121,6 +125,13 @@ class Robot(Asker):
         values = {entry.key: entry.value for entry in status.values}
         if values.get("outcome") and values.get("stamp"):
             self._waiting.append((time.monotonic(), values))
+
+    def _on_diagnostics(self, array: DiagnosticArray) -> None:
+        """Note when the grounding node's newest image came, which may know of a new camera later than others do."""
+        for status in array.status:
+            values = {entry.key: entry.value for entry in status.values}
+            if status.name.startswith("grounding: input") and float(values["rate_hz"]) > 0:
+                self.fed_at = time.monotonic() - float(values["age_ms"]) / 1000
 
     def _conclude(self) -> None:
         """Turn a status into a row once its boxes are here, too."""

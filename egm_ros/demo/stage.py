@@ -24,6 +24,7 @@ LIVE_FRAMES, LIVE_RATE, LIVE_INSTRUCTIONS = 40, 8.0, 4
 # What is seen well: as large in pixels of the clip, and as much of its box in view during the first second.
 LEAST_SIDE, LEAST_SHOWN = 36.0, 0.6
 RIGHT = 0.5
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,28 @@ class Shown:
     truth: dict[str, dict[int, tuple[Box, Box]]] = field(default_factory=dict)
 
     def verdict(self, row: Row, seen: RGB | None) -> str:
-        """Compare an answer with the truth: IoU of both boxes, or whether absence was told rightly."""
+        """Compare an answer with the truth: IoU of both boxes, whether absence was told rightly, or why nobody knows.
+
+        Empty where there is no answer to compare.
+        """
         target = self.instructions.get(row.instruction)
         if row.outcome not in ("found", "absent"):
             return ""
         if row.outcome == "absent" and row.reason:
             return "withheld"
+        if row.outcome == "found" and row.visible is None:
+            return f"{UNKNOWN}: its boxes were lost on their way"
         if target is None:
             return "right" if row.outcome == "absent" else "wrong"
+        if seen is None:
+            return f"{UNKNOWN}: its picture was lost on its way"
+        if digest(seen) not in self.truth:
+            return f"{UNKNOWN}: the truth of its picture is not kept"
+        boxes = self.truth[digest(seen)].get(target)
+        if boxes is None or not area(boxes[0]):
+            return "right" if row.outcome == "absent" else "wrong: out of sight"
         if row.visible is None:
             return "wrong"
-        boxes = self.truth.get(digest(seen), {}).get(target) if seen is not None else None
-        if boxes is None:
-            return ""
         given = (row.visible, row.amodal)
         return " / ".join(f"{iou(box, true):.2f}" if box else "-" for box, true in zip(given, boxes, strict=True))
 

@@ -22,7 +22,8 @@ class Camera:
     newest image since then.
 
     `visible` and `amodal` are the publishers of its boxes, `refresh` is the subscription of what asks for new ones;
-    `answers` counts what was answered, `lap` how often time went back; `stamps` says so, and what else is wrong there.
+    `silence` notices each gap, `lasting` each long one; `answers` counts what was answered, `lap` how often time went
+    back; `stamps` says so, and what else is wrong there.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Camera:
     stamps: StampReport
     images: Any = None
     silence: Silence = field(default_factory=Silence)
+    lasting: Silence = field(default_factory=Silence)
     arrivals: Arrivals = field(default_factory=Arrivals)
     answers: int = 0
     timeline: Timeline = field(default_factory=Timeline)
@@ -43,6 +45,11 @@ class Camera:
     def listen(self, images: Any) -> None:
         """Begin anew with this subscription."""
         self.images, self.arrivals, self.answers, self.newest = images, Arrivals(), 0, None
+
+    def came(self, now: float) -> None:
+        """Note that an image came, or that waiting for one begins (monotonic seconds)."""
+        self.silence.restart(now)
+        self.lasting.restart(now)
 
     def rest(self, node: LifecycleNode) -> None:
         """Stop to listen."""

@@ -125,6 +125,15 @@ def input_status(node: str, hardware: str, view: InputView, image_timeout: float
     return messages.status(name, hardware, level, text, values)
 
 
+def slow(view: InputView, image_timeout: float) -> str:
+    """Say that a camera whose images came is slower than image_timeout, with the remedy."""
+    return (
+        f"no_image: no image on {view.topic} for {view.silent:.1f} s, which is over image_timeout"
+        f" ({image_timeout:g} s), though images came before: set image_timeout above the camera's period, or look why"
+        " its images come late; shorter gaps than five times that are not logged again"
+    )
+
+
 def silence(view: InputView) -> str:
     """Say that no image comes, on which topic, and with which quality of service the node asks for them."""
     cause = f": {view.obstacle}" if view.obstacle else ""

@@ -49,6 +49,8 @@ from egm_ros.interface.settings import Settings
 from egm_ros.interface.topic import Topic
 
 WATCH_PERIOD = 0.5
+# A camera is said to be silent rather than slow after so many times image_timeout.
+LASTING = 5
 CLOSE_TIMEOUT = 8.0
 LATENCIES = (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)
 INSTEAD = "ages are counted from arrival"
@@ -197,7 +199,7 @@ class GroundingNode(BaseNode, LifecycleNode):
 
     def _on_image(self, name: str, message: Image | CompressedImage) -> None:
         now, camera = time.monotonic(), self._cameras[name]
-        camera.silence.restart(now)
+        camera.came(now)
         self.pictures.came(camera.topic, message)
         frame = camera.see(message, now, self.get_clock().now().nanoseconds)
         if self._asking.way is not None:
@@ -270,9 +272,20 @@ class GroundingNode(BaseNode, LifecycleNode):
         now = time.monotonic()
         for camera in self._cameras.values() if self._orders.serving else ():
             silent = camera.silence.broken(now, self.settings.image_timeout)
-            if silent:
-                detail = diagnostics.silence(replace(self._view(camera), silent=silent))
-                self.report_failure("no_image", detail, camera.name)
+            lasting = camera.lasting.broken(now, LASTING * self.settings.image_timeout)
+            if silent or lasting:
+                view = replace(self._view(camera), silent=max(silent, lasting))
+                detail = diagnostics.silence(view)
+                slow = camera.newest is not None and not view.obstacle
+                if silent:
+                    self._report(
+                        DiagnosticStatus.ERROR, detail, {"outcome": "error", "reason": "no_image"}, camera.name
+                    )
+                if silent and slow:
+                    # Images came, and may come again.
+                    self.notices.once(("slow", camera.name), diagnostics.slow(view, self.settings.image_timeout))
+                elif silent or camera.newest is not None:
+                    self.get_logger().error(f"no_image: {detail}")
 
     def _view(self, camera: Camera) -> diagnostics.InputView:
         view = camera.view(
@@ -313,7 +326,7 @@ class GroundingNode(BaseNode, LifecycleNode):
             self._asking.way.order(order)
         self._since = time.monotonic()
         for camera in self._cameras.values():
-            camera.silence.restart(self._since)
+            camera.came(self._since)
         active = order.instruction if order else ""
         if active != self._told_instruction:
             self._told_instruction = active

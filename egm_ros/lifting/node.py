@@ -271,13 +271,18 @@ class LiftingNode(BaseNode):
     ) -> None:
         level = DiagnosticStatus.WARN if reasons else DiagnosticStatus.OK
         level = DiagnosticStatus.ERROR if outcome == "error" else level
-        words = ", ".join(reasons)
-        message = f"{words}: {detail}" if reasons else outcome
-        told = {"stamp": stamp_text(header), "outcome": outcome, "reason": words, **values, "frame": header.frame_id}
+        named = ", ".join(reasons)
+        message = f"{named}: {detail}" if reasons else outcome
+        told = {"stamp": stamp_text(header), "outcome": outcome, "reason": named, **values, "frame": header.frame_id}
         self._status.publish(status(self.get_fully_qualified_name(), "", level, message, told))
         self.get_logger().debug(f"{message} {dict(values)}")
         if reasons:
-            self.notices.seldom(words, message)
+            self.notices.seldom(named, message)
+        words = {
+            "found": f"3D boxes are published; range {values.get('ranges')} m",
+            "absent": "the object is absent; empty 3D arrays are published",
+        }
+        self.notices.change("outcome", outcome, words.get(outcome, ""))
 
 
 def turned(lifted: Lifted, shift: Any, turn: Any) -> Lifted:

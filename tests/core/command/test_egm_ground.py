@@ -114,3 +114,12 @@ def test_a_raw_score_is_called_so() -> None:
         "found", visible=(1, 2, 3, 4), score=0.8, score_available=True, calibrated=("visible",), total_ms=1
     )
     assert "| score 0.80 |" in line("it", "m", told)
+
+
+@pytest.mark.parametrize("instruction", ["", "  ", ".", "\n!"])
+def test_an_empty_instruction_is_refused_before_any_model_is_loaded(
+    instruction: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("egm_core.command.ground._model", lambda *given: pytest.fail("loads a model"))
+    assert main(["ground", PICTURE, instruction]) == 2
+    assert "the instruction is empty" in capsys.readouterr().err

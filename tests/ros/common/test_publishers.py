@@ -76,3 +76,14 @@ def test_where_nobody_publishes_the_images_elsewhere_are_named(bench: Any) -> No
     other.create_publisher(CompressedImage, "/front/image_raw/compressed", 1)
     wait_for("discovery", lambda: bench.node.count_publishers("/front/image_raw"))
     assert "sensor_msgs/msg/Image is published on /front/image_raw: remap" in said(bench, count=0)
+
+
+@pytest.mark.parametrize("name", ["overlay", "painter"])
+def test_what_our_overlay_draws_is_no_camera(bench: Any, name: str) -> None:
+    other = rclpy.create_node(name, context=bench.context)
+    bench.executor.add_node(other)
+    for kind, topic in ((Image, "~/image"), (CompressedImage, "~/image/compressed")):
+        other.create_publisher(kind, topic, 1)
+    wait_for("discovery", lambda: bench.node.count_publishers(f"/{name}/image/compressed"))
+    wait_for("the overlay to be known", lambda: said(bench, count=0) == "nobody publishes there")
+    assert said(bench, CompressedImage, count=0) == "nobody publishes there"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +21,7 @@ from std_msgs.msg import Header
 from egm_core.boxes import iou
 from egm_ros.common.pictures.images import encode_compressed
 from egm_ros.demo import pictures, stage
-from egm_ros.demo.__main__ import line
+from egm_ros.demo.__main__ import Demo, line, tile
 from egm_ros.demo.processes import ProcessDied, Processes
 from egm_ros.demo.robot import Robot, Row
 
@@ -138,12 +140,46 @@ def test_the_verdict_is_the_truth_of_that_very_picture() -> None:
     half = (visible[0], visible[1], visible[2], (visible[1] + visible[3]) / 2)
     told = shown.verdict(row(instruction=instruction, visible=half, amodal=amodal), image)
     assert told == f"{iou(half, visible):.2f} / 1.00"
-    assert shown.verdict(row(instruction=instruction, visible=half), None) == ""
+    assert "its picture was lost" in shown.verdict(row(instruction=instruction, visible=half), None)
+    assert "not kept" in shown.verdict(row(instruction=instruction, visible=half), image[::2])
+    assert "boxes were lost" in shown.verdict(row(instruction=instruction, visible=None), image)
     assert shown.verdict(row(instruction=instruction, outcome="absent", visible=None), image) == "wrong"
     assert shown.verdict(row(instruction=instruction, outcome="stale"), image) == ""
     missing = next(text for text, index in shown.instructions.items() if index is None)
     assert shown.verdict(row(instruction=missing, outcome="absent", visible=None), image) == "right"
     assert shown.verdict(row(instruction=missing), image) == "wrong"
+
+
+class Remembered:
+    """What the robot knows of pictures: the camera's, and an overlay's with an older answer's boxes."""
+
+    def seen(self, stamp: int) -> np.ndarray | None:
+        return np.full((120, 160, 3), 90, np.uint8) if stamp == 1 else None
+
+    def drawn(self, stamp: int) -> np.ndarray:
+        return np.full((120, 160, 3), 255, np.uint8)
+
+
+def test_picture_title_and_caption_are_of_one_answer() -> None:
+    image, caption = tile(row(), "0.90 / 0.80", Remembered())  # type: ignore[arg-type]
+    expected = pictures.answered(Remembered().seen(1), "the mug 0.87", row().visible, row().amodal)
+    assert (image == expected).all()
+    assert caption.splitlines()[1] == "found, score 0.875, 512 ms, right, IoU 0.90 / 0.80"
+    image, caption = tile(row(stamp=2), "unknown: its picture was lost", Remembered())  # type: ignore[arg-type]
+    assert (image == pictures.PAPER).all() and "lost" in caption
+
+
+def test_every_answer_is_listed_once_with_its_outcome(domain: int, tmp_path: Path, capsys: Any) -> None:
+    shown = stage.Shown("tabletop", (), 10.0, {"the mug": None})
+    course = Demo(argparse.Namespace(out=tmp_path), [shown])
+    try:
+        course._robot.rows += [row(), row(instruction="the can", outcome="stale", reason="instruction_changed")]
+        course._list(shown)
+        course._list(shown)
+    finally:
+        course._robot.close()
+    written = capsys.readouterr().out
+    assert written.count("\n") == 2 and "stale (instruction_changed)" in written
 
 
 def test_a_row_has_everything_in_its_place() -> None:

@@ -34,3 +34,4 @@ def test_the_example_in_3d_lifts_boxes(bench: Any) -> None:
         bench.spin(2.0)
         with suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGKILL)
+    assert "3D boxes are published; range " in (bench.folder / "example.log").read_text()

@@ -121,6 +121,19 @@ def test_a_killed_camera_is_reported_and_the_next_one_is_served(robot, node):
     robot.status(outcome="found")
 
 
+def test_a_slow_camera_is_warned_of_once_and_a_silent_one_is_an_error(robot, node):
+    robot.set(image_timeout=0.5)
+    robot.instruct("the slow mug")
+    before = node.output.count("[ERROR]")
+    for _ in range(2):
+        robot.forget()
+        robot.show()
+        robot.status(outcome="found")
+        assert robot.status(reason="no_image")["level"] == 2
+    assert (node.output.count("[ERROR]"), node.output.count("set image_timeout above")) == (before, 1)
+    wait_for("an error in the log", lambda: node.output.count("[ERROR]") > before)
+
+
 def test_a_server_that_goes_away_is_reported_and_its_successor_is_served(robot, node, engine):
     port = int(engine.url.rsplit(":", 1)[1])
     engine.signal(signal.SIGKILL)
