@@ -90,7 +90,9 @@ def parser(prog: str = "egm evaluate") -> Parser:
     scenes.add_argument("--threshold-strict", action="store_true", help="success needs IoU > 0.5, as in the paper")
     scenes.add_argument("--json", type=Path, help="write figures and one record per answer here")
     versus = commands.add_parser(
-        "compare", help="compare two JSON results on the same queries", example="out/first.json out/second.json"
+        "compare",
+        help="compare two JSON results on the same queries: the second minus the first",
+        example="out/first.json out/second.json",
     )
     versus.add_argument("first", type=Path, help="result of `scenes --json`")
     versus.add_argument("second", type=Path, help="result of `scenes --json`, on the same seeds")
@@ -192,7 +194,9 @@ def _scenes(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    for group, c in compare(arguments.first, arguments.second).items():
+    found = compare(arguments.first, arguments.second)
+    print(f"{arguments.second} minus {arguments.first}: above zero, {arguments.second} is better\n")
+    for group, c in found.items():
         print(
             f"{group:<20} {100 * c.difference:+6.1f} points [{100 * c.low:+.1f}, {100 * c.high:+.1f}], "
             f"n {c.count}, above zero in {100 * c.above_zero:.0f} % of the resamples"

@@ -33,18 +33,34 @@ def add(commands: Any) -> None:
     """Add the command to the parsers of `egm evaluate`."""
     own = commands.add_parser(
         "pilot", help="say whether a server's answers are read in the right frame, from 100 images",
-        example="out/val.jsonl --engine-url https://api.example.com/v1 --model gemini-3-pro --family gemini",
+        example="out/val.jsonl --engine-url https://api.example.com/v1 --engine-model gemini-3-pro --family gemini",
     )  # fmt: skip
     own.add_argument("file", type=Path, help="sample file (.jsonl or .parquet) with visible or amodal truth")
     own.add_argument("--engine-url", type=address, required=True, help="OpenAI-compatible server")
-    own.add_argument("--model", default="", help="the model's name there (default: the only one that it lists)")
+    own.add_argument(
+        "--engine-model",
+        "--model",
+        dest="model",
+        default="",
+        help="the model's name there (default: the only one that it lists)",
+    )
     own.add_argument(
         "--family", choices=names(), default=AUTO, metavar="NAME", help=f"how to ask and to read: {', '.join(names())}"
     )
     own.add_argument("--task", choices=TASKS, default="visible", help="which box to ask for")
-    own.add_argument("--pictures", type=COUNT, default=PICTURES, help="images to ask about, one question each")
+    own.add_argument(
+        "--sample",
+        "--pictures",
+        dest="pictures",
+        metavar="N",
+        type=COUNT,
+        default=PICTURES,
+        help="images to ask about, one question each",
+    )
     own.add_argument("--seed", type=SEED, default=0, help="which images and questions are drawn")
-    own.add_argument("--image-root", type=Path, help="folder of relative image paths (default: the file's)")
+    own.add_argument(
+        "--images", "--image-root", dest="image_root", type=Path, help="folder of the images (default: the file's own)"
+    )
     own.add_argument("--max-tokens", type=whole(1, 1_000_000), default=4096, help="longest answer")
     own.add_argument("--batch", type=COUNT, default=8, help="questions asked at a time")
     own.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help="variable that holds the API key")
@@ -55,8 +71,8 @@ def add(commands: Any) -> None:
     notes.add_options(own)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Ask, judge and print; raises EngineError, OSError or ValueError."""
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, judge and print; gives 1 where no answer could be read; raises EngineError, OSError or ValueError."""
     own: Parser = arguments.own
     if arguments.json and not arguments.json.parent.is_dir():
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
@@ -91,6 +107,14 @@ def run(arguments: argparse.Namespace) -> None:
         )  # fmt: skip
     if arguments.json:
         arguments.json.write_text(json.dumps(_record(pilot, family, model, replies, failed), indent=1))
+    if pilot.readable:
+        return 0
+    _log.error(
+        "nothing was readable: no frame finds a box in any of %d answers, so this says nothing about the frame. Look "
+        "at them (--json FILE keeps them; the first begins with %r), then at --family, --max-tokens and the model",
+        len(replies), replies[0].text[:80],
+    )  # fmt: skip
+    return 1
 
 
 def draw(samples: Iterable[Sample], task: Task, count: int, seed: int) -> list[Sample]:
@@ -138,8 +162,16 @@ def text(pilot: Pilot, family: Speaker, model: str, failed: int) -> str:
     width = max(len(fit.name) for fit in (pilot.own, *pilot.others))
     lines = [f"{'read as':<{width}}  {'Acc@0.5':>8}  {'mean IoU':>8}  {'readable':>8}  gain in points [95 %]"]
     lines += [_line(fit, width) for fit in (pilot.own, *pilot.others)]
-    verdict = "no other frame fits better for sure" if pilot.better is None else f"fits better: {pilot.better.name}"
-    return "\n".join([head, *lines, "", verdict])
+    return "\n".join([head, *lines, "frames that read all answers alike are one line", "", _verdict(pilot)])
+
+
+def _verdict(pilot: Pilot) -> str:
+    if not pilot.readable:
+        return "nothing was readable: no frame finds a box in any answer"
+    told = "no other frame fits better for sure" if pilot.better is None else f"fits better: {pilot.better.name}"
+    if 2 * pilot.readable < pilot.answers:
+        told += f"; but only {pilot.readable} of {pilot.answers} answers could be read, so this says little"
+    return told
 
 
 def _line(fit: Fit, width: int) -> str:

@@ -24,6 +24,7 @@ from egm_core.evaluate.samples.text import text
 from egm_core.families import Task
 from egm_core.families.vendors import names
 from egm_core.models.folder import EMBEDDED
+from egm_core.sample.box_check import FAULTS
 
 TASKS: dict[str, Task] = {"refer": "visible", "amodal": "amodal"}
 ANSWERS = ".answers"
@@ -121,6 +122,10 @@ def run(arguments: argparse.Namespace) -> int:
     whole_set = read_questions(arguments.files, task, arguments.images)
     for reason, count in whole_set.left_out.items():
         _log.warning("left out: %d records: %s", count, reason)
+    for words in whole_set.wrong_boxes:
+        if FAULTS["unit"].words in words:
+            raise ValueError(words)
+        _log.warning("the figures may be worthless: %s", words)
     asked = subset(whole_set, arguments.sample, arguments.seed)
     if not asked.questions:
         raise ValueError(f"{_names(arguments)} has no {task} question; is it the right file?")
@@ -236,7 +241,7 @@ def _with(found: Ready, manner: Manner, task: Task, arguments: argparse.Namespac
 
 def _print(evaluated: Evaluated, asked: Asked) -> None:
     about = evaluated.about
-    print(f"{about['model']} {about['version']}, {about['task']} boxes: {asked.rows_are}")
+    print(f"{' '.join(filter(None, (about['model'], about['version'])))}, {about['task']} boxes: {asked.rows_are}")
     if about["subset"]:
         print(f"a part of the files: {about['subset']}")
     if evaluated.unasked:

@@ -64,6 +64,11 @@ class Pilot:
     answers: int
 
     @property
+    def readable(self) -> int:
+        """In how many answers the frame that reads most of them finds a box."""
+        return max(fit.read for fit in (self.own, *self.others))
+
+    @property
     def better(self) -> Fit | None:
         """The other frame that fits better for sure; None where the family's own is as good."""
         sure = [f for f in self.others if f.gain and f.gain.low > 0 and f.gain.difference >= LEAST_GAIN]

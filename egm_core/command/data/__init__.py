@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.command.data import convert, decontaminate, questions, show, stats, training_set, write
+from egm_core.command.data import check, convert, decontaminate, questions, show, stats, training_set, write
 from egm_core.console import attempt
 
-COMMANDS = (convert, training_set, questions, write, show, stats, decontaminate)
+COMMANDS = (convert, training_set, questions, write, show, stats, check, decontaminate)
 
 
 def parser(prog: str = "egm data") -> Parser:

@@ -31,14 +31,14 @@ function filters() {
   const list = [["outcome", "Outcome" + (D.runs.length > 1 ? ", first model" : ""), (q) => outcome(q.r[state.one])]];
   if (state.two >= 0) list.push(["versus", "Both models", versus], ["outcome2", "Outcome, second model", (q) => outcome(q.r[state.two])]);
   list.push(["task", "Box", (q) => q.a]);
-  for (const [key, title] of D.groups) list.push([key, title[0].toUpperCase() + title.slice(1), (q) => q.g[key] ?? "–"]);
+  for (const [key, title] of D.groups) list.push([key, title[0].toUpperCase() + title.slice(1), (q) => q.g[key] ?? ["–"]]);
   return list;
 }
 
 function matches(question, except) {
   for (const [key, , value] of filters()) {
     const picked = state.picked[key];
-    if (key !== except && picked && picked.size && !picked.has(value(question))) return false;
+    if (key !== except && picked && picked.size && ![value(question)].flat().some((v) => picked.has(v))) return false;
   }
   return !state.search || question.find.includes(state.search);
 }
@@ -50,7 +50,7 @@ function drawFilters() {
   box.replaceChildren();
   for (const [key, title, value] of filters()) {
     const counts = new Map();
-    for (const q of D.questions) { const v = value(q); if (!counts.has(v)) counts.set(v, 0); if (matches(q, key)) counts.set(v, counts.get(v) + 1); }
+    for (const q of D.questions) for (const v of [value(q)].flat()) { if (!counts.has(v)) counts.set(v, 0); if (matches(q, key)) counts.set(v, counts.get(v) + 1); }
     if (counts.size < 2) continue;
     const set = make("fieldset", {}, make("legend", { textContent: title }));
     const rank = (v) => (ORDER.indexOf(v) < 0 ? 99 : ORDER.indexOf(v));
@@ -125,7 +125,7 @@ function card(question, place) {
   else shots.append(shot(question, runs, ""));
   const marks = make("div", { class: "marks" }, ...runs.map(([i, name]) => mark(question.r[i], name)));
   if (D.tasks > 1) marks.append(make("span", { class: "mark", textContent: question.a }));
-  if (question.g.kind) marks.append(make("span", { class: "mark", textContent: question.g.kind }));
+  if (question.g.kind) marks.append(make("span", { class: "mark", textContent: question.g.kind.join(", ") }));
   const node = make("div", { class: "card", role: "listitem", tabIndex: -1 }, shots,
                     make("div", { class: "words" }, make("p", { textContent: question.t }), marks));
   node.addEventListener("click", () => { choose(place); open(); });
@@ -186,7 +186,7 @@ function open() {
   const question = state.found[state.at];
   if (!question) return;
   const runs = drawnRuns();
-  const facts = [question.a + " box", ...D.groups.filter(([k]) => k in question.g).map(([k, t]) => `${t}: ${question.g[k]}`),
+  const facts = [question.a + " box", ...D.groups.filter(([k]) => k in question.g).map(([k, t]) => `${t}: ${question.g[k].join(", ")}`),
                  question.b ? `truth ${question.b.map((v) => Math.round(v)).join(", ")}` : "truth: absent", D.pictures[question.p].name];
   const pair = make("div", { class: "pair" + (runs.length < 2 ? " single" : "") }, ...runs.map(([i, name]) => told(question, i, name, runs.length < 2)));
   $("detail").firstElementChild.replaceChildren(

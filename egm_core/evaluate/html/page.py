@@ -104,7 +104,7 @@ def _record(question: Question, answers: Sequence[Answer | None], order: dict[st
         "b": _edges(question.truth),
         "w": width,
         "h": height,
-        "g": dict(question.groups),
+        "g": {name: list(values) for name, values in question.groups.items()},
         "r": told,
     }
 
@@ -131,6 +131,8 @@ def _head(run: Run, name: str, color: str) -> dict[str, Any]:
     scores = []
     for task in sorted({q.task for q in run.questions}, reverse=True):
         f = accuracy(pairs_of(run, task))
+        if not f.count:
+            continue
         scores.append((task, f"{100 * f.value:.1f}", f"{100 * f.low:.1f} to {100 * f.high:.1f}, n {f.count}"))
     about = [(key.replace("_", " "), value) for key, value in run.about.items()]
     return {"name": name, "color": color, "scores": scores, "about": [*about, ("file", str(run.path))]}

@@ -34,7 +34,7 @@ def plots(runs: Sequence[Run], names: Sequence[str]) -> list[Plot]:
     for task in sorted({q.task for run in runs for q in run.questions}, reverse=True):
         made.append(Plot(f"{task}: accuracy by IoU threshold", _thresholds(runs, names, task)))
         asked = [q for run in runs for q in run.questions if q.task == task]
-        kinds = sorted({q.groups["kind"] for q in asked if "kind" in q.groups})
+        kinds = sorted({kind for q in asked if q.truth is not None for kind in q.groups.get("kind", ())})
         if len(kinds) > 1:
             made.append(Plot(f"{task}: accuracy by kind of expression", _bars(runs, names, task, kinds)))
     made.append(Plot("what the answers were", _outcomes(runs, names)))
@@ -46,10 +46,11 @@ def _thresholds(runs: Sequence[Run], names: Sequence[str], task: str) -> str:
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
         fits = [a.iou for _, a in pairs_of(run, task) if a.iou is not None]
         if fits:
-            shares = [100 * float(np.mean(np.asarray(fits) > t)) for t in THRESHOLDS]
+            reached = np.greater_equal if run.at_least else np.greater
+            shares = [100 * float(np.mean(reached(fits, t))) for t in THRESHOLDS]
             panel.plot(THRESHOLDS, shares, marker="o", markersize=3, color=COLORS[number % len(COLORS)], label=name)
     panel.set_ylim(0, 100)
-    panel.set_xlabel("IoU above")
+    panel.set_xlabel("IoU threshold")
     panel.set_ylabel("% of the objects that are there")
     panel.legend(frameon=False, labelcolor=INK, fontsize=9)
     return _svg(canvas)

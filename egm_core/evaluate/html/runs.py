@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from egm_core.boxes import Box, iou
 GROUPS = {
     "column": "split", "split": "split", "dataset": "data set", "world": "world", "kind": "kind of expression",
     "size": "size of the object", "words": "words", "hiding": "hiding", "seen": "visible share",
-    "distractors": "distractors",
+    "distractors": "others of its category in the image",
 }  # fmt: skip
 THINK_CLOSE = "</think>"
 
@@ -38,14 +39,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """What was asked; `picture` names the picture: a reference to read, or `scene:<seed>` for a generated one."""
+    """What was asked; `picture` names the picture: a reference to read, or `scene:<seed>` for a generated one.
+
+    `groups` holds the values of each group, which may be several for the kinds of an expression. Questions of one
+    `cluster` are not independent: it is the file's own, so that intervals are those of the other commands.
+    """
 
     picture: str
     task: str
     text: str
     truth: Box | None
     size: tuple[int, int] | None = None
-    groups: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    cluster: int = 0
 
     @property
     def key(self) -> tuple[str, str, str, Box | None]:
@@ -62,6 +68,11 @@ class Run:
     about: Mapping[str, Any]
     questions: Sequence[Question]
     answers: Sequence[Answer]
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the file counts an IoU that equals the threshold as success."""
+        return self.about.get("strict") is False
 
 
 def read(path: Path) -> Run:
@@ -99,12 +110,17 @@ def named_apart(runs: Sequence[Run]) -> list[str]:
 def _question(row: Mapping[str, Any]) -> Question:
     picture = str(row.get("image") or "") or f"scene:{int(row['seed'])}"
     size = (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None
-    groups = {name: str(row[name]) for name in GROUPS if row.get(name) not in (None, "")}
+    groups = {name: (str(row[name]),) for name in GROUPS if row.get(name) not in (None, "")}
+    if row.get("kinds"):
+        groups["kind"] = tuple(map(str, row["kinds"]))
     if "column" in groups:
         # It has the data set's name and the split's.
         groups.pop("split", None)
         groups.pop("dataset", None)
-    return Question(picture, str(row.get("task") or "visible"), str(row["text"]), _box(row.get("truth")), size, groups)
+    seed = row.get("seed")
+    cluster = int(seed) if seed is not None else int.from_bytes(blake2b(picture.encode(), digest_size=6).digest())
+    task = str(row.get("task") or "visible")
+    return Question(picture, task, str(row["text"]), _box(row.get("truth")), size, groups, cluster)
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:

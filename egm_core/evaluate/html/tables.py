@@ -10,7 +10,6 @@ from functools import partial
 from egm_core.evaluate.html.runs import GROUPS, Answer, Question, Run
 from egm_core.evaluate.statistics import Figure, mean, paired_difference
 
-RESAMPLES = 500
 THRESHOLDS = (0.75, 0.9)
 MOST_GROUPS = 16
 OUTCOMES = ("found", "absent", "malformed", "failed")
@@ -47,18 +46,16 @@ def accuracy(pairs: Iterable[Pair]) -> Figure:
 
 def figure(pairs: Iterable[Pair], value: Callable[[Answer], float | None]) -> Figure:
     """Give a mean over answers that have the value, with an interval by picture."""
-    found = [(v, q.picture) for q, a in pairs if (v := value(a)) is not None]
-    numbers: dict[str, int] = {}
-    clusters = [numbers.setdefault(picture, len(numbers)) for _, picture in found]
-    return mean([v for v, _ in found], clusters, resamples=RESAMPLES)
+    found = [(v, q.cluster) for q, a in pairs if (v := value(a)) is not None]
+    return mean([v for v, _ in found], [cluster for _, cluster in found])
 
 
 def pairs_of(run: Run, task: str, group: str = "", value: str = "") -> list[Pair]:
-    """List the questions of a task, or of one group, with their answers."""
+    """List the questions of a task, or of one group, about objects that are there, with their answers."""
     return [
         (q, a)
         for q, a in zip(run.questions, run.answers, strict=True)
-        if q.task == task and (not group or q.groups.get(group) == value)
+        if q.truth is not None and q.task == task and (not group or value in q.groups.get(group, ()))
     ]
 
 
@@ -67,29 +64,47 @@ def _tasks(runs: Sequence[Run]) -> list[str]:
 
 
 def _values(runs: Sequence[Run], task: str, group: str) -> list[str]:
-    return sorted({q.groups[group] for run in runs for q in run.questions if q.task == task and group in q.groups})
+    return sorted({
+        value for run in runs for q in run.questions if q.task == task and q.truth is not None
+        for value in q.groups.get(group, ())
+    })  # fmt: skip
 
 
 def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
     over = [f"Acc@{t:g}" for t in THRESHOLDS]
-    head = ["model", "task", "n", "pictures", "Acc@0.5", "95 %", *over, "mean IoU", *OUTCOMES[1:]]
+    head = [
+        "model",
+        "task",
+        "n",
+        "pictures",
+        "Acc@0.5",
+        "95 %",
+        *over,
+        "mean IoU",
+        *OUTCOMES[1:],
+        "absent objects recognised",
+    ]
     rows = []
     for run, name in zip(runs, names, strict=True):
         for task in _tasks([run]):
             own = pairs_of(run, task)
             right = accuracy(own)
-            reached = [_percent(_share(own, partial(_reaches, t))) for t in THRESHOLDS]
+            reached = [_percent(_share(own, partial(_reaches, t, run.at_least))) for t in THRESHOLDS]
             fits = [a.iou for _, a in own if a.iou is not None]
             rows.append([
-                name, task, str(len(own)), str(len({q.picture for q, _ in own})), _percent(right.value),
+                name, task, str(len(own)), str(len({q.cluster for q, _ in own})), _percent(right.value),
                 _interval(right), *reached, f"{sum(fits) / len(fits):.3f}" if fits else "-",
-                *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]),
+                *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]), _recognised(run, task),
             ])  # fmt: skip
     note = (
         "Answers that are absent, malformed or failed stay in the denominator. Acc@0.5 is as the file scored it. "
-        "Intervals resample pictures."
+        "Intervals resample pictures. Objects that are not there are counted in the last column alone."
     )
-    return Table("All answers", head, rows, note)
+    note += " Success is an IoU " + "; ".join(
+        f"{'of at least' if run.at_least else 'above'} the threshold for {name}"
+        for run, name in zip(runs, names, strict=True)
+    )
+    return Table("All answers", head, rows, note + ".")
 
 
 def _by_group(
@@ -103,7 +118,8 @@ def _by_group(
             cells += [_percent(right.value), _interval(right), str(right.count)]
         rows.append(cells)
     head = [title, *(label for name in names for label in (f"{name}, Acc@0.5", "95 %", "n"))]
-    return Table(f"{task}: by {title}", head, rows)
+    several = any(len(q.groups.get(group, ())) > 1 for run in runs for q in run.questions)
+    return Table(f"{task}: by {title}", head, rows, "A row counts in each kind that it has." if several else "")
 
 
 def _differences(runs: Sequence[Run], names: Sequence[str]) -> Table:
@@ -116,10 +132,9 @@ def _differences(runs: Sequence[Run], names: Sequence[str]) -> Table:
             if not both:
                 rows.append([name, task, "0", "-", "-", "-", "-"])
                 continue
-            numbers: dict[str, int] = {}
-            clusters = [numbers.setdefault(q.picture, len(numbers)) for q, _, _ in both]
+            clusters = [q.cluster for q, _, _ in both]
             ones, twos = [float(a.right) for _, a, _ in both], [float(b.right) for _, _, b in both]
-            c = paired_difference(ones, twos, clusters, resamples=RESAMPLES)
+            c = paired_difference(ones, twos, clusters)
             rows.append([
                 name, task, str(len(both)), f"{100 * c.difference:+.1f}",
                 f"{100 * c.low:+.1f} to {100 * c.high:+.1f}",
@@ -130,8 +145,17 @@ def _differences(runs: Sequence[Run], names: Sequence[str]) -> Table:
     return Table(f"Against {names[0]}, on the same questions", head, rows)
 
 
-def _reaches(threshold: float, answer: Answer) -> bool:
-    return answer.right if answer.iou is None else answer.iou > threshold
+def _recognised(run: Run, task: str) -> str:
+    missing = [
+        (q, a) for q, a in zip(run.questions, run.answers, strict=True) if q.truth is None and q.task == task
+    ]  # fmt: skip
+    return f"{_percent(_share(missing, partial(_is, 'absent')))} of {len(missing)}" if missing else "-"
+
+
+def _reaches(threshold: float, at_least: bool, answer: Answer) -> bool:
+    if answer.iou is None:
+        return answer.right
+    return answer.iou >= threshold if at_least else answer.iou > threshold
 
 
 def _is(outcome: str, answer: Answer) -> bool:

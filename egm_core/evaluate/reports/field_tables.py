@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from egm_core.evaluate.paper import amodal, failures, training
@@ -72,6 +73,23 @@ class Model:
         rows = list(self.answers.values())
         return macro_mean([float(a.correct) for a in rows], [a.seed for a in rows], [a.column for a in rows])
 
+    @property
+    def elsewhere(self) -> dict[str, int]:
+        """How many answers there are on each split that the paper's tables have no column for."""
+        known = {split.name for split in SPLITS}
+        return dict(Counter(a.column for a in self.answers.values() if a.column not in known))
+
+    @property
+    def whole(self) -> bool:
+        """Whether there are answers on each of the paper's splits."""
+        return {split.name for split in SPLITS} <= {a.column for a in self.answers.values()}
+
+    def of_splits(self) -> Model:
+        """Give the model with its answers on the paper's splits alone."""
+        known = {split.name for split in SPLITS}
+        kept = tuple(replace(r, answers=tuple(a for a in r.answers if a.column in known)) for r in self.results)
+        return replace(self, results=kept)
+
     def gain(self, other: Model) -> Figure:
         """Give this model's macro mean minus another's, paired by question; empty where they share none."""
         theirs = other.answers
@@ -93,7 +111,16 @@ def plain(name: str) -> str:
 
 
 def table_4(models: Sequence[Model]) -> str:
-    """Print each model's accuracy on the eight splits and their mean; below it the paper's line and the difference."""
+    """Print each model's accuracy on the eight splits and their mean; below it the paper's line and the difference.
+
+    RuntimeError where no answer is about one of them. Answers about others are named, and count nowhere.
+    """
+    others = [_elsewhere(model) for model in models if model.elsewhere]
+    models = [model.of_splits() for model in models]
+    if not any(model.answers for model in models):
+        raise RuntimeError(
+            f"no row is of a split of the paper's table: {'; '.join(others) or 'all objects are absent'}"
+        )
     rows = []
     for model in models:
         figures = [model.accuracy(split.name) for split in SPLITS]
@@ -111,7 +138,15 @@ def table_4(models: Sequence[Model]) -> str:
         direct = by_name.get(plain(model.name + WITHOUT))
         if direct is not None:
             rows.append([f"{model.name}: reasoning is worth", *[""] * len(SPLITS), signed(model.gain(direct)), ""])
-    return _noted(markdown(_HEAD, rows), models)
+    return "\n".join([_noted(markdown(_HEAD, rows), models), *(f"- LEFT OUT: {words}" for words in others)])
+
+
+def _elsewhere(model: Model) -> str:
+    found = ", ".join(f"{column!r} ({count} rows)" for column, count in model.elsewhere.items())
+    return (
+        f"{model.name} has {found}; known are {', '.join(split.name for split in SPLITS)}. The fields `source` and "
+        "`split` of the samples decide, and `egm data convert refer` takes the source from its folder's name"
+    )
 
 
 def _of_paper(row: Row) -> list[str]:
@@ -159,6 +194,9 @@ def table_9(stages: Mapping[str, Model], size: str = "") -> str:
         values = training.TABLE_9[size]
         rows.append([f"Qwen3-VL-{size}, paper", *("lost" if v is None else f"{v:.1f}" for v in values)])
         ours = [stages[name].macro() if name in stages else EMPTY for name in ("base", "sft", "rl")]
+        # Means of other splits, or of a part of them, have nothing to be held against.
+        ours = [f if name in stages and stages[name].whole and not stages[name].elsewhere else EMPTY
+                for name, f in zip(("base", "sft", "rl"), ours, strict=True)]  # fmt: skip
         rows.append(["difference", *("-" if v is None else beside(f, v) for f, v in zip(ours, values, strict=True))])
     steps = [[f"{after.name} against {before.name}", signed(after.gain(before))]
              for before, after in pairwise(order)]  # fmt: skip

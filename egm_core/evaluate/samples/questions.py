@@ -14,11 +14,13 @@ from egm_core.boxes import Box, area, iou
 from egm_core.evaluate.paper.splits import split_of
 from egm_core.families import Task
 from egm_core.sample import Sample, read_placed
+from egm_core.sample.box_check import BoxCheck
 
 # Ref-L4's bounds of a small and of a large object, as the root of the box's area in pixels.
 SMALL, LARGE = 128.0, 256.0
 OVERLAPS = (0.5, 0.75, 0.9)
 SEEN = (0.25, 0.5, 0.75, 1.0)
+SENTENCES = "rows are sentences"
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,15 @@ def _bin(value: float, bounds: Sequence[float], what: str) -> str:
 
 @dataclass(frozen=True)
 class Asked:
-    """The questions of some files, and what was left out of them, by reason."""
+    """The questions of some files, and what was left out of them, by reason.
+
+    `wrong_boxes` says what is wrong with the files' boxes. `sentences` says that the files have several rows for a ref, where a part of the questions cannot tell it.
+    """
 
     questions: tuple[Question, ...]
     left_out: Counter[str]
+    wrong_boxes: tuple[str, ...] = ()
+    sentences: bool = False
 
     @property
     def rows_are(self) -> str:
@@ -119,8 +126,8 @@ class Asked:
         refs = {(s.source, s.split, s.ref_id) for s in samples}
         if not all(s.ref_id for s in samples):
             return f"{len(samples)} rows on {pictures} images; the files do not say whether a row is sentence or ref"
-        if len(refs) < len(samples):
-            return f"rows are sentences: {len(samples)} of {len(refs)} refs on {pictures} images"
+        if self.sentences or len(refs) < len(samples):
+            return f"{SENTENCES}: {len(samples)} of {len(refs)} refs on {pictures} images"
         return f"rows are refs, one row each: {len(refs)} on {pictures} images"
 
 
@@ -131,8 +138,10 @@ def read_questions(files: Iterable[Path], task: Task, image_root: Path | None = 
     seen: Counter[str] = Counter()
     objects: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     largest: dict[str, tuple[float, Box]] = {}
+    check = BoxCheck()
     for path in files:
-        for _, sample in read_placed(path, image_root):
+        for place, sample in read_placed(path, image_root):
+            check.take(place, sample)
             if sample.category:
                 objects[sample.picture, sample.category].add(_object(sample))
             _take_largest(largest, sample, task)
@@ -145,7 +154,7 @@ def read_questions(files: Iterable[Path], task: Task, image_root: Path | None = 
                 name = f"{name}|{seen[name]}"
             found.append(Question(name, task, sample))
     known = tuple(replace(q, rivals=_rivals(q.sample, objects), largest=_of(largest, q.sample)) for q in found)
-    return Asked(known, left_out)
+    return Asked(known, left_out, tuple(check.words()))
 
 
 def _rivals(sample: Sample, objects: Mapping[tuple[str, str], set[str]]) -> int | None:
@@ -170,7 +179,8 @@ def subset(asked: Asked, count: int | None, seed: int) -> Asked:
         return asked
     # By name, so that the order of the files does not matter.
     chosen = set(random.Random(seed).sample(sorted(q.name for q in asked.questions), count))
-    return replace(asked, questions=tuple(q for q in asked.questions if q.name in chosen))
+    drawn = tuple(q for q in asked.questions if q.name in chosen)
+    return replace(asked, questions=drawn, sentences=asked.rows_are.startswith(SENTENCES))
 
 
 def _object(sample: Sample) -> str:

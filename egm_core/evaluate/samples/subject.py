@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from egm_core.asking.asker import Asker, Emit
@@ -136,7 +137,16 @@ def _remote(subject: Subject) -> Iterator[Ready]:
 def _described(subject: Subject, served: str) -> tuple[ModelInfo, Speaker]:
     """Say how a served model is asked: by a folder, by the family that was told, or by its name."""
     if subject.model:
-        info = load_info(resolve(subject.model), family=_told(subject))
+        try:
+            folder = resolve(subject.model)
+        except FileNotFoundError as error:
+            if subject.model == EMBEDDED or Path(subject.model).expanduser().is_dir():
+                raise
+            raise FileNotFoundError(
+                f"--model {subject.model} is no model folder here; for a model by its name at --engine-url, say "
+                f"--engine-model {subject.model}, with --family where the name does not tell it"
+            ) from error
+        info = load_info(folder, family=_told(subject))
         if not subject.family:
             check_served(served, info.family)
         return info, info.speaker

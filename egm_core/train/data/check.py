@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from egm_core.boxes import Box, contains, iou
+from egm_core.boxes import Box, iou
 from egm_core.families import TASKS, Family, Task
 from egm_core.sample import Sample, read_placed
+from egm_core.sample.box_check import faults
+from egm_core.sample.box_layout import Layout
 from egm_core.train.configuration import ConfigurationError
-from egm_core.train.data.box_layout import Layout
 from egm_core.train.data.kinds import KINDS, bounds
 from egm_core.train.data.pictures import Picture, Size, bad_images, look_at_all
 from egm_core.train.data.sheet import SHEET, SHOWN, write_sheet
@@ -28,8 +29,6 @@ from egm_core.train.data.special_tokens import finder
 _log = logging.getLogger("egm.train")
 REPORT, FINDINGS = "data_check.txt", "data_check.jsonl"
 PLACES = 3
-# How far a visible box may stand out of its amodal one: drawn by hand, they seldom agree to the pixel.
-SLACK = 0.02
 # Answers that differ by more than this contradict each other.
 SAME = 0.5
 
@@ -139,7 +138,7 @@ class _Tally:
         asked: list[Task] = [task for task in TASKS if task in self.checking.tasks and sample.asks(task)]
         found = dict(self._of_picture(sample))
         found |= dict(self._of_texts(sample, asked))
-        found |= dict(self._of_boxes(sample))
+        found |= dict(faults(sample))
         found |= dict(self._of_others(sample, asked))
         if not asked:
             found["unasked"] = f"{sample.sent!r} has no box for {' or '.join(self.checking.tasks)}"
@@ -220,17 +219,6 @@ class _Tally:
                 self.checking.speaker.target(sample.sent, None, _trace(sample, task), task)
             except ValueError as error:
                 yield "format", str(error)
-
-    def _of_boxes(self, sample: Sample) -> Iterator[tuple[str, str]]:
-        for box in filter(None, (sample.bbox, sample.amodal_bbox)):
-            if max(box) <= 1 and min(sample.width, sample.height) > 2:
-                yield "unit", f"{list(box)} in {sample.width} x {sample.height} pixels"
-            elif min(box[2] - box[0], box[3] - box[1]) < 1:
-                yield "tiny", f"{list(box)} in pixels"
-        if sample.bbox and sample.amodal_bbox:
-            slack = max(2.0, SLACK * max(sample.width, sample.height))
-            if not contains(sample.amodal_bbox, sample.bbox, slack):
-                yield "amodal", f"the visible {list(sample.bbox)} leaves the amodal {list(sample.amodal_bbox)}"
 
     def _of_others(self, sample: Sample, asked: Sequence[Task]) -> Iterator[tuple[str, str]]:
         again = []

@@ -10,6 +10,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from egm_core.sample.box_check import FAULTS
 from egm_core.train.configuration import ConfigurationError
 
 
@@ -23,20 +24,17 @@ class Kind:
     left_out: bool = False
 
 
+def _of_boxes(name: str, left_out: bool = False) -> Kind:
+    return Kind(FAULTS[name].share, FAULTS[name].words, FAULTS[name].remedy, left_out)
+
+
 KINDS: dict[str, Kind] = {
     "token": Kind(0, "hold a special token of the model in their text", "take it out of the text", True),
     "format": Kind(0, "have a text that breaks the answer's format", "take the tag out of the text", True),
     "image": Kind(1, "have a picture that can't be used", "see bad_images.jsonl", True),
     "size": Kind(0.01, "have a width and height that are not the picture's", "write the size as it is shown", True),
-    "unit": Kind(0.01, "have a box within 0 to 1", "multiply it by the picture's width and height", True),
-    "thousandths": Kind(0, "are of a file whose boxes all end at 1000 in larger pictures", "turn them into pixels"),
-    "xywh": Kind(
-        0,
-        "are of a file whose boxes all fit as x, y, width, height and none has its centre beyond the middle",
-        "convert them with boxes.xywh_to_xyxy",
-    ),
-    "tiny": Kind(0.05, "have a box with a side below one pixel", "leave them out, or mend the box"),
-    "amodal": Kind(0.05, "have an amodal box that does not hold the visible one", "see that they aren't swapped"),
+    "unit": _of_boxes("unit", left_out=True),
+    **{name: _of_boxes(name) for name in ("thousandths", "xywh", "tiny", "amodal")},
     "contradiction": Kind(0.25, "ask what another asks, with another answer", "make the expression single one out"),
     "duplicate": Kind(0.25, "stand there more than once", "write each once; for weight, ask for more epochs"),
     "unasked": Kind(1, "have no question for the tasks of this run", "add their boxes, or leave them out"),

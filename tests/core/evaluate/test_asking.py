@@ -110,7 +110,8 @@ def test_the_command_with_a_random_model(family, random_qwen, random_internvl, t
     assert all(row["tokens"] > 0 for row in data["rows"])
     assert {row["seed"] for row in data["rows"]} == {FIRST, FIRST + 1}
     assert main(["compare", str(result), str(result)]) == 0
-    assert "+0.0 points" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "+0.0 points" in told and told.startswith(f"{result} minus {result}: above zero, {result} is better")
 
 
 def test_a_missing_model_is_named(capsys):

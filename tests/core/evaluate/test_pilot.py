@@ -109,6 +109,17 @@ class TestVendors:
         assert VENDORS["gpt_5"].bodies[0]["max_completion_tokens"] == 4096
 
 
+class TestNothingReadable:
+    def test_is_a_failure_that_says_so(self, file, caplog, capsys):
+        """Answers without a box say nothing about a frame, so no frame may be called as good as another."""
+        vendor = vendor_server.Vendor("my-model", lambda *_: "I see a red thing, on the left.")
+        status, told = pilot(file, vendor, "gemini")
+        printed = capsys.readouterr().out
+        assert (status, told["own"]["read"], len(told["answers"])) == (1, 0, 8)
+        assert "nothing was readable" in printed and "fits better" not in printed
+        assert "I see a red thing" in caplog.text and "--max-tokens" in caplog.text
+
+
 class TestAWrongFrame:
     @pytest.mark.parametrize(
         ("family", "write", "better"),
@@ -185,5 +196,5 @@ class TestTheDraw:
 
     def test_an_odd_answer_is_counted_not_hidden(self, file):
         status, told = pilot(file, vendor_server.Vendor("m", pixels("bbox"), absent="I'd rather not."), "claude")
-        assert status == 0
+        assert status == 1
         assert (told["own"]["read"], told["own"]["accuracy"]) == (0, 0.0)

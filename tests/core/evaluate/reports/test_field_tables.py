@@ -158,3 +158,29 @@ def test_results_on_other_samples_are_not_set_beside_each_other(tmp_path, capsys
     one, two = result(tmp_path, "a", "yn", ALL[:1]), result(tmp_path, "b", "yy", ALL[1:2])
     assert main(["table", "11", f"base={one}", f"egm={two}"]) == 2
     assert "same files and rules" in capsys.readouterr().err
+
+
+class TestOtherSplits:
+    """A set whose name is none of the paper's has no column: it is named, and counts nowhere."""
+
+    @pytest.mark.parametrize("number", ["4", "10"])
+    def test_no_row_that_fits_is_a_failure_that_names_the_splits(self, tmp_path, number, caplog):
+        path = result(tmp_path, "egm_tiny", "yyn", ("mine val",))
+        assert main(["table", number, f"a={path}"]) == 1
+        assert "'mine val' (3 rows)" in caplog.text and "RefCOCO val" in caplog.text and "folder" in caplog.text
+
+    def test_rows_of_other_splits_are_named_and_not_counted(self, tmp_path, capsys):
+        known_, other = (result(tmp_path, name, right, (column,)) for name, right, column in
+                         (("one", "yyyy", ALL[0]), ("two", "nnnn", "mine val")))  # fmt: skip
+        direct = result(tmp_path, "three", "nnnn", ("mine val",))
+        assert main(["table", "10", f"m={known_}", f"m={other}", f"m w/o R={direct}"]) == 0
+        printed = capsys.readouterr().out
+        line = cells(printed, "m")
+        assert line[8].startswith("100.0") and line[8].endswith("of 1") and line[9] == "4"
+        assert "LEFT OUT: m has 'mine val' (4 rows)" in printed and "m w/o R has 'mine val'" in printed
+        assert set(cells(printed, "m: reasoning is worth")) <= {"", "-"}
+
+    def test_table_9_holds_only_all_splits_against_the_paper(self, tmp_path, capsys):
+        path = result(tmp_path, "one", "yyyy", (ALL[0], "mine val"))
+        assert main(["table", "9", f"base={path}", "--size", "8B"]) == 0
+        assert set(cells(capsys.readouterr().out, "difference")) == {"-"}

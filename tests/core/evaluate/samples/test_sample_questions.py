@@ -111,6 +111,15 @@ def test_hidden_shares_are_binned(visible, amodal, fraction, hiding, seen):
     assert (question.hiding, question.seen) == (hiding, seen)
 
 
+def test_a_part_of_sentences_stays_sentences(tmp_path):
+    """A part may hold each ref once; what a row is, is told by the whole file."""
+    file = tmp_path / "s.jsonl"
+    write_samples(file, [sample("a.png", f"cup {n}", ref_id=str(n // 2)) for n in range(8)])
+    asked = read_questions([file], "visible")
+    assert asked.rows_are.startswith("rows are sentences: 8 of 4 refs")
+    assert subset(asked, 1, 0).rows_are == "rows are sentences: 1 of 1 refs on 1 images"
+
+
 def test_a_part_is_drawn_by_name_and_keeps_the_order(tmp_path):
     file = tmp_path / "s.jsonl"
     samples = [sample("a.png", f"cup {n}") for n in range(50)]
