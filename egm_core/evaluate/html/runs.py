@@ -110,7 +110,7 @@ def named_apart(runs: Sequence[Run]) -> list[str]:
 def _question(row: Mapping[str, Any]) -> Question:
     picture = str(row.get("image") or "") or f"scene:{int(row['seed'])}"
     size = (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None
-    groups = {name: (str(row[name]),) for name in GROUPS if row.get(name) not in (None, "")}
+    groups: dict[str, tuple[str, ...]] = {name: (str(row[name]),) for name in GROUPS if row.get(name) not in (None, "")}
     if row.get("kinds"):
         groups["kind"] = tuple(map(str, row["kinds"]))
     if "column" in groups:

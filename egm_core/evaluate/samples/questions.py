@@ -110,7 +110,8 @@ def _bin(value: float, bounds: Sequence[float], what: str) -> str:
 class Asked:
     """The questions of some files, and what was left out of them, by reason.
 
-    `wrong_boxes` says what is wrong with the files' boxes. `sentences` says that the files have several rows for a ref, where a part of the questions cannot tell it.
+    `wrong_boxes` says what is wrong with the files' boxes. `sentences` says that the files have several rows for a ref,
+    where a part of the questions cannot tell it.
     """
 
     questions: tuple[Question, ...]
