@@ -51,7 +51,7 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
                     picture,
                     ASK.format(sent=sample.sent),
                     answer,
-                    split.replace("_", " ", 1),
+                    " ".join(filter(None, (name, sample.split))),
                     split,
                     split,
                     sample.width,

@@ -40,7 +40,10 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files; each file's own name and folder tell its split and data set."""
     wanted = _Wanted(list(refer.read_refs(options.refs))) if options.refs else None
     warned = set()
+    pictures: dict[Path, Pictures] = {}
     for path in options.file:
+        # Shards of one folder may share pictures.
+        own = pictures.setdefault(path.parent, Pictures(path.parent))
         named = options.source or _source(path), options.split or _split(path)
         if wanted is None and named not in warned:
             warned.add(named)
@@ -48,7 +51,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         elif wanted and not named[1]:
             raise Place(str(path)).error("the file's name tells no split; name it with --split")
         for place, number, record in tables.rows(path, without=("segmentation",)):
-            yield from _row(record, place, number, named, wanted, tally)
+            yield from _row(record, place, number, named, wanted, own, tally)
 
 
 def _source(path: Path) -> str:
@@ -92,7 +95,13 @@ class _Wanted:
 
 
 def _row(
-    record: dict[str, Any], place: Place, number: int, named: tuple[str, str], wanted: _Wanted | None, tally: Tally
+    record: dict[str, Any],
+    place: Place,
+    number: int,
+    named: tuple[str, str],
+    wanted: _Wanted | None,
+    pictures: Pictures,
+    tally: Tally,
 ) -> Iterator[Sample]:
     sents = fields.listed(record, "answer", place)
     if not all(isinstance(sent, str) and fields.writable(sent) for sent in sents):
@@ -102,7 +111,7 @@ def _row(
     ref = wanted.take(image_id, sents, named[1], place, tally) if wanted else None
     if wanted and ref is None:
         return
-    image, width, height = tables.picture_and_size(record, "image", place, number, Pictures(Path(place.file).parent))
+    image, width, height = tables.picture_and_size(record, "image", place, number, pictures)
     box = fields.xywh(record, "bbox", place)
     if why := fields.unusable(box, width, height):
         tally.drop(f"rows where {why}", place)

@@ -18,7 +18,7 @@ from egm_core.data.readers.kind import DataError, Kind, Place, Tally
 from egm_core.data.readers.referring.internvl import kept
 from egm_core.data.readers.referring.turns import read_turn
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.pictures import size_of
+from egm_core.data.readers.shared.pictures import Pictures, size_of
 from egm_core.data.readers.shared.splits import LICENCE, told
 from egm_core.pictures.containers import unlimited_cells
 from egm_core.pictures.reference import join
@@ -46,7 +46,8 @@ def _table(path: Path, tally: Tally) -> Iterator[Sample]:
     if path.suffix.lower() != ".tsv":
         raise Place(str(path)).error("the name of a table parted by tabs must end in .tsv, for samples refer to it")
     unlimited_cells()
-    seen: dict[tuple[str, str], tuple[int, tuple[int, int] | None]] = {}
+    seen: dict[tuple[str, str], tuple[str, tuple[int, int]]] = {}
+    pictures = Pictures(path.parent)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter="\t")
         try:
@@ -58,7 +59,7 @@ def _table(path: Path, tally: Tally) -> Iterator[Sample]:
                 place = Place(str(path), f"row {number}")
                 if len(cells) != len(heading):
                     raise place.error(f"it has {len(cells)} cells, and the heading {len(heading)}; copy the file anew")
-                yield from _row(dict(zip(heading, cells, strict=True)), place, number, seen, tally)
+                yield from _row(dict(zip(heading, cells, strict=True)), place, number, seen, pictures, tally)
         except (csv.Error, UnicodeDecodeError) as error:
             raise Place(str(path)).error(f"no table parted by tabs ({error}); copy it anew") from error
 
@@ -67,23 +68,26 @@ def _row(
     record: dict[str, str],
     place: Place,
     number: int,
-    seen: dict[tuple[str, str], tuple[int, tuple[int, int] | None]],
+    seen: dict[tuple[str, str], tuple[str, tuple[int, int]]],
+    pictures: Pictures,
     tally: Tally,
 ) -> Iterator[Sample]:
     category = record.get("category") or " ".join(filter(None, (record.get("dataset"), record.get("split"))))
-    source, split = told(category)
+    source, split = _named(record, category)
     cell, key = fields.text(record, "image", place), (category, record["index"])
-    row, found = number, None
+    image, found = join(place.file, "image", number), None
     if len(cell) <= SHORTEST:
         if (category, cell) not in seen:
             raise place.wrong("image", cell, f"no row above of {category!r} has that index, and it is no picture")
-        row, found = seen[category, cell]
+        image, found = seen[category, cell]
+    else:
+        image = pictures.held(image, cell.encode())
     width, height = _size(record, place)
     if not width or not height:
         width, height = found or size_of(_bytes(cell, place), place)
     if key in seen:
         tally.note(f"{place.file}: {record['index']!r} is the index of several rows of {category!r}; the first counts")
-    seen.setdefault(key, (row, (width, height)))
+    seen.setdefault(key, (image, (width, height)))
     question = fields.text(record, "question", place)
     if "\t" in question:
         # The csv module goes on to the next quote, which may be some rows below.
@@ -91,15 +95,25 @@ def _row(
             "question", question, "no tab may stand here; double the quote that this or a row above holds"
         )
     known = {
-        "image": join(place.file, "image", row),
+        "image": image,
         "width": width,
         "height": height,
-        "source": source or record.get("dataset", ""),
-        "split": split or record.get("split", ""),
+        "source": source,
+        "split": split,
         "sentence_id": record["index"],
         "licence": LICENCE,
     }
     yield from kept(read_turn(question, "").sent or question, _box(record, width, height, place), known, place, tally)
+
+
+def _named(record: dict[str, str], category: str) -> tuple[str, str]:
+    """Give the data set and split: by a known name, else by the category `SET SPLIT` where the columns are joined."""
+    source, split = told(category)
+    dataset, part = record.get("dataset", ""), record.get("split", "")
+    if not source and dataset and dataset == part:
+        name, _, end = category.rpartition(" ")
+        return (name, end) if name and f"{name}_{end}" == dataset else (dataset, "")
+    return source or dataset, split or part
 
 
 def _size(record: dict[str, str], place: Place) -> tuple[int, int]:

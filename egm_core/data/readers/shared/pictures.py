@@ -8,8 +8,9 @@ import re
 import tarfile
 import zipfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from egm_core.data.readers.kind import Place
@@ -34,6 +35,11 @@ class Pictures:
 
     root: Path
     flipped: tuple[str, str] = FLIPPED
+    _held: dict[bytes, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def held(self, reference: str, data: bytes) -> str:
+        """Give the reference of the first row that held the same picture: rows of one picture must stay rows of one."""
+        return self._held.setdefault(blake2b(data, digest_size=16).digest(), reference)
 
     def find(self, image: str) -> str:
         """Give the path of a picture, or its reference in the archive; it need not be there."""

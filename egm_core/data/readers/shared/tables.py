@@ -46,7 +46,7 @@ def picture(
     if isinstance(cell, dict):
         cell = cell.get("bytes") or cell.get("path") or cell.get("image")
     if isinstance(cell, bytes) and place.file.endswith(".parquet"):
-        return join(place.file, name, number), cell
+        return pictures.held(join(place.file, name, number), cell), cell
     if isinstance(cell, str) and cell.strip() and fields.writable(cell):
         return pictures.find(cell), None
     raise place.wrong(name, cell, "a picture's bytes or its path must stand here")

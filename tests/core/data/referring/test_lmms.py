@@ -47,7 +47,7 @@ def test_each_sentence_of_a_row_is_a_sample(tmp_path: Path, convert) -> None:
     assert (last.source, last.split) == ("RefCOCO+", "testA")
     assert (last.image_id, last.ref_id, last.sentence_id) == ("8", "q8", "1")
     assert last.bbox == (4, 5, 24.5, 35) and (last.width, last.height) == (64, 48)
-    assert last.image == f"{file}::image::2" and np.array_equal(read_picture(last), NOISE[..., ::-1])
+    assert last.image == f"{file}::image::0" and np.array_equal(read_picture(last), NOISE[..., ::-1])
     assert "WARNING" not in convert.said
 
 

@@ -62,7 +62,7 @@ def test_rows_are_sentences_and_their_pictures_are_referred_to(tmp_path: Path, c
     file = tsv(tmp_path / "RefCOCO.tsv", {**ROW, "question": 'two\nlines "of" it'}, {**ROW, "index": "1"})
     first, second = convert("vlmevalkit", "--file", file, missing=0)
     assert (second.source, second.split, second.sentence_id) == ("RefCOCO+", "testA", "1")
-    assert second.bbox == (1, 2, 30, 40.5) and second.image == f"{file}::image::1"
+    assert second.bbox == (1, 2, 30, 40.5) and second.image == first.image == f"{file}::image::0"
     assert all(np.array_equal(read_picture(sample), NOISE[..., ::-1]) for sample in (first, second))
 
 
@@ -75,10 +75,11 @@ def test_sizes_and_boxes_that_are_not_told_are_found(tmp_path: Path, convert) ->
 
 
 def test_a_row_may_name_another_rows_picture_within_its_split(tmp_path: Path, convert, refused) -> None:
-    other = {**ROW, "category": "RefCOCO val"}
+    own = base64.b64encode(cv2.imencode(".png", 255 - NOISE)[1].tobytes()).decode()
+    other = {**ROW, "category": "RefCOCO val", "image": own}
     file = tsv(tmp_path / "x.tsv", ROW, other, {**other, "index": "5", "image": "0", "width": ""}, other)
     samples = convert("vlmevalkit", "--file", file, missing=0)
-    assert [s.image.rpartition("::")[2] for s in samples] == ["0", "1", "1", "3"]
+    assert [s.image.rpartition("::")[2] for s in samples] == ["0", "1", "1", "1"]
     assert samples[2].width == 64 and "'0' is the index of several rows of 'RefCOCO val'" in convert.said
     said = refused("vlmevalkit", "--file", tsv(tmp_path / "y.tsv", other, {**ROW, "image": "7"}))
     assert "y.tsv: row 1: image is '7'; no row above of 'RefCOCO+ testA' has that index" in said

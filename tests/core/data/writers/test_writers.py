@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from pyarrow import parquet
@@ -256,3 +257,21 @@ def test_coco_amodal_keeps_what_hides_an_object_and_the_depth(tmp_path: Path, ca
     found = {one.sent: one for one in back(tmp_path, "coco-amodal", "--file", tmp_path / "c.json")}
     assert [found[name].depth_order for name in ("the cat", "the box", "the mug", "the lid")] == [1, 2, 5, 7]
     assert found["the mug"].occluders == ("the box",) and found["the box"].occluders == ()
+
+
+@pytest.mark.parametrize(("kind", "name"), [("vlmevalkit", "t.tsv"), ("lmms", "val-00000-of-00001.parquet")])
+@pytest.mark.parametrize(("source", "split"), [("mine_set", "val"), ("mine", "evaluation"), ("mine_set", "")])
+def test_rows_of_one_picture_stay_rows_of_one(tmp_path, kind, name, source, split) -> None:
+    """Intervals are over pictures, so rows that share one must be known to; and its set and split keep their names."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "b.png"), np.full((48, 64, 3), 9, np.uint8))
+    rows = [
+        Sample(f"{tmp_path}/{'ab'[n % 2]}.png", f"cup {n}", (n, 1, n + 9, 9), None, None, 48, 64, "", source, split)
+        for n in range(6)
+    ]  # fmt: skip
+    write_samples(tmp_path / "s.jsonl", rows)
+    write(kind, tmp_path / "s.jsonl", tmp_path / name)
+    found = back(tmp_path, kind, "--file", tmp_path / name)
+    assert len(found) == 6 and len({s.picture for s in found}) == 2
+    if kind == "vlmevalkit":
+        assert {(s.source, s.split) for s in found} == {(source, split)}
