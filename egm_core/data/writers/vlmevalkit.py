@@ -49,7 +49,7 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
                 (
                     count,
                     picture,
-                    ASK.format(sent=sample.sent),
+                    ASK.format(sent=" ".join(sample.sent.split())),
                     answer,
                     " ".join(filter(None, (name, sample.split))),
                     split,
