@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> int:
     from egm_core.curate.teacher import ask
     from egm_core.sample import read_samples
 
-    arguments.check_files(options.file, options.out)
+    arguments.check_out(options.out)
     teacher = arguments.teacher(options)
     ledger = arguments.ledger_of(options, options.out)
     manner = Manner(teacher.model, teacher.sampling, teacher.terms, options.per_object)

@@ -52,10 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     from egm_core.curate.teacher import ask
     from egm_core.sample import read_samples
 
-    if options.out.suffix not in (".jsonl", ".parquet") or not options.out.parent.is_dir():
-        raise DataError(f"cannot write {options.out}: give a name that ends in .jsonl, in a folder that is there")
-    if options.out.resolve() == options.file.resolve():
-        raise DataError(f"{options.out} is the file that is read; give another name for --out")
+    arguments.check_out(options.out)
     samples = list(read_samples(options.file))
     if not any(has_question(sample, options.task) for sample in samples):
         raise DataError(f"{options.file}: no sample has a box for {options.task} reasoning")

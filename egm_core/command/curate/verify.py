@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    arguments.check_files(options.file, options.out)
+    arguments.check_out(options.out)
     ledger = arguments.ledger_of(options, options.out)
     teacher = _teacher(options)
     other = second.second(options, teacher)

@@ -122,9 +122,7 @@ def ledger_of(options: argparse.Namespace, out: Path) -> Path:
     return named or out.with_name(LEDGER)
 
 
-def check_files(source: Path, out: Path) -> None:
-    """Raise ValueError for a sample file that cannot be written, or would be written over what is read."""
+def check_out(out: Path) -> None:
+    """Raise ValueError for a sample file that cannot be written."""
     if out.suffix not in (".jsonl", ".parquet") or not out.parent.is_dir():
         raise ValueError(f"cannot write {out}: give a name that ends in .jsonl, in a folder that is there")
-    if out.resolve() == source.resolve():
-        raise ValueError(f"{out} is the file that is read; give another name for --out")

@@ -110,7 +110,6 @@ def test_a_part_is_drawn_by_its_seed(server: Paid, file: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["reason", "{file}", "--out", "{file}"], "the file that is read"),
         (["reason", "{file}", "--out", "{folder}/x.txt"], "x.txt"),
         (["reason", "{file}", "--out", "{folder}/x.jsonl", "--task", "amodal"], "no sample has a box for amodal"),
         (["leaks", "text", "{file}"], "no sample has visible reasoning"),
