@@ -168,6 +168,11 @@ def outcome(row: Row) -> str:
     return f"{row.outcome} ({row.reason})" if row.reason else row.outcome
 
 
+def rounded(score: str) -> str:
+    """Write a score with two digits, as the overlay does; what is no number stays."""
+    return f"{float(score):.2f}" if score.replace(".", "", 1).isdecimal() else score
+
+
 def tile(row: Row, verdict: str, robot: Robot) -> tuple[RGB, str]:
     """Make an answer's picture and caption: the boxes of this very answer, in the picture that it is for.
 
@@ -177,7 +182,7 @@ def tile(row: Row, verdict: str, robot: Robot) -> tuple[RGB, str]:
     if image is None:
         image, note = np.full((240, 320, 3), pictures.PAPER, np.uint8), "the picture was lost on its way; "
     else:
-        label = f"{row.instruction} {row.score:.4}" if row.visible else f"{outcome(row)}: {row.instruction}"
+        label = f"{row.instruction} {rounded(row.score)}" if row.visible else f"{outcome(row)}: {row.instruction}"
         image = pictures.answered(image, label, row.visible, row.amodal)
     told = [outcome(row), f"score {row.score}", f"{row.total_ms:.0f} ms", stage.worded(verdict)]
     return image, f"{row.instruction}\n{note}{', '.join(filter(None, told))}\n{row.reasoning}"
