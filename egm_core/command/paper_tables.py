@@ -79,6 +79,7 @@ def run_table(arguments: argparse.Namespace) -> None:
         if not arguments.paper:
             raise ValueError("there is no result to print: give NAME=FILE, or --paper for the paper's own lines")
         return
+    _check_task(given, arguments.number)
     if arguments.number in (4, 10):
         print(table_4(given))
     elif arguments.number == 5:
@@ -93,6 +94,18 @@ def run_table(arguments: argparse.Namespace) -> None:
         base, egm = (stages[name].results[0] for name in ("base", "egm"))
         check_same_queries([base, egm])
         print(hard(base, egm))
+
+
+def _check_task(given: list[Model], number: int) -> None:
+    """Make sure that amodal boxes stand in Table 5 alone, and nothing else in it."""
+    wanted = "amodal" if number == 5 else "visible"
+    for result in (result for model in given for result in model.results):
+        if (task := result.about.get("task", wanted)) != wanted:
+            verb = "amodal" if number == 5 else "refer"
+            raise ValueError(
+                f"{result.path} is about {task} boxes, and Table {number} about {wanted} ones: give a result of "
+                f"`egm evaluate {verb}`"
+            )
 
 
 def _only(stages: dict[str, Model], names: tuple[str, ...], number: str) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -194,34 +194,69 @@ def check_reasoning(thinking: Iterable[Result], direct: Iterable[Result]) -> Non
                 raise ValueError(f"{result.path} was made {how} --no-reasoning: evaluate the model the other way")
 
 
-def _check_pair(first: Result, other: Result) -> None:
-    samples = first.of_samples or other.of_samples
-    remedy = "evaluate both with the same " + ("files and rules" if samples else "seeds, queries per scene and rules")
-    for setting in SAME_SAMPLES if samples else SAME_FOR_ALL:
+def check_same_rules(first: Result, other: Result) -> int:
+    """Make sure that what two results both answer is the same and judged alike; gives how many queries that are.
+
+    ValueError names the file and the first difference.
+    """
+    _check_settings(first, other, ("of", "task", "strict") if _of_samples(first, other) else ("mode", "strict"))
+    common = [key for key in first.by_key if key in other.by_key]
+    if not common:
+        raise ValueError(f"{first.path} and {other.path} have no query in common: {_remedy(first, other)}")
+    _check_answers(first, other, common)
+    return len(common)
+
+
+def _of_samples(first: Result, other: Result) -> bool:
+    return first.of_samples or other.of_samples
+
+
+def _remedy(first: Result, other: Result) -> str:
+    what = "files and rules" if _of_samples(first, other) else "seeds, queries per scene and rules"
+    return f"evaluate both with the same {what}"
+
+
+def _check_settings(first: Result, other: Result, settings: Iterable[str]) -> None:
+    for setting in settings:
         if first.about.get(setting) != other.about.get(setting):
             raise ValueError(
                 f"{other.path} has {setting} {other.about.get(setting)}, {first.path} has {first.about.get(setting)}: "
-                f"{remedy}"
+                f"{_remedy(first, other)}"
             )
+
+
+def _check_pair(first: Result, other: Result) -> None:
+    _check_settings(first, other, SAME_SAMPLES if _of_samples(first, other) else SAME_FOR_ALL)
     for one, two in ((first, other), (other, first)):
         alone = [key for key in one.by_key if key not in two.by_key]
         if alone:
             raise ValueError(
                 f"{other.path} answers other queries than {first.path}: {_spoken(alone[0])} is only in {one.path}, "
-                f"as are {len(alone) - 1} more: {remedy}"
+                f"as are {len(alone) - 1} more: {_remedy(first, other)}"
             )
-    for key, one_answer in first.by_key.items():
-        two_answer = other.by_key[key]
-        if one_answer.kind != two_answer.kind:
-            raise ValueError(
-                f"{other.path} has kind {two_answer.kind} for {_spoken(key)}, {first.path} has {one_answer.kind}: "
-                "evaluate both with the same version of the scenes"
-            )
-        if not _same_truth(one_answer.truth, two_answer.truth):
-            raise ValueError(
-                f"{other.path} has the truth {two_answer.truth} for {_spoken(key)}, {first.path} has "
-                f"{one_answer.truth}: evaluate both with the same version of the scenes"
-            )
+    _check_answers(first, other, first.by_key)
+
+
+def _check_answers(first: Result, other: Result, keys: Iterable[Key]) -> None:
+    """Make sure that two results mean the same question by a key: its kind, truth, words and picture."""
+    remedy = "evaluate both with the same version of the " + ("files" if _of_samples(first, other) else "scenes")
+    for key in keys:
+        ones, twos = _asked(first.by_key[key]), _asked(other.by_key[key])
+        for what, mine in ones.items():
+            its = twos[what]
+            same = _same_truth(mine, its) if what == "truth" else None in (mine, its) or mine == its
+            if not same:
+                raise ValueError(
+                    f"{other.path} has the {what} {its} for {_spoken(key)}, {first.path} has {mine}: {remedy}"
+                )
+
+
+def _asked(answer: Answered) -> dict[str, Any]:
+    """What was asked, as far as a result tells: by budgets of pixels, one picture has many hashes, but one size."""
+    row = answer.row
+    size = (row["width"], row["height"]) if row.get("width") and row.get("height") else None
+    image = PurePath(str(row["image"])).name if row.get("image") else None
+    return {"kind": answer.kind, "truth": answer.truth, "words": answer.text, "picture's size": size, "picture": image}
 
 
 def _same_truth(one: Box | None, two: Box | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +11,7 @@ from typing import Any
 
 from egm_core.evaluate.baselines import category_only, copied_visible, largest_object
 from egm_core.evaluate.finite import finite
+from egm_core.evaluate.results import check_same_rules, read
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
 from egm_core.families import TASKS, Task
@@ -20,6 +21,7 @@ from egm_core.scenes.truth import WORLDS
 Pick = Callable[[Row], bool]
 HEAVY_SHARE = 0.15
 MALFORMED = "malformed"
+_log = logging.getLogger("egm.evaluate")
 
 
 @dataclass(frozen=True)
@@ -224,34 +226,41 @@ def record(row: Row, strict: bool = False) -> dict[str, Any]:
     }
 
 
-def _rows_of(path: Path) -> dict[Any, dict[str, Any]]:
-    try:
-        return {_key(row): row for row in json.loads(path.read_text(encoding="utf-8"))["rows"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is no result of `egm evaluate scenes --json` ({type(error).__name__}: {error}): "
-            "evaluate the model again"
-        ) from error
-
-
 def compare(first: Path, second: Path) -> dict[str, Comparison]:
-    """Compare two JSON results query by query: differences in accuracy (second minus first) by task and kind."""
-    results = [_rows_of(path) for path in (first, second)]
-    common = [key for key in results[0] if key in results[1]]
-    if not common:
-        raise ValueError(f"{first} and {second} have no query in common: evaluate both on the same seeds")
+    """Compare two JSON results query by query: differences in accuracy (second minus first) by task and kind.
+
+    ValueError where they are judged by other rules, or mean other questions; what only one of them answers is warned
+    of, and left out.
+    """
+    one, two = read(first.stem, first), read(second.stem, second)
+    count = check_same_rules(one, two)
+    for mine, its in ((one, two), (two, one)):
+        if alone := len(mine.by_key) - count:
+            _log.warning(
+                "%s: %d of %d questions are not in %s: the figures are of the %d that are in both",
+                mine.path, alone, len(mine.by_key), its.path, count,
+            )  # fmt: skip
+        if mine.about.get("unasked"):
+            _log.warning("%s: a part only, %s questions were not asked", mine.path, mine.about["unasked"])
+    if (rules := one.about.get("mode")) != (others := two.about.get("mode")):
+        _log.warning(
+            "%s was read by the rules %s, %s by %s: a part of the difference may be theirs",
+            first,
+            rules,
+            second,
+            others,
+        )
     groups: dict[str, list[tuple[Any, ...]]] = {}
-    for key in common:
-        for group in _groups(results[0][key]):
+    for key, answer in one.by_key.items():
+        for group in _groups(dict(answer.row)) if key in two.by_key else ():
             groups.setdefault(group, []).append(key)
     return {
         group: paired_difference(
-            [float(results[0][k]["correct"]) for k in keys],
-            [float(results[1][k]["correct"]) for k in keys],
+            [float(one.by_key[k].correct) for k in keys], [float(two.by_key[k].correct) for k in keys],
             [k[0] for k in keys],
         )
         for group, keys in sorted(groups.items())
-    }
+    }  # fmt: skip
 
 
 def _groups(row: dict[str, Any]) -> tuple[str, ...]:
@@ -261,10 +270,6 @@ def _groups(row: dict[str, Any]) -> tuple[str, ...]:
     if "column" in row:
         return row["task"], f"{row['task']} {row['column']}", *(f"{row['task']} {kind}" for kind in row["kinds"])
     return row["task"], f"{row['task']} {row['kind']}"
-
-
-def _key(row: dict[str, Any]) -> tuple[int, str, str]:
-    return row["seed"], row["task"], row.get("id") or row["text"]
 
 
 def _percent(figure: Figure) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 
 from egm_core.boxes import Box, area, iou
 from egm_core.evaluate.paper.splits import split_of
+from egm_core.evaluate.samples.places import depth, places
 from egm_core.families import Task
 from egm_core.sample import Sample, read_placed
 from egm_core.sample.box_check import BoxCheck
@@ -29,7 +30,8 @@ class Question:
 
     `name` tells it from all others, on every machine; `cluster` names its picture, whose questions are not independent.
     `rivals` counts the other objects of its category in that picture, as far as the files know them: None where they
-    tell no category. `largest` is the box of that picture's largest object, among all that the files have.
+    tell no category. `largest` is the box of that picture's largest object, among all that the files have. `place` is
+    the end of the picture's path that tells it from the others.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Question:
     sample: Sample
     rivals: int | None = None
     largest: Box | None = None
+    place: str = ""
 
     @property
     def truth(self) -> Box | None:
@@ -56,8 +59,7 @@ class Question:
     @property
     def picture(self) -> str:
         """The picture's name: its id in the data set, or the end of its path."""
-        s = self.sample
-        return (s.image_id or PurePath(s.image).name) + ("::mirrored" if s.mirrored else "")
+        return _picture(self.sample, self.place)
 
     @property
     def split(self) -> str:
@@ -134,28 +136,31 @@ class Asked:
 
 def read_questions(files: Iterable[Path], task: Task, image_root: Path | None = None) -> Asked:
     """Read the questions of sample files for a task, and count records that have none; raises SampleError."""
-    found: list[Question] = []
+    found: list[Sample] = []
     left_out: Counter[str] = Counter()
-    seen: Counter[str] = Counter()
+    depths: dict[str, int] = {}
     objects: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     largest: dict[str, tuple[float, Box]] = {}
     check = BoxCheck()
     for path in files:
-        for place, sample in read_placed(path, image_root):
-            check.take(place, sample)
+        root = path.parent if image_root is None else image_root
+        for where, sample in read_placed(path, image_root):
+            check.take(where, sample)
             if sample.category:
                 objects[sample.picture, sample.category].add(_object(sample))
             _take_largest(largest, sample, task)
             if not sample.asks(task):
                 left_out[_why_not(sample, task)] += 1
                 continue
-            name = _name(sample, task)
-            seen[name] += 1
-            if seen[name] > 1:
-                name = f"{name}|{seen[name]}"
-            found.append(Question(name, task, sample))
-    known = tuple(replace(q, rivals=_rivals(q.sample, objects), largest=_of(largest, q.sample)) for q in found)
-    return Asked(known, left_out, tuple(check.words()))
+            depths[sample.image] = max(depths.get(sample.image, 0), depth(sample.image, root))
+            found.append(sample)
+    known = places(depths)
+    names = _names([(sample, known[sample.image]) for sample in found], task)
+    asked = (
+        Question(name, task, sample, _rivals(sample, objects), _of(largest, sample), known[sample.image])
+        for name, sample in zip(names, found, strict=True)
+    )
+    return Asked(tuple(asked), left_out, tuple(check.words()))
 
 
 def _rivals(sample: Sample, objects: Mapping[tuple[str, str], set[str]]) -> int | None:
@@ -188,9 +193,33 @@ def _object(sample: Sample) -> str:
     return sample.annotation_id or sample.ref_id or str(sample.bbox or sample.amodal_bbox)
 
 
-def _name(sample: Sample, task: Task) -> str:
-    picture = (sample.image_id or PurePath(sample.image).name) + ("::mirrored" if sample.mirrored else "")
-    parts = [sample.source, sample.split, picture, _object(sample), sample.sentence_id or sample.sent, task]
+def _picture(sample: Sample, place: str) -> str:
+    return (sample.image_id or place or PurePath(sample.image).name) + ("::mirrored" if sample.mirrored else "")
+
+
+def _names(placed: Sequence[tuple[Sample, str]], task: Task) -> list[str]:
+    """Name questions whatever their order; where a name repeats, picture and boxes are told too, and then a number."""
+    names = [_name(sample, place, task) for sample, place in placed]
+    repeated = {name for name, count in Counter(names).items() if count > 1}
+    seen: Counter[str] = Counter()
+    told = []
+    for name, (sample, place) in zip(names, placed, strict=True):
+        if name in repeated:
+            name = f"{name}|{place}|{sample.bbox}|{sample.amodal_bbox}"
+        seen[name] += 1
+        told.append(f"{name}|{seen[name]}" if seen[name] > 1 else name)
+    return told
+
+
+def _name(sample: Sample, place: str, task: Task) -> str:
+    parts = [
+        sample.source,
+        sample.split,
+        _picture(sample, place),
+        _object(sample),
+        sample.sentence_id or sample.sent,
+        task,
+    ]
     return "|".join(part.replace("|", "/") for part in parts)
 
 

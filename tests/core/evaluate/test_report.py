@@ -153,15 +153,22 @@ def test_the_text_names_every_figure():
     assert "attribute" in Report([]).text(0.0)
 
 
+ABOUT = {"model": "hand", "version": "", "first_seed": 0, "scenes": 1, "queries_per_scene": 3, "mode": "paper",
+         "reasoning": True}  # fmt: skip
+
+
 def test_results_are_compared_query_by_query(tmp_path):
     better = Report([replace(r, outcome="found", iou=1.0) if r.iou is not None else r for r in report().rows])
     paths = [tmp_path / "first.json", tmp_path / "second.json"]
     for path, made in zip(paths, (report(), better), strict=True):
-        path.write_text(json.dumps(made.as_json(model="hand"), allow_nan=False))
+        path.write_text(json.dumps(made.as_json(**ABOUT), allow_nan=False))
     found = compare(*paths)
     assert found["visible"].difference == 0.5
     assert found["amodal"].difference == 0.5
     assert found["absent"].difference == 0.0
-    paths[1].write_text(json.dumps({"rows": []}))
+    elsewhere = json.loads(paths[1].read_text())
+    for row in elsewhere["rows"]:
+        row["seed"] += 1000
+    paths[1].write_text(json.dumps(elsewhere))
     with pytest.raises(ValueError, match="same seeds"):
         compare(*paths)

@@ -130,3 +130,32 @@ def test_a_part_is_drawn_by_name_and_keeps_the_order(tmp_path):
     assert {q.name for q in part.questions} == {q.name for q in other.questions}
     assert [q.sample.sent for q in part.questions] == [q.sample.sent for q in other.questions][::-1]
     assert subset(read_questions([file], "visible"), 99, 1).questions == read_questions([file], "visible").questions
+
+
+def test_frames_of_several_videos_are_pictures_of_their_own_in_any_order(tmp_path):
+    paths = [tmp_path / video / f"frame{n}.png" for video in ("v1", "v2") for n in range(3)]
+    samples = [sample(path, "the cup") for path in paths]
+    file = tmp_path / "s.jsonl"
+    found = []
+    for order in (samples, samples[::-1], samples[:3]):
+        write_samples(file, order)
+        asked = read_questions([file], "visible")
+        assert f"{len(order)} rows on {len(order)} images" in asked.rows_are
+        assert len({q.cluster for q in asked.questions}) == len(order)
+        found.append({q.sample.image: q.name for q in asked.questions})
+    assert found[0] == found[1]
+    assert found[2].items() <= found[0].items()
+
+
+def test_pictures_outside_the_files_folder_are_told_apart_too(tmp_path):
+    (tmp_path / "here").mkdir()
+    samples = [sample(tmp_path / video / "frame.png") for video in ("v1", "v2")]
+    names = {q.sample.image: q.name for q in questions(tmp_path / "here", samples)}
+    assert names == {q.sample.image: q.name for q in questions(tmp_path / "here", samples[::-1])}
+    assert len(set(names.values())) == 2 and not any(name.endswith("|2") for name in names.values())
+
+
+def test_questions_that_differ_by_their_box_alone_have_names_in_any_order(tmp_path):
+    samples = [sample("a.png", ref_id="1"), sample("a.png", bbox=(1.0, 1.0, 9.0, 9.0), ref_id="1")]
+    ways = [{q.truth: q.name for q in questions(tmp_path, order)} for order in (samples, samples[::-1])]
+    assert ways[0] == ways[1]
