@@ -119,6 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
     rule: str | None = getattr(arguments, "without_model", None)
     answers = Path() if rule else _answers_file(arguments)
     growth = growing.read(arguments.growth) if getattr(arguments, "growth", None) else None
+    if growth:
+        _warn_same(growth, arguments.files)
     whole_set = read_questions(arguments.files, task, arguments.images)
     for reason, count in whole_set.left_out.items():
         _log.warning("left out: %d records: %s", count, reason)
@@ -155,6 +157,15 @@ def run(arguments: argparse.Namespace) -> int:
             "others alone; raise --budget and run again to go on", outcome.requests, outcome.tokens, outcome.unasked,
         )  # fmt: skip
     return 1 if outcome.unasked else 0
+
+
+def _warn_same(growth: Growth, files: list[Path]) -> None:
+    for path in files:
+        if path.is_file() and growing.digest(path)[:12] in growth.source:
+            _log.warning(
+                "--growth was measured on %s, which is evaluated: its baseline knows the truth; measure a training "
+                "set, or leave --growth away", path,
+            )  # fmt: skip
 
 
 def _by_rule(arguments: argparse.Namespace, whole_set: Asked, asked: Asked, rule: str, growth: Growth | None) -> int:

@@ -18,7 +18,7 @@ from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import batches
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.data.readers.shared.plain_pickle import as_text, load, with_text_keys
-from egm_core.data.readers.shared.splits import LICENCE, told
+from egm_core.data.readers.shared.splits import LICENCE, SETS, told
 from egm_core.sample import Sample
 
 PARTITIONS = ("unc", "umd", "google")
@@ -102,6 +102,8 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         if not refs:
             tally.note(f"{file} has no reference of {' or '.join(options.split) or 'any split'}")
             continue
+        if source_of(root) not in SETS.values():
+            tally.note(f"{root} is none of {', '.join(sorted(set(SETS.values())))} by its name: no licence is recorded")
         images = options.images or root.parent / IMAGES
         yield from samples(refs, instances(root / INSTANCES, refs), source_of(root), images, tally)
 
@@ -212,7 +214,7 @@ def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tall
                 annotation_id=str(ref.annotation_id),
                 ref_id=str(ref.ref_id),
                 sentence_id=sentence_id,
-                licence=LICENCE,
+                licence=LICENCE if source in SETS.values() else "",
                 category=known.categories.get(category, ""),
             )
 

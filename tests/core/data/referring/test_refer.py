@@ -262,3 +262,11 @@ def test_a_root_that_is_no_folder_is_named_so(tmp_path: Path, refused, monkeypat
     assert "it is not there; name the folder" in refused("refer", "--root", tmp_path / "nowhere")
     monkeypatch.chdir(root)
     assert "no refs(umd).p" in refused("refer", "--root", "."), "the folder's name tells the data set"
+
+
+def test_a_set_of_another_name_gets_no_licence_of_refcoco(tmp_path: Path, convert) -> None:
+    """Files of the same layout are not the same data: a licence that nobody gave must not stand in a record."""
+    for name, licensed in (("mine", False), ("refcoco+", True)):
+        write(tmp_path / name, [ref(1, "val")])
+        (sample,) = convert("refer", "--root", tmp_path / name, missing=1)
+        assert bool(sample.licence) == licensed and ("no licence is recorded" in convert.said) != licensed

@@ -82,3 +82,17 @@ def test_a_file_without_hidden_parts_has_no_mean(tmp_path, capsys):
     write_samples(tmp_path / "train.jsonl", [occluded(visible_fraction=1.0)])
     assert main(["growth", str(tmp_path / "train.jsonl")]) == 2
     assert "no object" in capsys.readouterr().err
+
+
+def test_growth_of_the_evaluated_file_is_warned_of(tmp_path, caplog):
+    """Means of the very objects that are asked about flatter the baseline; the file's hash tells."""
+    record = {"image": "a.png", "bbox": [10, 10, 20, 20], "amodal_bbox": [5, 5, 20, 20], "visible_fraction": 0.5,
+              "height": 48, "width": 64}  # fmt: skip
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(record | {"sent": name}) + "\n")
+    out, asked = tmp_path / "g.json", ["amodal", str(tmp_path / "a.jsonl"), "--without-model", "copy", "--growth"]
+    assert main(["growth", str(tmp_path / "a.jsonl"), "--out", str(out)]) == 0
+    for given, warned in ((out, True), (tmp_path / "a.jsonl", True), (tmp_path / "b.jsonl", False)):
+        caplog.clear()
+        assert main([*asked, str(given)]) == 0
+        assert ("which is evaluated" in caplog.text) == warned
