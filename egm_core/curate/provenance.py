@@ -27,7 +27,8 @@ class Provenance:
 
     `key` is the ledger's, `prompt` has name and version, `model` is the name that came with the answer. `terms` are the
     teacher's name and licence. `answer` holds what the answer had beside the text that became the record's, and
-    `verdicts` what checks said, by their names: an empty list or true is a pass.
+    `verdicts` what checks said, by their names: an empty list or true is a pass. `before` is where the record came from
+    in earlier steps, such as its expression, the first step first.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Provenance:
     usage: dict[str, Any] = field(default_factory=dict)
     answer: dict[str, Any] = field(default_factory=dict)
     verdicts: dict[str, Any] = field(default_factory=dict)
+    before: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def of(cls, answer: Answer, prompt: Prompt, /, **more: Any) -> Provenance:
@@ -55,6 +57,11 @@ class Provenance:
             usage=answer.usage,
             **more,
         )
+
+    def after(self, earlier: Provenance) -> Provenance:
+        """Carry along what an earlier step told of the same record."""
+        told = dataclasses.asdict(earlier)
+        return dataclasses.replace(self, before=[*told.pop("before"), told])
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,20 @@ class Failure:
 def beside(samples: Path, what: str = "provenance") -> Path:
     """Give the file beside a sample file: its provenance, or its failures."""
     return samples.with_name(f"{samples.stem}.{what}.jsonl")
+
+
+def of_records(samples: Path, count: int) -> list[Provenance] | None:
+    """Read what lies beside a sample file of `count` records; None where nothing does, ValueError where it differs."""
+    file = beside(samples)
+    if not file.is_file():
+        return None
+    found = list(read(file))
+    if len(found) != count:
+        raise ValueError(
+            f"{file} has {len(found):,} lines and {samples.name} {count:,} records: write both anew, or move the first "
+            "away to go on without it"
+        )
+    return found
 
 
 def write(path: Path, records: Iterable[Provenance | Failure]) -> None:

@@ -45,6 +45,7 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # Pictures and clients are loaded here, and --help needs none of them.
+    from egm_core.curate import provenance
     from egm_core.curate.reason.questions import Asking, has_question
     from egm_core.curate.reason.rates import table
     from egm_core.curate.reason.run import reason
@@ -58,6 +59,7 @@ def _run(options: argparse.Namespace) -> int:
         raise DataError(f"{options.file}: no sample has a box for {options.task} reasoning")
     teacher = arguments.teacher(options)
     ledger = arguments.ledger_of(options, options.out)
+    known = provenance.of_records(options.file, len(samples))
     asking = Asking(options.task, teacher.model, teacher.sampling)
     found = reason(
         samples,
@@ -67,6 +69,7 @@ def _run(options: argparse.Namespace) -> int:
         teacher.terms,
         sampled(samples, options.task, options.samples, options.seed),
         list(read_samples(options.others)) if options.others else [],
+        known,
     )
     print(table(found))
     print(f"\n{found['kept']:,} of {found['questions']:,} samples -> {options.out}")

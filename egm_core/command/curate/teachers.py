@@ -10,6 +10,7 @@ from typing import Any
 
 from egm_core.asking.job import Answer, Job
 from egm_core.command.curate import second
+from egm_core.curate import provenance
 from egm_core.curate.money.estimate import estimate
 from egm_core.curate.prompts import load
 from egm_core.curate.reason.questions import Asking
@@ -86,7 +87,9 @@ def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, put:
     def reasoning(source: Path, out: Path) -> Mapping[str, Any]:
         made = Asking("amodal", manner.model, manner.sampling)
         asked = put(teacher, TITLES["reason_amodal"])
-        return {"rates": reason(list(read_samples(source)), made, asked, out, manner.terms, others=others())}
+        samples = list(read_samples(source))
+        known = provenance.of_records(source, len(samples))
+        return {"rates": reason(samples, made, asked, out, manner.terms, others=others(), known=known)}
 
     def about(prompt: str) -> dict[str, Any]:
         return {"prompt": load(prompt).label, **teacher.about()}

@@ -32,14 +32,8 @@ class Item:
 def items(path: Path) -> list[Item]:
     """List the texts of a sample file, in its order; those of a file without reasoning are its expressions."""
     samples = list(read_samples(path))
-    beside = provenance.beside(path)
-    origins: Sequence[provenance.Provenance | None] = [None] * len(samples)
-    if beside.is_file():
-        origins = list(provenance.read(beside))
-        if len(origins) != len(samples):
-            raise ValueError(
-                f"{beside} has {len(origins)} lines and {path.name} {len(samples)} records; write both anew"
-            )
+    known = provenance.of_records(path, len(samples))
+    origins: Sequence[provenance.Provenance | None] = known if known is not None else [None] * len(samples)
     found = [item for sample, origin in zip(samples, origins, strict=True) for item in _texts(sample, origin)]
     if not found:
         raise ValueError(f"{path}: the file holds no sample")

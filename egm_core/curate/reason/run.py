@@ -10,7 +10,7 @@ from typing import Any
 
 from egm_core.asking.job import Answer, Job
 from egm_core.curate import provenance
-from egm_core.curate.provenance import Failure
+from egm_core.curate.provenance import Failure, Provenance
 from egm_core.curate.reason.answers import Kept, taken
 from egm_core.curate.reason.questions import Asking, Question, has_question, questions
 from egm_core.curate.reason.rates import rates
@@ -60,14 +60,18 @@ def reason(
     terms: str = "",
     only: Set[int] | None = None,
     others: Sequence[Sample] = (),
+    known: Sequence[Provenance] | None = None,
 ) -> dict[str, Any]:
     """Write samples with reasoning, and beside them provenance, failures and rates; gives the rates.
 
-    `others` are further objects of these pictures, of which a trace may speak.
+    `others` are further objects of these pictures, of which a trace may speak, and `known` tells where
+    each sample came from.
     """
     kept, failed = reasoned(samples, asking, ask, terms, only, others)
     write_samples(out, (one.sample for one in kept))
-    provenance.write(provenance.beside(out), (one.provenance for one in kept))
+    provenance.write(
+        provenance.beside(out), (one.provenance.after(known[one.number]) if known else one.provenance for one in kept)
+    )
     provenance.write(provenance.beside(out, "failures"), failed)
     found = rates(len(kept) + len(failed), failed)
     found["without_question"] = sum(not has_question(sample, asking.task) for sample in samples)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,9 @@ def verified(
     objects of these pictures, which an expression must not mean.
     """
     samples = list(read_samples(source))
+    known = provenance.of_records(source, len(samples))
     fit = fitting(samples, *fits, others) if fits else None
     hit = judged(samples, *hits, others) if hits else None
-    before = provenance.beside(source)
-    known = list(provenance.read(before)) if before.is_file() else []
     kept: list[tuple[Sample, Provenance]] = []
     failed: list[Failure] = []
     apart: list[Sample] = []
@@ -53,9 +52,7 @@ def verified(
             told = told if one is not None else replace(told, model=by.model, terms=by.terms)
             verdict = {"model": by.model, "terms": by.terms, **other.verdict()}
             told = replace(told, verdicts=told.verdicts | {"hits": verdict})
-        if len(known) == len(samples):
-            told = replace(told, answer=told.answer | {"expressed": asdict(known[number])})
-        kept.append((sample, told))
+        kept.append((sample, told.after(known[number]) if known else told))
     write_samples(out, (sample for sample, _ in kept))
     provenance.write(provenance.beside(out), (told for _, told in kept))
     provenance.write(provenance.beside(out, "failures"), failed)

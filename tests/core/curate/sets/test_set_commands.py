@@ -51,7 +51,11 @@ def test_a_training_set_is_made_and_nothing_is_asked_twice(tmp_path, teacher, tr
         assert words in printed, printed
     line = json.loads((tmp_path / "set/verified.provenance.jsonl").read_text().splitlines()[0])
     assert (line["model"], line["terms"], line["prompt"]) == (MODEL, "Teacher Inc.'s terms", "verify_1")
-    assert line["answer"]["expressed"]["answer"] == {"object": "mug", "name": "mug"}
+    assert [one["answer"] for one in line["before"]] == [{"object": "mug", "name": "mug"}]
+    whole = [json.loads(one) for one in (tmp_path / "set/reasoned.provenance.jsonl").read_text().splitlines()]
+    assert all([step["prompt"] for step in one["before"]] == ["express_1", "verify_1"] for one in whole)
+    assert [one["before"][0]["answer"]["name"] for one in whole] == ["mug", "cup"] * 2 + ["car"] * 2
+    assert whole[0]["before"][1]["verdicts"] == {"accurate": True, "unique": True}
     assert main(training) == 0
     assert "kept: nothing changed" in capsys.readouterr().out
     (tmp_path / "set/steps.json").unlink()
