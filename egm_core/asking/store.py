@@ -114,6 +114,11 @@ class Store:
         with _trouble(self.path):
             self._base.execute(_UNCLAIM, (key, self.owner.name))
 
+    def again(self, key: str, most: int | None = None) -> bool:
+        """Count another attempt at a job that this process asks; False where `most` are made already, of all jobs."""
+        with _trouble(self.path):
+            return self._base.execute(_AGAIN, (key, self.owner.name, most, most)).rowcount == 1
+
     def release(self) -> None:
         """Free what this process has claimed and not answered; what was reserved for it counts as spent."""
         self._base.execute(f"{_FREE} owner = ?", (self.owner.name,))
@@ -205,6 +210,10 @@ WHERE state IN
 _UNCLAIM = """
 UPDATE jobs SET state = 'free', owner = '', reserved = 0, attempts = attempts - 1
 WHERE key = ? AND owner = ? AND state = 'asked'
+"""
+_AGAIN = """
+UPDATE jobs SET attempts = attempts + 1
+WHERE key = ? AND owner = ? AND state = 'asked' AND (? IS NULL OR (SELECT total(attempts) FROM jobs) < ?)
 """
 _ADD = f"""
 INSERT INTO jobs ({_COLUMNS}, state, spent) VALUES ({", ".join("?" * 12)}) ON CONFLICT (key) DO UPDATE SET

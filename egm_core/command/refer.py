@@ -142,6 +142,12 @@ def run(arguments: argparse.Namespace) -> int:
         outcome = ask(planned, found.asker, answers, Budget(**dict(arguments.budget)))
     rules = Rules(found.speaker, mode, arguments.whole_pixels)
     rows = scored(planned, outcome, rules)
+    if not rows:
+        _log.error(
+            "the budget is used up (%d requests, %d tokens), and no question has an answer: nothing is written; raise "
+            "--budget and run again", outcome.requests, outcome.tokens,
+        )  # fmt: skip
+        return 1
     about = _about(arguments, whole_set, asked) | _with(found, manner, task, arguments) | {"mode": mode}
     about |= {"requests": outcome.requests, "tokens_spent": outcome.tokens}
     evaluated = Evaluated(rows, about, arguments.at_least, outcome.unasked, growth)
@@ -156,7 +162,10 @@ def run(arguments: argparse.Namespace) -> int:
             "the budget is used up (%d requests, %d tokens): %d questions were not asked, and the figures are of the "
             "others alone; raise --budget and run again to go on", outcome.requests, outcome.tokens, outcome.unasked,
         )  # fmt: skip
-    return 1 if outcome.unasked else 0
+    nothing = all(row.outcome == "failed" for row in rows)
+    if nothing:
+        _log.error("every question failed: these figures say nothing of the model")
+    return 1 if outcome.unasked or nothing else 0
 
 
 def _warn_same(growth: Growth, files: list[Path]) -> None:

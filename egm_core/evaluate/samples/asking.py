@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from egm_core.engines.base import EngineError
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples.pictures import Pictures, Seen
 from egm_core.evaluate.samples.questions import Question
+from egm_core.evaluate.samples.side_by_side import SideBySide
 from egm_core.families import Family, Task
 from egm_core.families.base import Speaker
 from egm_core.models.folder import ModelInfo
@@ -105,10 +106,17 @@ def ask(planned: Iterable[Planned], asker: Asker, file: Path, budget: Budget = B
             share, left = _affordable(left, jobs, store, budget)
             if not share:
                 break
-            failed |= ask_all({key: jobs[key] for key in share}, _job, asker, store, "asking")
+            failed |= ask_all({key: jobs[key] for key in share}, _job, _bounded(asker, store, budget), store, "asking")
         known = {answer.key: answer for answer, _ in store.answers() if not answer.error}
         answers = {key: known[key] for key in jobs if key in known}
         return Outcome(answers, failed, len(left), store.attempts(), _spent(store, jobs))
+
+
+def _bounded(asker: Asker, store: Store, budget: Budget) -> Asker:
+    """Have repeated attempts counted as requests too, and only made where the budget has room for them."""
+    if not isinstance(asker, SideBySide):
+        return asker
+    return replace(asker, again=lambda key: store.again(key, budget.requests))
 
 
 def _job(planned: Planned) -> Job:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -18,18 +21,35 @@ ATTEMPTS = 5
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 # How many seconds a server may want to be left alone (Retry-After).
 PATIENCE = 300.0
+# After how many seconds a wait is told, once.
+LONG_WAIT = 20.0
 FAILURES_IN_A_ROW = 32
 BUSY = ("engine_http_408", "engine_http_425", "engine_http_429", "engine_timeout", "engine_cut_stream", "engine_empty",
         "engine_garbage")  # fmt: skip
+_log = logging.getLogger("egm.evaluate")
 SHUT = ("engine_http_401", "engine_http_403", "engine_http_404", "engine_closed", "engine_failed")
+
+
+@dataclass
+class _Waits:
+    """What the waiting threads share: whether all is over, and whether a long wait was told already."""
+
+    server: str
+    over: threading.Event = field(default_factory=threading.Event)
+    told: bool = False
+
+    def tell(self, words: str) -> None:
+        if not self.told:
+            self.told = True
+            _log.warning("%s %s", self.server, words)
 
 
 @dataclass(frozen=True)
 class SideBySide:
     """An engine that is asked with up to `concurrency` questions under way; `read` gives the pictures.
 
-    `about` says which model it is. An answer's time runs from sending the question to the answer's last word, waits
-    before another attempt left out.
+    `about` says which model it is; `again` is asked before a question is put another time, and counts that. An
+    answer's time runs from sending the question to the answer's last word, waits before another attempt left out.
     """
 
     engine: Engine
@@ -38,19 +58,28 @@ class SideBySide:
     concurrency: int = 8
     first_wait: float = FIRST_WAIT
     patience: float = PATIENCE
+    long_wait: float = LONG_WAIT
+    again: Callable[[str], bool] = lambda key: True
 
     def ask(self, jobs: Iterator[Job], emit: Emit) -> None:
-        """Ask everything; EngineError where the server is gone, or refuses one question after the other."""
+        """Ask everything; EngineError where the server is gone, or refuses one question after the other.
+
+        Ctrl-C ends it at once, whatever the server makes it wait for: the engine is closed then.
+        """
+        waits = _Waits(str(getattr(self.engine, "url", "the engine")))
         in_a_row = 0
         gone: EngineError | None = None
-        with ThreadPoolExecutor(self.concurrency, "asking") as pool:
+        with ThreadPoolExecutor(self.concurrency, "asking") as pool, self._ending(waits, pool):
             pending: set[Future[Answer]] = set()
             while True:
                 if gone is None:
-                    pending |= {pool.submit(self._one, job) for job in islice(jobs, self.concurrency - len(pending))}
+                    room = self.concurrency - len(pending)
+                    pending |= {pool.submit(self._one, job, waits) for job in islice(jobs, room)}
                 if not pending:
                     break
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                done, pending = wait(pending, self.long_wait, FIRST_COMPLETED)
+                if not done:
+                    waits.tell(f"has answered nothing for {self.long_wait:g} s; waiting on")
                 for future in done:
                     try:
                         answer = future.result()
@@ -65,7 +94,18 @@ class SideBySide:
         if gone:
             raise gone
 
-    def _one(self, job: Job) -> Answer:
+    @contextmanager
+    def _ending(self, waits: _Waits, pool: ThreadPoolExecutor) -> Iterator[None]:
+        """Wake all that waits where the asking itself is broken off, before the pool waits for its threads."""
+        try:
+            yield
+        except BaseException:
+            waits.over.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            self.engine.close()
+            raise
+
+    def _one(self, job: Job, waits: _Waits) -> Answer:
         try:
             reference, prompt = job.single()
             request = job.request(self.read(reference), prompt)
@@ -83,9 +123,16 @@ class SideBySide:
                     raise
                 if last or not _may_pass(error.reason):
                     return Answer(job.key, error=str(error), at=at, seconds=time.monotonic() - began)
+                if not self.again(job.key):
+                    why = f"{error}; the budget allows no further attempt"
+                    return Answer(job.key, error=why, at=at, seconds=time.monotonic() - began)
                 pause = min(LONGEST_WAIT, self.first_wait * 2**attempt)
                 # A server that wants to be left alone is, at most for `patience`.
-                time.sleep(max(pause * random.uniform(0.5, 1.0), min(error.wait, self.patience)))
+                pause = max(pause * random.uniform(0.5, 1.0), min(error.wait, self.patience))
+                if pause >= self.long_wait:
+                    waits.tell(f"wants to be left alone ({error.reason}); it is asked again in {pause:.0f} s")
+                if waits.over.wait(pause):
+                    raise EngineError("engine_closed", "the asking was broken off") from error
                 continue
             seconds = time.monotonic() - began
             usage = {"completion_tokens": len(said.tokens)} if said.tokens else {}
