@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
     own: Parser = arguments.own
     if not arguments.out.parent.is_dir():
         own.error(f"--out: there is no folder {arguments.out.parent} to write into; make it first")
+    if arguments.out.is_dir():
+        own.error(f"--out {arguments.out} is a folder; name a file in it")
     runs = [_drawn(read(path), arguments.most) for path in arguments.results]
     made = page(runs, arguments.title, not arguments.no_pictures, round(arguments.megabytes * 1e6))
     with written(arguments.out) as part:

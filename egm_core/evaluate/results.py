@@ -165,7 +165,7 @@ def answered(row: dict[str, Any]) -> Answered:
         row["kind"],
         str(row["text"]),
         row["outcome"],
-        bool(row["correct"]),
+        whether(row["correct"]),
         box(row["truth"]),
         None if row["thinking"] is None else int(row["thinking"]),
         box(row.get("box")),
@@ -173,10 +173,26 @@ def answered(row: dict[str, Any]) -> Answered:
         str(row.get("id", "")),
         str(row.get("column", "")),
         row.get("iou"),
-        row.get("seconds"),
+        seconds(row.get("seconds")),
         str(row.get("picture", "")),
         row,
     )
+
+
+def whether(value: Any) -> bool:
+    """Read a yes or no; ValueError for anything else, such as the word "False"."""
+    if value not in (True, False):
+        raise ValueError(f"correct is {value!r}, and must be true or false")
+    return bool(value)
+
+
+def seconds(value: Any) -> float | None:
+    """Read a time; ValueError where it is none."""
+    if value is None:
+        return None
+    if not 0 <= float(value) < float("inf"):
+        raise ValueError(f"seconds is {value!r}, and must be 0 or more")
+    return float(value)
 
 
 def check_same_queries(results: Sequence[Result]) -> None:

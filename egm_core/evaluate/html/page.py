@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -69,8 +70,11 @@ def _questions(runs: Sequence[Run]) -> list[tuple[Question, list[Answer | None]]
     """Join the runs by their questions, in the order in which they are met."""
     joined: dict[Any, tuple[Question, list[Answer | None]]] = {}
     for number, run in enumerate(runs):
+        met: Counter[Any] = Counter()
         for question, answer in zip(run.questions, run.answers, strict=True):
-            known = joined.setdefault(question.key, (question, [None] * len(runs)))
+            # A question that a file holds twice is shown twice.
+            met[question.key] += 1
+            known = joined.setdefault((question.key, met[question.key]), (question, [None] * len(runs)))
             known[1][number] = answer
     return list(joined.values())
 

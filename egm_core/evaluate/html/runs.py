@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.boxes import Box, iou
+from egm_core.evaluate.results import seconds, whether
 
 # What a table can be made by, where a file has it, and how that is called in the report.
 GROUPS = {
@@ -52,11 +53,12 @@ class Question:
     size: tuple[int, int] | None = None
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cluster: int = 0
+    id: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, Box | None]:
-        """What two files have in common where they ask the same."""
-        return self.picture, self.task, self.text, self.truth and tuple(round(v) for v in self.truth)  # type: ignore[return-value]
+        """What two files have in common where they ask the same: its id, where there is one, in place of a path."""
+        return self.id or self.picture, self.task, self.text, self.truth and tuple(round(v) for v in self.truth)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def _question(row: Mapping[str, Any]) -> Question:
     seed = row.get("seed")
     cluster = int(seed) if seed is not None else int.from_bytes(blake2b(picture.encode(), digest_size=6).digest())
     task = str(row.get("task") or "visible")
-    return Question(picture, task, str(row["text"]), _box(row.get("truth")), size, groups, cluster)
+    return Question(
+        picture, task, str(row["text"]), _box(row.get("truth")), size, groups, cluster, str(row.get("id") or "")
+    )
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:
@@ -134,13 +138,13 @@ def _answer(row: Mapping[str, Any]) -> Answer:
         said = said.partition(THINK_CLOSE)[2]
     return Answer(
         str(row["outcome"]),
-        bool(row["correct"]),
+        whether(row["correct"]),
         None if fit is None else float(fit),
         box,
         str(row.get("reason") or ""),
         reasoning.strip(),
         said.strip(),
-        None if row.get("seconds") is None else float(row["seconds"]),
+        seconds(row.get("seconds")),
     )
 
 

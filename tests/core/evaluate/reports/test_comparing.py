@@ -8,6 +8,8 @@ import pytest
 from test_field_tables import ALL, result
 
 from egm_core.evaluate.__main__ import main
+from egm_core.evaluate.html.page import _questions
+from egm_core.evaluate.html.runs import read
 
 
 def changed(path, change):
@@ -53,3 +55,19 @@ def test_compare_says_how_many_questions_are_in_both(tmp_path, capsys):
 def test_tables_take_the_boxes_that_they_are_about(tmp_path, number, task, capsys):
     assert main(["table", number, f"EGM-8B={result(tmp_path, 'a', 'yn', ALL[:1], task)}"]) == 2
     assert f"is about {task} boxes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("field", "value"), [("correct", "False"), ("seconds", -1)])
+@pytest.mark.parametrize("command", ["latency", "report"])
+def test_values_that_mean_nothing_are_refused_by_name(tmp_path, field, value, command, capsys):
+    path = changed(result(tmp_path, "a", "yn", ALL[:1]), lambda d: d["rows"][0].update({field: value}))
+    assert main([command, str(path), *(["--out", str(tmp_path / "r.html")] if command == "report" else [])]) == 2
+    assert f"{field} is {value!r}" in capsys.readouterr().err
+
+
+def test_a_report_shows_every_question_and_goes_into_a_file(tmp_path, capsys):
+    path = changed(result(tmp_path, "a", "yyy", ALL[:1]), lambda d: [row.update(text="cup") for row in d["rows"]])
+    assert len(_questions([read(path), read(path)])) == 3
+    with pytest.raises(SystemExit, match="2"):
+        main(["report", str(path), "--out", str(tmp_path)])
+    assert "is a folder" in capsys.readouterr().err
