@@ -118,13 +118,19 @@ from egm_core.asking.served import Serving
 from egm_core.curate.money.prices import Price
 from egm_core.curate.teacher import Teacher, ask
 who = Teacher(({url!r},), serving=Serving(16, limited=True), price=Price("*", 10.0, 100.0), limit={limit})
-print(sum(not answer.error for _, answer in ask(jobs({count}), who, Path({ledger!r}))))
+print(sum(not answer.error for _, answer in ask(jobs({count}, start={start}), who, Path({ledger!r}))))
 """
 
 
-def child(server: Paid, tmp_path: Path, limit: float, count: int) -> subprocess.Popen[str]:  # noqa: F811
+def child(
+    server: Paid,  # noqa: F811
+    tmp_path: Path,
+    limit: float,
+    count: int,
+    start: int = 0,
+) -> subprocess.Popen[str]:
     code = CHILD.format(
-        folder=str(Path(__file__).parent), url=server.url, limit=limit, count=count,
+        folder=str(Path(__file__).parent), url=server.url, limit=limit, count=count, start=start,
         ledger=str(tmp_path / "answers.sqlite"),
     )  # fmt: skip
     return subprocess.Popen(
@@ -174,3 +180,17 @@ def test_a_budget_holds_over_kills(server: Paid, tmp_path: Path) -> None:  # noq
     with pytest.raises(BudgetSpent):
         answers(jobs(2000), teacher(server, price=PRICE, limit=limit), tmp_path)
     assert server.dollars(10, 100) <= limit
+
+
+def test_two_commands_on_one_ledger_share_its_budget(server: Paid, tmp_path: Path) -> None:  # noqa: F811
+    server.seconds = 0.02
+    limit = 0.5
+    # Each has questions of its own, so that neither leaves the money to the other.
+    both = [child(server, tmp_path, limit, 300, start) for start in (0, 300)]
+    assert [one.wait(timeout=120) for one in both] == [1, 1], "the budget ends both"
+    assert 0.6 * limit < server.dollars(10, 100) <= limit
+    assert set(server.asked.values()) == {1}
+    asked = [int(text.rpartition(" ")[2]) < 300 for text in server.asked]
+    assert 0 < sum(asked) < len(asked), "both have asked"
+    with ledger(tmp_path) as store:
+        assert store.money() == (pytest.approx(server.dollars(10, 100)), 0.0)
