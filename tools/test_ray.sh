@@ -13,7 +13,7 @@ venv=$root/.venv-ray
 stamp=$venv/complete
 pin() { grep -h "^$1==" "$root"/requirements/*.txt | head -n 1; }
 wanted="ray[data]==2.60.0 $(pin numpy) $(pin opencv-python-headless) $(pin httpx) $(pin PyYAML) $(pin omegaconf)"
-wanted="$wanted $(pin pydantic) $(pin jinja2) $(pin tqdm) $(pin matplotlib) $(pin pyarrow) $(pin pytest) $(pin pytest-timeout) $(pin hypothesis)"
+wanted="$wanted $(pin msgspec) $(pin pydantic) $(pin jinja2) $(pin tqdm) $(pin matplotlib) $(pin pyarrow) $(pin pytest) $(pin pytest-timeout) $(pin hypothesis)"
 
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   printf 'test-ray: a new environment in .venv-ray (0.9 GB); this takes some minutes\n' >&2
