@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from egm_core.curate.rules.colours import kin
+from egm_core.curate.colours import kin
 from egm_core.curate.rules.evidence import drawings
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from egm_core.curate.rules.colours import KIN, kin
+from egm_core.curate.colours import KIN, kin
 from egm_core.curate.rules.lexicon import listed
 
 # From this weight on, a noun is a drawing.

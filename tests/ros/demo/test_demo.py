@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import re
 import subprocess
@@ -162,7 +163,8 @@ class Remembered:
 
 def test_picture_title_and_caption_are_of_one_answer() -> None:
     image, caption = tile(row(), "0.90 / 0.80", Remembered())  # type: ignore[arg-type]
-    expected = pictures.answered(Remembered().seen(1), "the mug 0.88", row().visible, row().amodal)
+    boxes = dataclasses.asdict(row())
+    expected = pictures.answered(Remembered().seen(1), "the mug 0.88", boxes["visible"], boxes["amodal"])
     assert (image == expected).all()
     assert caption.splitlines()[1] == "found, score 0.875, 512 ms, right, IoU 0.90 / 0.80"
     image, caption = tile(row(stamp=2), "unknown: its picture was lost", Remembered())  # type: ignore[arg-type]
