@@ -87,6 +87,9 @@ class Endpoint:
             raise (Refused if error.reason == "engine_request" else Busy)(f"no chat answer: {error}") from error
         except ValueError as error:
             raise Busy(f"no chat answer: {error}") from error
+        except RecursionError as error:
+            # It was made and may be billed: the same question need not be paid for again.
+            raise Refused("no chat answer: its JSON is nested too deep to read") from error
         self._waits, self._down_since = 0, None
         if chunk is not None and chunk.finish == "abort":
             raise Busy("the server gave the answer up")

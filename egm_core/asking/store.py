@@ -227,9 +227,9 @@ WHERE state != 'answered'
 def _row(answer: Answer, payload: Any, spent: float) -> tuple[Any, ...]:
     tokens = json.dumps([[token.text, token.logprob] for token in answer.tokens])
     return (
-        answer.key, _whole(answer.text), answer.finish, _whole(answer.error), json.dumps(answer.usage),
-        _whole(answer.model), answer.at, answer.seconds, tokens, json.dumps(payload),
-        "failed" if answer.error else "answered", spent,
+        answer.key, _whole(answer.text), _whole(answer.finish), _whole(answer.error),
+        json.dumps(_whole_all(answer.usage)), _whole(answer.model), answer.at, answer.seconds, tokens,
+        json.dumps(payload), "failed" if answer.error else "answered", spent,
     )  # fmt: skip
 
 
@@ -237,12 +237,32 @@ def _answers(base: sqlite3.Connection) -> Iterator[tuple[Answer, Any]]:
     for row in base.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('answered', 'failed') ORDER BY rowid"):
         key, text, finish, error, usage, model, at, seconds, tokens, payload = row
         logged = tuple(Token(*token) for token in json.loads(tokens))
-        yield Answer(key, text, finish, error, json.loads(usage), model, at, seconds, logged), json.loads(payload)
+        yield (
+            Answer(key, text, finish, error, _whole_all(json.loads(usage)), model, at, seconds, logged),
+            json.loads(payload),
+        )
 
 
 def _whole(text: str) -> str:
     """Replace halves of characters, which JSON may hold and a file may not."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text) if _halves(text) else text
+
+
+def _halves(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _whole_all(value: Any) -> Any:
+    """Replace halves of characters in all texts of a JSON value."""
+    if isinstance(value, str):
+        return _whole(value)
+    if isinstance(value, dict):
+        return {_whole(name): _whole_all(one) for name, one in value.items()}
+    return [_whole_all(one) for one in value] if isinstance(value, list) else value
 
 
 def _connected(path: Path, address: str) -> sqlite3.Connection:

@@ -24,10 +24,14 @@ _log = logging.getLogger("egm.curate")
 
 @dataclass
 class Budget:
-    """A bound for a ledger: `limit` in dollars, None for none; `price` None where nobody knows it."""
+    """A bound for a ledger: `limit` in dollars, None for none; `price` None where nobody knows it.
+
+    `wary` is how much reservations are raised by until it is known how a server bills.
+    """
 
     price: Price | None = None
     limit: float | None = None
+    wary: float = WARY
     factor: float = field(default=1.0, init=False)
     seen: int = field(default=0, init=False)
     _held: dict[str, float] = field(default_factory=dict, init=False)
@@ -43,7 +47,7 @@ class Budget:
         """Give the most that a question may cost, by what is known of its server."""
         if self.price is None:
             return 0.0
-        return self._bare(tokens) * (self.factor if self.seen >= TRIAL else max(WARY, self.factor))
+        return self._bare(tokens) * (self.factor if self.seen >= TRIAL else max(self.wary, self.factor))
 
     def reserve(self, store: Store, key: str, tokens: Tokens) -> bool | None:
         """Take a job and reserve what it may cost; None where it does not fit, False where another one has it."""
@@ -69,7 +73,7 @@ class Budget:
         spent = 0.0 if free else self.spent(answer, tokens)
         store.add(answer, payload, spent)
         self._taken += spent - self._reserved.pop(answer.key, 0.0)
-        if not free and usage(answer) is not None and self.price is not None:
+        if not free and usage(answer, tokens.least_in) is not None and self.price is not None:
             self.seen += 1
             if bare > 0 and spent > bare * self.factor:
                 self.factor = 1.05 * spent / bare
@@ -77,10 +81,10 @@ class Budget:
         return spent
 
     def spent(self, answer: Answer, tokens: Tokens) -> float:
-        """Give what an answer has cost by its usage; the worst case where its server tells none."""
+        """Give what an answer has cost by its usage; the worst case where its server tells none that can be."""
         if self.price is None:
             return 0.0
-        used = usage(answer)
+        used = usage(answer, tokens.least_in)
         return self.worst(tokens) if used is None else self.price.dollars(*used)
 
     def taken(self, store: Store) -> float:
@@ -102,8 +106,11 @@ class Budget:
             self._told = True
 
 
-def usage(answer: Answer) -> tuple[float, float] | None:
-    """Read the tokens that a server counted: in and out; None where it tells none. Anthropic has other names."""
+def usage(answer: Answer, least_in: float = 0.0) -> tuple[float, float] | None:
+    """Read the tokens that a server counted: in and out; None where it tells none. Anthropic has other names.
+
+    Counts that cannot be are none: a prompt of no tokens, or of less than `least_in`, or a text out of no tokens.
+    """
     counted = answer.usage
     into = counted.get("prompt_tokens", counted.get("input_tokens"))
     out = counted.get("completion_tokens", counted.get("output_tokens"))
@@ -113,7 +120,10 @@ def usage(answer: Answer) -> tuple[float, float] | None:
     # Gemini's thoughts are in the sum alone, and are billed as what comes out.
     total = counted.get("total_tokens")
     out = max(float(out), float(total) - float(into)) if _count(total) else float(out)
-    return float(into) + sum(float(one) for one in cached if _count(one)), out
+    asked = float(into) + sum(float(one) for one in cached if _count(one))
+    if asked <= 0 or asked < least_in or (out <= 0 and answer.text):
+        return None
+    return asked, out
 
 
 def _count(value: Any) -> TypeGuard[float]:

@@ -20,6 +20,8 @@ from egm_core.pictures import source
 from egm_core.pictures.file import jpeg_size
 
 LETTERS = 4
+# No text of a prompt has more letters a token on the average; a count below it says nothing.
+MOST_LETTERS = 16
 # What a server's chat template may add to a message, and to a form for the answer.
 AROUND = 64
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -28,12 +30,13 @@ Rule = Callable[[int, int], float]
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of one question and its answer: the likely ones, and the most that there can be."""
+    """Tokens of one question and its answer: the likely ones, the most, and the least of its texts."""
 
     likely_in: float
     most_in: float
     most_out: float
     pictures: float = 0.0
+    least_in: float = 0.0
 
 
 def tiles(width: int, height: int, base: int, each: int) -> float:
@@ -83,7 +86,7 @@ def picture_tokens(model: str, width: int, height: int) -> tuple[float, bool]:
 
 def tokens_of(job: Job, model: str) -> Tokens:
     """Count a job's tokens; raises OSError or ValueError where a picture of it cannot be read."""
-    likely = most = pictures = 0.0
+    likely = most = pictures = least = 0.0
     for message in job.messages:
         most += AROUND
         content = message["content"]
@@ -95,12 +98,13 @@ def tokens_of(job: Job, model: str) -> Tokens:
             else:
                 text = str(part.get("text", part))
                 likely += len(text) / LETTERS
+                least += len(text) / MOST_LETTERS
                 most += len(text.encode("utf-8", "replace"))
     if job.schema is not None:
         form = json.dumps(job.schema)
         likely += len(form) / LETTERS
         most += len(form.encode()) + AROUND
-    return Tokens(likely + pictures, most, job.sampling.max_tokens, pictures)
+    return Tokens(likely + pictures, most, job.sampling.max_tokens, pictures, least)
 
 
 def size_of(reference: Any) -> tuple[int, int]:

@@ -200,11 +200,13 @@ class TeacherAsker:
 
 
 def checked(answer: Answer) -> Answer:
-    """Make failures of answers that are none: cut off at the limit of tokens, or empty."""
+    """Make failures of answers that are none: cut off at the limit of tokens, empty, or with half a character."""
     if answer.finish == "length":
         return replace(answer, error="truncated: the answer was cut off at --max-tokens; allow more")
     if not answer.text.strip():
         return replace(answer, error="empty: the server gave an answer without text")
+    if any("\ud800" <= letter <= "\udfff" for letter in answer.text):
+        return replace(answer, error="broken: the answer has half a character, which no file can hold")
     return answer
 
 

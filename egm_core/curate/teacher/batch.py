@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from egm_core.asking.job import Answer, Job
 from egm_core.asking.store import Store
@@ -20,8 +21,9 @@ from egm_core.curate.teacher.asker import checked
 from egm_core.curate.teacher.batch_rows import Row, Vendor
 from egm_core.curate.teacher.teacher import Teacher
 
+# Tokens of the largest picture, by the largest of all rules.
+LARGEST = 16384 * 1.5
 VENDORS: dict[str, Vendor] = {"openai": batch_openai.VENDOR, "anthropic": batch_anthropic.VENDOR}
-_NONE = Tokens(0, 0, 0)
 
 
 def vendor_of(model: str) -> Vendor:
@@ -73,7 +75,7 @@ def write_out(jobs: Sequence[Job], teacher: Teacher, store: Store, folder: Path)
 def _affordable(jobs: Sequence[Job], teacher: Teacher, store: Store) -> None:
     if teacher.limit is None or teacher.price is None:
         return
-    budget = Budget(teacher.price.in_batch(), teacher.limit)
+    budget = Budget(teacher.price.in_batch(), teacher.limit, wary=1.0)
     spent, worst = sum(store.money()), 0.0
     for number, job in enumerate(jobs):
         try:
@@ -98,21 +100,23 @@ def _written(folder: Path, number: int, rows: Iterable[bytes], vendor: Vendor) -
 def take_in(files: Sequence[Path], jobs: Mapping[str, Job], store: Store, teacher: Teacher) -> None:
     """Read results of batches into the ledger; those of other questions are left alone."""
     price = teacher.price.in_batch() if teacher.price else None
-    budget = Budget(price)
+    budget = Budget(price, wary=1.0)
     done: set[str] = set()
     strange = 0
     known = store.done()
     found: dict[str, Answer] = {}
+    unbilled: set[str] = set()
     for file in files:
         for row in read_rows(file):
             if row.answer.key not in jobs:
                 strange += row.answer.key not in known
             elif row.answer.key not in found or found[row.answer.key].error:
                 found[row.answer.key] = checked(row.answer) if not row.answer.error else row.answer
+                (unbilled.add if row.answer.error and not row.answer.usage else unbilled.discard)(row.answer.key)
     for key, answer in found.items():
         if store.claim(key):
-            # What failed in a batch is not billed, but for answers that were cut off.
-            budget.settle(store, answer, _NONE, free=not answer.usage)
+            # What failed in a batch is not billed; an answer without counts of tokens is, as if it had the most.
+            budget.settle(store, answer, _tokens(jobs[key], teacher.model), free=key in unbilled)
             done.add(key)
     wrong = sum(bool(answer.error) for answer in found.values())
     print(
@@ -125,6 +129,25 @@ def take_in(files: Sequence[Path], jobs: Mapping[str, Job], store: Store, teache
     )
 
 
+def _tokens(job: Job, model: str) -> Tokens:
+    try:
+        return tokens_of(job, model)
+    except (OSError, ValueError):
+        # A picture that is gone since has been paid for all the same: its share is not known any more.
+        shown = sum(part["type"] == "picture" for one in job.messages for part in _parts(one["content"]))
+        plain = replace(job, messages=tuple({**one, "content": _texts(one["content"])} for one in job.messages))
+        counted = tokens_of(plain, model)
+        return replace(counted, most_in=counted.most_in + shown * LARGEST)
+
+
+def _parts(content: Any) -> list[Any]:
+    return [] if isinstance(content, str) else list(content)
+
+
+def _texts(content: Any) -> Any:
+    return content if isinstance(content, str) else [part for part in content if part["type"] != "picture"]
+
+
 def read_rows(file: Path) -> Iterable[Row]:
     """Read a file of results of any of the vendors; ValueError names the line that is none."""
     with file.open(encoding="utf-8") as lines:
@@ -135,7 +158,15 @@ def read_rows(file: Path) -> Iterable[Row]:
                 told = json.loads(line)
                 vendor = next(one for one in VENDORS.values() if one.knows(told))
                 yield Row(vendor.name, replace(vendor.read(told), key=str(told["custom_id"])))
-            except (ValueError, KeyError, TypeError, AttributeError, StopIteration, IndexError) as error:
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+                StopIteration,
+                IndexError,
+                RecursionError,
+            ) as error:
                 raise ValueError(
                     f"{file}:{number} is no result of a batch ({type(error).__name__}: {error}); give the files that "
                     "the vendor wrote, as they are"
