@@ -85,6 +85,8 @@ def main(given: Sequence[str] | None = None, run: Run | None = None) -> int:
             _reconcile(out, task, sources[task], worlds, server.books, moments, found)
         _judge(out, sources, worlds, plans, troubles, wordings, found)
         _budget(out, server.books, found)
+    # What was counted is kept, whatever becomes of the steps that follow.
+    write(found, out, {"date": "not at its end"})
     step("verifying expressions by a verifier that errs in one judgement of ten")
     _verify(out, worlds, options, run, found)
     if options.steps:
