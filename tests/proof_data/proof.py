@@ -179,14 +179,15 @@ def _reconcile(
     ledger = proof_ledger.rows_of(out / f"reason_{task}" / "answers.sqlite")
     mine = [replace(one, requests=_of(one.requests, task)) for one in moments]
     end = proof_ledger.Moment(ledger, _of(books.copy(), task))
-    sums, wrong = proof_ledger.reconciled(mine, end, lambda key: names.get(key, key))
+    sums, wrong = proof_ledger.reconciled(mine, end, lambda key: names.get(key, key), books.unused)
     found.figures[f"ledger_{task}"] = {**sums, "differences": wrong}
     told = (
         f"ledger {sums['ledger_questions']} questions, {sums['claims']} claims; server {sums['questions']} questions, "
         f"{sums['requests']} requests; {sums['cut_off_before_sending']} claims were cut off by a kill before sending, "
+        f"{sums['unconnected']} had no connection, "
         f"{sums['under_way_at_kills']} questions were under way at kills; {len(wrong)} differences"
     )
-    same = sums["claims"] == sums["requests"] + sums["cut_off_before_sending"]
+    same = sums["claims"] == sums["requests"] + sums["cut_off_before_sending"] + sums["unconnected"]
     found.say(f"ledger against the server's own count, {task}", told, same and not wrong)
 
 

@@ -96,19 +96,23 @@ def killed(words: Sequence[str], log: Path, ledger: Path, books: Books, times: i
 
 
 def reconciled(
-    moments: Sequence[Moment], end: Moment, name_of: Callable[[str], Hashable]
+    moments: Sequence[Moment], end: Moment, name_of: Callable[[str], Hashable], unused: int = 0
 ) -> tuple[dict[str, int], list[str]]:
     """Hold a ledger against a server's books, question by question; gives the sums, and every difference.
 
     A claim comes before its request, so a kill may lie between both: then the row is still marked as being asked, and
-    this claim alone has no request. What was answered must never be asked again.
+    this claim alone has no request. So has a claim whose connection was closed before its request, of which the server
+    saw `unused`. What was answered must never be asked again.
     """
     wrong: list[str] = []
     unsent: Counter[str] = Counter()
+    unconnected = 0
     for moment in (*moments, end):
         for key, row in moment.rows.items():
             gap = row.claims - moment.requests[name_of(key)] - unsent[key]
-            if gap and not (gap == 1 and row.state == "asked"):
+            if gap == 1 and row.state != "asked" and unconnected < unused:
+                unconnected += 1
+            elif gap and not (gap == 1 and row.state == "asked"):
                 wrong.append(f"{name_of(key)}: {row.claims} claims, {moment.requests[name_of(key)]} requests")
             unsent[key] += max(gap, 0)
             if row.state == "answered" and end.requests[name_of(key)] != moment.requests[name_of(key)]:
@@ -118,7 +122,8 @@ def reconciled(
     sums = {
         "kills": len(moments),
         "claims": sum(row.claims for row in end.rows.values()),
-        "cut_off_before_sending": sum(unsent.values()),
+        "cut_off_before_sending": sum(unsent.values()) - unconnected,
+        "unconnected": unconnected,
         "requests": sum(end.requests.values()),
         "questions": len(end.requests),
         "ledger_questions": len(end.rows),

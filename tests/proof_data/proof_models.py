@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,13 +51,15 @@ class Teacher:
             return Turn(key, task, status=int(trouble), headers={"Retry-After": "1"} if trouble == "429" else {})
         thing = world.meant(sent)
         assert thing is not None
+        names = {one.name for one in world.things}
+        known = [name for name in thing.behind if name in names]
         plan = self.plans[task].get(key[1:])
         found = re.search(r"a (\w+) frame", question.text)
-        text = plan.text.replace(FRAME, found[1] if found else "red") if plan else plain_words(thing, task)
+        text = plan.text.replace(FRAME, found[1] if found else "red") if plan else plain_words(thing, known, task)
         said: dict[str, Any] = {"reasoning": text, "object": thing.category}
         if task == "amodal":
             sides = facts.hidden_sides(thing.visible, thing.amodal)
-            said |= {"occluders": list(thing.behind), "hidden_sides": list(sides)}
+            said |= {"occluders": known, "hidden_sides": list(sides)}
         whole = json.dumps(said)
         return _troubled(Turn(key, task, whole), trouble, before, said)
 
@@ -79,7 +81,7 @@ def _troubled(turn: Turn, trouble: str, before: int, said: dict[str, Any]) -> Tu
     return Turn(**{**turn.__dict__, **more})
 
 
-def plain_words(thing: Thing, task: str) -> str:
+def plain_words(thing: Thing, known: Sequence[str], task: str) -> str:
     """Give the teacher's own words, where no planned ones are to be said."""
     text = f"The {thing.category} that is meant is {thing.colour}. No other {thing.category} here has this colour."
     if task == "visible":
@@ -87,7 +89,7 @@ def plain_words(thing: Thing, task: str) -> str:
     sides = facts.hidden_sides(thing.visible, thing.amodal)
     if not sides:
         return f"{text} It is seen whole."
-    hides = f"The {thing.behind[0]}" if thing.behind else "Something in front"
+    hides = f"The {known[0]}" if known else "Something in front"
     return f"{text} {hides} covers a part of it, so it goes on towards the {sides[0]}."
 
 

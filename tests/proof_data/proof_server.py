@@ -55,6 +55,8 @@ class Books:
         self.bound: dict[str, float] = {}
         self.nearest: defaultdict[str, float] = defaultdict(float)
         self.over: list[str] = []
+        # Connections that were made and closed without a request: who made them waited too long, or was killed.
+        self.unused = 0
         self.lock = threading.Lock()
 
     def asked(self, key: Hashable) -> int:
@@ -109,13 +111,24 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Scripted
 
+    def handle(self) -> None:
+        self.asked = False
+        try:
+            super().handle()
+        finally:
+            if not self.asked:
+                with self.server.books.lock:
+                    self.server.books.unused += 1
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
     def do_GET(self) -> None:
+        self.asked = True
         self.reply(200, {"object": "list", "data": [{"id": self.server.model, "object": "model"}]})
 
     def do_POST(self) -> None:
+        self.asked = True
         length = int(self.headers["Content-Length"])
         data = self.rfile.read(length)
         if len(data) < length:

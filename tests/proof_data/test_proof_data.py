@@ -63,6 +63,13 @@ def test_a_ledger_that_differs_is_found(rows: dict, before: dict, after: dict, w
     assert bool(reconciled(moments, Moment(rows, Counter(after)), str)[1]) == wrong
 
 
+def test_a_claim_without_a_request_needs_a_connection_without_one() -> None:
+    end = Moment({"a": Row("answered", 2, 0)}, Counter({"a": 1}))
+    sums, wrong = reconciled([], end, str, unused=1)
+    assert (sums["unconnected"], sums["cut_off_before_sending"], wrong) == (1, 0, [])
+    assert len(reconciled([], end, str)[1]) == 1
+
+
 def test_a_budget_that_is_exceeded_for_a_moment_is_found() -> None:
     books = Books()
     books.bound["visible"] = 0.01
