@@ -92,7 +92,8 @@ def _able(sample: Sample, world: World, task: str) -> bool:
     if thing is None or len(world.things) < 3:
         return False
     if task == "visible":
-        return True
+        # A trace may name things by colour and noun: that has to be true, and in the file.
+        return thing.alone and sum(one.alone for one in world.things) > 1
     sides = facts.hidden_sides(sample.bbox, sample.amodal_bbox)
     names = {one.name for one in world.things}
     wrong = names - {thing.name, *thing.behind, *sample.occluders}
@@ -106,6 +107,8 @@ def filled(wording: Wording, sample: Sample, world: World, rng: random.Random) -
     thing = world.meant(sample.sent)
     assert thing is not None
     others = [one for one in world.things if one is not thing]
+    if sample.amodal_bbox is None:
+        others = [one for one in others if one.alone]
     hidden = facts.hidden_sides(sample.bbox, sample.amodal_bbox)
     wrong = [one for one in others if one.name not in {*sample.occluders, *thing.behind}] or others
     sent = sample.sent if sample.sent.startswith("the ") else f"the {sample.sent}"

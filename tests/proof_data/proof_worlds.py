@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -33,6 +33,8 @@ class Thing:
     sents: tuple[str, ...]
     name: str
     behind: tuple[str, ...] = ()
+    # Whether no other object of the scene has its colour and noun.
+    alone: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ def make(folder: Path, scenes: int, first_seed: int) -> tuple[dict[str, World], 
             one = Sample(str(image), sent, thing.visible, None, None, scene.height, scene.width,
                          source="generated", split="val", category=thing.category)  # fmt: skip
             visible.append(one)
+            if thing.alone and sent != f"the {thing.name}":
+                # As in REFER, an object has several expressions, and what others say of it is in the file.
+                visible.append(replace(one, sent=f"the {thing.name}"))
             whole = Sample(str(image), thing.name, thing.visible, thing.amodal, share, scene.height, scene.width,
                            source="generated", split="val", depth_order=order, occluders=thing.behind)  # fmt: skip
             amodal.append(whole)
@@ -92,7 +97,8 @@ def _things(scene: Scene) -> list[tuple[Thing, float, str]]:
         sents = dict.fromkeys([*told.get(one.index, []), f"the {name}", name])
         words = (word.partition(":") for word in one.occluders)
         behind = tuple(names.get(int(index), "something") if index else kind for kind, _, index in words)
-        thing = Thing(one.color, one.category, one.visible, one.amodal, tuple(sents), name, behind)
+        alone = name == f"{one.color} {one.category}"
+        thing = Thing(one.color, one.category, one.visible, one.amodal, tuple(sents), name, behind, alone)
         found.append((thing, one.visible_fraction, next(iter(sents))))
     return found
 
