@@ -62,10 +62,11 @@ LAYERS = {
     "train": 7,
     "data": 7,
     "evaluate": 8,
-    "command": 9,
+    "curate": 9,
+    "command": 10,
     # What `python -m` starts, and nobody imports.
-    "ground": 10,
-    "__main__": 10,
+    "ground": 11,
+    "__main__": 11,
 }
 
 IMPORT_ALL = """

@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Who may print: verbs and stages their results, and what ends or starts a process before logging is there.
 PRINTERS = {
     "console.py",
+    # What a dry run would cost, and what batch files hold: the results of every verb that asks a teacher.
+    "curate/teacher/ask.py",
+    "curate/teacher/batch.py",
     "notes.py",
     "supervise/guard.py",
     "train/rl/verl/launch.py",
