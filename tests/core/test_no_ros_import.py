@@ -59,14 +59,14 @@ LAYERS = {
     "scenes": 6,
     "tiny": 6,
     "reward": 6,
-    "train": 7,
+    "train": 8,
     "data": 7,
-    "evaluate": 8,
-    "curate": 9,
-    "command": 10,
+    "evaluate": 9,
+    "curate": 10,
+    "command": 11,
     # What `python -m` starts, and nobody imports.
-    "ground": 11,
-    "__main__": 11,
+    "ground": 12,
+    "__main__": 12,
 }
 
 IMPORT_ALL = """
