@@ -28,7 +28,7 @@ from egm_ros.demo.robot import Robot, Row
 
 ROOT = Path(__file__).resolve().parents[3]
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 def demo(out: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 SHORT = ("--worlds", "tabletop", "--instructions", "1")
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 def egm(*words: str) -> subprocess.CompletedProcess[str]:

@@ -37,7 +37,7 @@ NODES = {
 # Pictures that are published compressed as well.
 RAW = {"/image", "/overlay/image"}
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 
 def published() -> dict[str, str]:
