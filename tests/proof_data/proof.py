@@ -21,14 +21,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+# It is no test, so that nobody has put the folder of tests onto the path.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
 import proof_ledger
 import proof_photographs
 import proof_rates
 from proof_models import LASTING, PASSING, TEACHER, VERIFIER, Teacher, Verifier, faults
-from proof_server import PRICE_IN, PRICE_OUT, Books, Scripted, serving
+from proof_server import PRICE_IN, PRICE_OUT, Books, Scripted
 from proof_table import Found, markdown, write
 from proof_wordings import GOOD, Planned, Wording, judged_alone, plan, read, some
 from proof_worlds import World, make, world_of
+from scripted_http import running_server
 
 from egm_core.curate.reason.questions import Asking, questions
 from egm_core.engines.base import Sampling
@@ -77,7 +81,7 @@ def main(given: Sequence[str] | None = None, run: Run | None = None) -> int:
     wordings = [one for half in options.halves for one in some(read(half), options.wordings, rng)]
     plans = {task: plan(wordings, sources[task], worlds, task, rng) for task in sources}
     troubles = {task: _troubles(sources[task], worlds, plans[task], options.faults, rng) for task in sources}
-    with serving(Scripted(TEACHER, Teacher(worlds.values(), plans, troubles), SERVER_SECONDS)) as server:
+    with running_server(Scripted(TEACHER, Teacher(worlds.values(), plans, troubles), SERVER_SECONDS)) as server:
         for task in sources:
             step(f"reasoning about {len(sources[task])} samples ({task} boxes), {len(plans[task])} of them planned")
             words = _reasoning(out, task, server.url)
@@ -241,7 +245,7 @@ def _verify(out: Path, worlds: dict[str, World], options: argparse.Namespace, ru
     source, kept = out / "expressions.jsonl", out / "verified.jsonl"
     expressed = proof_rates.write_expressions(reasoned, worlds, source, options.seed)
     verifier = Verifier(worlds.values())
-    with serving(Scripted(VERIFIER, verifier)) as server:
+    with running_server(Scripted(VERIFIER, verifier)) as server:
         status = run(
             ["curate", "verify", str(source), "--out", str(kept), "--kind", "both", "--family", "qwen3_vl",
              "--others", str(out / "visible.jsonl"), "--teacher-url", server.url, "--second-url", server.url,

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-from proof_server import Books, Question, Scripted, Turn, phrase, serving
+from proof_server import Books, Question, Scripted, Turn, phrase
 from proof_table import Found
+from scripted_http import running_server
 
 from egm_core.sample import Sample, read_samples, write_samples
 
@@ -34,7 +35,7 @@ def smoke(folder: Path, out: Path, run: Run, found: Found) -> None:
         found.say("real photographs", f"left out: {folder} is not there")
         return
     out.mkdir(parents=True, exist_ok=True)
-    with serving(Scripted("scripted-1", answer)) as server:
+    with running_server(Scripted("scripted-1", answer)) as server:
         for part, task in (("referring", "visible"), ("driving", "visible"), ("amodal", "amodal")):
             source, made, checked = (
                 out / f"{part}.jsonl",

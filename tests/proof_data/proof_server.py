@@ -8,14 +8,13 @@ import re
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import cv2
 import numpy as np
+from scripted_http import JsonHandler, LocalServer
 
 PRICE_IN, PRICE_OUT = 2.0, 8.0
 LETTERS = 4
@@ -84,20 +83,13 @@ class Books:
             return Counter(self.requests)
 
 
-class Scripted(ThreadingHTTPServer):
+class Scripted(LocalServer):
     """The server. `script` is given the question and `books`, and counts the request itself."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, model: str, script: Callable[[Question, Books], Turn], seconds: float = 0.0) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.model, self.script, self.seconds = model, script, seconds
         self.books = Books()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever asked may be dead: that is no error here."""
@@ -107,8 +99,7 @@ class Scripted(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(JsonHandler):
     server: Scripted
 
     def handle(self) -> None:
@@ -119,9 +110,6 @@ class Handler(BaseHTTPRequestHandler):
             if not self.asked:
                 with self.server.books.lock:
                     self.server.books.unused += 1
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         self.asked = True
@@ -153,19 +141,6 @@ class Handler(BaseHTTPRequestHandler):
         usage = {"prompt_tokens": into, "completion_tokens": out} if turn.usage is None else turn.usage
         self.reply(200, told | ({"usage": usage} if usage != "none" else {}))
 
-    def reply(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(value).encode()
-        try:
-            self.send_response(status)
-            for name, told in (headers or {}).items():
-                self.send_header(name, told)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-        except ConnectionError:
-            self.close_connection = True
-
 
 def read_question(body: dict[str, Any]) -> Question:
     """Take a request apart."""
@@ -189,16 +164,3 @@ def phrase(question: Question) -> str:
     """Find the expression in a prompt of curation's."""
     found = re.search(r'The phrase is: "(.*)"', question.text)
     return found[1] if found else ""
-
-
-@contextmanager
-def serving(server: Scripted) -> Iterator[Scripted]:
-    """Run a server in a thread."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import cv2
 import numpy as np
+from scripted_http import JsonHandler, LocalServer, running_server
 
 # x0, y0, x1, y1 in pixels of the picture as it arrived, then its width and height.
 Write = Callable[[tuple[int, int, int, int], int, int], str]
@@ -98,12 +97,8 @@ VENDORS = {
 }
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(JsonHandler):
     server: Server
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         vendor = self.server.vendor
@@ -127,37 +122,19 @@ class Handler(BaseHTTPRequestHandler):
         message = {"role": "assistant", "content": vendor.answer(body)}
         self.reply(200, {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
 
-    def reply(self, status: int, value: dict[str, Any]) -> None:
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
+class Server(LocalServer):
     def __init__(self, vendor: Vendor) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.vendor = vendor
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}{self.vendor.root}"
+        return super().url + self.vendor.root
 
 
 @contextmanager
 def serving(vendor: Vendor) -> Iterator[Server]:
     """Run a vendor's server in a thread."""
-    server = Server(vendor)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running_server(Server(vendor)) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

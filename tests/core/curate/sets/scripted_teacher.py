@@ -8,8 +8,9 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from scripted_http import JsonHandler, LocalServer, running_server
 
 MODEL = "teacher-1"
 # What a teacher sees of each thing: a phrase for it, how it goes on, what hides it, and on which side.
@@ -20,24 +21,17 @@ KNOWS = {
 }
 
 
-class Teacher(ThreadingHTTPServer):
+class Teacher(LocalServer):
     """The server: what it was asked, by kind, and its planted mistakes: a text for each kind and thing."""
 
-    daemon_threads = True
-    request_queue_size = 64
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.asked: Counter[str] = Counter()
         self.mistakes: dict[tuple[str, str], str] = {}
         self.pictures: list[int] = []
         self.texts: list[str] = []
         self.fails_after: int | None = None
         self.lock = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
     def answer(self, body: dict[str, Any]) -> str:
         parts = body["messages"][0]["content"]
@@ -66,12 +60,8 @@ class Teacher(ThreadingHTTPServer):
         return json.dumps(said)
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(JsonHandler):
     server: Teacher
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         self.reply(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
@@ -87,24 +77,9 @@ class Handler(BaseHTTPRequestHandler):
         choice |= {"message": {"role": "assistant", "content": self.server.answer(body)}}
         self.reply(200, {"model": MODEL, "choices": [choice], "usage": {"prompt_tokens": 900, "completion_tokens": 60}})
 
-    def reply(self, status: int, value: dict[str, Any]) -> None:
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
 
 @contextmanager
 def teaching() -> Iterator[Teacher]:
     """Run the teacher in a thread."""
-    server = Teacher()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running_server(Teacher()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -8,21 +8,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from scripted_http import JsonHandler, LocalServer, running_server
 
 # What a turn does: a status with headers, or an answer's text, finish and usage.
 Turn = tuple[int, dict[str, str]] | dict[str, Any]
 
 
-class Paid(ThreadingHTTPServer):
+class Paid(LocalServer):
     """The server; `script` gives a turn for the text and how often it was asked before."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.script: Callable[[str, int], Turn] = lambda text, before: {}
         self.usage = {"prompt_tokens": 100, "completion_tokens": 20}
         self.name = "teacher-1"
@@ -35,20 +33,12 @@ class Paid(ThreadingHTTPServer):
         self.seconds = 0.0
         self.lock = threading.Lock()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
     def dollars(self, into: float, out: float) -> float:
         return (self.billed[0] * into + self.billed[1] * out) / 1e6
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(JsonHandler):
     server: Paid
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         self.reply(200, {"object": "list", "data": [{"id": self.server.name, "object": "model"}]})
@@ -81,30 +71,9 @@ class Handler(BaseHTTPRequestHandler):
         choice |= {"message": {"role": "assistant", "content": turn.get("text", f"answer to {text}")}}
         self.reply(200, {"model": "teacher-1-0825", "choices": [choice], "usage": usage})
 
-    def reply(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(value).encode()
-        try:
-            self.send_response(status)
-            for name, told in (headers or {}).items():
-                self.send_header(name, told)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-        except (BrokenPipeError, ConnectionResetError):
-            # Who asked has gone.
-            self.close_connection = True
-
 
 @contextmanager
 def paid() -> Iterator[Paid]:
     """Run the server in a thread."""
-    server = Paid()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running_server(Paid()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

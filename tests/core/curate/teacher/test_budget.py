@@ -112,7 +112,7 @@ def test_what_timed_out_counts_as_spent_and_what_was_refused_does_not(
 CHILD = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 from test_ask import jobs
 from egm_core.asking.served import Serving
 from egm_core.curate.money.prices import Price
@@ -130,8 +130,8 @@ def child(
     start: int = 0,
 ) -> subprocess.Popen[str]:
     code = CHILD.format(
-        folder=str(Path(__file__).parent), url=server.url, limit=limit, count=count, start=start,
-        ledger=str(tmp_path / "answers.sqlite"),
+        folders=[str(Path(__file__).parents[up]) for up in (0, 3)], url=server.url, limit=limit, count=count,
+        start=start, ledger=str(tmp_path / "answers.sqlite"),
     )  # fmt: skip
     return subprocess.Popen(
         [sys.executable, "-c", code],
