@@ -33,6 +33,19 @@ def own_domains(request: pytest.FixtureRequest) -> Iterator[None]:
         lock.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """Add what the test's processes said to the report of a failure."""
+    report = yield
+    if call.when != "setup" or report.failed:
+        from running import Process
+
+        for command, output in Process.said():
+            if report.failed:
+                report.sections.append((f"what it said: {command}", output[-4000:]))
+    return report
+
+
 @pytest.fixture
 def domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Give the test, and every process it starts, a ROS domain of its own on this machine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from processes import PATIENCE, descendants, wait_for
 
@@ -58,8 +59,13 @@ def counts(pid: int) -> tuple[int, int]:
 class Process:
     """A child of the test whose output is kept; it gets an environment of its own domain."""
 
+    # Those under way: a test that fails shows what they said.
+    living: ClassVar[list[Process]] = []
+
     def __init__(self, command: list[str], domain: int, **environment: str) -> None:
         self.lines: list[str] = []
+        self.command = shlex.join(command)
+        self.living.append(self)
         self._process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -99,6 +105,13 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.signal(signal.SIGKILL)
         return self.wait()
+
+    @classmethod
+    def said(cls) -> list[tuple[str, str]]:
+        """Give the command of each process that this test still had, and what it said; they are forgotten then."""
+        told = [(process.command, process.output) for process in cls.living]
+        cls.living[:] = [process for process in cls.living if process.running()]
+        return told
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -177,6 +177,7 @@ def test_the_followers_of_one_camera_are_remapped(robots, engine):
         with ExitStack() as stack:
             stack.enter_context(front.stream(10.0, partial(textured_message, frame="front")))
             front.instruct("the mug")
+            front.answers()
             wait_for("carried boxes", lambda: [array for array in now if array.detections])
         assert {array.header.frame_id for array in now} == {"front"}
     finally:
