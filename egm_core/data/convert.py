@@ -31,7 +31,7 @@ class Counts:
     hidden: int = 0
     amodal: int = 0
     images: set[str] = field(default_factory=set)
-    splits: Counter[str] = field(default_factory=Counter)
+    splits: Counter[tuple[str, str]] = field(default_factory=Counter)
     doubles: int = 0
     _seen: set[int] = field(default_factory=set)
 
@@ -45,7 +45,7 @@ class Counts:
         key = hash((sample.image, sample.sent, sample.bbox, sample.amodal_bbox, *_ids(sample)))
         self.doubles += key in self._seen
         self._seen.add(key)
-        self.splits[f"{sample.source} {sample.split}".strip()] += 1
+        self.splits[sample.source, sample.split] += 1
         if sample.image not in self.images:
             self.images.add(sample.image)
             if not exists(sample.image):
@@ -58,7 +58,8 @@ class Counts:
         told = "".join(f", {count:,} {what}" for what, count in kinds.items() if count)
         lines = [f"{self.samples:,} samples on {len(self.images):,} pictures{told}"]
         if len(self.splits) > 1:
-            lines += [f"  {name or 'of no split'}: {count:,}" for name, count in sorted(self.splits.items())]
+            named = {" ".join(filter(None, names)): count for names, count in self.splits.items()}
+            lines += [f"  {name or 'of no split'}: {count:,}" for name, count in sorted(named.items())]
         return lines
 
 

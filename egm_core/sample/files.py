@@ -8,16 +8,19 @@ import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
 from egm_core.pictures.reference import below, moved
 from egm_core.sample.record import FIELDS, Sample, SampleError, from_record
+from egm_core.sample.sound import sound
 from egm_core.sample.whole import written
 
 BATCH = 1024
 # Fields that are written where there is something to say; the others always.
 _EMPTY = {field.name: field.default for field in dataclasses.fields(Sample)[FIELDS.index("task") + 1 :]}
+_values = attrgetter(*FIELDS)
 # Records hold plain values, in no circle.
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
@@ -51,7 +54,7 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = os.path.abspath(path.parent)
     with written(path) as part:
-        return writer(part, (_to_record(sample, folder, f"{path}:{n}") for n, sample in enumerate(samples, 1)))
+        return writer(part, _to_records(samples, folder, path))
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Any]]:
@@ -96,20 +99,26 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
                 yield f"{path}:{number}", record
 
 
-def _to_record(sample: Sample, folder: str, place: str) -> dict[str, Any]:
-    record = {name: getattr(sample, name) for name in FIELDS}
-    # The working folder may change, so only absolute paths are remembered.
-    record["image"] = moved(
-        sample.image, lambda path: _seen_from(folder, path if os.path.isabs(path) else os.path.abspath(path))
-    )
-    from_record(record, place)
-    return record
+def _to_records(samples: Iterable[Sample], folder: str, path: Path) -> Iterator[dict[str, Any]]:
+    """Check samples and give their records."""
+
+    # Samples of one picture follow each other. The working folder may change between two files, not within one.
+    @lru_cache(1024)
+    def seen(image: str) -> str:
+        return moved(image, lambda path: _seen_from(folder, os.path.abspath(path)))
+
+    for number, sample in enumerate(samples, 1):
+        image = seen(sample.image)
+        record = dict(zip(FIELDS, _values(sample), strict=True))
+        record["image"] = image
+        if not sound(sample, image):
+            from_record(record, f"{path}:{number}")
+        yield record
 
 
-@lru_cache(1024)
 def _seen_from(folder: str, path: str) -> str:
     """Give an absolute path as it is written in a file of a folder."""
-    return os.path.normpath(path).removeprefix(folder.rstrip(os.sep) + os.sep)
+    return path.removeprefix(folder.rstrip(os.sep) + os.sep)
 
 
 def _write_lines(path: Path, records: Iterator[dict[str, Any]]) -> int:

@@ -10,7 +10,9 @@ import argparse
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
+
+import msgspec
 
 from egm_core.boxes import Box
 from egm_core.data.readers.kind import DataError, Kind, Place, Tally
@@ -28,7 +30,7 @@ INSTANCES = "instances.json"
 IMAGES = "images/mscoco/images/train2014"
 
 
-class Annotation(TypedDict):
+class Annotation(msgspec.Struct, gc=False):
     """What is needed of an annotation; its polygons, which are most of the file, are not."""
 
     id: Any
@@ -37,7 +39,7 @@ class Annotation(TypedDict):
     bbox: Any
 
 
-class Image(TypedDict):
+class Image(msgspec.Struct, gc=False):
     """What is needed of a picture."""
 
     id: Any
@@ -196,6 +198,8 @@ def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tall
             tally.drop(f"references where {why}", ref.place)
             continue
         image = pictures.find(name)
+        ids = str(ref.image_id), str(ref.annotation_id), str(ref.ref_id)
+        named, licence = known.categories.get(category, ""), LICENCE if source in SETS.values() else ""
         for sentence_id, sent in ref.sentences:
             if not sent.strip():
                 tally.drop("sentences without a word", f"{ref.place}, sentence {sentence_id}")
@@ -210,24 +214,27 @@ def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tall
                 width=width,
                 source=source,
                 split=ref.split,
-                image_id=str(ref.image_id),
-                annotation_id=str(ref.annotation_id),
-                ref_id=str(ref.ref_id),
+                image_id=ids[0],
+                annotation_id=ids[1],
+                ref_id=ids[2],
                 sentence_id=sentence_id,
-                licence=LICENCE if source in SETS.values() else "",
-                category=known.categories.get(category, ""),
+                licence=licence,
+                category=named,
             )
 
 
 def _asked(records: list[Any], first: int, ids: Collection[int] | None) -> list[tuple[int, Any]]:
     """Number records, and take those with some ids; all where ids cannot be told, so that the wrong one is named."""
-    numbered = list(enumerate(records, first))
-    if ids is None:
-        return numbered
     try:
-        return [(number, record) for number, record in numbered if record["id"] in ids]
+        asked = [(n, one) for n, one in enumerate(records, first) if ids is None or one.id in ids]
+        return [(number, msgspec.structs.asdict(one)) for number, one in asked]
+    except (TypeError, AttributeError):
+        # What lacks a field comes as a dictionary.
+        pass
+    try:
+        return [(n, one) for n, one in enumerate(records, first) if ids is None or one["id"] in ids]
     except (TypeError, KeyError):
-        return numbered
+        return list(enumerate(records, first))
 
 
 def _taken(split: str, splits: Sequence[str], place: Place) -> str | None:

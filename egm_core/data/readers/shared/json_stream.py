@@ -41,8 +41,9 @@ def arrays(
 ) -> Iterator[tuple[str, int, Any]]:
     """Read the elements of the arrays of an object that have some names: the name, the number from 0, the element.
 
-    A file that is an array itself has the name "". `keep` gives for an array a TypedDict of the fields that are needed;
-    others may be left out. DataError where the file is no such JSON, or lacks an array.
+    A file that is an array itself has the name "". `keep` gives for an array a TypedDict or Struct of the fields that
+    are needed; others may be left out, and an element that is no such thing comes as it is. DataError where the file is
+    no such JSON, or lacks an array.
     """
     for name, first, found in batches(path, names, keep):
         for number, element in enumerate(found, first):
@@ -160,6 +161,8 @@ class _Window:
             if several := self._several(decode):
                 yield name, number, several
                 number += len(several)
+                # What is left of the window is hardly ever whole, and a try that fails looks through all of it.
+                self._more()
             where = f"{name or 'element'} {number + 1}"
             yield name, number, [self.value(where)]
             number += 1

@@ -23,6 +23,8 @@ _ORIENTATION, _LAID_DOWN = 274, (5, 6, 7, 8)
 FLIPPED = ("coco_flip", "coco")
 # A reference's own name ends in the number of its annotation: COCO_train2014_000000581857_16.jpg.
 _COCO = re.compile(r"(?:COCO_[a-z0-9]+_0*([0-9]+)(?:_[0-9]+)?|(?=[0-9]{12}\.)0*([0-9]+))\.(?:jpe?g|png)", re.IGNORECASE)
+# Most names are of this kind, and need no look at their parts.
+_BASE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,11 @@ class Pictures:
 
     def find(self, image: str) -> str:
         """Give the path of a picture, or its reference in the archive; it need not be there."""
+        if not self._is_archive and _BASE.fullmatch(image):
+            return self._folder + image
         if is_url(image) or Path(image).is_absolute():
             return image
-        if self.root.suffix.lower() in ARCHIVES:
+        if self._is_archive:
             named = self._members.get(image) or self._members.get(PurePosixPath(image).name) or image
             return join(str(self.root), named)
         return str(self.root / image)
@@ -59,8 +63,16 @@ class Pictures:
         at = parts.index(copies)
         ways = ((*parts[:at], originals, *parts[at + 1 :]), (*parts[:at], *parts[at + 1 :]))
         found = [self.find("/".join(way)) for way in ways]
-        there = [way for way in found if Path(way).is_file() or self.root.suffix.lower() in ARCHIVES]
+        there = [way for way in found if Path(way).is_file() or self._is_archive]
         return (there[0], True) if there else (path, False)
+
+    @cached_property
+    def _is_archive(self) -> bool:
+        return self.root.suffix.lower() in ARCHIVES
+
+    @cached_property
+    def _folder(self) -> str:
+        return str(self.root / "_").removesuffix("_")
 
     @cached_property
     def _members(self) -> dict[str, str]:
