@@ -28,7 +28,8 @@ class Help(argparse.RawDescriptionHelpFormatter):
         words = action.type.words if isinstance(action.type, Number) else ""
         if "(default:" in said:
             return said.replace("(default:", f"({words}; default:") if words else said
-        takes_value = bool(action.option_strings) and action.nargs != 0 and not action.required
+        # What a text that is left empty stands for, an option's own words have to say.
+        takes_value = bool(action.option_strings) and action.nargs != 0 and not action.required and action.default != ""
         notes = filter(None, (words, f"default: {_shown(action.default)}" if takes_value else ""))
         told = "; ".join(notes)
         return f"{said} ({told})" if told else said
@@ -43,6 +44,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, example: str = "", **options: Any) -> None:
         options.setdefault("formatter_class", Help)
         super().__init__(*arguments, **options)
+        self.register("action", "parsers", _Commands)
         self._given: list[str] = []
         self.set_defaults(own=self)
         if example:
@@ -85,6 +87,16 @@ class Parser(argparse.ArgumentParser):
             choices = [str(choice) for choice in action.choices]
             near = meant(str(value), choices)
             raise argparse.ArgumentError(action, f"invalid choice: {value!r}{near} (choose from {', '.join(choices)})")
+
+
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """The commands of a parser; one without a description is described by its line in the list of commands."""
+
+    def add_parser(self, name: str, **options: Any) -> Any:
+        """Add a command."""
+        if not options.get("description") and (told := options.get("help")):
+            options["description"] = f"{told[0].upper()}{told[1:]}."
+        return super().add_parser(name, **options)
 
 
 @dataclass(frozen=True)
@@ -225,4 +237,4 @@ def _shown(default: Any) -> str:
     if default is None or default == []:
         return "none"
     words = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else str(default)
-    return (words or "empty").replace("%", "%%")
+    return words.replace("%", "%%")

@@ -24,6 +24,17 @@ _GIVEN = (
     NotADirectoryError,
     PermissionError,
 )
+# What the system says of a file, in plain words, and what to do.
+_TOLD: dict[type[OSError], str] = {
+    FileNotFoundError: "no such file or folder",
+    IsADirectoryError: "that is a folder",
+    NotADirectoryError: "a part of that path is a file, not a folder",
+}
+_REMEDIES: dict[type[OSError], str] = {
+    FileNotFoundError: "; look at how it is written, and from which folder",
+    IsADirectoryError: "; name a file in it",
+    PermissionError: "; this user may not",
+}
 _log = logging.getLogger("egm.command")
 
 
@@ -34,9 +45,18 @@ def attempt(work: Callable[[], int | None]) -> int:
     except BrokenPipeError:
         raise
     except (OSError, ValueError, ArithmeticError, RuntimeError) as error:
-        _log.error("%s", str(error) or type(error).__name__)
+        _log.error("%s", _words(error))
         _log.debug("%s", traceback.format_exc())
         return WRONG if isinstance(error, _GIVEN) else FAILED
+
+
+def _words(error: Exception) -> str:
+    """Say an error for people: one of the system's as its file and what is wrong with it, without its number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        remedy = next((words for kind, words in _REMEDIES.items() if isinstance(error, kind)), "")
+        return f"{names}: {_TOLD.get(type(error)) or error.strerror.lower()}{remedy}"
+    return str(error) or type(error).__name__
 
 
 def finish(main: Callable[[], int | None]) -> int:

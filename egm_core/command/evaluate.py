@@ -191,6 +191,7 @@ def _scenes(arguments: argparse.Namespace) -> None:
             "weights_sha256": weights_digest(info.path) if info.path else None,
         }
         arguments.json.write_text(json.dumps(report.as_json(**about)))
+        print(f"\nthe result: {arguments.json}")
 
 
 def _compare(arguments: argparse.Namespace) -> None:
@@ -226,6 +227,7 @@ def _tables(arguments: argparse.Namespace) -> None:
     print("\n\n".join(sections(stages, direct, ablations)))
     if arguments.png:
         draw(results, arguments.png)
+        print(f"\nthe picture: {arguments.png}")
 
 
 def _calibrate(arguments: argparse.Namespace) -> None:
@@ -261,6 +263,7 @@ def _reliability(arguments: argparse.Namespace) -> None:
     print(table(judged, curves))
     if arguments.png:
         draw_reliability(judged, curves, arguments.png)
+        print(f"\nthe picture: {arguments.png}")
 
 
 def _mix(arguments: argparse.Namespace) -> None:

@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         told_of = {"model": result.about["model"], "judgements": judgements, "left_out": left}
         arguments.json.write_text(json.dumps(told_of, indent=1), encoding="utf-8")
+        print(f"\nthe judgements: {arguments.json}")
     return 1 if any(counts["failed"] for counts in left.values()) else 0
 
 

@@ -33,3 +33,4 @@ def run(arguments: argparse.Namespace) -> None:
     print(found.words())
     if arguments.out:
         arguments.out.write_text(written(found), encoding="utf-8")
+        print(f"the means: {arguments.out}")

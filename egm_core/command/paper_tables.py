@@ -29,6 +29,9 @@ def add(commands: Any) -> None:
     """Add both commands to those of `egm evaluate`."""
     own: Parser = commands.add_parser(
         "table", help="print results on samples as Table 4, 5, 9, 10 or 11 of the paper, with its values",
+        description="Print results on samples as a table of the paper, its own values and the differences beside.\n"
+        "4: eight splits of RefCOCO, RefCOCO+ and RefCOCOg; 5: amodal boxes; 9: stages of training;\n"
+        "10: without reasoning; 11: hard samples. Results are what `egm evaluate refer --json` or `amodal` wrote.",
         example="4 EGM-8B=out/egm8b.json Qwen3-VL-8B-Thinking=out/qwen8b.json\n"
         "10 EGM-8B=out/egm8b.json 'EGM-8B w/o R=out/direct.json'\n9 base=a.json sft=b.json rl=c.json --size 8B",
     )  # fmt: skip
@@ -40,19 +43,25 @@ def add(commands: Any) -> None:
         metavar="NAME=FILE",
         help="results; files of one name are one line. NAMEs of 9: base, sft, rl; of 11: base, egm",
     )
-    own.add_argument("--size", default="", choices=["", *TABLE_9], help="which line of the paper's Table 9 to print")
+    own.add_argument(
+        "--size", default="", choices=[*TABLE_9], help="print this line of the paper's Table 9 (default: no line)"
+    )
     own.add_argument("--paper", action="store_true", help="print all lines of the paper's Tables 4 and 10 as well")
     notes.add_options(own)
     times: Parser = commands.add_parser(
         "latency", help="print and draw accuracy against the time an answer takes, as Figure 5 of the paper",
+        description="Print each result's mean time an answer and its accuracy, with the load and the machine they\n"
+        "were measured on, and draw them as Figure 5 of the paper. Only times of one load on one machine compare.",
         example="EGM-8B=out/egm8b.json Qwen3-VL-8B-Instruct=out/qwen.json --draw out/latency.svg --paper",
     )  # fmt: skip
     times.add_argument("results", type=named, nargs="+", metavar="NAME=FILE", help="results on samples")
     times.add_argument("--draw", type=Path, help="draw here, .svg or .png")
-    times.add_argument("--paper", action="store_true", help="draw the paper's own models, too")
+    times.add_argument("--paper", action="store_true", help="print and draw the paper's own models, too")
     notes.add_options(times)
     theirs: Parser = commands.add_parser(
         "theirs", help="score a result on a harder set by that set's own rule, beside ours",
+        description="Score a stored result by the rule of a harder set's own code, ours beside it,\n"
+        "and say how they differ.",
         example="out/grounding_me.json --rule grounding-me",
     )  # fmt: skip
     theirs.add_argument("result", type=Path, help="result of `refer --json`")
@@ -124,6 +133,7 @@ def run_latency(arguments: argparse.Namespace) -> None:
     if arguments.draw and arguments.draw.suffix not in (".svg", ".png"):
         raise ValueError(f"--draw {arguments.draw}: the file must end in .svg or .png")
     given = models(arguments.results)
-    print(table(given))
+    print(table(given, arguments.paper))
     if arguments.draw:
         draw(given, arguments.draw, arguments.paper)
+        print(f"\nthe picture: {arguments.draw}")

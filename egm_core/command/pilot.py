@@ -107,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         )  # fmt: skip
     if arguments.json:
         arguments.json.write_text(json.dumps(_record(pilot, family, model, replies, failed), indent=1))
+        print(f"\nfigures and answers: {arguments.json}")
     if pilot.readable:
         return 0
     _log.error(

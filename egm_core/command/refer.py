@@ -71,7 +71,7 @@ def _arguments(own: Parser) -> None:
     model = own.add_argument_group("model")
     model.add_argument("--model", default="", help=f"model folder (default: {EMBEDDED}, or what the server has)")
     model.add_argument("--family", choices=names(), default="", metavar="NAME",
-                       help=f"how a served model is asked and read: {', '.join(names())}")  # fmt: skip
+                       help=f"how to ask and read: {', '.join(names())} (default: by its folder or name)")  # fmt: skip
     model.add_argument("--max-pixels", type=PIXELS, help="pixel budget (default: the model's own)")
     model.add_argument("--no-reasoning", action="store_true", help="forbid reasoning by the family's grammar")
     model.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")

@@ -22,6 +22,8 @@ def add(commands: Any) -> None:
     own = commands.add_parser(
         "report",
         help="write stored results as one HTML file with a gallery of the answers",
+        description="Write stored results as one HTML file that needs no network: tables, plots, and a gallery of the\n"
+        "answers with truth and prediction. Several results are set side by side.",
         example="out/mine.json out/other.json --out out/report.html",
     )
     own.add_argument("results", type=Path, nargs="+", help="files that `--json` wrote, one a model")

@@ -148,7 +148,9 @@ def parser(prog: str = "egm serve") -> Parser:
     )
     parser.add_argument("--model", default="egm_tiny", help="model folder, or egm_tiny for the embedded one")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--api-key-env", default="", help="environment variable with the key that clients must send")
+    parser.add_argument(
+        "--api-key-env", default="", help="variable with the key that clients must send (default: no key)"
+    )
     parser.add_argument("--without-key", action="store_true", help="listen beyond this machine without a key")
     parser.add_argument("--port", type=whole(0, 65535), default=8000, help="port to listen on; 0 picks a free one")
     parser.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")

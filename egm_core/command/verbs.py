@@ -50,7 +50,11 @@ VERBS = (
     Verb("data", "turn the files of the field's data sets into samples", "egm_core.command.data"),
     Verb("curate", "have a teacher write reasoning and expressions, and check them", "egm_core.command.curate"),
     Verb("train", "train a model, stage by stage", "egm_core.command.train"),
-    Verb("evaluate", "measure a model on generated scenes", "egm_core.command.evaluate"),
+    Verb(
+        "evaluate",
+        "measure models on sample files and generated scenes, and print the paper's tables",
+        "egm_core.command.evaluate",
+    ),
     Verb("doctor", "say what this machine has and lacks for each job", "egm_core.command.doctor"),
 )
 

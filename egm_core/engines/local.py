@@ -123,6 +123,11 @@ class TransformersEngine(Engine):
         """It is transformers."""
         return "transformers"
 
+    def device(self) -> str:
+        """Name the device that the model is on, and what GPU that is; empty as long as it is not loaded."""
+        device = self._checkpoint.device if self._checkpoint else ""
+        return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+
     def thinking(self) -> Thinking | None:
         """Tell from the checkpoint's chat template; None as long as it is not loaded."""
         return self._thinking

@@ -133,8 +133,9 @@ class Result:
 
 def read(name: str, path: Path) -> Result:
     """Read a stored result; ValueError, naming the file, where it is none."""
+    stored = text_of(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(stored)
         answers = tuple(answered(row) for row in data["rows"])
         same = SAME_SAMPLES if data.get("of") == SAMPLES else SAME_FOR_ALL
         about = {key: data[key] for key in (*same, "reasoning", "model", "version")}
@@ -151,6 +152,19 @@ def read(name: str, path: Path) -> Result:
     if len(result.by_key) != len(answers):
         raise ValueError(f"{path} holds a query twice, so that it cannot be paired: evaluate the model again")
     return result
+
+
+def text_of(path: Path) -> str:
+    """Read a result's file; FileNotFoundError or ValueError says what makes one."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise FileNotFoundError(
+            f"{path}: {what}; results are what `egm evaluate refer`, `amodal` or `scenes` write with --json FILE"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no result of `egm evaluate` (it is no text): name what --json wrote") from error
 
 
 def answered(row: dict[str, Any]) -> Answered:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from egm_core.console import attempt
+
 ROOT = Path(__file__).resolve().parents[2]
 HELPED = ["ground", "serve", "scenes", "evaluate", "train", "train.run.curves"]
 
@@ -67,3 +69,11 @@ def test_a_commands_own_status_is_kept() -> None:
     for status in (0, 1, 2):
         program = f"from egm_core.console import finish; raise SystemExit(finish(lambda: {status}))"
         assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == status
+
+
+def test_an_error_of_the_system_is_said_without_its_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert attempt(lambda: len((tmp_path / "none.txt").read_text())) == 2
+    assert attempt(lambda: len(tmp_path.read_text())) == 2
+    assert "Errno" not in caplog.text
+    assert f"{tmp_path / 'none.txt'}: no such file or folder; look at how it is written" in caplog.text
+    assert f"{tmp_path}: that is a folder; name a file in it" in caplog.text

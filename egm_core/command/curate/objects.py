@@ -18,7 +18,9 @@ def add_coco(own: Parser, what: str) -> None:
     group = own.add_argument_group("COCO-Amodal")
     group.add_argument("--coco", type=Path, nargs="+", default=[], metavar="FILE", help=what)
     group.add_argument("--coco-images", type=Path, metavar="FOLDER", help="folder, .zip or .tar of its images")
-    group.add_argument("--coco-split", default="", metavar="NAME", help="split, where the file's name does not tell it")
+    group.add_argument(
+        "--coco-split", default="", metavar="NAME", help="the files' split (default: told by their names)"
+    )
 
 
 def add_tao(own: Parser) -> None:
@@ -26,7 +28,9 @@ def add_tao(own: Parser) -> None:
     group = own.add_argument_group("TAO-Amodal")
     group.add_argument("--tao", type=Path, nargs="+", default=[], metavar="FILE", help="train.json, or several")
     group.add_argument("--tao-images", type=Path, metavar="FOLDER", help="folder of its frames")
-    group.add_argument("--tao-split", default="", metavar="NAME", help="split, where the file's name does not tell it")
+    group.add_argument(
+        "--tao-split", default="", metavar="NAME", help="the files' split (default: told by their names)"
+    )
     group.add_argument("--uncertain", action="store_true", help="also boxes that their annotator was not certain of")
 
 

@@ -31,7 +31,7 @@ def add(own: Parser) -> None:
     )  # fmt: skip
     group = own.add_argument_group("second model (kind hits)")
     group.add_argument("--second-url", type=address, nargs="+", default=[], metavar="URL", help="its servers")
-    group.add_argument("--second-model", default="", metavar="NAME", help="its name there, if there are several")
+    group.add_argument("--second-model", default="", metavar="NAME", help="its name there (default: the only one)")
     group.add_argument("--family", default=vendors.AUTO, choices=vendors.names(), help="how it writes boxes")
     group.add_argument("--second-max-tokens", type=arguments.TOKENS, default=1024, help="most tokens of its answer")
     group.add_argument("--second-price-in", type=arguments.DOLLARS, metavar="X", help="dollars a million tokens in")

@@ -27,7 +27,9 @@ def add(own: Parser, ledger: bool = True) -> None:
     group.add_argument(
         "--teacher-url", type=address, nargs="+", default=[], metavar="URL", help="OpenAI-compatible servers"
     )
-    group.add_argument("--teacher-model", default="", metavar="NAME", help="the model's name there, if it has several")
+    group.add_argument(
+        "--teacher-model", default="", metavar="NAME", help="the model's name there (default: its only one)"
+    )
     group.add_argument(
         "--teacher-terms", "--terms", default="", metavar="WORDS",
         help="its licence or terms, for every record (default: what is known by its name)",
@@ -43,7 +45,9 @@ def add(own: Parser, ledger: bool = True) -> None:
     group.add_argument("--attempts", type=whole(1, 100), default=4, help="how often a question that fails is sent")
     group.add_argument("--timeout", type=SECONDS, default=300.0, help="seconds that an answer may take")
     group.add_argument("--patience", type=SECONDS, default=600.0, help="seconds without any answer before giving up")
-    group.add_argument("--ray", default="", metavar="ADDRESS", help="ask from a Ray cluster: local, auto or an address")
+    group.add_argument(
+        "--ray", default="", metavar="ADDRESS", help="local, auto or a Ray cluster's address (default: ask from here)"
+    )
     if ledger:
         group.add_argument("--ledger", type=Path, help=f"keep the answers here (default: {LEDGER} beside the output)")
     money = own.add_argument_group("money")

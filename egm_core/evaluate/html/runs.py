@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.boxes import Box, iou
-from egm_core.evaluate.results import seconds, whether
+from egm_core.evaluate.results import seconds, text_of, whether
 
 # What a table can be made by, where a file has it, and how that is called in the report.
 GROUPS = {
@@ -79,8 +79,9 @@ class Run:
 
 def read(path: Path) -> Run:
     """Read a stored result; ValueError, naming the file and the first bad row, where it is none."""
+    stored = text_of(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(stored)
         rows = data["rows"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(

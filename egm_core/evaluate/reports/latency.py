@@ -1,61 +1,134 @@
-"""A picture as the paper's Figure 5: accuracy against the time that an answer takes, as SVG or PNG."""
+"""Accuracy against the time that an answer takes, as the paper's Figure 5: a table, and a picture as SVG or PNG."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from egm_core.evaluate.paper.latency import FIGURE_5
 from egm_core.evaluate.reports.field_tables import Model
 from egm_core.evaluate.reports.tables import markdown, number, percent
 from egm_core.evaluate.statistics import Figure, mean
 
+SHARED = "the batch's time, shared out"
+# So many lines are a column of the picture's list.
+_ROWS = 40
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A model's place in the picture: its line in the list, its place, and how far its intervals reach."""
+
+    label: str
+    ms: float
+    accuracy: float
+    across: tuple[float, float] = (0.0, 0.0)
+    along: tuple[float, float] = (0.0, 0.0)
+    ours: bool = True
+
+
+def shared_out(model: Model) -> bool:
+    """Tell whether answers were made in batches, whose time was divided by their number: no answer was timed alone."""
+    return any(str(result.about["asked"]).startswith("in batches") for result in model.results)
+
 
 def milliseconds(model: Model) -> Figure:
-    """Give the mean time of an answer in ms; ValueError where no time was measured."""
+    """Give the mean time of an answer in ms; ValueError where no time was measured.
+
+    Times that were shared out differ between batches, not answers, and have no interval.
+    """
     timed = [a for result in model.results for a in result.answers if a.seconds]
     if not timed:
         raise ValueError(f"{model.results[0].path} tells no times, so it has no place beside others: evaluate it again")
-    return mean([1000 * (a.seconds or 0.0) for a in timed], [a.seed for a in timed])
+    found = mean([1000 * (a.seconds or 0.0) for a in timed], [a.seed for a in timed])
+    return replace(found, low=found.value, high=found.value) if shared_out(model) else found
 
 
-def table(models: Sequence[Model]) -> str:
+def table(models: Sequence[Model], with_paper: bool = False) -> str:
     """Print each model's time and accuracy, and under what load and on what machine they were measured."""
     rows = []
     for model in models:
-        about = model.results[0].about
-        cells = [number(milliseconds(model)), percent(model.macro()), str(about["asked"]), str(about["machine"])]
-        rows.append([model.name, *cells])
+        about, ms = model.results[0].about, milliseconds(model)
+        time = f"{ms.value:.1f} ({SHARED})" if shared_out(model) else number(ms)
+        rows.append([model.name, time, percent(model.macro()), str(about["asked"]), str(about["machine"])])
+    if with_paper:
+        rows += [[f"{point.model}, paper", f"{point.ms:g}", f"{point.accuracy:.1f}", "not told",
+                  "L20 GPUs; " + ("printed" if point.printed else "read off its figure")]
+                 for point in FIGURE_5]  # fmt: skip
     return markdown(["", "ms an answer", "mean Acc@0.5, %", "asked", "machine"], rows)
 
 
 def draw(models: Sequence[Model], path: Path, with_paper: bool) -> None:
     """Draw models with their intervals into an .svg or .png file; `with_paper` adds the paper's own, in grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Without a date, so that the same results give the same file.
+    drawn(models, with_paper).savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def drawn(models: Sequence[Model], with_paper: bool) -> Any:
+    """Give the picture as matplotlib's figure.
+
+    Points bear numbers, and a list beside the panel says whose they are: names would lie over one another.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    canvas = Canvas(figsize=(7.5, 5.0), layout="constrained")
-    FigureCanvasAgg(canvas)
-    panel = canvas.subplots()
-    for count, model in enumerate(models):
-        ms, accuracy = milliseconds(model), model.macro()
-        panel.errorbar(
-            [ms.value], [100 * accuracy.value],
-            xerr=[[ms.value - ms.low], [ms.high - ms.value]],
-            yerr=[[100 * (accuracy.value - accuracy.low)], [100 * (accuracy.high - accuracy.value)]],
-            fmt="o", color=f"C{count % 10}", capsize=2,
-            label=f"{model.name}: {model.results[0].about['asked']}, {model.results[0].about['machine']}",
-        )  # fmt: skip
+    points = [_own(model) for model in models]
     if with_paper:
-        for point in FIGURE_5:
-            panel.plot([point.ms], [point.accuracy], "x", color="0.6")
-            panel.annotate(point.model, (point.ms, point.accuracy), fontsize=6, color="0.5")
-        panel.plot([], [], "x", color="0.6", label="paper: on L20 GPUs, most read off its figure")
+        points += [_Point(p.model, p.ms, p.accuracy, ours=False) for p in sorted(FIGURE_5, key=lambda p: p.ms)]
+    canvas = Canvas(figsize=(10.5, 5.5), layout="constrained")
+    FigureCanvasAgg(canvas)
+    panel: Any = canvas.subplots()
+    for count, point in enumerate(points):
+        label = f"{count + 1}  {point.label}"
+        if point.ours:
+            panel.errorbar(
+                [point.ms], [point.accuracy], xerr=[[v] for v in point.across], yerr=[[v] for v in point.along],
+                fmt="o", color=f"C{count % 10}", capsize=2, label=label,
+            )  # fmt: skip
+        else:
+            panel.plot([point.ms], [point.accuracy], "x", color="0.45", label=f"{label}, {point.ms:g} ms")
     panel.set_xscale("log")
+    panel.margins(0.08)
     panel.set_xlabel("milliseconds an answer")
     panel.set_ylabel("mean Acc@0.5, %")
     panel.grid(alpha=0.3, which="both")
-    panel.legend(loc="lower right", fontsize=7, frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Without a date, so that the same results give the same file.
-    canvas.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    title = "grey: the paper's, on L20 GPUs, most read off its figure" if with_paper else None
+    canvas.legend(loc="outside right upper", fontsize=7, title_fontsize=7, frameon=False, title=title,
+                  ncols=1 + (len(points) - 1) // _ROWS)  # fmt: skip
+    canvas.draw_without_rendering()
+    _number(panel, points)
+    return canvas
+
+
+def _own(model: Model) -> _Point:
+    ms, accuracy, about = milliseconds(model), model.macro(), model.results[0].about
+    label = f"{model.name}\n    {about['asked']}\n    {about['machine']}"
+    return _Point(
+        label, ms.value, 100 * accuracy.value, (ms.value - ms.low, ms.high - ms.value),
+        (100 * (accuracy.value - accuracy.low), 100 * (accuracy.high - accuracy.value)),
+    )  # fmt: skip
+
+
+def _number(panel: Any, points: Sequence[_Point]) -> None:
+    """Write each point's number beside it: on the first side that is free of other points and numbers."""
+    taken = [panel.transData.transform((p.ms, p.accuracy)) for p in points]
+    sides = ((9, 0), (-9, 0), (0, 9), (0, -9), (8, 8), (-8, 8), (8, -8), (-8, -8), (16, 0), (-16, 0), (0, 16), (0, -16))
+    scale = panel.figure.dpi / 72
+    for count, point in enumerate(points):
+        x, y = taken[count]
+        others = [other for index, other in enumerate(taken) if index != count]
+        rooms = {side: _room(x + side[0] * scale, y + side[1] * scale, others) for side in sides}
+        best = next((side for side in sides if rooms[side] > 12 * scale), None) or max(sides, key=rooms.__getitem__)
+        panel.annotate(
+            str(count + 1), (point.ms, point.accuracy), xytext=best, textcoords="offset points", fontsize=7,
+            ha="center", va="center", color="black" if point.ours else "0.3",
+        )  # fmt: skip
+        taken.append((x + best[0] * scale, y + best[1] * scale))
+
+
+def _room(x: float, y: float, others: Sequence[Any]) -> float:
+    return min((math.hypot(x - other[0], y - other[1]) for other in others), default=math.inf)

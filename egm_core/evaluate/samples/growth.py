@@ -116,6 +116,8 @@ def read(path: Path) -> Growth:
     """Take the means that `egm evaluate growth --out` wrote, or those of a sample file."""
     if path.suffix != ".json":
         return measured(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; `egm evaluate growth TRAINING_FILE --out {path}` writes it")
     try:
         told: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return Growth(**{**told, "sides": tuple(map(float, told["sides"]))})

@@ -95,7 +95,9 @@ def ready(subject: Subject) -> Iterator[Ready]:
         pictures = Pictures(info, info.speaker, subject.max_pixels)
         digest = weights_digest(path)
         asker = _Local(EngineAsker(engine, pictures, subject.batch), {"model": info.name, "weights": digest})
-        yield Ready(info, info.speaker, asker, pictures, _about(subject, info, info.speaker, engine, digest))
+        yield Ready(
+            info, info.speaker, asker, pictures, _about(subject, info, info.speaker, engine, digest, engine.device())
+        )
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,9 @@ def _told(subject: Subject) -> str | None:
     return None if subject.family in ("", AUTO) else subject.family
 
 
-def _about(subject: Subject, info: ModelInfo, speaks: Speaker, engine: Engine, digest: str | None) -> dict[str, Any]:
+def _about(
+    subject: Subject, info: ModelInfo, speaks: Speaker, engine: Engine, digest: str | None, device: str = ""
+) -> dict[str, Any]:
     remote = subject.engine_url is not None
     return {
         "model": info.name,
@@ -170,7 +174,8 @@ def _about(subject: Subject, info: ModelInfo, speaks: Speaker, engine: Engine, d
         "asked": f"{subject.batch} side by side" if remote else f"in batches of {subject.batch}",
         "concurrency": subject.batch,
         # A served model runs elsewhere, and nothing here can say on what.
-        "machine": f"behind {subject.engine_url}" if remote else f"{machine()}, device {subject.device}",
+        "device": device,
+        "machine": f"behind {subject.engine_url}" if remote else f"{machine()}, device {device}",
     }
 
 

@@ -44,6 +44,10 @@ from egm_core.train.stages import STAGES, misfits
 TEXT_TOKENS = 60
 _NAME_DATA = "name sample files, such as data=[runs/samples/samples.jsonl], or plan with a number: plan.samples=N"
 LARGE = 500_000_000
+# How fast a machine is nobody can tell ahead; the trainer's log has train_runtime and train_steps_per_second.
+_HOURS = (
+    "steps x seconds a step / 3600; time 20 steps on that machine: the same stage with max_steps=20 output=runs/try"
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def _training(config: Path, stage: str, settings: Any, asked: Machine) -> list[s
         f"samples    {samples}",
         f"a step     {batch}",
         f"steps      {steps}",
+        f"hours      {_HOURS}",
         f"a picture  {machine.width} x {machine.height}: {look.tokens:,} tokens, "
         f"{look.bytes / 2**20:.1f} MiB of pixel values",
         f"machine    {described(machine, asked)}",
@@ -248,7 +253,10 @@ def _steps(stage: str, settings: Any, machine: Machine, samples: int) -> tuple[s
         steps = math.ceil(samples // rolled * rolled / settings.prompts)
     total = settings.max_steps if settings.max_steps > 0 else math.ceil(steps * settings.epochs)
     if not samples and settings.max_steps < 0:
-        return batch, f"unknown, for the samples are ({settings.epochs:g} epochs)"
+        return (
+            batch,
+            f"{settings.epochs:g} epochs of samples whose number is not known here; plan.samples=N counts with N",
+        )
     return batch, f"{total:,}, {steps:,} an epoch, {settings.epochs:g} epochs; a checkpoint every {settings.save_steps}"
 
 

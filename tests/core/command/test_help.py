@@ -41,9 +41,15 @@ def test_every_option_says_what_it_is_and_its_default(parser: Parser, monkeypatc
             continue
         shown = formatter._expand_help(action)
         if action.option_strings and action.nargs != 0 and not action.required:
-            assert "default: " in shown, f"{parser.prog} {name}: {shown}"
+            # A text that is left empty stands for something, which "empty" would not say.
+            assert "default: " in shown and "default: empty" not in shown, f"{parser.prog} {name}: {shown}"
         if isinstance(action.type, Number):
             assert action.type.words in shown, f"{parser.prog} {name}: {shown}"
+
+
+@pytest.mark.parametrize("parser", every(), ids=lambda parser: parser.prog)
+def test_every_command_says_in_a_sentence_what_it_does(parser: Parser) -> None:
+    assert parser.description and parser.description.rstrip()[0].isupper() and "." in parser.description
 
 
 @pytest.mark.parametrize("parser", every(), ids=lambda parser: parser.prog)

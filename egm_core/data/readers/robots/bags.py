@@ -25,8 +25,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Name the recording, its topics, and what is asked."""
     parser.add_argument("--file", type=Path, nargs="+", required=True, help=".mcap or .db3 files, or folders of a bag")
     parser.add_argument("--topic", default="", help="image topic, raw or compressed (default: the only one)")
-    parser.add_argument("--sent", default="", help="instruction to ask of every image")
-    parser.add_argument("--instruction-topic", default="", help="topic of instructions, std_msgs/String")
+    parser.add_argument("--sent", default="", help="instruction to ask of every image (default: the topic's)")
+    parser.add_argument(
+        "--instruction-topic", default="", help="topic of instructions, std_msgs/String (default: --sent is asked)"
+    )
     parser.add_argument(
         "--every",
         type=FRAME,

@@ -36,7 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--camera", default="", help="camera by its name (default: the first that is no wrist's)")
     parser.add_argument("--frame", type=FRAME, default=0, help="number of the image in its episode")
     parser.add_argument("--source", default="", help="name of the data set (default: the folder's)")
-    parser.add_argument("--licence", default="", help="licence of the data set, as its card says")
+    parser.add_argument(
+        "--licence", default="", help="licence of the data set, as its card says (default: none is recorded)"
+    )
 
 
 def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:

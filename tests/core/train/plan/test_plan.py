@@ -94,6 +94,12 @@ def test_the_papers_run_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "128 samples: batch 16 x accumulation 1 x 8 GPUs" in text and "steps      4,494," in text
 
 
+def test_a_plan_without_samples_says_how_to_get_steps_and_hours() -> None:
+    text = plan(TRAINING / "qwen3_vl" / "2b_visible_sft.yaml", [])
+    assert "samples whose number is not known here; plan.samples=N" in text
+    assert "hours      steps x seconds a step / 3600" in text and "max_steps=20" in text
+
+
 def test_what_cannot_fit_is_refused_and_the_remedy_works(capsys: pytest.CaptureFixture[str]) -> None:
     file = TRAINING / "qwen3_vl" / "2b_visible_sft.yaml"
     small = ["plan.gpus=1", "plan.gpu_gib=24"]
