@@ -145,6 +145,10 @@ class Store:
         states = "('answered', 'failed')" if failed else "('answered')"
         return {key for (key,) in self._base.execute(f"SELECT key FROM jobs WHERE state IN {states}")}
 
+    def errors(self) -> dict[str, str]:
+        """Give the keys that failed, and why each did."""
+        return dict(self._base.execute("SELECT key, error FROM jobs WHERE state = 'failed'"))
+
     def answers(self) -> Iterator[tuple[Answer, Any]]:
         """Give all answers, failures among them, with what lies beside each."""
         yield from _answers(self._base)

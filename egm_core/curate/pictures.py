@@ -68,7 +68,8 @@ def read(reference: Any) -> NDArray[np.uint8]:
 def asked(prompt: Prompt, text: str, references: Iterable[Any], sampling: Sampling, model: str) -> Job:
     """Make a job of a prompt's filled-in text and its pictures, in this order: pictures first.
 
-    The key changes with the model, the sampling, the prompt's version and words, and the pictures' content.
+    The key changes with the model, the sampling, the prompt's version and words, and the pictures' content. A picture
+    that cannot be read is known by its name, so that its question fails when it is asked, and alone.
     """
     shown = list(references)
     told = {
@@ -85,11 +86,18 @@ def asked(prompt: Prompt, text: str, references: Iterable[Any], sampling: Sampli
 
 def _told(reference: Any) -> Any:
     if isinstance(reference, str):
-        return _digest(reference)
-    return {**reference, "picture": _digest(reference["picture"])}
+        return digest(reference)
+    return {**reference, "picture": digest(reference["picture"])}
+
+
+def digest(picture: str) -> str:
+    """Give a digest of a picture's bytes, so that one file under two names is one picture; else say that it is not."""
+    try:
+        return _digest(picture)
+    except (OSError, ValueError):
+        return f"not there: {picture}"
 
 
 @lru_cache(1024)
 def _digest(picture: str) -> str:
-    """Give a digest of a picture's bytes: one file under two names is one picture."""
     return blake2b(source.as_file(picture), digest_size=16).hexdigest()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,19 @@ class Failure:
 def beside(samples: Path, what: str = "provenance") -> Path:
     """Give the file beside a sample file: its provenance, or its failures."""
     return samples.with_name(f"{samples.stem}.{what}.jsonl")
+
+
+def write_rates(samples: Path, found: Mapping[str, Any]) -> None:
+    """Write the rates of a sample file's making beside it; the file appears when it is complete."""
+    file = rates_file(samples)
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(json.dumps(dict(found), indent=1), encoding="utf-8")
+    part.replace(file)
+
+
+def rates_file(samples: Path) -> Path:
+    """Give the file of rates beside a sample file."""
+    return samples.with_name(f"{samples.stem}.rates.json")
 
 
 def of_records(samples: Path, count: int) -> list[Provenance] | None:

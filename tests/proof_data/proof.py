@@ -149,7 +149,8 @@ def _reasoning(out: Path, task: str, url: str) -> list[str]:
     folder.mkdir(exist_ok=True)
     return ["curate", "reason", str(out / f"{task}.jsonl"), "--out", str(folder / "reasoned.jsonl"), "--task", task,
             "--teacher-url", url, "--timeout", str(TIMEOUT), "--concurrency", "12", *PRICES,
-            "--terms", TERMS, "-q"]  # fmt: skip
+            # One answer a sample: what was planted is what is counted.
+            "--retries", "0", "--terms", TERMS, "-q"]  # fmt: skip
 
 
 def _asked(

@@ -59,10 +59,11 @@ def _run(options: argparse.Namespace) -> int:
         Chain(options.out, [began]).run()
         print(teachers.expected(options, options.out / began.file, reasoned=False))
         return 0
-    made = chain(options.out, began, teachers.workers(options, asks=options.step != began.name))
-    made.run(options.step)
+    desk = teachers.desk(options)
+    made = chain(options.out, began, teachers.workers(options, options.step != began.name, desk))
+    whole = teachers.run(made, options, desk)
     print("\n".join(["", table(made.record, PAPER), "", *losses(made.record)]))
-    if not options.step:
+    if whole and not options.step:
         folder = pack(made, options.set_version, options.copy_images, asdict(filters))
         told = manifest.read(folder)["files"][FILE]
         print(f"\n{folder}: version {options.set_version}, {FILE} {told['records']:,} samples, sha256 {told['sha256']}")

@@ -61,6 +61,7 @@ def _run(options: argparse.Namespace) -> None:
         Chain(options.out, [began]).run()
         print(teachers.expected(options, options.out / began.file, reasoned=True))
         return
-    made = chain(options.out, began, teachers.workers(options, asks=options.step != began.name))
-    made.run(options.step)
+    desk = teachers.desk(options)
+    made = chain(options.out, began, teachers.workers(options, options.step != began.name, desk))
+    teachers.run(made, options, desk)
     print("\n".join(["", table(made.record, PAPER), "", *losses(made.record)]))

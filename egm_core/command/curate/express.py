@@ -33,18 +33,23 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # Pictures and clients are loaded here, and --help needs none of them.
+    from egm_core.command.curate.desk import Desk
     from egm_core.curate.sets.expressing import Manner, express
-    from egm_core.curate.teacher import ask
     from egm_core.sample import read_samples
 
     arguments.check_out(options.out)
     teacher = arguments.teacher(options)
-    ledger = arguments.ledger_of(options, options.out)
-    manner = Manner(teacher.model, teacher.sampling, teacher.terms, options.per_object)
+    desk = Desk(arguments.ledger_of(options, options.out), options.dry_run)
+    manner = Manner(teacher.model, teacher.sampling, teacher.terms, options.per_object, teacher.retries)
     others = list(read_samples(options.others)) if options.others else []
-    told = express(options.file, options.out, manner, lambda jobs: ask(jobs, teacher, ledger, "expressing"), others)
+    with desk.output(options.out) as out:
+        told = express(options.file, out, manner, desk.put(teacher, "expressing"), others)
+    if options.dry_run:
+        print(desk.expected("expressing"))
+        return 0
     kept = sum(1 for _ in read_samples(options.out))
     for step, count in sorted(told["failed_at"].items()):
         print(f"{count:,} did not pass: {step}")
+    desk.note(options.out)
     print(f"{kept:,} expressions -> {options.out}")
     return 0 if kept else FAILED

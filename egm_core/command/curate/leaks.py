@@ -40,10 +40,10 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from egm_core.command.curate.desk import Desk
     from egm_core.curate.experiments import recolour, text_only
     from egm_core.curate.reason.questions import Asking
     from egm_core.curate.reason.sampled import sampled
-    from egm_core.curate.teacher import ask
     from egm_core.sample import read_samples
 
     samples = list(read_samples(options.file))
@@ -55,22 +55,22 @@ def _run(options: argparse.Namespace) -> None:
         what = f"{options.task} reasoning" if options.experiment == "text" else f"a {options.task} box"
         raise DataError(f"{options.file}: no sample has {what}")
     teacher = arguments.teacher(options)
-    ledger = arguments.ledger_of(options, options.file)
-
-    def asked(jobs: Any) -> Any:
-        return ask(jobs, teacher, ledger, options.experiment)
-
+    desk = Desk(arguments.ledger_of(options, options.file), options.dry_run)
+    asked = desk.put(teacher, options.experiment)
     found: dict[str, Any]
     if options.experiment == "colour":
         asking = Asking(options.task, teacher.model, teacher.sampling)
         others = list(read_samples(options.others)) if options.others else []
         pairs = recolour.recoloured(samples, asking, asked, drawn, others)
-        found = recolour.summary(pairs)
-        print(recolour.table(found))
+        found, told = recolour.summary(pairs), recolour.table
     else:
         chosen = [samples[number] for number in sorted(drawn)]
         guesses = text_only.guesses(chosen, options.task, teacher.model, teacher.sampling, asked)
-        found = text_only.summary(guesses, options.seed)
-        print(text_only.table(found))
+        found, told = text_only.summary(guesses, options.seed), text_only.table
+    if options.dry_run:
+        print(desk.expected(options.experiment))
+        return
+    print(told(found))
+    print(desk.spent())
     if options.json:
         options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")

@@ -45,12 +45,12 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # Pictures and clients are loaded here, and --help needs none of them.
+    from egm_core.command.curate.desk import Desk
     from egm_core.curate import provenance
     from egm_core.curate.reason.questions import Asking, has_question
     from egm_core.curate.reason.rates import table
     from egm_core.curate.reason.run import reason
     from egm_core.curate.reason.sampled import sampled
-    from egm_core.curate.teacher import ask
     from egm_core.sample import read_samples
 
     arguments.check_out(options.out)
@@ -58,19 +58,24 @@ def _run(options: argparse.Namespace) -> int:
     if not any(has_question(sample, options.task) for sample in samples):
         raise DataError(f"{options.file}: no sample has a box for {options.task} reasoning")
     teacher = arguments.teacher(options)
-    ledger = arguments.ledger_of(options, options.out)
+    desk = Desk(arguments.ledger_of(options, options.out), options.dry_run)
     known = provenance.of_records(options.file, len(samples))
-    asking = Asking(options.task, teacher.model, teacher.sampling)
-    found = reason(
-        samples,
-        asking,
-        lambda jobs: ask(jobs, teacher, ledger, "reasoning"),
-        options.out,
-        teacher.terms,
-        sampled(samples, options.task, options.samples, options.seed),
-        list(read_samples(options.others)) if options.others else [],
-        known,
-    )
+    asking = Asking(options.task, teacher.model, teacher.sampling, retries=teacher.retries)
+    with desk.output(options.out) as out:
+        found = reason(
+            samples,
+            asking,
+            desk.put(teacher, "reasoning"),
+            out,
+            teacher.terms,
+            sampled(samples, options.task, options.samples, options.seed),
+            list(read_samples(options.others)) if options.others else [],
+            known,
+        )
+    if options.dry_run:
+        print(desk.expected("reasoning"))
+        return 0
     print(table(found))
+    desk.note(options.out)
     print(f"\n{found['kept']:,} of {found['questions']:,} samples -> {options.out}")
     return 0 if found["kept"] else FAILED

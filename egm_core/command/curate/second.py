@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from egm_core.arguments import Parser, address
-from egm_core.curate.reason.run import Ask
+from egm_core.curate.reason.again import Ask
 from egm_core.curate.sets.expressing import Manner
 from egm_core.curate.teacher import Teacher, arguments
 from egm_core.curate.verify import hits
@@ -63,7 +63,9 @@ def fits(options: argparse.Namespace, teacher: Teacher, put: Put) -> tuple[Manne
     """Give who judges whether an expression fits, and how it is asked; None where that is not wanted."""
     if options.kind == "hits":
         return None
-    return Manner(teacher.model, teacher.sampling, teacher.terms), put(teacher, "verifying (fits)")
+    return Manner(teacher.model, teacher.sampling, teacher.terms, retries=teacher.retries), put(
+        teacher, "verifying (fits)"
+    )
 
 
 def hit(options: argparse.Namespace, other: Teacher, put: Put) -> tuple[hits.Second, Ask] | None:
@@ -73,4 +75,5 @@ def hit(options: argparse.Namespace, other: Teacher, put: Put) -> tuple[hits.Sec
     speaker = vendors.speaker(options.family, other.model)
     sampling = Sampling(options.second_max_tokens, speaker.temperature, seed=options.teacher_seed)
     asked = hits.Second(other.model, speaker, sampling, other.terms)
-    return asked, put(replace(other, read=hits.read), "verifying (hits)")
+    # Its verdict is what it hits: nothing of that is asked anew.
+    return asked, put(replace(other, read=hits.read, retries=0), "verifying (hits)")

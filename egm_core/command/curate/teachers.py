@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from egm_core.asking.job import Answer, Job
 from egm_core.command.curate import second
+from egm_core.command.curate.desk import NOT_ASKED, Desk
 from egm_core.curate import provenance
-from egm_core.curate.money.estimate import estimate
 from egm_core.curate.prompts import load
 from egm_core.curate.reason.questions import Asking
-from egm_core.curate.reason.run import Ask, reason
+from egm_core.curate.reason.run import reason
 from egm_core.curate.sets.amodal_train import NEIGHBOURS, OBJECTS
 from egm_core.curate.sets.expressing import Manner, express
+from egm_core.curate.sets.steps import Chain
 from egm_core.curate.sets.workers import Worker, Workers, steps
-from egm_core.curate.teacher import LEDGER, Teacher, arguments, ask
+from egm_core.curate.teacher import LEDGER, Teacher, arguments
+from egm_core.curate.teacher.ask import NothingCame
 from egm_core.curate.verify.run import verified
-from egm_core.sample import Sample, read_samples
+from egm_core.sample import Sample, read_samples, write_samples
 
 # Titles of progress, by the prompt that is asked.
 TITLES = {"express": "expressing", "reason_amodal": "reasoning"}
@@ -28,49 +31,76 @@ TITLES = {"express": "expressing", "reason_amodal": "reasoning"}
 STRICTER = "hits both"
 
 
-def workers(options: argparse.Namespace, asks: bool) -> Workers:
+def desk(options: argparse.Namespace) -> Desk:
+    """Give what puts the questions of all steps, by the set's own ledger unless another is named."""
+    named: Path | None = options.ledger
+    return Desk(named or Path(options.out) / LEDGER, options.dry_run)
+
+
+def workers(options: argparse.Namespace, asks: bool, where: Desk) -> Workers:
     """Give the steps that ask; without `asks` no teacher is needed, and none is looked for."""
     teacher = arguments.teacher(options) if asks else Teacher(name="nobody")
-    ledger = _ledger(options)
+    return _workers(options, teacher, second.second(options, teacher, STRICTER) if asks else teacher, where)
 
-    def put(who: Teacher, title: str) -> Ask:
-        return lambda jobs: ask(jobs, who, ledger, title)
 
-    return _workers(options, teacher, second.second(options, teacher, STRICTER) if asks else teacher, put)
+def run(made: Chain, options: argparse.Namespace, where: Desk) -> bool:
+    """Run the steps, and say what they cost also where they end before; tells whether all were made.
+
+    Batch files hold the answers of one step: where the next one's are still to be asked, that is no failure.
+    """
+    before = dict(made.record)
+    try:
+        made.run(options.step)
+    except NothingCame as error:
+        if not any(one != before.get(name) for name, one in made.record.items()):
+            raise
+        print(error)
+        return False
+    finally:
+        if options.step != OBJECTS:
+            print(where.spent())
+    return True
 
 
 def expected(options: argparse.Namespace, objects: Path, reasoned: bool) -> str:
-    """Say what all steps will cost at most: as if every object passed every one of them. Nothing is asked."""
-    teacher = arguments.teacher(options)
-    other = second.second(options, teacher, STRICTER)
-    jobs: dict[str, list[Job]] = {teacher.model: [], other.model: []}
+    """Say what all steps will still cost at most; nothing is asked.
 
-    def put(who: Teacher, title: str) -> Ask:
-        def collect(found: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
-            jobs[who.model].extend(found)
-            return iter(())
-
-        return collect
-
+    What the ledger knows is followed from step to step. What it does not know counts as if every object passed.
+    """
+    where = desk(options)
+    made = workers(options, True, where)
     with TemporaryDirectory() as folder:
-        for step in steps(_workers(options, teacher, other, put), reasoned):
-            step.work(objects, Path(folder) / step.file)
-    title = "all steps, if every object passes each"
-    prices = {other.model: other.price, teacher.model: teacher.price}
-    return "\n".join(
-        estimate(found, model, prices[model], title, len(found), _ledger(options), 0.0)
-        for model, found in jobs.items()
-        if found
-    )
+        source = objects
+        for step in steps(made, reasoned):
+            out = Path(folder) / step.file
+            step.work(source, out)
+            following = Path(folder) / f"after_{step.file}"
+            write_samples(following, [*read_samples(out), *_not_asked(source, out)])
+            source = following
+    return where.expected("all steps, if every object passes each")
 
 
-def _ledger(options: argparse.Namespace) -> Path:
-    named: Path | None = options.ledger
-    return named or Path(options.out) / LEDGER
+def _not_asked(source: Path, out: Path) -> Iterator[Sample]:
+    """Give the samples that a dry run's step has no answer for yet."""
+    failures = provenance.beside(out, "failures").read_text(encoding="utf-8").splitlines()
+    told = [json.loads(line) for line in failures]
+    left = Counter((one["image"], one["sent"]) for one in told if one["why"] == NOT_ASKED)
+    passed = Counter(map(_object, read_samples(out)))
+    for sample in read_samples(source):
+        if passed[_object(sample)]:
+            passed[_object(sample)] -= 1
+        elif left[sample.image, sample.sent]:
+            left[sample.image, sample.sent] -= 1
+            yield sample
 
 
-def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, put: second.Put) -> Workers:
-    manner = Manner(teacher.model, teacher.sampling, teacher.terms)
+def _object(sample: Sample) -> Any:
+    return sample.image, sample.annotation_id, sample.bbox, sample.amodal_bbox
+
+
+def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, where: Desk) -> Workers:
+    manner = Manner(teacher.model, teacher.sampling, teacher.terms, retries=teacher.retries)
+    put = where.put
 
     def others() -> list[Sample]:
         # Objects that lost their expression on the way are in the pictures still.
@@ -85,7 +115,7 @@ def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, put:
         return {"verification": verified(source, out, fits, hits, others())}
 
     def reasoning(source: Path, out: Path) -> Mapping[str, Any]:
-        made = Asking("amodal", manner.model, manner.sampling)
+        made = Asking("amodal", manner.model, manner.sampling, retries=teacher.retries)
         asked = put(teacher, TITLES["reason_amodal"])
         samples = list(read_samples(source))
         known = provenance.of_records(source, len(samples))

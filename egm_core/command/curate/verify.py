@@ -8,9 +8,9 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.command.curate import second
+from egm_core.command.curate.desk import Desk
 from egm_core.console import FAILED
-from egm_core.curate.reason.run import Ask
-from egm_core.curate.teacher import Teacher, arguments, ask
+from egm_core.curate.teacher import Teacher, arguments
 from egm_core.curate.verify.rates import table
 from egm_core.curate.verify.run import verified
 from egm_core.sample import read_samples
@@ -41,17 +41,19 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     arguments.check_out(options.out)
-    ledger = arguments.ledger_of(options, options.out)
+    desk = Desk(arguments.ledger_of(options, options.out), options.dry_run)
     teacher = _teacher(options)
     other = second.second(options, teacher)
 
-    def put(who: Teacher, title: str) -> Ask:
-        return lambda jobs: ask(jobs, who, ledger, title)
-
-    fits, hits = second.fits(options, teacher, put), second.hit(options, other, put)
+    fits, hits = second.fits(options, teacher, desk.put), second.hit(options, other, desk.put)
     others = list(read_samples(options.others)) if options.others else []
-    found = verified(options.file, options.out, fits, hits, others)
+    with desk.output(options.out) as out:
+        found = verified(options.file, out, fits, hits, others)
+    if options.dry_run:
+        print(desk.expected("verifying"))
+        return 0
     print(table(found))
+    desk.note(options.out)
     print(f"\n{found['kept']:,} of {found['samples']:,} samples -> {options.out}")
     return 0 if found["kept"] else FAILED
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from egm_core.boxes import Box, iou
 from egm_core.curate.pictures import asked
 from egm_core.curate.prompts import Malformed, Placement, load, parsed
-from egm_core.curate.reason.run import Ask
+from egm_core.curate.reason.again import Ask
 from egm_core.engines.base import Sampling
 from egm_core.families import Task
 from egm_core.sample import Sample

@@ -14,9 +14,13 @@ LIKELY_OUT = 200
 
 
 def estimate(
-    jobs: Sequence[Job], model: str, price: Price | None, title: str, all_jobs: int, ledger: Path, spent: float
-) -> str:
-    """Say what some jobs will cost, likely and at worst, asked one by one or in batch files."""
+    jobs: Sequence[Job], model: str, price: Price | None, title: str, all_jobs: int, ledger: Path, spent: float,
+    retries: int = 0,
+) -> str:  # fmt: skip
+    """Say what some jobs will cost, likely and at worst, asked one by one or in batch files.
+
+    At worst each is asked `retries` times more.
+    """
     likely_in = most_in = likely_out = most_out = shown = 0.0
     unreadable = 0
     for job in jobs:
@@ -32,19 +36,29 @@ def estimate(
         shown += tokens.pictures
     known = picture_tokens(model, 640, 480)[1]
     rule = "by its vendor's rule" if known else "by the largest of the known rules, for its vendor's is not known"
+    known_here = f", the others have their answers in {ledger}" if len(jobs) < all_jobs else ""
     lines = [
-        f"{title}: {len(jobs):,} of {all_jobs:,} questions to ask of {model}, the others are in {ledger}",
-        f"  tokens in   {likely_in:14,.0f} likely {most_in:16,.0f} at most",
+        f"{title}: {len(jobs):,} of {all_jobs:,} questions to ask of {model}{known_here}",
+        f"  tokens in   {likely_in:14,.0f} likely {most_in:16,.0f} at most, asked once",
         f"              {shown:14,.0f} of these are pictures, {rule}",
-        f"  tokens out  {likely_out:14,.0f} likely {most_out:16,.0f} at most (thinking counts as out)",
+        f"  tokens out  {likely_out:14,.0f} likely {most_out:16,.0f} at most, asked once (thinking counts as out)",
     ]
     if unreadable:
         lines.append(f"  {unreadable:,} questions have a picture that cannot be read, and will be failures")
+    batch_in, batch_out = most_in, most_out
+    if retries and jobs:
+        most_in, most_out = most_in * (1 + retries), most_out * (1 + retries)
+        again = "once" if retries == 1 else f"{retries} times"
+        lines.append(
+            f"  at most counts --retries {retries}: an answer that fails by its form is asked for {again} more, which "
+            "batch files do not"
+        )
     if price is None:
         lines.append("  dollars     no price is known: give --price-in and --price-out, or --prices FILE")
     else:
-        for name, one in (("dollars", price), ("in batches", price.in_batch())):
-            likely, most = one.dollars(likely_in, likely_out), one.dollars(most_in, most_out)
+        batched = (price.in_batch(), batch_in, batch_out)
+        for name, (one, into, out) in {"dollars": (price, most_in, most_out), "in batches": batched}.items():
+            likely, most = one.dollars(likely_in, likely_out), one.dollars(into, out)
             lines.append(f"  {name:11} {likely:14,.2f} likely {most:16,.2f} at most")
         lines.append(
             f"  at ${price.into:g} in and ${price.out:g} out a million tokens ({price.source}, "

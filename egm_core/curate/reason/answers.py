@@ -10,6 +10,7 @@ from egm_core.curate.provenance import Failure, Provenance
 from egm_core.curate.reason.questions import Question
 from egm_core.curate.rules.answer import contradictions
 from egm_core.curate.rules.judge import judge
+from egm_core.curate.teacher.usable import unusable
 from egm_core.sample import Sample
 
 # The steps that an answer passes, in this order.
@@ -30,6 +31,8 @@ def taken(question: Question, answer: Answer, terms: str = "") -> Kept | Failure
     """Check an answer step by step; gives the sample with its reasoning, or what failed."""
     if answer.finish not in ("", "stop"):
         return _failure(question, answer, "whole", f"the answer ended with {answer.finish!r}, not by itself")
+    if unusable(answer.error):
+        return _failure(question, answer, "whole", answer.error)
     if answer.error:
         return _failure(question, answer, "answered", answer.error)
     try:

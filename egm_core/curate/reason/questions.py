@@ -31,13 +31,15 @@ class Question:
 class Asking:
     """How questions are made: for which task, of which model, and how its answers are drawn.
 
-    `apart_from` are colours that no frame may have, so that a second run has another one.
+    `apart_from` are colours that no frame may have, so that a second run has another one. `retries` is how often an
+    answer that fails by its form is asked for anew.
     """
 
     task: Task
     model: str
     sampling: Sampling
     apart_from: tuple[str, ...] = ()
+    retries: int = 0
 
     @property
     def prompt(self) -> Prompt:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from egm_core.asking.job import Answer, Job
 from egm_core.curate import provenance
 from egm_core.curate.provenance import Failure, Provenance
+from egm_core.curate.reason.again import Ask, by_form, put
 from egm_core.curate.reason.answers import Kept, taken
 from egm_core.curate.reason.questions import Asking, Question, has_question, questions
 from egm_core.curate.reason.rates import rates
 from egm_core.sample import Sample, write_samples
-
-# Whoever puts jobs to a teacher; every job comes back once, in any order.
-Ask = Callable[[Iterable[Job]], Iterator[tuple[Job, Answer]]]
 
 
 def reasoned(
@@ -38,18 +35,21 @@ def reasoned(
             if len(waiting[question.job.key]) == 1:
                 yield question.job
 
-    came: dict[str, Answer] = {job.key: answer for job, answer in ask(jobs())}
-    kept: list[Kept] = []
-    failed: list[Failure] = []
-    for key, asked in waiting.items():
-        answer = came.get(key, Answer(key, error="no answer came"))
-        for question in asked:
-            outcome = taken(question, answer, terms)
-            if isinstance(outcome, Kept):
-                kept.append(outcome)
-            else:
-                failed.append(outcome)
-    return sorted(kept, key=lambda one: one.number), failed
+    # Rules take longer than anything else here, so each answer is judged once.
+    judged: dict[str, tuple[Answer, list[Kept | Failure]]] = {}
+
+    def outcomes(key: str, answer: Answer) -> list[Kept | Failure]:
+        if key not in judged or judged[key][0] is not answer:
+            judged[key] = answer, [taken(question, answer, terms) for question in waiting[key]]
+        return judged[key][1]
+
+    def wrong(key: str, answer: Answer) -> bool:
+        return all(isinstance(one, Failure) and by_form(one) for one in outcomes(key, answer))
+
+    came = put(jobs(), ask, wrong, asking.retries)
+    found = [one for key in waiting for one in outcomes(key, came.get(key) or Answer(key, error="no answer came"))]
+    kept = [one for one in found if isinstance(one, Kept)]
+    return sorted(kept, key=lambda one: one.number), [one for one in found if isinstance(one, Failure)]
 
 
 def reason(
@@ -76,5 +76,6 @@ def reason(
     found = rates(len(kept) + len(failed), failed)
     found["without_question"] = sum(not has_question(sample, asking.task) for sample in samples)
     found |= {"task": asking.task, "prompt": asking.prompt.label, "model": asking.model}
-    out.with_name(f"{out.stem}.rates.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    found["answered_by"] = dict(Counter(one.provenance.model for one in kept).most_common())
+    provenance.write_rates(out, found)
     return found

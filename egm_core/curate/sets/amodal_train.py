@@ -93,7 +93,7 @@ def losses(record: Mapping[str, Any]) -> list[str]:
         if before is not None:
             lost = before["samples"] - one["samples"]
             share = 100 * lost / max(before["samples"], 1)
-            failures = f", of these {one['failures']:,} failures" if one.get("failures") else ""
+            failures = f"; {one['failures']:,} are in {name}.failures.jsonl" if one.get("failures") else ""
             told.append(f"{name}: {lost:,} of {before['samples']:,} did not pass ({share:.1f} %){failures}")
             if "hits" in (verification := one.get("verification", {})):
                 told += rates.table(verification).splitlines()

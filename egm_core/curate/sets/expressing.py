@@ -16,10 +16,11 @@ from egm_core.curate import provenance
 from egm_core.curate.pictures import asked, frame_colour, framed
 from egm_core.curate.prompts import Expression, Malformed, Prompt, Verification, load, parsed
 from egm_core.curate.provenance import Failure, Provenance
-from egm_core.curate.reason.run import Ask
+from egm_core.curate.reason.again import Ask, by_form, put
 from egm_core.curate.rules import drawing, facts, leftovers, numbers, speech
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.text import prepared
+from egm_core.curate.teacher.usable import unusable
 from egm_core.engines.base import Sampling
 from egm_core.sample import Sample, read_samples, write_samples
 
@@ -31,12 +32,16 @@ SAID = 400
 
 @dataclass(frozen=True)
 class Manner:
-    """Of whom is asked, how answers are drawn, whose terms they come under, and how many each object gets."""
+    """Of whom is asked, how answers are drawn, whose terms they come under, and how many each object gets.
+
+    `retries` is how often an answer that fails by its form is asked for anew.
+    """
 
     model: str
     sampling: Sampling
     terms: str = ""
     several: int = 1
+    retries: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def express(source: Path, out: Path, manner: Manner, ask: Ask, others: Sequence[
         return replace(one.sample, sent=said.expression), told
 
     samples = list(read_samples(source))
-    found = _each(_questions(samples, prompt, text, manner, others), ask, take)
+    found = _each(_questions(samples, prompt, text, manner, others), ask, take, manner.retries)
     outcomes = [outcome for number in sorted(found) for outcome in found[number]]
     kept = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
@@ -96,7 +101,7 @@ def express(source: Path, out: Path, manner: Manner, ask: Ask, others: Sequence[
             failed.append(Failure(told.key, step, why, sample.image, sample.sent))
         else:
             alone[mine] = sample, told
-    return _written(out, list(alone.values()), failed)
+    return _written(out, list(alone.values()), failed, len(outcomes))
 
 
 def fitting(
@@ -121,7 +126,7 @@ def fitting(
         told = Provenance.of(answer, prompt, terms=manner.terms, answer={"why": said.why}, verdicts=verdicts)
         return one.sample, told
 
-    found = _each(_questions(samples, prompt, text, manner, others), ask, take)
+    found = _each(_questions(samples, prompt, text, manner, others), ask, take, manner.retries)
     absent = "the object is absent, so there is nothing to verify"
     return [
         Failure("", "verified:absent", absent, sample.image, sample.sent)
@@ -168,7 +173,9 @@ def _seed(manner: Manner, turn: int) -> int:
     return (manner.sampling.seed or 0) + turn
 
 
-def _each(questions: Iterator[Asked], ask: Ask, take: Take) -> dict[int, list[tuple[Sample, Provenance] | Failure]]:
+def _each(
+    questions: Iterator[Asked], ask: Ask, take: Take, retries: int
+) -> dict[int, list[tuple[Sample, Provenance] | Failure]]:
     """Ask everything, each question once, and judge each answer; by the numbers of the samples."""
     waiting: dict[str, list[Asked]] = defaultdict(list)
 
@@ -178,24 +185,38 @@ def _each(questions: Iterator[Asked], ask: Ask, take: Take) -> dict[int, list[tu
             if len(waiting[one.job.key]) == 1:
                 yield one.job
 
-    came = {job.key: answer for job, answer in ask(jobs())}
+    def taken(one: Asked, answer: Answer) -> tuple[Sample, Provenance] | Failure:
+        lost = answer.error and not unusable(answer.error)
+        return _failure(one, answer, "answered", answer.error) if lost else take(one, answer)
+
+    def wrong(key: str, answer: Answer) -> bool:
+        return all(isinstance(one, Failure) and by_form(one) for one in (taken(one, answer) for one in waiting[key]))
+
+    came = put(jobs(), ask, wrong, retries)
     found: dict[int, list[tuple[Sample, Provenance] | Failure]] = defaultdict(list)
     for key, several in waiting.items():
-        answer = came.get(key, Answer(key, error="no answer came"))
         for one in several:
-            failed = _failure(one, answer, "answered", answer.error) if answer.error else None
-            found[one.number].append(failed or take(one, answer))
+            found[one.number].append(taken(one, came.get(key) or Answer(key, error="no answer came")))
     return found
 
 
-def _written(out: Path, kept: Sequence[tuple[Sample, Provenance]], failed: Sequence[Failure]) -> dict[str, Any]:
+def _written(
+    out: Path, kept: Sequence[tuple[Sample, Provenance]], failed: Sequence[Failure], questions: int
+) -> dict[str, Any]:
     write_samples(out, (sample for sample, _ in kept))
     provenance.write(provenance.beside(out), (told for _, told in kept))
     provenance.write(provenance.beside(out, "failures"), failed)
-    return {"failed_at": dict(Counter(failure.step for failure in failed))}
+    found = {"failed_at": dict(Counter(failure.step for failure in failed))}
+    models = Counter(told.model for _, told in kept)
+    provenance.write_rates(
+        out, {"questions": questions, "kept": len(kept), **found, "answered_by": dict(models.most_common())}
+    )
+    return found
 
 
 def _whole(answer: Answer) -> str:
+    if answer.error:
+        raise Malformed(answer.error)
     if answer.finish not in ("", "stop"):
         raise Malformed(f"the answer ended with {answer.finish!r}, not by itself")
     return answer.text

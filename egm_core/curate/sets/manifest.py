@@ -42,16 +42,28 @@ def read(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise ValueError(f"{folder} has no {MANIFEST}; name the folder of a set")
     try:
-        told = dict(json.loads(file.read_text(encoding="utf-8")))
-        if told["format"] != FORMAT:
-            raise ValueError(f"its format is {told['format']}, and this version reads {FORMAT}")
-        for name in told["files"]:
-            # A set that was sent by another must not lead out of its folder.
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise ValueError(f"it names {name}, which is not in the folder")
-        return told
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        _check_form(told)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is no manifest that can be read ({error})") from error
+    return dict(told)
+
+
+def _check_form(told: Any) -> None:
+    """Raise ValueError where a manifest, which anybody may have edited, is not of its form."""
+    if not isinstance(told, dict):
+        raise ValueError("it is no object of JSON")
+    if told.get("format") != FORMAT:
+        raise ValueError(f"its format is {told.get('format')!r}, and this version reads {FORMAT}")
+    for part in ("files", "counts"):
+        if not isinstance(told.get(part), dict):
+            raise ValueError(f"its {part} are no object of JSON")
+    for name, wanted in told["files"].items():
+        # A set that was sent by another must not lead out of its folder.
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"it names {name}, which is not in the folder")
+        if not isinstance(wanted, dict) or not {"bytes", "sha256"} <= wanted.keys():
+            raise ValueError(f"it does not tell the bytes and the sha256 of {name}")
 
 
 def wrong(folder: Path) -> list[str]:

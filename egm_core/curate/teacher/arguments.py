@@ -43,6 +43,10 @@ def add(own: Parser, ledger: bool = True) -> None:
     group.add_argument("--teacher-seed", type=SEED, default=None, metavar="SEED", help="seed of its answers")
     group.add_argument("--concurrency", type=COUNT, default=16, help="most questions under way at each server")
     group.add_argument("--attempts", type=whole(1, 100), default=4, help="how often a question that fails is sent")
+    group.add_argument(
+        "--retries", type=whole(0, 20), default=1,
+        help="how often an answer that was cut off, unreadable, or broke a rule is asked for anew; 0 with batch files",
+    )  # fmt: skip
     group.add_argument("--timeout", type=SECONDS, default=300.0, help="seconds that an answer may take")
     group.add_argument("--patience", type=SECONDS, default=600.0, help="seconds without any answer before giving up")
     group.add_argument(
@@ -56,7 +60,11 @@ def add(own: Parser, ledger: bool = True) -> None:
     money.add_argument("--prices", type=Path, metavar="FILE", help="your own prices, as JSON")
     money.add_argument("--price-in", type=DOLLARS, metavar="X", help="dollars for a million tokens in")
     money.add_argument("--price-out", type=DOLLARS, metavar="X", help="dollars for a million tokens out")
-    money.add_argument("--partial", action="store_true", help="where the budget ends, write what there is")
+    money.add_argument(
+        "--partial",
+        action="store_true",
+        help="where the budget ends, or rows of a batch failed, go on with what there is",
+    )
     money.add_argument("--dry-run", action="store_true", help="print what it will cost, and ask nothing")
     money.add_argument("--batch-out", type=Path, metavar="FOLDER", help="write batch files, and ask nothing")
     money.add_argument("--batch-in", type=Path, nargs="+", default=[], metavar="FILE", help="take in their results")
@@ -93,7 +101,8 @@ def teacher(options: argparse.Namespace) -> Teacher:
         limit=options.budget_usd,
         told_terms=options.teacher_terms,
         partial=options.partial,
-        dry_run=options.dry_run,
+        # A batch takes a day, so nothing is asked anew in the same run.
+        retries=0 if options.batch_in or options.batch_out else options.retries,
         batch_out=options.batch_out,
         batch_in=tuple(options.batch_in),
         ray=options.ray,

@@ -1,7 +1,7 @@
 """Putting jobs to a teacher's servers: each sending is claimed and reserved first, and settled afterwards.
 
 A job that fails is sent again, a bounded number of times, and only while it may be better the next time: not where a
-server refuses it. Answers that were cut off at the limit of tokens are failures, and are sent again in a later run.
+server refuses it. Answers that were made and are no good, such as those cut off at the limit of tokens, stay failures.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from egm_core.asking.endpoint import Busy, Endpoint, Refused, Shut
 from egm_core.asking.endpoints import REFUSALS_IN_A_ROW, Endpoints
 from egm_core.asking.job import Answer, Job
 from egm_core.asking.store import Store
-from egm_core.curate.money.budget import TRIAL, Budget
+from egm_core.curate.money.budget import TRIAL, WARY, Budget
 from egm_core.curate.money.tokens import Tokens, tokens_of
 from egm_core.curate.teacher.forms import portable
 from egm_core.curate.teacher.pace import Pace
 from egm_core.curate.teacher.teacher import Teacher
+from egm_core.curate.teacher.usable import checked
 from egm_core.engines.base import EngineError
 
 START, CAREFUL = 4, 2
@@ -192,30 +192,16 @@ class TeacherAsker:
 
     def _spent(self, turn: _Turn) -> BudgetSpent:
         spent, reserved = self.store.money()
+        # Who gave twice the price of a question must hear why nothing was asked.
+        wary = f" ({WARY:g} times its worst case, until {TRIAL} answers have shown how the server bills)"
+        wary = wary if self.budget.seen < TRIAL else ""
         return BudgetSpent(
             f"of the budget of ${self.budget.limit:,.2f}, ${spent + reserved:,.4f} is spent, and the next question may "
-            f"cost ${self.budget.worst(turn.tokens):,.4f}; what was answered is kept in {self.store.path}: run again "
-            "with a larger --budget-usd to go on"
+            f"cost ${self.budget.worst(turn.tokens):,.4f}{wary}; what was answered is kept in {self.store.path}: run "
+            "again with a larger --budget-usd to go on"
         )
-
-
-def checked(answer: Answer) -> Answer:
-    """Make failures of answers that are none: cut off at the limit of tokens, empty, or with half a character."""
-    if answer.finish == "length":
-        return replace(answer, error="truncated: the answer was cut off at --max-tokens; allow more")
-    if not answer.text.strip():
-        return replace(answer, error="empty: the server gave an answer without text")
-    if any("\ud800" <= letter <= "\udfff" for letter in answer.text):
-        return replace(answer, error="broken: the answer has half a character, which no file can hold")
-    return answer
 
 
 def others(store: Store, keys: set[str]) -> set[str]:
     """Give the keys that have no answer and no failure yet, for another process asks them."""
     return keys - store.done(failed=True)
-
-
-def money_told(store: Store) -> dict[str, Any]:
-    """Give the ledger's dollars, for records."""
-    spent, reserved = store.money()
-    return {"spent_usd": round(spent, 6), "reserved_usd": round(reserved, 6), "requests": store.attempts()}

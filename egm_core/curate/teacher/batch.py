@@ -17,10 +17,11 @@ from egm_core.asking.store import Store
 from egm_core.curate.money.budget import Budget
 from egm_core.curate.money.tokens import Tokens, tokens_of
 from egm_core.curate.teacher import batch_anthropic, batch_openai
-from egm_core.curate.teacher.asker import checked
 from egm_core.curate.teacher.batch_rows import Row, Vendor
 from egm_core.curate.teacher.teacher import Teacher
+from egm_core.curate.teacher.usable import checked
 
+GZIP = b"\x1f\x8b"
 # Tokens of the largest picture, by the largest of all rules.
 LARGEST = 16384 * 1.5
 VENDORS: dict[str, Vendor] = {"openai": batch_openai.VENDOR, "anthropic": batch_anthropic.VENDOR}
@@ -103,7 +104,7 @@ def take_in(files: Sequence[Path], jobs: Mapping[str, Job], store: Store, teache
     budget = Budget(price, wary=1.0)
     done: set[str] = set()
     strange = 0
-    known = store.done()
+    known = store.done(failed=True)
     found: dict[str, Answer] = {}
     unbilled: set[str] = set()
     for file in files:
@@ -150,24 +151,21 @@ def _texts(content: Any) -> Any:
 
 def read_rows(file: Path) -> Iterable[Row]:
     """Read a file of results of any of the vendors; ValueError names the line that is none."""
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
+        if lines.peek(2)[:2] == GZIP:
+            raise ValueError(f"{file} is compressed; unpack it with gunzip, and give what comes of it")
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
                 told = json.loads(line)
-                vendor = next(one for one in VENDORS.values() if one.knows(told))
+                vendor = next((one for one in VENDORS.values() if one.knows(told)), None)
+                if vendor is None:
+                    asks = isinstance(told, dict) and not {"requests", "params", "body"}.isdisjoint(told)
+                    raise ValueError("it is a request" if asks else "it has not the form of any vendor")
                 yield Row(vendor.name, replace(vendor.read(told), key=str(told["custom_id"])))
-            except (
-                ValueError,
-                KeyError,
-                TypeError,
-                AttributeError,
-                StopIteration,
-                IndexError,
-                RecursionError,
-            ) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
                 raise ValueError(
-                    f"{file}:{number} is no result of a batch ({type(error).__name__}: {error}); give the files that "
-                    "the vendor wrote, as they are"
+                    f"{file}:{number} is no result of a batch ({error}); give the files that the vendor wrote, as "
+                    "they are"
                 ) from error

@@ -53,7 +53,8 @@ def read(told: Any) -> Answer:
     text = "".join(part["text"] for part in message["content"] if part["type"] == "text")
     reason, usage = message.get("stop_reason"), message.get("usage") or {}
     if reason not in FINISH:
-        return Answer("", error=f"batch: the answer ended with {reason!r}", usage=usage, model=message.get("model", ""))
+        why = f"batch: no chat answer: it ended with {reason!r}"
+        return Answer("", error=why, usage=usage, model=message.get("model", ""))
     return Answer("", text, FINISH[reason], usage=usage, model=message.get("model", ""))
 
 

@@ -60,7 +60,8 @@ def read(told: Any) -> Answer:
     try:
         chunk = Reader().event(body, "message")
     except EngineError as trouble:
-        return Answer("", error=f"batch: {trouble}", usage=usage)
+        made = "no chat answer: " if trouble.reason == "engine_request" else ""
+        return Answer("", error=f"batch: {made}{trouble}", usage=usage)
     text, finish = (chunk.text, chunk.finish) if chunk is not None else ("", "stop")
     return Answer("", text, finish or "stop", usage=usage, model=str(body.get("model") or ""))
 

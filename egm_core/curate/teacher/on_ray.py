@@ -10,9 +10,9 @@ from egm_core.asking.ray import RayAsker
 from egm_core.asking.store import Store
 from egm_core.curate.money.budget import Budget
 from egm_core.curate.money.tokens import Tokens, tokens_of
-from egm_core.curate.teacher.asker import checked
 from egm_core.curate.teacher.forms import portable
 from egm_core.curate.teacher.teacher import Teacher
+from egm_core.curate.teacher.usable import checked
 
 
 def ask_on_ray(

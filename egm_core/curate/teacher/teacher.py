@@ -22,7 +22,8 @@ class Teacher:
     `name` may be empty: then a server's only model is meant. `attempts` is how often one question is sent in a run
     before it counts as failed. `limit` is the budget in dollars, None for none; `price` None where there is no budget
     and none is known. `partial`: where the budget ends, what was not asked is a failure like others, and not an error.
-    `read` gives the pictures that jobs refer to.
+    With batch files, failed rows are then left as failures, too. `retries` is how often an answer that fails by its
+    form is asked for anew. `read` gives the pictures that jobs refer to.
     """
 
     urls: tuple[str, ...] = ()
@@ -34,7 +35,7 @@ class Teacher:
     limit: float | None = None
     told_terms: str = ""
     partial: bool = False
-    dry_run: bool = False
+    retries: int = 0
     batch_out: Path | None = None
     batch_in: tuple[Path, ...] = ()
     ray: str = ""
@@ -48,6 +49,11 @@ class Teacher:
         if not self.urls:
             raise ValueError("without a server nobody knows the model: name it with --teacher-model")
         return served_model(self.urls, self.serving).name
+
+    @property
+    def by_batch(self) -> bool:
+        """Whether questions and answers go through batch files."""
+        return bool(self.batch_in) or self.batch_out is not None
 
     @property
     def terms(self) -> str:

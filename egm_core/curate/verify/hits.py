@@ -7,7 +7,7 @@ this kind first, so its rate stands beside the other's. A wholly hidden object h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal
@@ -20,7 +20,8 @@ from egm_core.asking.job import Answer, Job
 from egm_core.boxes import Box, iou
 from egm_core.curate import pictures
 from egm_core.curate.money.tokens import size_of
-from egm_core.curate.reason.run import Ask
+from egm_core.curate.reason.again import Ask
+from egm_core.curate.teacher.usable import unusable
 from egm_core.engines.base import Sampling
 from egm_core.families.base import Speaker
 from egm_core.pictures import source
@@ -81,21 +82,23 @@ def judged(
     near: dict[str, list[Sample]] = defaultdict(list)
     for sample in (*samples, *others):
         near[sample.picture].append(sample)
-    keys = [[job.key for job in _jobs(sample, second)] for sample in samples]
-
-    def jobs() -> Iterator[Job]:
-        told: set[str] = set()
-        for sample in samples:
-            for job in _jobs(sample, second):
-                if job.key not in told:
-                    told.add(job.key)
-                    yield job
-
-    came = {job.key: answer for job, answer in ask(jobs())}
+    made = [_made(sample, second) for sample in samples]
+    jobs = {job.key: job for one in made if not isinstance(one, Judged) for job in one}
+    came = {job.key: answer for job, answer in ask(jobs.values())}
     return [
-        _judge(sample, mine, came, near[sample.picture], second, least_iou)
-        for sample, mine in zip(samples, keys, strict=True)
+        one
+        if isinstance(one, Judged)
+        else _judge(sample, [job.key for job in one], came, near[sample.picture], second, least_iou)
+        for sample, one in zip(samples, made, strict=True)
     ]
+
+
+def _made(sample: Sample, second: Second) -> list[Job] | Judged:
+    """Make a sample's questions, or say why there are none: a picture that cannot be read fails alone."""
+    try:
+        return _jobs(sample, second)
+    except (OSError, ValueError) as error:
+        return Judged("failed", str(error))
 
 
 def _jobs(sample: Sample, second: Second) -> list[Job]:
@@ -105,7 +108,7 @@ def _jobs(sample: Sample, second: Second) -> list[Job]:
     sent = second.speaker.size(width, height)
     seeing = second.speaker.seeing(*sent)
     prompt = seeing.prompt(sample.sent, "visible")
-    digest = blake2b(source.as_file(sample.picture), digest_size=16).hexdigest()
+    digest = pictures.digest(sample.picture)
     made = []
     for seed in SEEDS:
         sampling = replace(second.sampling, seed=(second.sampling.seed or 0) + seed)
@@ -133,13 +136,15 @@ def _judge(
     failures = []
     for key in keys:
         answer = came.get(key, Answer(key, error="no answer came"))
-        if answer.error:
+        if answer.error and not unusable(answer.error):
             failures.append(answer.error)
             continue
-        box = _box(answer.text, sample, second.speaker)
+        # What was cut off may end in half a number.
+        box = None if answer.error else _box(answer.text, sample, second.speaker)
         boxes.append(box)
         ious.append(0.0 if box is None else float(iou(box, truth)))
-        whys.append("it named no box" if box is None else _miss(box, truth, near, least_iou))
+        none = answer.error or "it named no box"
+        whys.append(none if box is None else _miss(box, truth, near, least_iou))
     key = keys[0] if keys else ""
     if failures:
         return Judged("failed", failures[0], tuple(boxes), tuple(ious), key)

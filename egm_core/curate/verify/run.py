@@ -11,7 +11,7 @@ from typing import Any
 
 from egm_core.curate import provenance
 from egm_core.curate.provenance import Failure, Provenance
-from egm_core.curate.reason.run import Ask
+from egm_core.curate.reason.again import Ask
 from egm_core.curate.sets.expressing import Manner, fitting
 from egm_core.curate.verify.hits import Judged, Second, judged
 from egm_core.curate.verify.rates import rates
@@ -65,7 +65,8 @@ def verified(
     found = rates(len(samples), _passed(fit), hit, len(kept))
     found["failed_at"] = dict(Counter(failure.step for failure in failed))
     found |= {"models": {"fits": fits[0].model if fits else "", "hits": hits[0].model if hits else ""}}
-    out.with_name(f"{out.stem}.rates.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    found["answered_by"] = dict(Counter(told.model for _, told in kept).most_common())
+    provenance.write_rates(out, found)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ class Teacher(LocalServer):
         self.pictures: list[int] = []
         self.texts: list[str] = []
         self.fails_after: int | None = None
+        self.seconds = 0.0
         self.lock = threading.Lock()
 
     def answer(self, body: dict[str, Any]) -> str:
@@ -75,6 +77,7 @@ class Handler(JsonHandler):
             return
         choice = {"index": 0, "finish_reason": "stop"}
         choice |= {"message": {"role": "assistant", "content": self.server.answer(body)}}
+        time.sleep(self.server.seconds)
         self.reply(200, {"model": MODEL, "choices": [choice], "usage": {"prompt_tokens": 900, "completion_tokens": 60}})
 
 

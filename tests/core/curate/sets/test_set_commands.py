@@ -115,6 +115,24 @@ def test_a_dry_run_says_what_all_steps_cost_and_asks_nothing(tmp_path, teacher, 
     assert ": 8 of 8 questions" in capsys.readouterr().out, "four objects of COCO, which are not reasoned about"
 
 
+def test_a_dry_run_follows_what_the_ledger_knows(tmp_path, teacher, training, capsys):
+    prices = ["--price-in", "2", "--price-out", "8", "--no-budget"]
+    dry = [*training, *prices, "--dry-run"]
+    teacher.fails_after = 8
+    assert main([*training, *prices, "--concurrency", "1"]) == 1
+    assert "asked 9 times for $0.0182; " in capsys.readouterr().out
+    assert main(dry) == 0
+    assert "10 of 18 questions" in capsys.readouterr().out, "six expressions and two verdicts are known"
+    teacher.fails_after = None
+    teacher.mistakes["verify", "cup"] = json.dumps({"why": "Two fit.", "accurate": True, "unique": False})
+    assert main([*training, *prices]) == 0
+    capsys.readouterr()
+    assert main(dry) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    count = 6 + 6 + len(list(read_samples(tmp_path / "set/reasoned.jsonl")))
+    assert f"0 of {count} questions" in printed and "$0.00 is spent" not in printed, printed
+
+
 def test_a_budget_that_ends_leaves_what_was_answered(tmp_path, teacher, training, capsys):
     priced = [*training, "--price-in", "1000", "--price-out", "1000"]
     assert main([*priced, "--budget-usd", "30", "--concurrency", "1"]) == 1

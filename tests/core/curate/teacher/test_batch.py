@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from dataclasses import replace
@@ -18,6 +19,7 @@ from egm_core.asking.store import Store
 from egm_core.curate.money.prices import Price
 from egm_core.curate.prompts import load
 from egm_core.curate.teacher import Teacher, ask, batch
+from egm_core.curate.teacher.ask import NothingCame
 from egm_core.engines.base import Sampling
 
 PRICE = Price("*", 10.0, 100.0, "2026-11-28", "a test")
@@ -155,13 +157,43 @@ def test_results_come_into_the_ledger_and_failures_stay_failures(
         assert store.money() == (pytest.approx(2 * (1000 * 10 + 100 * 100) / 1e6 / 2), 0)
     assert ask_all(made[:1], who, tmp_path)[made[0].key].text == "fine"
     (rest,) = written(made, Teacher(name="gpt-4.1"), tmp_path)
-    assert len(rest.read_text().splitlines()) == 6, "what failed and what never came goes into the next file"
+    assert len(rest.read_text().splitlines()) == 5, "what was refused and what never came goes into the next file"
 
 
-def test_a_file_that_is_none_is_named(made: list[Job], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"id": "x"}\n', r"results.jsonl:1 is no result of a batch \(it has not the form of any vendor"),
+        (b'{"custom_id": "x", "body": {}}\n', r"results.jsonl:1 .*it is a request"),
+        (gzip.compress(b'{"id": "x"}\n'), r"results.jsonl is compressed"),
+        (b"\n\xff\n", r"results.jsonl:2 is no result"),
+    ],
+)
+def test_a_file_that_is_none_is_named(made: list[Job], tmp_path: Path, data: bytes, words: str) -> None:
     file = tmp_path / "results.jsonl"
-    file.write_text('{"id": "x"}\n')
-    with pytest.raises(ValueError, match=r"results.jsonl:1 is no result of a batch"):
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match=words):
+        ask_all(made, Teacher(name="m", batch_in=(file,)), tmp_path)
+
+
+def test_what_failed_need_not_be_written_again(made: list[Job], tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "results.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in openai_results(made)))
+    who = Teacher(name="gpt-4.1", batch_in=(file,))
+    ask_all(made, who, tmp_path)
+    # A row that was cut off is not paid again, the refused and the expired one may be tried.
+    assert len(written(made, Teacher(name="gpt-4.1"), tmp_path)[0].read_text().splitlines()) == 5
+    assert "2 of them have failed before; --partial goes on" in capsys.readouterr().out
+    partial = Teacher(name="gpt-4.1", batch_out=tmp_path / "none", partial=True)
+    found = ask_all(made[:4], partial, tmp_path)
+    assert [bool(answer.error) for answer in found.values()] == [False, True, True, True]
+    assert not (tmp_path / "none").exists(), "the steps after this one go on"
+
+
+def test_files_of_other_questions_make_no_failures_of_what_was_never_asked(made: list[Job], tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    file.write_text(json.dumps(openai_results(made)[4]) + "\n")
+    with pytest.raises(NothingCame, match=r"none of its 7 questions is in the batch files.*--batch-out"):
         ask_all(made, Teacher(name="m", batch_in=(file,)), tmp_path)
 
 

@@ -15,7 +15,7 @@ from egm_core.curate.money.prices import Price
 from egm_core.curate.money.tokens import tokens_of
 from egm_core.curate.provenance import Provenance
 from egm_core.curate.teacher import Teacher, batch
-from egm_core.curate.teacher.asker import checked
+from egm_core.curate.teacher.usable import checked
 from egm_core.engines.base import Sampling
 
 PRICE = Price("*", 10.0, 100.0, "2026-11-28", "a test")

@@ -1,0 +1,106 @@
+"""Where a command's questions go: to its teachers, or on a dry run to nobody; and what both cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from egm_core.asking.job import Answer, Job
+from egm_core.asking.store import Store
+from egm_core.curate import provenance
+from egm_core.curate.money.estimate import estimate
+from egm_core.curate.reason.again import Ask
+from egm_core.curate.teacher import Teacher, ask
+from egm_core.curate.teacher.ask import ABOUT, settled
+from egm_core.curate.teacher.terms import warning
+
+NOT_ASKED = "not asked: a dry run"
+
+
+@dataclass
+class _Questions:
+    """What one model would be asked."""
+
+    teacher: Teacher
+    asked: set[str] = field(default_factory=set)
+    lacking: dict[str, Job] = field(default_factory=dict)
+
+
+class Desk:
+    """Puts questions to teachers by one ledger. On a `dry` run nothing is asked, and known answers are followed."""
+
+    def __init__(self, ledger: Path, dry: bool = False) -> None:
+        self.ledger, self.dry = ledger, dry
+        self._known: dict[str, Answer] = {}
+        self._by_model: dict[str, _Questions] = {}
+        self._spent, self._requests = 0.0, 0
+        if ledger.is_file():
+            with Store(ledger, ABOUT) as store:
+                self._spent, self._requests = store.money()[0], store.attempts()
+                if dry:
+                    keys = settled(store)
+                    self._known = {answer.key: answer for answer, _ in store.answers() if answer.key in keys}
+
+    def put(self, who: Teacher, title: str) -> Ask:
+        """Give what puts jobs to a teacher, under a title."""
+        questions = self._by_model.setdefault(who.model, _Questions(who))
+
+        def collect(jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
+            for job in jobs:
+                questions.asked.add(job.key)
+                if job.key not in self._known:
+                    questions.lacking[job.key] = job
+                yield job, self._known.get(job.key) or Answer(job.key, error=NOT_ASKED)
+
+        return collect if self.dry else lambda jobs: ask(jobs, who, self.ledger, title)
+
+    @contextmanager
+    def output(self, out: Path) -> Iterator[Path]:
+        """Give the file to write: on a dry run one that is thrown away."""
+        if not self.dry:
+            yield out
+            return
+        with TemporaryDirectory() as folder:
+            yield Path(folder) / out.name
+
+    def expected(self, title: str) -> str:
+        """Say what was collected, and what asking it will cost."""
+        return "\n".join(self._expected(one, title) for one in self._by_model.values() if one.asked)
+
+    def _expected(self, one: _Questions, title: str) -> str:
+        who, lacking = one.teacher, list(one.lacking.values())
+        told = estimate(
+            lacking, who.model, who.price, title, len(one.asked), self.ledger, self._spent, who.retries
+        )  # fmt: skip
+        return f"{told}\n  terms       {warning(who.model, who.told_terms) or who.terms}"
+
+    def money(self) -> dict[str, Any]:
+        """Give the dollars of this run and of its ledger, and how often something was asked in this run."""
+        if not self.ledger.is_file():
+            return {"run_usd": 0.0, "ledger_usd": 0.0, "requests": 0}
+        with Store(self.ledger, ABOUT) as store:
+            spent, requests = store.money()[0], store.attempts()
+        return {"run_usd": round(spent - self._spent, 6), "ledger_usd": round(spent, 6),
+                "requests": requests - self._requests}  # fmt: skip
+
+    def spent(self) -> str:
+        """Say what this run has cost."""
+        told = self.money()
+        unpriced = [name for name, one in self._by_model.items() if one.teacher.price is None]
+        none = f"; no price of {', '.join(unpriced)} is known, so its dollars are not counted" if unpriced else ""
+        return (
+            f"asked {told['requests']:,} times for ${told['run_usd']:,.4f}; ${told['ledger_usd']:,.4f} is spent in "
+            f"{self.ledger}{none}"
+        )
+
+    def note(self, out: Path) -> None:
+        """Write the dollars among the rates beside a sample file, and print them."""
+        file = provenance.rates_file(out)
+        found = json.loads(file.read_text(encoding="utf-8"))
+        provenance.write_rates(out, {**found, "money": self.money()})
+        print(self.spent())

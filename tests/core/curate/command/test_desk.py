@@ -1,0 +1,119 @@
+"""What commands say of money, models and terms: before they ask, and afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paid_server import Paid
+from test_reason_command import COUNT, file, run, said, server  # noqa: F401
+
+from egm_core.curate.teacher.named import strangers
+
+PRICES = ["--price-in", "1000", "--price-out", "1000", "--budget-usd", "100"]
+
+
+def text_of(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_dry_run_knows_the_ledger_and_what_is_still_to_be_asked_anew(
+    server: Paid,  # noqa: F811
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.script = said
+    out = tmp_path / "out.jsonl"
+    asked = ["reason", file, "--out", out, "--teacher-url", server.url, *PRICES]
+    assert run(*asked, "--dry-run") == 0
+    printed = text_of(capsys)
+    assert f"reasoning: {COUNT} of {COUNT} questions to ask of teacher-1 tokens" in printed, "no ledger has others"
+    assert "--retries 1" in printed and "the terms of the texts of teacher-1 are not known here" in printed
+    assert not server.answers and not out.exists() and not (tmp_path / "answers.sqlite").exists()
+    once = next(line for line in printed.split("tokens") if "dollars" in line)
+    assert run(*asked, "--dry-run", "--retries", "0") == 0
+    assert once not in capsys.readouterr().out, "what may be asked anew counts"
+    assert run(*asked, "--retries", "0") == 0
+    assert server.answers == COUNT
+    capsys.readouterr()
+    assert run(*asked, "--dry-run", "--retries", "0") == 0
+    assert f"0 of {COUNT} questions to ask of teacher-1, the others have their answers in" in text_of(capsys)
+    assert run(*asked, "--dry-run") == 0
+    assert f"2 of {COUNT + 2} questions to ask" in text_of(capsys), "a leak and a refusal"
+    assert run(*asked) == 0 and server.answers == COUNT + 2
+
+
+def test_dollars_are_printed_and_among_the_rates(
+    server: Paid,  # noqa: F811
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.script = said
+    asked = ["reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *PRICES, "--retries", "0"]
+    for run_usd, requests in ((COUNT * 0.12, COUNT), (0.0, 0)):
+        assert run(*asked) == 0
+        words = f"asked {requests} times for ${run_usd:.4f}; ${COUNT * 0.12:.4f} is spent in"
+        assert words in text_of(capsys)
+        money = json.loads((tmp_path / "out.rates.json").read_text())["money"]
+        assert money == {"run_usd": pytest.approx(run_usd), "ledger_usd": pytest.approx(COUNT * 0.12),
+                         "requests": requests}  # fmt: skip
+
+
+def test_another_model_than_the_one_asked_is_said(
+    server: Paid,  # noqa: F811
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.script, server.name = said, "gpt-4.1"
+    assert run("reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, "--retries", "0") == 0
+    err = capsys.readouterr().err
+    assert f"gpt-4.1 was asked, and {COUNT} of {COUNT} answers name another model: teacher-1-0825 ({COUNT})" in err
+    assert json.loads((tmp_path / "out.rates.json").read_text())["answered_by"] == {"teacher-1-0825": COUNT - 2}
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "same"),
+    [
+        ("gpt-4.1", "gpt-4.1-2025-04-14", True),
+        ("gpt-4.1-2025-04-14", "gpt-4.1", True),
+        ("openai/gpt-4.1", "gpt-4.1", True),
+        ("claude-sonnet-5", "claude-sonnet-5@20260901", True),
+        ("/models/Qwen3-VL-8B/", "qwen3-vl-8b", True),
+        ("gemini-2.5-pro", "models/gemini-2.5-pro-preview-05-06", True),
+        ("gpt-4.1", "gpt-4.1-mini", False),
+        ("gpt-4.1", "gpt-3.5-other", False),
+        ("gpt-5", "gpt-5.1", False),
+    ],
+)
+def test_a_name_with_a_date_is_the_same_model(asked: str, told: str, same: bool) -> None:
+    assert strangers(asked, {told: 3}) == ({} if same else {told: 3})
+
+
+@pytest.mark.parametrize("verb", ["reason", "express", "verify", "verify hits"])
+def test_a_picture_that_is_missing_fails_alone(
+    server: Paid,  # noqa: F811
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    verb: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers: dict[str, Any] = {
+        "reason": lambda text: said(text, 0),
+        "express": lambda text: {"text": json.dumps({"expression": f"a mug {len(server.asked)} big", "object": "mug"})},
+        "verify": lambda text: {"text": json.dumps({"why": "It is.", "accurate": True, "unique": True})},
+        "verify hits": lambda text: {"text": '{"bbox_2d": [0, 0, 1, 1]}'},
+    }
+    server.script = lambda text, before: answers[verb](text)
+    (tmp_path / "3.png").unlink()
+    kind = ["--kind", "hits", "--family", "qwen3_vl"] if "hits" in verb else []
+    asked = [verb.split()[0], file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *kind]
+    assert run(*asked, "--retries", "0", "--dry-run") == 0
+    run(*asked, "--retries", "0")
+    failures = [json.loads(line) for line in (tmp_path / "out.failures.jsonl").read_text().splitlines()]
+    missing = [one for one in failures if "3.png" in one["why"]]
+    assert len(missing) == 1 and len(server.asked) == (COUNT - 1), missing
