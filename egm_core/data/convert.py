@@ -15,9 +15,13 @@ from tqdm import tqdm
 from egm_core.data.readers.kind import PLACES, DataError, Kind, Tally
 from egm_core.pictures.source import exists
 from egm_core.sample import Sample, write_samples
+from egm_core.sample.box_check import FAULTS, BoxCheck
 
 _log = logging.getLogger("egm.data")
 MISSING_SHARE = 0.05
+# As many of the records as may have a box that can be none; a few of a small file are named and no more.
+WRONG_SHARE, FEW = 0.05, 10
+REMEDY = "see that they are in pixels and in the order that the files' kind has, and that the sizes are the pictures'"
 _WINDOWS = re.compile("[A-Za-z]:[/\\\\]")
 
 
@@ -26,6 +30,7 @@ class Counts:
     """Counts the samples that pass by, and looks for each picture once."""
 
     tally: Tally
+    out: str = "samples"
     samples: int = 0
     absent: int = 0
     hidden: int = 0
@@ -33,11 +38,13 @@ class Counts:
     images: set[str] = field(default_factory=set)
     splits: Counter[tuple[str, str]] = field(default_factory=Counter)
     doubles: int = 0
+    boxes: BoxCheck = field(default_factory=BoxCheck)
     _seen: set[int] = field(default_factory=set)
 
     def take(self, sample: Sample) -> Sample:
         """Count a sample and give it back."""
         self.samples += 1
+        self.boxes.take(f"{self.out}:{self.samples}", sample)
         self.absent += sample.absent
         self.hidden += sample.hidden
         self.amodal += sample.amodal_bbox is not None
@@ -70,7 +77,7 @@ def convert(kind: Kind, options: Namespace, out: Path, missing_share: float = MI
     the pictures are missing; then no file is written.
     """
     tally = Tally()
-    counts = Counts(tally)
+    counts = Counts(tally, out.name)
 
     def passing() -> Iterator[Sample]:
         with tqdm(kind.read(options, tally), unit="sample", desc=f"reading {kind.name}", disable=None) as samples:
@@ -102,6 +109,17 @@ def left_out(tally: Tally) -> list[str]:
 
 
 def _judge(counts: Counts, missing_share: float) -> None:
+    wrong = sum(counts.tally.wrong.values())
+    if counts.samples and wrong > max(FEW, WRONG_SHARE * (counts.samples + wrong)):
+        reason = counts.tally.wrong.most_common(1)[0][0]
+        raise DataError(
+            f"{wrong:,} records have boxes that can be none, beside {counts.samples:,} samples: {reason}, such as "
+            f"{counts.tally.places[reason][0]}; {REMEDY}"
+        )
+    for words in counts.boxes.words() if counts.samples else ():
+        if FAULTS["unit"].words in words:
+            raise DataError(words)
+        counts.tally.note(f"the boxes look wrong: {words}")
     if not counts.samples:
         raise DataError("the files hold no sample that can be used; see what was left out, and the names given")
     lost, whole = len(counts.tally.lost), len(counts.images | counts.tally.lost.keys())

@@ -6,15 +6,14 @@ median. Recoding and resizing change few of them. A mirrored picture is looked f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core.data.picture_key import inner_name, of_coco
 from egm_core.data.readers.shared.pictures import coco_id
 from egm_core.pictures.reference import split
 from egm_core.pictures.source import read
@@ -24,8 +23,6 @@ from egm_core.sample import Sample
 # 10; different ones were 14 bits apart or more, the nearest being of one street.
 THRESHOLD = 6
 _SIDE, _LOW = 32, 8
-# Names of data sets whose image ids are COCO's.
-_OF_COCO = re.compile("coco|refer|ref-(l4|adv)|lmms|egm", re.IGNORECASE)
 _BLOCK = 4096
 
 Bits = NDArray[np.uint64]
@@ -62,11 +59,9 @@ def _keys(sample: Sample) -> Iterable[str]:
     number = sample.image_id or coco_id(sample.image)
     if number:
         yield f"id {_whose(sample)}{number.lstrip('0') or '0'} {size}"
-    path, kind, place = split(sample.image)
-    name = PurePosixPath(place if kind in ("zip", "tar") else path).name if kind not in ("parquet", "tsv") else ""
-    if coco_id(name):
-        yield f"id {coco_id(name)} {size}"
-    if not kind:
+    if coco := coco_id(inner_name(sample.image)):
+        yield f"id {coco} {size}"
+    if not split(sample.image)[1]:
         yield f"file {sample.image}"
 
 
@@ -75,8 +70,8 @@ def _whose(sample: Sample) -> str:
 
     Without the name of a data set it is taken for COCO's.
     """
-    of_coco = not sample.source or coco_id(sample.image) or _OF_COCO.search(sample.source)
-    return "" if of_coco else f"of {sample.source}: "
+    coco = not sample.source or coco_id(sample.image) or of_coco(sample.source)
+    return "" if coco else f"of {sample.source}: "
 
 
 def by_id(ours: Pictures, theirs: Pictures) -> dict[str, Match]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from egm_core.data.mirror import doubtful, mirror
+from egm_core.data.picture_key import of_coco
 from egm_core.data.readers.kind import Kind, Tally
 from egm_core.data.readers.referring import refer
 from egm_core.data.readers.shared.splits import LICENCE
@@ -31,9 +32,9 @@ class Found:
 
     kept: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
-    images: set[int] = field(default_factory=set)
+    images: set[tuple[str, int]] = field(default_factory=set)
     doubts: Counter[str] = field(default_factory=Counter)
-    evaluated: set[int] = field(default_factory=set)
+    evaluated: set[tuple[str, int]] = field(default_factory=set)
 
     def words(self) -> list[str]:
         """Say the counts beside the paper's."""
@@ -72,7 +73,7 @@ def _samples(
     learnt: dict[Path, list[refer.Ref]] = {}
     for root in roots:
         refs = list(refer.read_refs(refer.refs_file(root, partition)))
-        found.evaluated |= {ref.image_id for ref in refs if ref.split != TRAIN}
+        found.evaluated |= {(_ids_of(names[root]), ref.image_id) for ref in refs if ref.split != TRAIN}
         learnt[root] = [ref for ref in refs if ref.split == TRAIN]
     for root, refs in learnt.items():
         yield from _of_root(root, names[root], refs, images, mirrored, found, tally)
@@ -87,18 +88,23 @@ def _samples(
 def _of_root(
     root: Path, name: str, refs: list[refer.Ref], images: Path | None, mirrored: bool, found: Found, tally: Tally
 ) -> Iterator[Sample]:
-    kept = [ref for ref in refs if ref.image_id not in found.evaluated]
+    kept = [ref for ref in refs if (_ids_of(name), ref.image_id) not in found.evaluated]
     found.left_out[name] += sum(len(ref.sentences) for ref in refs) - sum(len(ref.sentences) for ref in kept)
     known = refer.instances(root / refer.INSTANCES, kept)
     folder = images or root.parent / refer.IMAGES
     for sample in refer.samples(kept, known, name, folder, tally):
         found.kept[name] += 1
-        found.images.add(int(sample.image_id))
+        found.images.add((_ids_of(name), int(sample.image_id)))
         yield sample
         if mirrored:
             if word := doubtful(sample.sent):
                 found.doubts[word.lower()] += 1
             yield mirror(sample)
+
+
+def _ids_of(name: str) -> str:
+    """Tell whose image ids a data set has: COCO's, which the three share, or its own."""
+    return "" if of_coco(name) else name
 
 
 def _apart(count: int, paper: int) -> str:

@@ -82,7 +82,7 @@ def _sample(
     if amodal is not None and (amodal[0] >= amodal[2] or amodal[1] >= amodal[3] or _far(amodal, width, height)):
         raise place.wrong("amodal_bbox", record["amodal_bbox"], "left, top, width and height in pixels must stand here")
     if why:
-        tally.drop(why, place)
+        tally.drop(why, place, wrong=True)
         return
     yield Sample(
         image=path,

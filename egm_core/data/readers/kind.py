@@ -46,10 +46,16 @@ class Tally:
     places: dict[str, list[str]] = field(default_factory=dict)
     lost: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    wrong: Counter[str] = field(default_factory=Counter)
 
-    def drop(self, reason: str, where: object) -> None:
-        """Count something that is left out, by its reason; `where` is its place."""
+    def drop(self, reason: str, where: object, wrong: bool = False) -> None:
+        """Count something that is left out, by its reason; `where` is its place.
+
+        `wrong` says that it should not be there at all, as a box without area: many of these end a conversion.
+        """
         self.dropped[reason] += 1
+        if wrong:
+            self.wrong[reason] += 1
         known = self.places.setdefault(reason, [])
         if len(known) < PLACES:
             known.append(str(where))

@@ -63,14 +63,24 @@ def _regions(shown: list[tuple[int, Sample]], tally: Tally) -> dict[str, Any]:
     pairs = []
     for (number, sample), region in zip(shown, regions, strict=True):
         left = list(sample.occluders)
+        by_box = _named_boxes(sample)
         for other, front in zip(samples, regions, strict=True):
-            names = [name for name in (cleaned(other.sent), other.category) if name in left]
+            known = (by_box.get(other.bbox), cleaned(other.sent), other.category)
+            names = [name for name in known if name is not None and name in sample.occluders]
             if names and other is not sample and _hides(other, sample):
-                left.remove(names[0])
+                # Several expressions may name one object, which is then several regions.
+                left = [name for name in left if name != names[0]]
                 pairs.append(f"{front['order']}-{region['order']}")
         if left:
             tally.drop("names of what hides an object, and is no region of this file", f"sample {number}: {left[0]}")
     return {"size": len(regions), "regions": regions, "depth_constraint": ",".join(pairs)}
+
+
+def _named_boxes(sample: Sample) -> dict[Box | None, str]:
+    """Give the names of what hides an object by the boxes of what is seen of these; names without a box come last."""
+    if len(sample.occluder_boxes) > len(sample.occluders):
+        return {}
+    return dict(zip(sample.occluder_boxes, sample.occluders, strict=False))
 
 
 def _orders(samples: list[Sample]) -> list[int]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, clip
+from egm_core.data.picture_key import picture_key
 from egm_core.sample import Sample, read_samples
 
 SIDES = ("left", "top", "right", "bottom")
@@ -106,7 +107,7 @@ def measured(path: Path) -> Growth:
     for sample in read_samples(path):
         if (found := sums(sample)) is not None:
             total += found
-            pictures.add(sample.image_id or sample.image)
+            pictures.add(picture_key(sample))
     if not pictures:
         raise ValueError(f"{path} has no object with a visible and an amodal box of which a part is hidden")
     return mean(total, len(pictures), f"{path.name} (sha256 {digest(path)[:12]})")

@@ -11,9 +11,11 @@ from hashlib import blake2b
 from pathlib import Path, PurePath
 
 from egm_core.boxes import Box, area, iou
+from egm_core.data.picture_key import picture_key
 from egm_core.evaluate.paper.splits import split_of
 from egm_core.evaluate.samples.places import depth, places
 from egm_core.families import Task
+from egm_core.pictures.reference import MIRRORED
 from egm_core.sample import Sample, read_placed
 from egm_core.sample.box_check import BoxCheck
 
@@ -58,8 +60,9 @@ class Question:
 
     @property
     def picture(self) -> str:
-        """The picture's name: its id in the data set, or the end of its path."""
-        return _picture(self.sample, self.place)
+        """The picture's name among all data sets: COCO's id, the data set with its own id, or the end of its path."""
+        mark = MIRRORED if self.sample.mirrored else ""
+        return picture_key(self.sample, self.place or PurePath(self.sample.image).name) + mark
 
     @property
     def split(self) -> str:
@@ -194,7 +197,7 @@ def _object(sample: Sample) -> str:
 
 
 def _picture(sample: Sample, place: str) -> str:
-    return (sample.image_id or place or PurePath(sample.image).name) + ("::mirrored" if sample.mirrored else "")
+    return (sample.image_id or place or PurePath(sample.image).name) + (MIRRORED if sample.mirrored else "")
 
 
 def _names(placed: Sequence[tuple[Sample, str]], task: Task) -> list[str]:

@@ -11,17 +11,19 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from egm_core.boxes import Box
 from egm_core.sample import Sample, write_samples
 from egm_core.scenes.files import store
 from egm_core.scenes.files.variation import varied
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.language.expressions import MIX, Kind, choose
-from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene, World
+from egm_core.scenes.truth import EVALUATION_FIRST_SEED, ObjectTruth, Scene, World
 
 _CHOICE_STREAM = 77
 _VARIATION_STREAM = 78
 _COIN_STREAM = 79
 IMAGES = "images"
+_OBJECT = "object:"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
     records = []
     for expression in choose(scene, rng, taste.per_scene, taste.mix):
         thing = None if expression.target is None else scene.objects[expression.target]
+        names, boxes = occluders(scene, thing) if thing else ((), ())
         plain, direct = coin.random() >= taste.amodal_share, coin.random() < taste.direct_share
         records.append(
             Sample(
@@ -84,9 +87,29 @@ def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
                 split=split,
                 amodal_reasoning="" if direct else expression.amodal_reasoning,
                 task="visible" if plain and not (thing and thing.cut_short(scene.width)) else "",
+                occluders=names,
+                depth_order=_order(scene, thing) if thing else None,
+                occluder_boxes=boxes,
             )
         )
     return records
+
+
+def occluders(scene: Scene, thing: ObjectTruth) -> tuple[tuple[str, ...], tuple[Box, ...]]:
+    """Name what hides an object, from front to back, with the boxes around what is seen of those.
+
+    Furniture, such as the arm, comes last: its distance and its box are not known.
+    """
+    numbers = [int(name.removeprefix(_OBJECT)) for name in thing.occluders if name.startswith(_OBJECT)]
+    front = sorted((scene.objects[number] for number in numbers), key=lambda other: other.depth)
+    furniture = (name for name in thing.occluders if not name.startswith(_OBJECT))
+    return (*(f"{other.color} {other.category}" for other in front), *furniture), tuple(o.visible for o in front)
+
+
+def _order(scene: Scene, thing: ObjectTruth) -> int:
+    """Give an object's place in depth among those of its scene of which anything is seen, 1 in front."""
+    seen = (other for other in scene.objects if other.visible[0] < other.visible[2])
+    return 1 + sum((other.depth, other.index) < (thing.depth, thing.index) for other in seen)
 
 
 def rendered(first_seed: int, scenes: int, world: World | None = None) -> Iterator[Scene]:

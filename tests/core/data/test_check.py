@@ -62,3 +62,37 @@ def test_a_served_models_name_is_sent_to_its_own_option(tmp_path, caplog):
 
     with pytest.raises(FileNotFoundError, match="--engine-model gemini-3-pro"):
         _described(Subject(model="gemini-3-pro", engine_url="http://localhost:9", family="gemini"), "gemini-3-pro")
+
+
+def coco_file(folder: Path, boxes: list[list[float]], side: int = 2000) -> Path:
+    """A file in COCO's layout, each box in a picture of its own, written as left, top, width, height."""
+    images = [{"id": n, "file_name": f"{n}.png", "width": side, "height": side} for n in range(len(boxes))]
+    annotations = [{"id": n, "image_id": n, "category_id": 1, "bbox": box} for n, box in enumerate(boxes)]
+    file = folder / "instances.json"
+    categories = [{"id": 1, "name": "cup"}]
+    file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
+    return file
+
+
+def converted(folder: Path, file: Path) -> int:
+    out = folder / "out.jsonl"
+    return data(["convert", "coco", "--file", str(file), "--missing-share", "1", "--out", str(out)])
+
+
+def test_conversion_refuses_fractions_and_says_thousandths(tmp_path, capsys):
+    """They passed without a word, and a model learnt the upper left corner."""
+    assert converted(tmp_path, coco_file(tmp_path, [[0.1, 0.2, 0.3, 0.4]] * 3)) == 2
+    said = capsys.readouterr().err
+    assert "within 0 to 1" in said and "multiply" in said and not (tmp_path / "out.jsonl").exists()
+    assert converted(tmp_path, coco_file(tmp_path, [[500 + n, 600, 450, 390] for n in range(40)], 1500)) == 0
+    assert "end at 1000" in capsys.readouterr().err
+
+
+def test_many_boxes_that_can_be_none_end_a_conversion(tmp_path, capsys):
+    good, flat, beyond = [1400.0, 10.0, 300.0, 400.0], [10.0, 10.0, 0.0, 40.0], [1500.0, 10.0, 900.0, 40.0]
+    assert converted(tmp_path, coco_file(tmp_path, [good] * 3 + [flat, beyond])) == 0
+    said = capsys.readouterr().err
+    assert "left out 1: the box has no area" in said and "left out 1: the box leaves the picture" in said
+    assert converted(tmp_path, coco_file(tmp_path, [good] * 40 + [flat] * 12)) == 2
+    said = capsys.readouterr().err
+    assert "12 records have boxes that can be none" in said and "annotation 41" in said

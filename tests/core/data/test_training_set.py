@@ -57,6 +57,14 @@ def test_each_has_its_mirror_image(roots: list[Path], tmp_path: Path, capsys) ->
     assert "1 times 'right behind'" in capsys.readouterr().err
 
 
+def test_a_data_set_of_its_own_keeps_its_own_ids(roots: list[Path], tmp_path: Path, capsys) -> None:
+    """Its image 3 is none of COCO's, so the evaluation of COCO's image 3 does not keep it out."""
+    own = write(tmp_path / "kitchen", [ref(0, "train", ("g",), 3), ref(1, "train", ("h",), 1)], pictures(1, 3))
+    samples = rebuilt([*roots, own], tmp_path / "x.jsonl", "--no-mirror")
+    assert [s.sent for s in samples if s.source == "kitchen"] == ["g", "h"]
+    assert "5 expressions on 3 images" in capsys.readouterr().out
+
+
 def test_what_is_not_given_is_said(roots: list[Path], tmp_path: Path, capsys) -> None:
     rebuilt(roots[:1], tmp_path / "x.jsonl")
     assert "not given: RefCOCO+, RefCOCOg." in capsys.readouterr().err

@@ -147,6 +147,26 @@ def test_samples_ask_for_the_whole_of_what_is_cut_short_and_leave_out_reasoning_
     assert {sample.asks("amodal") for sample in chosen} == {True, False}
 
 
+def test_samples_say_what_hides_their_object_box_by_box(generator: Generator) -> None:
+    """A baseline that grows boxes toward what hides them knew none, though the renderer knows all."""
+    hidden = 0
+    for scene in (generator.scene(seed) for seed in range(20, 32)):
+        things = {thing.visible: thing for thing in scene.objects}
+        for sample in samples(scene, "a.png", Taste(6)):
+            if sample.bbox is None:
+                assert (sample.occluders, sample.occluder_boxes, sample.depth_order) == ((), (), None)
+                continue
+            thing, front = things[sample.bbox], [things[box] for box in sample.occluder_boxes]
+            assert {f"object:{other.index}" for other in front} == {n for n in thing.occluders if ":" in n}
+            assert [other.depth for other in front] == sorted(other.depth for other in front)
+            names = [f"{other.color} {other.category}" for other in front]
+            assert sample.occluders == (*names, *(name for name in thing.occluders if ":" not in name))
+            nearer = [other for other in things.values() if other.depth < thing.depth]
+            assert sample.depth_order == len(nearer) + 1
+            hidden += bool(front)
+    assert hidden > 5
+
+
 def test_samples_ask_for_what_is_absent_as_often_as_wished(generator: Generator) -> None:
     scenes = [generator.scene(seed) for seed in range(20, 26)]
     shares = {}

@@ -65,8 +65,9 @@ def read_layout(path: Path, tally: Tally, stuff: bool = False) -> Layout:
                 occluders=cleaned_names(front),
                 occluder_boxes=tuple(other.visible for other in front if other.visible),
                 order=one.order,
-                left_out=STUFF if one.stuff and not stuff else "",
+                left_out=STUFF if one.stuff and not stuff else one.wrong,
                 mask=one.size,
+                swapped=one.swapped,
             )
 
     return layout(path, take, categories=False)

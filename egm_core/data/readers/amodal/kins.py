@@ -17,7 +17,7 @@ from egm_core.boxes import Box, area, intersection
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields, masks
 from egm_core.data.readers.shared.coco import Layout, identity, layout
-from egm_core.data.readers.shared.named import Found, Source, add_names, cleaned, samples, split_of
+from egm_core.data.readers.shared.named import Found, Source, add_names, cleaned, exchanged, samples, split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
@@ -81,6 +81,8 @@ def instance(record: dict[str, Any], place: Place) -> Found:
     visible: Box | None = fields.xywh(record, edition.visible, place)
     if visible is not None and not area(visible):
         visible = None
+    whole, seen = (_area(record, name, place) for name in (edition.amodal_shape, edition.visible_shape))
+    wrong = exchanged(seen, whole) if whole and seen else ""
     order = fields.whole(record, "ico_id", place, 0) if "ico_id" in record else 0
     return Found(
         place,
@@ -88,10 +90,10 @@ def instance(record: dict[str, Any], place: Place) -> Found:
         identity(record, place),
         amodal,
         visible,
-        _fraction(record, edition, place) if visible else 0.0,
+        (min(1.0, seen / whole) if whole and seen else None) if visible else 0.0,
         category=fields.whole(record, "category_id", place),
         order=order or None,
-        left_out=CROWD if fields.flag(record, "iscrowd", place) else "",
+        left_out=CROWD if fields.flag(record, "iscrowd", place) else wrong,
     )
 
 
@@ -116,12 +118,6 @@ def with_occluders(
                 names = (categories.get(other.category, "") for other in front if isinstance(other.category, int))
                 known[number] = replace(one, occluders=tuple(map(cleaned, names)), occluder_boxes=boxes)
     return known
-
-
-def _fraction(record: dict[str, Any], edition: Edition, place: Place) -> float | None:
-    """Give the share that is seen, from the areas of both shapes; None where one is missing."""
-    amodal, visible = (_area(record, name, place) for name in (edition.amodal_shape, edition.visible_shape))
-    return min(1.0, visible / amodal) if amodal and visible else None
 
 
 def _area(record: dict[str, Any], name: str, place: Place) -> float:

@@ -12,7 +12,7 @@ from egm_core.data.readers.amodal.regions import snapped, visible_share
 from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.shared import fields, masks
 from egm_core.data.readers.shared.coco import identity, layout, share
-from egm_core.data.readers.shared.named import Found, Source, add_names, samples, split_of
+from egm_core.data.readers.shared.named import Found, Source, add_names, exchanged, samples, split_of, swapped
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
@@ -45,7 +45,8 @@ def instance(record: dict[str, Any], place: Place) -> Iterator[Found]:
     if amodal is None:
         amodal = (0.0, 0.0, 0.0, 0.0)
     visible: Box | None = amodal
-    fraction = 1.0
+    fraction, wrong = 1.0, ""
+    swap: bool | None = None
     seen = record.get("visible_mask")
     if seen is not None and masks.is_rle(seen):
         mask = masks.run_lengths(seen, "visible_mask", place)
@@ -53,11 +54,14 @@ def instance(record: dict[str, Any], place: Place) -> Iterator[Found]:
             raise place.wrong("visible_mask.size", mask["size"], f"that of segmentation is {list(size)}")
         size = (mask["size"][0], mask["size"][1])
         visible = snapped(masks.box_of(mask), amodal)
-        fraction = visible_share(share(record, "occlude_rate", place), mask, lambda: amount)
+        rate, pixels = share(record, "occlude_rate", place), masks.pixels(mask)
+        fraction = visible_share(rate, mask, lambda: amount)
+        wrong, swap = exchanged(pixels, amount), swapped(pixels, _hidden(record, place), rate)
     elif seen:
         visible, part, _ = _shape(seen, "visible_mask", place)
         fraction = 1.0 - share(record, "occlude_rate", place) if visible and part else 0.0
         visible = visible if fraction else None
+        wrong = exchanged(part, amount)
     elif record.get("occlude_rate"):
         raise place.wrong("occlude_rate", record["occlude_rate"], "an object that is partly hidden needs visible_mask")
     yield Found(
@@ -69,8 +73,9 @@ def instance(record: dict[str, Any], place: Place) -> Iterator[Found]:
         fraction,
         category=fields.whole(record, "category_id", place),
         order=_depth(record),
-        left_out=CROWD if fields.flag(record, "iscrowd", place) else "",
+        left_out=CROWD if fields.flag(record, "iscrowd", place) else wrong,
         mask=size,
+        swapped=swap,
     )
 
 
@@ -81,6 +86,12 @@ def _shape(found: Any, name: str, place: Place) -> tuple[Box | None, float, tupl
         return masks.box_of(mask), masks.pixels(mask), (mask["size"][0], mask["size"][1])
     outline = masks.polygons(found, name, place)
     return masks.outline_box(outline), masks.outline_area(outline), None
+
+
+def _hidden(record: dict[str, Any], place: Place) -> float | None:
+    """Count the pixels of the hidden part's mask; None where there is none."""
+    found = record.get("invisible_mask")
+    return masks.pixels(masks.run_lengths(found, "invisible_mask", place)) if masks.is_rle(found) else None
 
 
 def _depth(record: dict[str, Any]) -> int | None:

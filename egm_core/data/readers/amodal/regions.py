@@ -11,7 +11,7 @@ from egm_core.boxes import Box
 from egm_core.data.readers.kind import Place
 from egm_core.data.readers.shared import fields, masks
 from egm_core.data.readers.shared.coco import share
-from egm_core.data.readers.shared.named import cleaned
+from egm_core.data.readers.shared.named import cleaned, exchanged, swapped
 
 _PAIR = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
 # A mask's box has whole pixels, and an outline's has not.
@@ -32,6 +32,8 @@ class Region:
     fraction: float
     seen: masks.Rle | None
     hidden: masks.Rle | None
+    wrong: str = ""
+    swapped: bool | None = None
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -138,6 +140,8 @@ def _region(found: Any, place: Place) -> Region:
         1.0 if seen is None else visible_share(rate, seen, lambda: masks.outline_area(outline)),
         seen,
         hidden,
+        "" if seen is None else exchanged(masks.pixels(seen), masks.outline_area(outline)),
+        None if seen is None else swapped(masks.pixels(seen), masks.pixels(hidden) if hidden else None, rate),
     )
 
 

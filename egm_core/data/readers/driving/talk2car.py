@@ -49,7 +49,7 @@ def command(record: dict[str, Any], place: Place, pictures: Pictures, split: str
     box = fields.xywh(record, "2d_box", place)
     width, height = size_of(image, place)
     if why := fields.unusable(box, width, height):
-        tally.drop(f"commands where {why}", place)
+        tally.drop(f"commands where {why}", place, wrong=True)
         return
     yield Sample(
         image=image,

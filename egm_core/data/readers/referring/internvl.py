@@ -102,7 +102,7 @@ def kept(
     """Give a sample, unless its box can't be one."""
     why = fields.unusable(box, known["width"], known["height"])
     if why:
-        tally.drop(why, place)
+        tally.drop(why, place, wrong=True)
         return
     yield Sample(sent=sent, bbox=box, amodal_bbox=None, visible_fraction=None, reasoning=reasoning, **known)
 

@@ -114,7 +114,7 @@ def _row(
     image, width, height = tables.picture_and_size(record, "image", place, number, pictures)
     box = fields.xywh(record, "bbox", place)
     if why := fields.unusable(box, width, height):
-        tally.drop(f"rows where {why}", place)
+        tally.drop(f"rows where {why}", place, wrong=True)
         return
     ids = {} if ref is None else {_plain(sent): sentence_id for sentence_id, sent in ref.sentences}
     for at, sent in enumerate(sents):

@@ -195,7 +195,7 @@ def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tall
         if image_id != ref.image_id:
             raise ref.place.wrong("image_id", ref.image_id, f"its annotation {ref.annotation_id} is of {image_id}")
         if why := fields.unusable(box, width, height):
-            tally.drop(f"references where {why}", ref.place)
+            tally.drop(f"references where {why}", ref.place, wrong=True)
             continue
         image = pictures.find(name)
         ids = str(ref.image_id), str(ref.annotation_id), str(ref.ref_id)

@@ -46,6 +46,10 @@ def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
     known = layout(options.root)
     camera = chosen(known, options.camera, tally)
     tasks = read_tasks(known)
+    if not known.many_in_a_file and not _told(known).is_file():
+        tally.note(
+            f"{_told(known)} is missing: the {known.episodes} episodes that info.json counts are looked for, from 0 on"
+        )
     checked = False
     for episode, data, video, start in _episodes(known, camera):
         place = Place(str(data), f"episode {episode}")
@@ -96,10 +100,15 @@ def chosen(known: Layout, wanted: str, tally: Tally) -> Camera:
 
 def read_tasks(known: Layout) -> dict[int, str]:
     """Read the instructions by their numbers."""
-    table = known.root / "meta" / "tasks.parquet"
+    table = known.root / "meta" / f"tasks.{'parquet' if known.many_in_a_file else 'jsonl'}"
     found: dict[int, str] = {}
+    if not table.is_file():
+        raise Place(str(table)).error(
+            f"is not there, and it has the instructions of version {known.version}; copy the data set's whole meta "
+            "folder"
+        )
     if not known.many_in_a_file:
-        for place, row in fields.lines(known.root / "meta" / "tasks.jsonl"):
+        for place, row in fields.lines(table):
             fields.once(found, fields.whole(row, "task_index", place), _said(row, place), "the task", place)
         return found
     for place, _, row in tables.rows(table):
@@ -110,9 +119,13 @@ def read_tasks(known: Layout) -> dict[int, str]:
     return found
 
 
+def _told(known: Layout) -> Path:
+    return known.root / "meta" / "episodes.jsonl"
+
+
 def _numbered(known: Layout) -> list[int]:
     """Give the episodes of version 2: those that meta/episodes.jsonl names, for some may have been taken out."""
-    told = known.root / "meta" / "episodes.jsonl"
+    told = _told(known)
     if not told.is_file():
         return list(range(known.episodes))
     return sorted({fields.whole(row, "episode_index", place, 0) for place, row in fields.lines(told)})

@@ -23,6 +23,10 @@ from egm_core.sample.record import FARTHEST
 # How much of a visible box lies within the amodal box at least, which may be drawn some pixels too small.
 WITHIN, ROUNDING = 0.9, 2.0
 AMBIGUOUS = "objects whose name another object of the picture has; --names all keeps them"
+NO_BOX, BEYOND = "objects without a box", "objects that lie wholly beyond the picture"
+# A thin shape has more pixels than its outline has area.
+EXCHANGED = "objects of which more is seen than there is: visible and amodal shape, or their masks, may be exchanged"
+_LARGER, _PIXELS, _EQUAL, _APART = 1.2, 50, 0.02, 0.1
 _BRACKETS = re.compile(r"\([^()]*\)")
 SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?:idation|ing)?(?![a-z])", re.IGNORECASE)
 
@@ -42,7 +46,7 @@ class Found:
 
     `visible` is None where nothing of the object is seen, and where `unseen` says that its visible box is not known.
     The name is that of the category where `name` is empty. `left_out` says why an object is none to ask for; its name
-    counts all the same. `mask` is the (height, width) of its masks.
+    counts all the same. `mask` is the (height, width) of its masks, and `swapped` says that they look exchanged.
     """
 
     place: Place
@@ -59,6 +63,7 @@ class Found:
     unseen: bool = False
     left_out: str = ""
     mask: tuple[int, int] | None = None
+    swapped: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,22 @@ def add_names(parser: argparse.ArgumentParser, occluded: bool = True) -> None:
     parser.add_argument("--split", default="", help="name of the split (default: what the file's name tells)")
 
 
+def exchanged(seen: float, whole: float) -> str:
+    """Say that visible and amodal shape must have been exchanged, by their areas; empty where not."""
+    return EXCHANGED if seen > _LARGER * whole + _PIXELS else ""
+
+
+def swapped(seen: float, hidden: float | None, rate: float) -> bool | None:
+    """Tell whether two masks fit `occlude_rate` only when visible and hidden are exchanged; None where nothing tells.
+
+    A rectangle in place of a mask may do so by chance, so a whole file is judged.
+    """
+    if hidden is None or not seen + hidden:
+        return None
+    share = seen / (seen + hidden)
+    return None if abs(2 * rate - 1) <= _APART else abs(share - rate) <= _EQUAL
+
+
 def split_of(path: Path, given: str = "") -> str:
     """Give the split that was named, or the one that a file's name tells, such as val."""
     found = SPLIT.search(re.sub(r"[0-9_]", " ", path.stem))
@@ -107,12 +128,14 @@ def samples(
     """Give the samples of objects; with `cut`, visible boxes are cut at the picture's edges."""
     names = [_name(one, categories) for one in found]
     alike = Counter((one.image, name.casefold()) for one, name in zip(found, names, strict=True))
-    kept_alike = 0
+    kept_alike, swaps = 0, _swaps(found, tally)
     for one, name in zip(found, names, strict=True):
         ambiguous = alike[one.image, name.casefold()] > 1
         why = _left_out(one, name, ambiguous and options.names == "unique", getattr(options, "occluded", False))
+        if not why and swaps and one.swapped:
+            why = EXCHANGED
         if why:
-            tally.drop(why, one.place)
+            tally.drop(why, one.place, wrong=why == EXCHANGED)
             continue
         shown = images.get(one.image)
         if shown is None:
@@ -122,7 +145,7 @@ def samples(
             raise one.place.wrong("the size of its mask", list(one.mask), told)
         visible = clip(one.visible, shown.width, shown.height) if cut and one.visible else one.visible
         if why := _wrong_boxes(one, visible, shown):
-            tally.drop(why, one.place)
+            tally.drop(why, one.place, wrong=why not in (NO_BOX, BEYOND))
             continue
         kept_alike += ambiguous
         yield Sample(
@@ -146,6 +169,20 @@ def samples(
         )
     if kept_alike:
         tally.note(f"{kept_alike:,} samples have a name that another object of their picture has, too (--names all)")
+
+
+def _swaps(found: Sequence[Found], tally: Tally) -> bool:
+    """Tell whether a file's visible and hidden masks are exchanged: most of those that tell. A few are named."""
+    told = [one for one in found if one.swapped is not None]
+    fit = [one for one in told if one.swapped]
+    if len(fit) > len(told) / 2:
+        return True
+    if fit:
+        tally.note(
+            f"{len(fit):,} objects, such as {fit[0].place}, have the share in visible_mask that occlude_rate says is "
+            "hidden: the two masks may be exchanged there"
+        )
+    return False
 
 
 def _within(boxes: Sequence[Box], shown: Shown) -> tuple[Box, ...]:
@@ -180,14 +217,14 @@ def _wrong_boxes(one: Found, visible: Box | None, shown: Shown) -> str:
     if visible and (why := fields.unusable(visible, shown.width, shown.height)):
         return f"objects where {why}"
     if one.amodal is None:
-        return "" if visible else "objects without a box"
+        return "" if visible else NO_BOX
     x0, y0, x1, y1 = one.amodal
     if x0 >= x1 or y0 >= y1:
         return "objects where the amodal box has no area"
     if min(x0 / shown.width, y0 / shown.height) < -FARTHEST or max(x1 / shown.width, y1 / shown.height) > FARTHEST + 1:
         return "objects where the amodal box is far out of the picture"
     if not visible and not area(clip(one.amodal, shown.width, shown.height)):
-        return "objects that lie wholly beyond the picture"
+        return BEYOND
     if visible and intersection(visible, _grown(one.amodal)) < WITHIN * area(visible):
         return "objects whose visible box is not within the amodal one: the two may be exchanged, or x, y, x, y"
     return ""

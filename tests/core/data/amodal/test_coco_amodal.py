@@ -209,3 +209,24 @@ def test_an_outline_may_be_a_list_of_parts(tmp_path: Path) -> None:
     parted = {**BOOK, "segmentation": [outline(4.25, 12, 40.5, 40)]}
     kept = read_layout(cocoa(tmp_path / "x.json", CUP, parted), Tally())
     assert kept.found[1].amodal == (4.25, 12, 40.5, 40)
+
+
+def hidden_cup(seen: tuple[int, ...], behind: tuple[int, ...], rate: float = 0.25) -> dict[str, Any]:
+    masks = {"visible_mask": rle(*seen), "invisible_mask": rle(*behind)}
+    return region(1, "cup", (0, 0, 40, 40), occlude_rate=rate, **masks)
+
+
+def test_exchanged_masks_are_named_and_not_learnt(convert, refused, tmp_path):
+    """A file whose visible masks hold what is hidden would teach the hidden part as the visible box."""
+    right, wrong = hidden_cup((0, 0, 40, 30), (0, 30, 40, 40)), hidden_cup((0, 30, 40, 40), (0, 0, 40, 30))
+    assert "exchanged" in refused("coco-amodal", "--file", cocoa(tmp_path / "a.json", wrong), "--names", "all")
+    some = [{**right, "order": n, "name": f"cup {n}"} for n in range(2, 5)]
+    assert len(convert("coco-amodal", "--file", cocoa(tmp_path / "a.json", wrong, *some), "--names", "all")) == 4
+    assert "region 1" in convert.said and "may be exchanged there" in convert.said
+
+
+def test_more_seen_than_there_is_is_left_out_by_its_annotation(convert, tmp_path):
+    larger = region(2, "pot", (0, 0, 20, 20), occlude_rate=0.1, visible_mask=rle(0, 0, 40, 40))
+    file = cocoa(tmp_path / "a.json", region(1, "cup", (0, 0, 40, 40)), larger)
+    assert [one.sent for one in convert("coco-amodal", "--file", file)] == ["cup"]
+    assert "left out 1: objects of which more is seen than there is" in convert.said and "region 2" in convert.said

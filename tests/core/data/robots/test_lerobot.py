@@ -177,3 +177,15 @@ def test_a_task_number_of_two_instructions_is_refused(tmp_path: Path, wrong: Any
     root = lerobot_v2(tmp_path / "set")
     jsonl(root / "meta/tasks.jsonl", {"task_index": 0, "task": "pick"}, {"task_index": 0, "task": "place"})
     assert "the task 0 stands for something else" in wrong("lerobot", "--root", root)
+
+
+def test_missing_files_of_meta_are_named_or_made_do_without(tmp_path: Path, ask: Any, wrong: Any) -> None:
+    root = lerobot_v2(tmp_path / "set")
+    assert len(ask("lerobot", "--root", root)) == 1
+    assert "meta/episodes.jsonl is missing: the 2 episodes that info.json counts are looked for" in ask.said
+    (root / "meta/tasks.jsonl").unlink()
+    (tmp_path / "out/questions.jsonl").unlink()
+    assert "tasks.jsonl: is not there, and it has the instructions of version v2" in wrong("lerobot", "--root", root)
+    third = lerobot_v3(tmp_path / "third")
+    (third / "meta/tasks.parquet").unlink()
+    assert "tasks.parquet: is not there, and it has the instructions" in wrong("lerobot", "--root", third)

@@ -73,6 +73,18 @@ def test_pictures_of_several_sets_are_one_cluster_and_mirrored_ones_another(tmp_
     assert one.cluster == two.cluster != three.cluster
 
 
+def test_one_number_in_two_data_sets_is_not_one_picture(tmp_path):
+    """Intervals are by picture: that two data sets count from 1 does not make their answers depend on each other."""
+    found = questions(
+        tmp_path,
+        [sample("a.png", image_id="7", source="kitchen"), sample("b.png", image_id="7", source="office"),
+         sample("c.png", image_id="7", source="kitchen"), sample("d.png", image_id="7"), sample("e.png", image_id="7"),
+         sample("f/COCO_train2014_000000000009.jpg", source="office"), sample("g.png", image_id="9", source="RefCOCO")],
+    )  # fmt: skip
+    one, two, three, four, five, six, seven = (q.cluster for q in found)
+    assert one == three and six == seven and len({one, two, four, five, six}) == 5
+
+
 def test_rows_say_whether_they_are_refs_or_sentences(tmp_path):
     def told(ids):
         file = tmp_path / "s.jsonl"
