@@ -75,6 +75,9 @@ def _follower(node: Node, name: str, namespace: str) -> bool:
     """Tell a node of ours that follows others: by its name, and where that was changed by what it publishes."""
     if name in _FOLLOWERS:
         return True
+    # DDS tells of an end before it tells of its node, which has no name until then, and no namespace to ask with.
+    if not namespace.startswith("/"):
+        return False
     try:
         entries = node.get_publisher_names_and_types_by_node(name, namespace)
     except NodeNameNonExistentError:

@@ -8,6 +8,7 @@ import pytest
 import rclpy
 from processes import wait_for
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo, TopicEndpointTypeEnum
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 
@@ -87,3 +88,22 @@ def test_what_our_overlay_draws_is_no_camera(bench: Any, name: str) -> None:
     wait_for("discovery", lambda: bench.node.count_publishers(f"/{name}/image/compressed"))
     wait_for("the overlay to be known", lambda: said(bench, count=0) == "nobody publishes there")
     assert said(bench, CompressedImage, count=0) == "nobody publishes there"
+
+
+def test_a_publisher_whose_node_is_not_known_yet_may_be_followed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DDS tells of a publisher first and of its node a moment later; rcl gives such names until then."""
+    bench.node.create_publisher(Image, "/other/image", 1)
+    wait_for("discovery", lambda: bench.node.count_publishers("/other/image"))
+    listener = rclpy.create_node("listener", context=bench.context)
+    unknown = TopicEndpointInfo(
+        node_name="_NODE_NAME_UNKNOWN_",
+        node_namespace="_NODE_NAMESPACE_UNKNOWN_",
+        topic_type="sensor_msgs/msg/Image",
+        endpoint_type=TopicEndpointTypeEnum.PUBLISHER,
+    )
+    known = {"/other/image": [unknown]}
+    monkeypatch.setattr(listener, "get_publishers_info_by_topic", lambda topic: known.get(topic, []))
+    wait_for("the topic", lambda: "/other/image" in dict(listener.get_topic_names_and_types()))
+    said = obstacle(listener, "/camera/image", Image, WANTED)
+    assert said == "nobody publishes there; sensor_msgs/msg/Image is published on /other/image: remap to one of them"
+    listener.destroy_node()
