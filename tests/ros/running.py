@@ -77,6 +77,7 @@ class Process:
                 "ROS_DOMAIN_ID": str(domain),
                 "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
                 "PYTHONUNBUFFERED": "1",
+                "PYTHONFAULTHANDLER": "1",
                 "OMP_NUM_THREADS": "1",
                 **environment,
             },
@@ -103,7 +104,8 @@ class Process:
             try:
                 return self.wait(15.0)
             except subprocess.TimeoutExpired:
-                self.signal(signal.SIGKILL)
+                # Python's fault handler writes where each thread is, whatever holds the interpreter.
+                self.signal(signal.SIGABRT)
         return self.wait()
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 
 import rclpy
@@ -14,6 +15,9 @@ from egm_ros.common.nodes.usage import answered
 from egm_ros.common.python_log import python_log
 from egm_ros.common.stopping import StopRequest, busy
 from egm_ros.interface.tables import NAMES, TABLES
+
+# How long the middleware may take to let go of a node (seconds); Fast DDS now and then never comes back from it.
+LETTING_GO = 8.0
 
 
 def run(make: type[BaseNode], arguments: list[str] | None) -> int:
@@ -54,6 +58,9 @@ def run(make: type[BaseNode], arguments: list[str] | None) -> int:
             return 2
         finally:
             node.close()
+            # Nothing of Python runs while the middleware keeps the interpreter; this watch needs none.
+            faulthandler.dump_traceback_later(LETTING_GO, exit=True)
             executor.shutdown()
             node.destroy_node()
             rclpy.shutdown()
+            faulthandler.cancel_dump_traceback_later()

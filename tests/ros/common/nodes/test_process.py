@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -37,3 +39,28 @@ def test_a_remapping_that_renames_nothing_is_said(bench: Any) -> None:
     bench.until(lambda: "the remapping imag:=/eye renames nothing" in bench.output())
     bench.until(lambda: "did you mean image?" in bench.output())
     assert bench.output().count("renames nothing") == 1
+
+
+STUCK = """
+import ctypes, os, signal
+from egm_ros.common.nodes import process
+from egm_ros.overlay.node import OverlayNode
+
+class Stuck(OverlayNode):
+    def begin(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    def destroy_node(self):
+        ctypes.PyDLL(None).sleep(60)  # As C code that never gives the interpreter back.
+
+Stuck.__module__ = OverlayNode.__module__
+process.LETTING_GO = 0.5
+process.run(Stuck, [])
+"""
+
+
+def test_a_middleware_that_never_lets_go_of_the_node_does_not_keep_the_process(domain: int) -> None:
+    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == 1
+    assert "Timeout" in ended.stderr and "destroy_node" in ended.stderr
