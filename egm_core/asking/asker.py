@@ -38,6 +38,11 @@ def whole(item: object, answer: Answer) -> tuple[Answer, None]:
     return answer, None
 
 
+def free(item: object, answer: Answer) -> float:
+    """Count no cost."""
+    return 0.0
+
+
 def ask_all(
     items: Mapping[str, Item],
     job: Callable[[Item], Job],
@@ -46,12 +51,13 @@ def ask_all(
     title: str,
     keep: Keep[Item] = whole,
     unit: str = "questions",
+    spent: Callable[[Item, Answer], float] = free,
 ) -> dict[str, str]:
     """Ask for what a store lacks of some items, by key; gives the keys that have no answer, and why.
 
-    `keep` says what is stored of an answer, and what beside it. What failed in an earlier run is asked anew. Where
-    another process asks for the same, this one waits for its answers. Raises EngineError where the model is gone; what
-    was answered until then is kept.
+    `keep` says what is stored of an answer, and what beside it, `spent` what it has cost. What failed in an earlier
+    run is asked anew. Where another process asks for the same, this one waits for its answers. Raises EngineError where
+    the model is gone; what was answered until then is kept.
     """
     failed: dict[str, str] = {}
     with tqdm(total=len(items), desc=title, unit=f" {unit}", disable=None) as bar:
@@ -62,7 +68,7 @@ def ask_all(
             bar.refresh()
             if not left:
                 return failed
-            asked, answered = _pass(left, items, job, asker, store, keep, failed, bar)
+            asked, answered = _pass(left, items, job, asker, store, keep, failed, bar, spent)
             if answered < asked:
                 raise EngineError("engine_failed", f"{asked - answered} of {asked} {unit} came back without a word")
             if not asked:
@@ -80,6 +86,7 @@ def _pass(
     keep: Keep[Item],
     failed: dict[str, str],
     bar: Any,
+    spent: Callable[[Item, Answer], float],
 ) -> tuple[int, int]:
     """Ask for what nobody asks yet; gives how many that were, and how many came back."""
     asked = answered = 0
@@ -93,7 +100,8 @@ def _pass(
 
     def emit(answer: Answer) -> None:
         nonlocal answered
-        store.add(*keep(items[answer.key], answer))
+        item = items[answer.key]
+        store.add(*keep(item, answer), spent(item, answer))
         if answer.error:
             failed[answer.key] = answer.error
         answered += 1

@@ -28,7 +28,13 @@ def answerer(engine: Engine, batch: int) -> Answerer:
 
     def side_by_side(requests: Sequence[Request]) -> list[Completion]:
         with ThreadPoolExecutor(max_workers=batch) as pool:
-            return list(pool.map(one, requests))
+            try:
+                return list(pool.map(one, requests))
+            except KeyboardInterrupt:
+                # The pool waits for its threads, and they for a server that may be silent.
+                pool.shutdown(wait=False, cancel_futures=True)
+                engine.close()
+                raise
 
     return side_by_side
 

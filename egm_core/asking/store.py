@@ -158,6 +158,10 @@ class Store:
         spent, reserved = self._base.execute("SELECT total(spent), total(reserved) FROM jobs").fetchone()
         return float(spent), float(reserved)
 
+    def spent(self) -> dict[str, float]:
+        """Give what each job has cost, all its attempts together."""
+        return dict(self._base.execute("SELECT key, spent FROM jobs").fetchall())
+
     def changed_elsewhere(self) -> bool:
         """Tell whether another process has written since this was last asked."""
         version = int(self._base.execute("PRAGMA data_version").fetchone()[0])

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
 from egm_core.command import failures, growth, paper_tables, pilot, refer, report
-from egm_core.console import attempt
+from egm_core.console import INTERRUPTED, attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
 from egm_core.evaluate.mix import measured_mix
@@ -27,11 +27,12 @@ from egm_core.evaluate.reports.chart import draw
 from egm_core.evaluate.reports.diagram import draw_reliability
 from egm_core.evaluate.reports.origin import CALIBRATION_FIRST_SEED, Origin, stored
 from egm_core.evaluate.reports.reliability import fitted, published, table
-from egm_core.evaluate.reports.report import Report, compare, record
+from egm_core.evaluate.reports.report import Report, difference, record
 from egm_core.evaluate.reports.tables import sections
 from egm_core.evaluate.results import answered, check_reasoning, check_same_queries, read
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.shares import Evaluation, evaluate
+from egm_core.evaluate.waiting import add_wait
 from egm_core.models.calibration import Measured, save, weights_digest
 from egm_core.models.folder import EMBEDDED, resolve
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
@@ -46,6 +47,7 @@ _ASKED = (
     "queries_per_scene",
     "engine_url",
     "key_in_clear",
+    "wait",
     "device",
     "threads",
     "batch",
@@ -72,6 +74,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     asked.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
+    add_wait(asked)
     asked.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
     asked.add_argument("--threads", type=CORES, help="torch's threads in this process (default: torch decides)")
     asked.add_argument("--batch", type=COUNT, default=32, help="queries answered together; up to 96 for egm_tiny")
@@ -154,35 +157,46 @@ def _evaluation(arguments: argparse.Namespace) -> Evaluation:
         device=arguments.device,
         threads=arguments.threads,
         batch=arguments.batch,
+        wait=arguments.wait,
     )
 
 
-def _rows(evaluation: Evaluation, arguments: argparse.Namespace) -> tuple[list[Row], float]:
-    """Ask everything; gives the scored answers and the seconds that they took."""
+def _rows(evaluation: Evaluation, arguments: argparse.Namespace) -> tuple[list[Row], float, int]:
+    """Ask everything; gives the scored answers, the seconds that they took, and about how many scenes they are.
+
+    Ctrl-C ends it with what was reached; KeyboardInterrupt where that is nothing.
+    """
     rows: list[Row] = []
-    seconds = 0.0
+    seconds, scenes = 0.0, 0
     with tqdm(total=evaluation.scenes, unit="scene", desc="asking", disable=None) as bar:
-        for asked in evaluate(evaluation, arguments.processes, arguments.workers):
-            rows += asked.rows
-            seconds += asked.seconds
-            bar.update(asked.scenes)
-    return rows, seconds
+        try:
+            for asked in evaluate(evaluation, arguments.processes, arguments.workers):
+                rows += asked.rows
+                seconds += asked.seconds
+                scenes += asked.scenes
+                bar.update(asked.scenes)
+        except KeyboardInterrupt:
+            if not rows:
+                raise
+    return rows, seconds, scenes
 
 
-def _scenes(arguments: argparse.Namespace) -> None:
+def _scenes(arguments: argparse.Namespace) -> int:
     evaluation = _evaluation(arguments)
     info = evaluation.info
-    rows, seconds = _rows(evaluation, arguments)
+    rows, seconds, reached = _rows(evaluation, arguments)
     report = Report(rows, arguments.threshold_strict)
     ms = 1000 * seconds / max(len(rows), 1)
-    print(f"{info.name} {info.version}: {arguments.scenes} scenes from seed {arguments.first_seed}\n")
+    print(f"{info.name} {info.version}: {reached} scenes from seed {arguments.first_seed}\n")
+    if reached < arguments.scenes:
+        print(f"PART ONLY: interrupted after {reached} of {arguments.scenes} scenes\n")
     print(report.text(ms))
     if arguments.json:
         about = {
             "model": info.name,
             "version": info.version,
             "first_seed": evaluation.first_seed,
-            "scenes": evaluation.scenes,
+            "scenes": reached,
             "queries_per_scene": evaluation.queries_per_scene,
             "reasoning": evaluation.reasoning,
             "mode": evaluation.mode,
@@ -192,11 +206,17 @@ def _scenes(arguments: argparse.Namespace) -> None:
         }
         arguments.json.write_text(json.dumps(report.as_json(**about)))
         print(f"\nthe result: {arguments.json}")
+    if reached < arguments.scenes:
+        _log.error("interrupted: the figures are of %d of %d scenes", reached, arguments.scenes)
+        return INTERRUPTED
+    return 0
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    found = compare(arguments.first, arguments.second)
-    print(f"{arguments.second} minus {arguments.first}: above zero, {arguments.second} is better\n")
+    one, two = (read(path.stem, path) for path in (arguments.first, arguments.second))
+    found = difference(one, two)
+    print(f"{arguments.second} minus {arguments.first}: above zero, {arguments.second} is better")
+    print(f"success is IoU {'>' if one.about['strict'] else '>='} 0.5\n")
     for group, c in found.items():
         print(
             f"{group:<20} {100 * c.difference:+6.1f} points [{100 * c.low:+.1f}, {100 * c.high:+.1f}], "
@@ -239,7 +259,10 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     else:
         origin = Origin(evaluation.engine_kind, evaluation.first_seed, evaluation.scenes)
         origin.check()
-        answers = [answered(record(row)) for row in _rows(evaluation, arguments)[0]]
+        rows, _, reached = _rows(evaluation, arguments)
+        if reached < evaluation.scenes:
+            raise KeyboardInterrupt  # a part of the scenes fits no curves
+        answers = [answered(record(row)) for row in rows]
     try:
         judged = published(answers)
         curves = fitted(judged)

@@ -12,12 +12,12 @@ from typing import Any
 from egm_core import notes
 from egm_core.arguments import COUNT, PIXELS, Parser, address, whole
 from egm_core.command.paper_tables import named
-from egm_core.engines.base import EngineError
 from egm_core.engines.http.served_models import Wanted
 from egm_core.evaluate.failures.agreement import kappa, reasons_table, recovery_table, shared
 from egm_core.evaluate.failures.judging import Failure, failures, framed, judged
 from egm_core.evaluate.results import check_same_queries, read
 from egm_core.evaluate.samples.side_by_side import SideBySide
+from egm_core.evaluate.waiting import add_wait, awaited
 
 _log = logging.getLogger("egm.evaluate")
 
@@ -61,6 +61,7 @@ def add(commands: Any) -> None:
     own.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
+    add_wait(own)
     own.add_argument("--answers", type=Path, help="folder of the judgements (default: beside the result)")
     own.add_argument("--json", type=Path, help="write every judgement here")
     notes.add_options(own)
@@ -115,9 +116,7 @@ def _ask(
     folder = arguments.answers or arguments.result.with_suffix(".judged")
     keys = {"api_key_env": arguments.api_key_env, "clear_hosts": arguments.key_in_clear}
     with OpenAIEngine(url, model=Wanted("", (name,)), **keys) as engine:
-        health = engine.health()
-        if health.state != "ready":
-            raise EngineError("engine_unreachable", health.detail)
+        health = awaited(engine, arguments.wait)
         asker = SideBySide(engine, framed, {"model": health.model}, arguments.batch)
         file = folder / f"{name.replace('/', '_')}.answers"
         return judged(found, health.model, asker, file, arguments.max_tokens)

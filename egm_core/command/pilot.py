@@ -6,8 +6,8 @@ import argparse
 import heapq
 import json
 import logging
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
@@ -17,9 +17,11 @@ from tqdm import tqdm
 
 from egm_core import notes
 from egm_core.arguments import COUNT, SEED, Parser, address, whole
+from egm_core.console import INTERRUPTED
 from egm_core.engines import Engine, EngineError, Sampling, collect
 from egm_core.evaluate.pilot import PICTURES, Fit, Pilot, Reply, judge
 from egm_core.evaluate.posing import pose
+from egm_core.evaluate.waiting import add_wait, awaited
 from egm_core.families import TASKS, Task
 from egm_core.families.base import Speaker
 from egm_core.families.vendors import AUTO, names, speaker
@@ -67,6 +69,7 @@ def add(commands: Any) -> None:
     own.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
+    add_wait(own)
     own.add_argument("--json", type=Path, help="write the figures, the prompts and all answers here")
     notes.add_options(own)
 
@@ -89,14 +92,20 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.engine_url, arguments.model or None, arguments.api_key_env, clear_hosts=arguments.key_in_clear
     )
     try:
-        model = arguments.model or engine.health().model
+        health = awaited(engine, arguments.wait)
+        model = arguments.model or health.model
         family = speaker(arguments.family, model)
         replies, failed = _asked(engine, family, drawn, arguments)
     finally:
         engine.close()
+    reached = len(replies) + len(failed)
+    if not replies and reached < len(drawn):
+        raise KeyboardInterrupt
     if not replies:
         raise RuntimeError(f"no question was answered: {failed[0]}")
     pilot = judge(family, replies)
+    if reached < len(drawn):
+        print(f"PART ONLY: interrupted after {reached} of {len(drawn)} images\n")
     print(text(pilot, family, model, len(failed)))
     if failed:
         _log.warning("%d of %d questions failed, the first with: %s", len(failed), len(drawn), failed[0])
@@ -108,6 +117,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(_record(pilot, family, model, replies, failed), indent=1))
         print(f"\nfigures and answers: {arguments.json}")
+    if reached < len(drawn):
+        _log.error("interrupted: the figures are of %d of %d images; run again for all", reached, len(drawn))
+        return INTERRUPTED
     if pilot.readable:
         return 0
     _log.error(
@@ -132,7 +144,7 @@ def draw(samples: Iterable[Sample], task: Task, count: int, seed: int) -> list[S
 def _asked(
     engine: Engine, family: Speaker, drawn: list[Sample], arguments: argparse.Namespace
 ) -> tuple[list[Reply], list[str]]:
-    """Ask all questions; gives the answers, and what went wrong with the others."""
+    """Ask all questions; gives the answers, and what went wrong with the others: after Ctrl-C, of what was reached."""
     sampling = Sampling(max_tokens=arguments.max_tokens, temperature=family.temperature)
 
     def one(numbered: tuple[int, Sample]) -> Reply | str:
@@ -149,11 +161,19 @@ def _asked(
         sent = (request.image.shape[1], request.image.shape[0])
         return Reply(sample.picture, sample.sent, said, truth, (image.shape[1], image.shape[0]), sent)
 
-    with ThreadPoolExecutor(max_workers=arguments.batch) as pool:
-        bar: Iterator[Reply | str] = tqdm(
-            pool.map(one, enumerate(drawn)), total=len(drawn), unit="picture", desc="asking", disable=None
-        )
-        told = list(bar)
+    pool = ThreadPoolExecutor(max_workers=arguments.batch)
+    asked = [pool.submit(one, numbered) for numbered in enumerate(drawn)]
+    try:
+        for future in tqdm(as_completed(asked), total=len(drawn), unit="picture", desc="asking", disable=None):
+            future.result()
+        reached = asked
+    except KeyboardInterrupt:
+        reached = [future for future in asked if future.done()]
+        # What is under way waits for the server, which may be silent.
+        pool.shutdown(wait=False, cancel_futures=True)
+        engine.close()
+    told = [future.result() for future in reached]
+    pool.shutdown()
     return [t for t in told if isinstance(t, Reply)], [t for t in told if isinstance(t, str)]
 
 

@@ -21,6 +21,7 @@ from egm_core.evaluate.samples.results import Evaluated, sizes
 from egm_core.evaluate.samples.rows import Rules, scored
 from egm_core.evaluate.samples.subject import Ready, Subject, machine, ready
 from egm_core.evaluate.samples.text import text
+from egm_core.evaluate.waiting import add_wait
 from egm_core.families import Task
 from egm_core.families.vendors import names
 from egm_core.models.folder import EMBEDDED
@@ -30,6 +31,7 @@ TASKS: dict[str, Task] = {"refer": "visible", "amodal": "amodal"}
 ANSWERS = ".answers"
 _OF_MODELS = (
     "model", "family", "max_pixels", "no_reasoning", "engine_url", "engine_model", "api_key_env", "key_in_clear",
+    "wait",
     "mode", "whole_pixels", "answers", "budget", "batch", "device", "threads",
 )  # fmt: skip
 _log = logging.getLogger("egm.evaluate")
@@ -84,6 +86,7 @@ def _arguments(own: Parser) -> None:
     server.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
+    add_wait(server)
     rules = own.add_argument_group("how answers are scored")
     rules.add_argument(
         "--mode",
@@ -93,6 +96,7 @@ def _arguments(own: Parser) -> None:
     )
     rules.add_argument("--at-least", action="store_true", help="success at IoU >= threshold (default: above)")
     rules.add_argument("--whole-pixels", action="store_true", help="round boxes as the released evaluation does")
+    rules.add_argument("--all", action="store_true", help="print the tables by size, words, kind and so on as well")
     kept = own.add_argument_group("what is kept")
     kept.add_argument("--json", type=Path, help="write figures and one record per question here")
     kept.add_argument("--answers", type=Path, help=f"keep the answers here (default: beside --json, {ANSWERS})")
@@ -139,7 +143,11 @@ def run(arguments: argparse.Namespace) -> int:
         manner, mode = found.manner(not arguments.no_reasoning), found.mode(arguments.mode)
         planned = plan(asked.questions, found.info, manner, found.pictures, found.identity)
         _say_wrong(planned)
-        outcome = ask(planned, found.asker, answers, Budget(**dict(arguments.budget)))
+        try:
+            outcome = ask(planned, found.asker, answers, Budget(**dict(arguments.budget)))
+        except KeyboardInterrupt:
+            _log.warning("what was answered is kept in %s: the same command goes on from there", answers)
+            raise
     rules = Rules(found.speaker, mode, arguments.whole_pixels)
     rows = scored(planned, outcome, rules)
     if not rows:
@@ -151,9 +159,10 @@ def run(arguments: argparse.Namespace) -> int:
     about = _about(arguments, whole_set, asked) | _with(found, manner, task, arguments) | {"mode": mode}
     about |= {"requests": outcome.requests, "tokens_spent": outcome.tokens}
     evaluated = Evaluated(rows, about, arguments.at_least, outcome.unasked, growth)
-    _print(evaluated, asked)
+    _print(evaluated, asked, arguments.all)
     if arguments.json:
         evaluated.write(arguments.json)
+        print(f"\nthe result: {arguments.json}")
     if outcome.failed:
         why = next(iter(outcome.failed.values()))
         _log.warning("%d questions failed (%s); run again to ask them anew", len(outcome.failed), why)
@@ -186,9 +195,10 @@ def _by_rule(arguments: argparse.Namespace, whole_set: Asked, asked: Asked, rule
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
     about = _about(arguments, whole_set, asked) | by_rule.about(rule, machine())
     evaluated = Evaluated(by_rule.answers(asked, rule, growth), about, arguments.at_least, growth=growth)
-    _print(evaluated, asked)
+    _print(evaluated, asked, arguments.all)
     if arguments.json:
         evaluated.write(arguments.json)
+        print(f"\nthe result: {arguments.json}")
     return 0
 
 
@@ -199,7 +209,9 @@ def _answers_file(arguments: argparse.Namespace) -> Path:
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
     if arguments.engine_url and (idle := changed(own, arguments, ("device", "threads"))):
         _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
-    if not arguments.engine_url and (idle := changed(own, arguments, ("engine_model", "api_key_env", "key_in_clear"))):
+    if not arguments.engine_url and (
+        idle := changed(own, arguments, ("engine_model", "api_key_env", "key_in_clear", "wait"))
+    ):
         own.error(f"{idle} is about a server, and there is none; name it with --engine-url, or leave that away")
     if arguments.answers or arguments.json:
         return Path(arguments.answers or arguments.json.with_suffix(ANSWERS))
@@ -218,6 +230,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         max_pixels=arguments.max_pixels,
         key_in_clear=tuple(arguments.key_in_clear),
         api_key_env=arguments.api_key_env,
+        wait=arguments.wait,
     )
 
 
@@ -259,7 +272,7 @@ def _with(found: Ready, manner: Manner, task: Task, arguments: argparse.Namespac
     }
 
 
-def _print(evaluated: Evaluated, asked: Asked) -> None:
+def _print(evaluated: Evaluated, asked: Asked, everything: bool) -> None:
     about = evaluated.about
     print(f"{' '.join(filter(None, (about['model'], about['version'])))}, {about['task']} boxes: {asked.rows_are}")
     if about["subset"]:
@@ -272,7 +285,7 @@ def _print(evaluated: Evaluated, asked: Asked) -> None:
     if about["prompt"]:
         print(f"prompt: {about['prompt']!r}; boxes: {about['frame']}, read by {about['mode']}; pixels: {pixels}")
     print(f"answered {about['asked']}, {about['machine']}\n")
-    print(text(evaluated.summary))
+    print(text(evaluated.summary, everything, about["asked"].startswith("in batches")))
 
 
 def _names(arguments: argparse.Namespace) -> str:

@@ -47,7 +47,11 @@ def run(arguments: argparse.Namespace) -> None:
     with written(arguments.out) as part:
         part.write_text(made.html, encoding="utf-8")
     for note in made.notes:
-        (_log.warning if "cut" in note or "could not" in note else _log.info)("%s", note)
+        (
+            _log.warning
+            if any(word in note for word in ("cut", "could not", "not paired", "no hash", "differ"))
+            else _log.info
+        )("%s", note)
     answers = sum(len(run.answers) for run in runs)
     print(f"{arguments.out}: {answers} answers, {arguments.out.stat().st_size / 1e6:.1f} MB")
 

@@ -38,6 +38,8 @@ class EngineError(RuntimeError):
         self.reason = reason
         self.detail = detail
         self.wait = wait
+        # What the server says that the attempt has cost all the same, as it counts tokens.
+        self.usage: dict[str, Any] = {}
 
     def __reduce__(self) -> tuple[type[EngineError], tuple[str, str, float]]:
         """Let the error travel between processes, where Python would make it anew from its text alone."""

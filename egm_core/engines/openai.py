@@ -143,15 +143,15 @@ class OpenAIEngine(Engine):
         for job in jobs:
             self._stop(job)
 
-    def health(self) -> Health:
-        """Ask the server how it is: `/health` where it has that, its model list otherwise."""
+    def health(self, patience: float = 2.0) -> Health:
+        """Ask the server how it is: `/health` where it has that, its model list otherwise, `patience` seconds each."""
         if self._closed:
             return Health("closed", "the engine was closed", self._model)
-        future = asyncio.run_coroutine_threadsafe(self._health(), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._health(patience), self._loop)
         try:
-            return future.result(timeout=4.0)
+            return future.result(timeout=2 * patience)
         except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
-            return Health("starting", f"{self.url} does not answer within 4 s", self._model)
+            return Health("starting", f"{self.url} does not answer within {2 * patience:g} s", self._model)
 
     def grammar(self) -> Grammar:
         """Tell from the dialect; asks the server who it is where that isn't known yet."""
@@ -221,16 +221,16 @@ class OpenAIEngine(Engine):
             self._client = httpx.AsyncClient(**self._client_options)
         return self._client
 
-    async def _health(self) -> Health:
-        health = await self._poll()
+    async def _health(self, patience: float) -> Health:
+        health = await self._poll(patience)
         self._described &= health.state == "ready"
         return health
 
-    async def _poll(self) -> Health:
+    async def _poll(self, patience: float) -> Health:
         name = self._model
         try:
             for path in ("/health", f"{self._api}/models"):
-                answer = await self._connected().get(path, timeout=2.0)
+                answer = await self._connected().get(path, timeout=patience)
                 if answer.is_success:
                     await self._describe()
                     return Health("ready", f"{self.dialect} server at {self.url}", self._model)

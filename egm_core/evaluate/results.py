@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 
 from egm_core.boxes import Box
+from egm_core.evaluate.pairing import Shown, compared, same_budget
 from egm_core.evaluate.scores import Outcome
 from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
 from egm_core.families import Task
@@ -22,6 +24,7 @@ SAME_FOR_ALL = ("first_seed", "scenes", "queries_per_scene", "mode", "strict")
 # Models of other vendors are read by other rules, so only the questions and what counts as success must be the same.
 SAME_SAMPLES = ("of", "task", "questions", "strict")
 TRUTH_TOLERANCE = 2.0
+_log = logging.getLogger("egm.evaluate")
 Key = tuple[int, str, str]
 
 
@@ -233,7 +236,7 @@ def check_same_rules(first: Result, other: Result) -> int:
     common = [key for key in first.by_key if key in other.by_key]
     if not common:
         raise ValueError(f"{first.path} and {other.path} have no query in common: {_remedy(first, other)}")
-    _check_answers(first, other, common)
+    check_answers(first, other, common)
     return len(common)
 
 
@@ -264,11 +267,15 @@ def _check_pair(first: Result, other: Result) -> None:
                 f"{other.path} answers other queries than {first.path}: {_spoken(alone[0])} is only in {one.path}, "
                 f"as are {len(alone) - 1} more: {_remedy(first, other)}"
             )
-    _check_answers(first, other, first.by_key)
+    check_answers(first, other, first.by_key)
 
 
-def _check_answers(first: Result, other: Result, keys: Iterable[Key]) -> None:
-    """Make sure that two results mean the same question by a key: its kind, truth, words and picture."""
+def check_answers(first: Result, other: Result, keys: Iterable[Key]) -> None:
+    """Make sure that two results mean the same question by a key: its kind, truth, words and picture.
+
+    ValueError names the first that differs. Where nothing tells that pictures are the same, a warning says so.
+    """
+    keys = list(keys)
     remedy = "evaluate both with the same version of the " + ("files" if _of_samples(first, other) else "scenes")
     for key in keys:
         ones, twos = _asked(first.by_key[key]), _asked(other.by_key[key])
@@ -279,14 +286,27 @@ def _check_answers(first: Result, other: Result, keys: Iterable[Key]) -> None:
                 raise ValueError(
                     f"{other.path} has the {what} {its} for {_spoken(key)}, {first.path} has {mine}: {remedy}"
                 )
+    shown = [(key, _shown(first.by_key[key]), _shown(other.by_key[key])) for key in keys]
+    found = compared(shown, same_budget(first.about, other.about))
+    if found.others:
+        where = next((one.place, two.place) for key, one, two in shown if key == found.others[0])
+        raise ValueError(
+            f"{other.path} has the picture {where[1]} for {_spoken(found.others[0])}, {first.path} has {where[0]}, "
+            f"which is another one, and {len(found.others) - 1} more are like it: {remedy}"
+        )
+    if found.doubt:
+        _log.warning("%s and %s: %s", first.path, other.path, found.doubt)
 
 
 def _asked(answer: Answered) -> dict[str, Any]:
     """What was asked, as far as a result tells: by budgets of pixels, one picture has many hashes, but one size."""
     row = answer.row
     size = (row["width"], row["height"]) if row.get("width") and row.get("height") else None
-    image = PurePath(str(row["image"])).name if row.get("image") else None
-    return {"kind": answer.kind, "truth": answer.truth, "words": answer.text, "picture's size": size, "picture": image}
+    return {"kind": answer.kind, "truth": answer.truth, "words": answer.text, "picture's size": size}
+
+
+def _shown(answer: Answered) -> Shown:
+    return Shown(str(answer.row.get("image") or ""), answer.picture)
 
 
 def _same_truth(one: Box | None, two: Box | None) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import Any, cast
 
 from egm_core.asking.engine import Answerer, answerer
 from egm_core.engines import Engine
@@ -43,6 +45,7 @@ class Evaluation:
     device: str = "auto"
     threads: int | None = None
     batch: int = 32
+    wait: float = 120.0
     at_once: int = SCENES_AT_ONCE
 
     @property
@@ -81,7 +84,7 @@ def evaluate(evaluation: Evaluation, processes: int = 1, workers: int = 1) -> It
     if processes == 1:
         info = evaluation.info
         with engine(evaluation, info) as running:
-            _check(evaluation, running.wait_ready().model)
+            _check(evaluation, _ready(evaluation, running))
             scenes = rendered(evaluation.first_seed, evaluation.scenes, workers)
             yield from _asked(evaluation, scenes, info, answerer(running, evaluation.batch))
         return
@@ -89,8 +92,25 @@ def evaluate(evaluation: Evaluation, processes: int = 1, workers: int = 1) -> It
         raise ValueError("with several processes each one renders its own scenes: leave out workers")
     shares = evaluation.shares
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(min(processes, max(len(shares), 1)), context, _prepare) as pool:
-        yield from chain.from_iterable(pool.map(partial(_share, evaluation), shares))
+        try:
+            yield from chain.from_iterable(pool.map(partial(_share, evaluation), shares))
+        except BaseException:
+            # Whoever breaks off, such as Ctrl-C, does not wait for the shares that are under way.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+
+
+def _ready(evaluation: Evaluation, running: Engine) -> str:
+    """Wait for the engine, and give its model's name; a server's start is not to be waited for in silence."""
+    from egm_core.evaluate.waiting import awaited
+
+    if evaluation.engine_url:
+        return awaited(cast("Any", running), evaluation.wait).model
+    return running.wait_ready().model
 
 
 def _check(evaluation: Evaluation, served: str) -> None:
@@ -126,7 +146,11 @@ _process: _Process | None = None
 
 
 def _prepare() -> None:
-    """Let a process of its own use one core: torch's, OpenMP's and the software renderer's threads."""
+    """Let a process of its own use one core: torch's, OpenMP's and the software renderer's threads.
+
+    Ctrl-C goes to all processes of a terminal; the first one ends the others.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("OMP_NUM_THREADS", "LP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     import torch
@@ -141,7 +165,7 @@ def _share(evaluation: Evaluation, seeds: range) -> list[Asked]:
         info = evaluation.info
         running = engine(evaluation, info)
         running.start()
-        _check(evaluation, running.wait_ready().model)
+        _check(evaluation, _ready(evaluation, running))
         _process = _Process(evaluation, info, Generator(), answerer(running, evaluation.batch))
     scenes = (_process.generator.scene(seed) for seed in seeds)
     return list(_asked(evaluation, scenes, _process.info, _process.answer))

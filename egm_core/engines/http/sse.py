@@ -69,6 +69,7 @@ class Reader:
         self.finish: str | None = None
         self.events = 0
         self.done = False
+        self.usage: dict[str, Any] = {}
         self._thinking = False
         self._kind = ""
         self._begun = ""
@@ -114,7 +115,19 @@ class Reader:
             raise EngineError("engine_garbage", f"not JSON: {excerpt(begun)!r}")
 
     def event(self, event: Any, field: str) -> Chunk | None:
-        """Read one event, whose text lies in `delta` (streams) or `message` (whole answers)."""
+        """Read one event, whose text lies in `delta` (streams) or `message` (whole answers).
+
+        An EngineError keeps the tokens that were counted until then, where the server tells them.
+        """
+        usage = event.get("usage") if isinstance(event, dict) else None
+        self.usage = usage if isinstance(usage, dict) else self.usage
+        try:
+            return self._event(event, field)
+        except EngineError as error:
+            error.usage = self.usage
+            raise
+
+    def _event(self, event: Any, field: str) -> Chunk | None:
         try:
             if event.get("error") or event.get("object") == "error":
                 raise _trouble(event)

@@ -14,8 +14,8 @@ from typing import Any
 
 from egm_core import __version__
 from egm_core.evaluate.html.plots import COLORS, plots
-from egm_core.evaluate.html.runs import GROUPS, Answer, Question, Run, named_apart
-from egm_core.evaluate.html.tables import accuracy, pairs_of, tables
+from egm_core.evaluate.html.runs import GROUPS, Answer, Question, Run, named_apart, told_apart
+from egm_core.evaluate.html.tables import accuracy, pairs_of, rule, tables
 from egm_core.evaluate.html.thumbnails import Thumbnail, Thumbnails, thumbnails
 
 # What a page may weigh, in bytes, and what of it is kept for everything but questions and pictures.
@@ -36,6 +36,7 @@ class Page:
 
 def page(runs: Sequence[Run], title: str = "", pictures: bool = True, limit: int = LIMIT) -> Page:
     """Write the page of some runs; ValueError where their answers do not fit into `limit` bytes."""
+    runs, apart = told_apart(runs)
     names = named_apart(runs)
     questions = _questions(runs)
     order = {picture: number for number, picture in enumerate(dict.fromkeys(q.picture for q, _ in questions))}
@@ -43,7 +44,7 @@ def page(runs: Sequence[Run], title: str = "", pictures: bool = True, limit: int
     packed = _packed({"names": list(order), "questions": records})
     budget = limit - REST - len(packed)
     made = thumbnails(list(order), budget) if pictures else Thumbnails({}, 0, {})
-    notes += _about_pictures(made, len(order), pictures)
+    notes = apart + notes + _about_pictures(made, len(order), pictures)
     none = Thumbnail("", 0, 0)
     shown = [made.by_name.get(name, none) for name in order]
     data = {
@@ -137,7 +138,9 @@ def _head(run: Run, name: str, color: str) -> dict[str, Any]:
         f = accuracy(pairs_of(run, task))
         if not f.count:
             continue
-        scores.append((task, f"{100 * f.value:.1f}", f"{100 * f.low:.1f} to {100 * f.high:.1f}, n {f.count}"))
+        scores.append(
+            (f"{task}, {rule(run)}", f"{100 * f.value:.1f}", f"{100 * f.low:.1f} to {100 * f.high:.1f}, n {f.count}")
+        )
     about = [(key.replace("_", " "), value) for key, value in run.about.items()]
     return {"name": name, "color": color, "scores": scores, "about": [*about, ("file", str(run.path))]}
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from egm_core.evaluate.html.runs import Run
-from egm_core.evaluate.html.tables import OUTCOMES, accuracy, pairs_of
+from egm_core.evaluate.html.tables import OUTCOMES, accuracy, pairs_of, rule
 
 # Stands for the page's ink, which CSS decides.
 INK = "#010203"
@@ -48,7 +48,8 @@ def _thresholds(runs: Sequence[Run], names: Sequence[str], task: str) -> str:
         if fits:
             reached = np.greater_equal if run.at_least else np.greater
             shares = [100 * float(np.mean(reached(fits, t))) for t in THRESHOLDS]
-            panel.plot(THRESHOLDS, shares, marker="o", markersize=3, color=COLORS[number % len(COLORS)], label=name)
+            panel.plot(THRESHOLDS, shares, marker="o", markersize=3, color=COLORS[number % len(COLORS)],
+                       label=f"{name}, {rule(run)}")  # fmt: skip
     panel.set_ylim(0, 100)
     panel.set_xlabel("IoU threshold")
     panel.set_ylabel("% of the objects that are there")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from egm_core.boxes import Box, iou
+from egm_core.evaluate.pairing import Shown, compared, same_budget
 from egm_core.evaluate.results import seconds, text_of, whether
 
 # What a table can be made by, where a file has it, and how that is called in the report.
@@ -36,6 +37,7 @@ class Answer:
     reasoning: str = ""
     said: str = ""
     seconds: float | None = None
+    cut: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Question:
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cluster: int = 0
     id: str = ""
+    digest: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, Box | None]:
@@ -110,6 +113,33 @@ def named_apart(runs: Sequence[Run]) -> list[str]:
     return [f"{name} #{number}" if told.count(name) > 1 else name for number, name in enumerate(told, 1)]
 
 
+def told_apart(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Give questions that bear one name and are not the same a name of their own, and say of each file what was found.
+
+    Every file is held against the first. Files of one name and pictures whose pixels differ are not the same.
+    """
+    told: list[Run] = list(runs[:1])
+    notes = []
+    first = {(q.id, q.task): q for q in runs[0].questions if q.id} if runs else {}
+    for run in runs[1:]:
+        both = [(q, first[q.id, q.task]) for q in run.questions if (q.id, q.task) in first]
+        shown = [((q.id, q.task), Shown(mine.picture, mine.digest), Shown(q.picture, q.digest)) for q, mine in both]
+        found = compared(shown, same_budget(runs[0].about, run.about))
+        worded = {(q.id, q.task) for q, mine in both if q.key != mine.key}
+        apart = worded | set(found.others)
+        words = f"{run.path} against {runs[0].path}"
+        if apart:
+            notes.append(
+                f"{words}: {len(apart)} questions of the same name have other words, truth or pictures, and are not "
+                f"paired, such as {sorted(apart)[0][0]!r}; evaluate both with the same files."
+            )
+        if found.doubt:
+            notes.append(f"{words}: {found.doubt}.")
+        questions = [replace(q, id=f"{q.id} ({run.path})") if (q.id, q.task) in apart else q for q in run.questions]
+        told.append(replace(run, questions=questions))
+    return told, notes
+
+
 def _question(row: Mapping[str, Any]) -> Question:
     picture = str(row.get("image") or "") or f"scene:{int(row['seed'])}"
     size = (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None
@@ -124,8 +154,9 @@ def _question(row: Mapping[str, Any]) -> Question:
     cluster = int(seed) if seed is not None else int.from_bytes(blake2b(picture.encode(), digest_size=6).digest())
     task = str(row.get("task") or "visible")
     return Question(
-        picture, task, str(row["text"]), _box(row.get("truth")), size, groups, cluster, str(row.get("id") or "")
-    )
+        picture, task, str(row["text"]), _box(row.get("truth")), size, groups, cluster, str(row.get("id") or ""),
+        str(row.get("picture") or ""),
+    )  # fmt: skip
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:
@@ -146,6 +177,7 @@ def _answer(row: Mapping[str, Any]) -> Answer:
         reasoning.strip(),
         said.strip(),
         seconds(row.get("seconds")),
+        row["finish"] == "length" if "finish" in row else None,
     )
 
 

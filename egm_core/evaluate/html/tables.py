@@ -77,11 +77,13 @@ def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
         "task",
         "n",
         "pictures",
+        "success",
         "Acc@0.5",
         "95 %",
         *over,
         "mean IoU",
         *OUTCOMES[1:],
+        "cut",
         "absent objects recognised",
     ]
     rows = []
@@ -92,12 +94,14 @@ def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
             reached = [_percent(_share(own, partial(_reaches, t, run.at_least))) for t in THRESHOLDS]
             fits = [a.iou for _, a in own if a.iou is not None]
             rows.append([
-                name, task, str(len(own)), str(len({q.cluster for q, _ in own})), _percent(right.value),
+                name, task, str(len(own)), str(len({q.cluster for q, _ in own})), rule(run), _percent(right.value),
                 _interval(right), *reached, f"{sum(fits) / len(fits):.3f}" if fits else "-",
-                *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]), _recognised(run, task),
+                *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]),
+                _cut(own), _recognised(run, task),
             ])  # fmt: skip
     note = (
-        "Answers that are absent, malformed or failed stay in the denominator. Acc@0.5 is as the file scored it. "
+        "Answers that are absent, malformed or failed stay in the denominator, and so do those that were cut at their "
+        "longest length. Acc@0.5 is as the file scored it. "
         "Intervals resample pictures. Objects that are not there are counted in the last column alone."
     )
     note += " Success is an IoU " + "; ".join(
@@ -117,7 +121,9 @@ def _by_group(
             right = accuracy(pairs_of(run, task, group, value))
             cells += [_percent(right.value), _interval(right), str(right.count)]
         rows.append(cells)
-    head = [title, *(label for name in names for label in (f"{name}, Acc@0.5", "95 %", "n"))]
+    head = [title, *(
+        label for run, name in zip(runs, names, strict=True) for label in (f"{name}, Acc@0.5, {rule(run)}", "95 %", "n")
+    )]  # fmt: skip
     several = any(len(q.groups.get(group, ())) > 1 for run in runs for q in run.questions)
     return Table(f"{task}: by {title}", head, rows, "A row counts in each kind that it has." if several else "")
 
@@ -142,7 +148,20 @@ def _differences(runs: Sequence[Run], names: Sequence[str]) -> Table:
                 str(sum(b > a for a, b in zip(ones, twos, strict=True))),
             ])  # fmt: skip
     head = ["model", "task", "n in both", "points", "95 %", "only the first right", "only this right"]
-    return Table(f"Against {names[0]}, on the same questions", head, rows)
+    unlike = [name for run, name in zip(runs, names, strict=True) if run.at_least != runs[0].at_least]
+    note = f"{', '.join(unlike)}: success by another rule than the first's, which is a part of the difference."
+    return Table(f"Against {names[0]}, on the same questions", head, rows, note if unlike else "")
+
+
+def rule(run: Run) -> str:
+    """Say what counts as success in a run."""
+    return f"IoU {'>=' if run.at_least else '>'} threshold"
+
+
+def _cut(pairs: Sequence[Pair]) -> str:
+    """Give the share of answers that were cut, where the file tells."""
+    known = [a.cut for _, a in pairs if a.cut is not None]
+    return _percent(sum(known) / len(pairs)) if known else "-"
 
 
 def _recognised(run: Run, task: str) -> str:

@@ -17,7 +17,7 @@ from egm_core.evaluate.paper.grounding import ROWS, WITHOUT, Row
 from egm_core.evaluate.paper.splits import SPLITS
 from egm_core.evaluate.reports.amodal_lines import below_table_5
 from egm_core.evaluate.reports.tables import markdown, percent, table_11
-from egm_core.evaluate.results import Answered, Result
+from egm_core.evaluate.results import Answered, Result, check_answers
 from egm_core.evaluate.statistics import EMPTY, Figure, macro_mean, mean
 
 _HEAD = ["", *(split.name for split in SPLITS), "mean of the splits", "rows"]
@@ -61,6 +61,8 @@ class Model:
             failed = sum(a.outcome == "failed" for a in result.answers)
             if failed:
                 told.append(f"{name}: {failed} answers failed, and count as wrong")
+            if cut := sum(a.row.get("finish") == "length" for a in result.answers):
+                told.append(f"{name}: {cut} answers were cut at their longest length, and count as they read")
         return told
 
     def accuracy(self, column: str) -> Figure:
@@ -91,10 +93,18 @@ class Model:
         return replace(self, results=kept)
 
     def gain(self, other: Model) -> Figure:
-        """Give this model's macro mean minus another's, paired by question; empty where they share none."""
+        """Give this model's macro mean minus another's, paired by question; empty where they share none.
+
+        ValueError where they mean other questions by one name, or count success differently.
+        """
+        for mine in self.results:
+            for its in other.results:
+                if mine.about["strict"] != its.about["strict"]:
+                    raise ValueError(f"{mine.path} and {its.path} count success differently (--at-least)")
+                check_answers(mine, its, [key for key in mine.by_key if key in its.by_key])
         theirs = other.answers
         pairs = [(a, theirs[key]) for key, a in self.answers.items() if key in theirs]
-        values = [float(mine.correct) - float(its.correct) for mine, its in pairs]
+        values = [float(one.correct) - float(two.correct) for one, two in pairs]
         return macro_mean(values, [a.seed for a, _ in pairs], [a.column for a, _ in pairs]) if pairs else EMPTY
 
 

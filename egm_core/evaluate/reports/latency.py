@@ -53,12 +53,14 @@ def table(models: Sequence[Model], with_paper: bool = False) -> str:
     for model in models:
         about, ms = model.results[0].about, milliseconds(model)
         time = f"{ms.value:.1f} ({SHARED})" if shared_out(model) else number(ms)
-        rows.append([model.name, time, percent(model.macro()), str(about["asked"]), str(about["machine"])])
+        rows.append(
+            [model.name, time, percent(model.macro()), _rule(model), str(about["asked"]), str(about["machine"])]
+        )
     if with_paper:
-        rows += [[f"{point.model}, paper", f"{point.ms:g}", f"{point.accuracy:.1f}", "not told",
+        rows += [[f"{point.model}, paper", f"{point.ms:g}", f"{point.accuracy:.1f}", "IoU > 0.5", "not told",
                   "L20 GPUs; " + ("printed" if point.printed else "read off its figure")]
                  for point in FIGURE_5]  # fmt: skip
-    return markdown(["", "ms an answer", "mean Acc@0.5, %", "asked", "machine"], rows)
+    return markdown(["", "ms an answer", "mean Acc@0.5, %", "success", "asked", "machine"], rows)
 
 
 def draw(models: Sequence[Model], path: Path, with_paper: bool) -> None:
@@ -104,9 +106,13 @@ def drawn(models: Sequence[Model], with_paper: bool) -> Any:
     return canvas
 
 
+def _rule(model: Model) -> str:
+    return f"IoU {'>' if model.results[0].about['strict'] else '>='} 0.5"
+
+
 def _own(model: Model) -> _Point:
     ms, accuracy, about = milliseconds(model), model.macro(), model.results[0].about
-    label = f"{model.name}\n    {about['asked']}\n    {about['machine']}"
+    label = f"{model.name}, {_rule(model)}\n    {about['asked']}\n    {about['machine']}"
     return _Point(
         label, ms.value, 100 * accuracy.value, (ms.value - ms.low, ms.high - ms.value),
         (100 * (accuracy.value - accuracy.low), 100 * (accuracy.high - accuracy.value)),

@@ -11,7 +11,7 @@ from typing import Any
 
 from egm_core.evaluate.baselines import category_only, copied_visible, largest_object
 from egm_core.evaluate.finite import finite
-from egm_core.evaluate.results import check_same_rules, read
+from egm_core.evaluate.results import Result, check_same_rules, read
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
 from egm_core.families import TASKS, Task
@@ -160,7 +160,14 @@ class Report:
 
     def text(self, ms_per_query: float) -> str:
         """Give the whole report as text."""
-        parts = [_table_text(f"{task} questions", self.table(task), task == "amodal") for task in TASKS]
+        parts = [
+            _table_text(
+                f"{task} questions, success is IoU {'>' if self.strict else '>='} 0.5",
+                self.table(task),
+                task == "amodal",
+            )
+            for task in TASKS
+        ]
         near, far = self.recall(lambda r: r.query.near_miss), self.recall(lambda r: not r.query.near_miss)
         parts.append(
             f"absent recognised {_with_interval(self.recall())}: near misses {_percent(near)} (n {near.count}), "
@@ -232,7 +239,11 @@ def compare(first: Path, second: Path) -> dict[str, Comparison]:
     ValueError where they are judged by other rules, or mean other questions; what only one of them answers is warned
     of, and left out.
     """
-    one, two = read(first.stem, first), read(second.stem, second)
+    return difference(read(first.stem, first), read(second.stem, second))
+
+
+def difference(one: Result, two: Result) -> dict[str, Comparison]:
+    """Compare two results that are read, see `compare`."""
     count = check_same_rules(one, two)
     for mine, its in ((one, two), (two, one)):
         if alone := len(mine.by_key) - count:
@@ -245,9 +256,9 @@ def compare(first: Path, second: Path) -> dict[str, Comparison]:
     if (rules := one.about.get("mode")) != (others := two.about.get("mode")):
         _log.warning(
             "%s was read by the rules %s, %s by %s: a part of the difference may be theirs",
-            first,
+            one.path,
             rules,
-            second,
+            two.path,
             others,
         )
     groups: dict[str, list[tuple[Any, ...]]] = {}

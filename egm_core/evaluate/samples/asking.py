@@ -16,7 +16,7 @@ from egm_core.engines.base import EngineError
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples.pictures import Pictures, Seen
 from egm_core.evaluate.samples.questions import Question
-from egm_core.evaluate.samples.side_by_side import SideBySide
+from egm_core.evaluate.samples.side_by_side import LOST, SideBySide
 from egm_core.families import Family, Task
 from egm_core.families.base import Speaker
 from egm_core.models.folder import ModelInfo
@@ -106,7 +106,14 @@ def ask(planned: Iterable[Planned], asker: Asker, file: Path, budget: Budget = B
             share, left = _affordable(left, jobs, store, budget)
             if not share:
                 break
-            failed |= ask_all({key: jobs[key] for key in share}, _job, _bounded(asker, store, budget), store, "asking")
+            failed |= ask_all(
+                {key: jobs[key] for key in share},
+                _job,
+                _bounded(asker, store, budget),
+                store,
+                "asking",
+                spent=lambda planned, answer: float(cost(answer, planned)),
+            )
         known = {answer.key: answer for answer, _ in store.answers() if not answer.error}
         answers = {key: known[key] for key in jobs if key in known}
         return Outcome(answers, failed, len(left), store.attempts(), _spent(store, jobs))
@@ -144,15 +151,20 @@ def _affordable(
 
 
 def _spent(store: Store, jobs: Mapping[str, Planned]) -> int:
-    return sum(cost(answer, jobs.get(answer.key)) for answer, _ in store.answers())
+    """Count what the file has cost: as its rows keep it, which holds what failed and was asked anew, too."""
+    kept = store.spent()
+    return sum(round(kept[answer.key]) or cost(answer, jobs.get(answer.key)) for answer, _ in store.answers())
 
 
 def cost(answer: Answer, planned: Planned | None) -> int:
-    """Count the tokens of a question and its answer, as the server told or by an estimate."""
+    """Count the tokens of a question, its answer and failed attempts, as the server told or by an estimate."""
+    lost = int(answer.usage.get(LOST) or 0)
+    if answer.error and lost:
+        return lost
     if told := answer.usage.get("total_tokens"):
-        return int(told)
+        return int(told) + lost
     said = answer.usage.get("completion_tokens") or len(answer.tokens) or len(answer.text) // CHARACTERS_PER_TOKEN
-    return int(answer.usage.get("prompt_tokens") or (_asking(planned) if planned else 0)) + int(said)
+    return int(answer.usage.get("prompt_tokens") or (_asking(planned) if planned else 0)) + int(said) + lost
 
 
 def _asking(planned: Planned) -> int:

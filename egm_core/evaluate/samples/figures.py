@@ -36,13 +36,17 @@ _ORDER += [*WORDINGS, "0", "1", "2", "3 or more"]
 
 @dataclass(frozen=True)
 class Line:
-    """The figures of some rows: their accuracy at each threshold, mean IoU, and how many there are of each outcome."""
+    """The figures of some rows: their accuracy at each threshold, mean IoU, and how many there are of each outcome.
+
+    `cut` counts answers of any outcome that reached their longest length.
+    """
 
     name: str
     accuracies: tuple[Figure, ...]
     iou: Figure
     pictures: int
     outcomes: dict[str, int]
+    cut: int = 0
 
     @property
     def count(self) -> int:
@@ -77,7 +81,8 @@ class Summary:
         accuracies = tuple(mean([self._right(row, t) for row in rows], clusters) for t in THRESHOLDS)
         outcomes = Counter(row.outcome for row in rows)
         told: dict[str, int] = {outcome: outcomes[outcome] for outcome in OUTCOMES}  # type: ignore[index]
-        return Line(name, accuracies, mean([row.iou or 0.0 for row in rows], clusters), len(set(clusters)), told)
+        return Line(name, accuracies, mean([row.iou or 0.0 for row in rows], clusters), len(set(clusters)), told,
+                    sum(row.cut for row in rows))  # fmt: skip
 
     def _right(self, row: Scored, threshold: float) -> float:
         return float(row.reaches(threshold, self.at_least))
@@ -103,7 +108,7 @@ class Summary:
         )
         overlap = macro_mean([row.iou or 0.0 for row in self.present], clusters, groups)
         name = f"mean of {len(set(groups))} splits (macro)"
-        return Line(name, accuracies, overlap, self.micro.pictures, self.micro.outcomes)
+        return Line(name, accuracies, overlap, self.micro.pictures, self.micro.outcomes, self.micro.cut)
 
     @cached_property
     def groups(self) -> dict[str, list[Line]]:
@@ -199,4 +204,4 @@ def _json(line: Line) -> dict[str, Any]:
 
     accuracies = {f"acc@{t:g}": told(figure) for t, figure in zip(THRESHOLDS, line.accuracies, strict=True)}
     return {"name": line.name, "rows": line.count, "pictures": line.pictures, **accuracies, "iou": told(line.iou),
-            "outcomes": line.outcomes}  # fmt: skip
+            "outcomes": line.outcomes, "cut": line.cut}  # fmt: skip

@@ -24,7 +24,7 @@ class Scored:
     """One question and what came of it; `iou` is 0 without a box, and None where the object is absent.
 
     `failed` is a question that no answer came to, and counts as wrong. `picture` is the hash of the pixels that were
-    sent. `seconds` is how long the answer took, `score` the grounder's raw one.
+    sent. `seconds` is how long the answer took, `score` the grounder's raw one, `finish` why it ended.
     """
 
     question: Question
@@ -38,6 +38,12 @@ class Scored:
     thinking: int | None = None
     score: float | None = None
     seconds: float | None = None
+    finish: str = ""
+
+    @property
+    def cut(self) -> bool:
+        """Whether the answer reached its longest length, whatever was read of it."""
+        return self.finish == "length"
 
     def reaches(self, threshold: float, at_least: bool = False) -> bool:
         """Tell whether the box fits better than a threshold, or just as well with `at_least`; or absence was seen."""
@@ -96,6 +102,7 @@ def _row(one: Planned, answer: Answer, rules: Rules) -> Scored:
         read.thinking,
         score if known else None,
         answer.seconds or None,
+        answer.finish,
     )
 
 
@@ -136,5 +143,6 @@ def record(row: Scored, at_least: bool) -> dict[str, Any]:
         "thinking": row.thinking,
         "score": row.score,
         "seconds": row.seconds,
+        "finish": row.finish,
         "picture": row.picture,
     }

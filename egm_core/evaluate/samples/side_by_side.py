@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +24,8 @@ PATIENCE = 300.0
 # After how many seconds a wait is told, once.
 LONG_WAIT = 20.0
 FAILURES_IN_A_ROW = 32
+# In an answer's usage: the tokens of the attempts before it that failed, or of all where all did.
+LOST = "failed_tokens"
 BUSY = ("engine_http_408", "engine_http_425", "engine_http_429", "engine_timeout", "engine_cut_stream", "engine_empty",
         "engine_garbage")  # fmt: skip
 _log = logging.getLogger("egm.evaluate")
@@ -111,6 +113,7 @@ class SideBySide:
             request = job.request(self.read(reference), prompt)
         except (OSError, ValueError) as error:
             return Answer(job.key, error=str(error))
+        lost = 0
         for attempt in range(ATTEMPTS):
             at, began = time.time(), time.monotonic()
             try:
@@ -118,14 +121,15 @@ class SideBySide:
             except EngineError as error:
                 if error.reason in SHUT:
                     raise
+                lost += told_tokens(error.usage)
                 last = attempt == ATTEMPTS - 1
                 if last and error.reason == "engine_unreachable":
                     raise
                 if last or not _may_pass(error.reason):
-                    return Answer(job.key, error=str(error), at=at, seconds=time.monotonic() - began)
+                    return _failed(job, str(error), at, began, lost)
                 if not self.again(job.key):
                     why = f"{error}; the budget allows no further attempt"
-                    return Answer(job.key, error=why, at=at, seconds=time.monotonic() - began)
+                    return _failed(job, why, at, began, lost)
                 pause = min(LONGEST_WAIT, self.first_wait * 2**attempt)
                 # A server that wants to be left alone is, at most for `patience`.
                 pause = max(pause * random.uniform(0.5, 1.0), min(error.wait, self.patience))
@@ -136,9 +140,22 @@ class SideBySide:
                 continue
             seconds = time.monotonic() - began
             usage = {"completion_tokens": len(said.tokens)} if said.tokens else {}
+            usage |= {LOST: lost} if lost else {}
             model = str(self.about.get("model", ""))
             return Answer(job.key, said.text, said.finish, "", usage, model, at, seconds, said.tokens)
         raise AssertionError("every attempt ends in an answer, a pause or an error")
+
+
+def told_tokens(usage: Mapping[str, Any]) -> int:
+    """Add up what a server has counted; 0 where it told nothing that can be."""
+    counts = [usage.get("total_tokens")] if usage.get("total_tokens") else [usage.get("prompt_tokens"),
+                                                                           usage.get("completion_tokens")]  # fmt: skip
+    return sum(int(count) for count in counts if isinstance(count, (int, float)) and 0 < count < 1e12)
+
+
+def _failed(job: Job, why: str, at: float, began: float, lost: int) -> Answer:
+    usage = {LOST: lost} if lost else {}
+    return Answer(job.key, error=why, usage=usage, at=at, seconds=time.monotonic() - began)
 
 
 def _may_pass(reason: str) -> bool:

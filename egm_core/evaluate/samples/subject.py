@@ -13,11 +13,12 @@ from typing import Any
 from egm_core.asking.asker import Asker, Emit
 from egm_core.asking.engine import EngineAsker
 from egm_core.asking.job import Job
-from egm_core.engines.base import Engine, EngineError
+from egm_core.engines.base import Engine
 from egm_core.engines.http.served_models import Wanted
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples.pictures import Pictures
 from egm_core.evaluate.samples.side_by_side import SideBySide
+from egm_core.evaluate.waiting import WAIT, awaited
 from egm_core.families import Family, Mode
 from egm_core.families.base import Speaker
 from egm_core.families.known import check_served
@@ -43,6 +44,7 @@ class Subject:
     max_pixels: int | None = None
     key_in_clear: tuple[str, ...] = ()
     api_key_env: str = "OPENAI_API_KEY"
+    wait: float = WAIT
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,7 @@ def _remote(subject: Subject) -> Iterator[Ready]:
         clear_hosts=subject.key_in_clear,
     )
     with engine:
-        health = engine.health()
-        if health.state != "ready":
-            raise EngineError("engine_unreachable", health.detail)
+        health = awaited(engine, subject.wait)
         served = subject.engine_model or health.model
         info, speaks = _described(subject, served)
         pictures = Pictures(info, speaks, subject.max_pixels)

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from egm_core.evaluate.reports.tables import markdown, percent
 from egm_core.evaluate.samples.figures import THRESHOLDS, Line, Summary
 
-HEAD = ["rows", "images", *(f"Acc@{t:g}" for t in THRESHOLDS), "mean IoU", "absent", "malformed", "failed"]
+LAST = ["absent", "malformed", "failed", "cut"]
 
 
-def text(summary: Summary) -> str:
-    """Write the whole summary as Markdown: splits and means, baselines, groups, and what became of absent objects."""
+def text(summary: Summary, everything: bool = False, batched: bool = False) -> str:
+    """Write a summary as Markdown: the headline, answers without a model, splits and means, and absent objects.
+
+    `everything` adds the finer tables. `batched` says that no answer was timed alone.
+    """
     sign = "at least" if summary.at_least else "above"
     parts = [
         f"Success is an IoU {sign} the threshold. 95 % intervals in brackets are a bootstrap over images. Absent, "
-        "malformed and failed answers count as wrong."
+        "malformed and failed answers count as wrong. Cut ones reached their longest length, and count as they read."
     ]
     parts += headline(summary)
+    table = partial(_table, sign=">=" if summary.at_least else ">")
+    if summary.baselines:
+        told = "All questions, and answers without a model to them:\n\n"
+        parts.append(told + table("", [summary.micro, *summary.baselines]))
+        parts.append("\n".join(f"- {note}" for note in summary.baseline_notes))
     if summary.present:
         lines = [*summary.splits, summary.micro]
-        parts.append(_table("split", [*lines, summary.macro] if len(summary.splits) > 1 else lines))
-    if summary.baselines:
-        parts.append("Answers without a model, on the same questions:\n\n" + _table("", summary.baselines))
-        parts.append("\n".join(f"- {note}" for note in summary.baseline_notes))
-        pairs = [line for pair in summary.failing_copy() for line in pair if line.count]
-        if pairs:
-            parts.append(_table("subset", pairs))
-    parts += [_table(title, lines) for title, lines in summary.groups.items()]
+        parts.append(table("split", [*lines, summary.macro] if len(summary.splits) > 1 else lines))
+    finer = {"where the visible box fails": [line for pair in summary.failing_copy() for line in pair if line.count]}
+    finer = {title: lines for title, lines in (finer | summary.groups).items() if lines}
+    if everything:
+        parts += [table(title, lines) for title, lines in finer.items()]
+    elif finer:
+        titles = ", ".join(title.partition(",")[0] for title in finer)
+        parts.append(f"Finer tables ({titles}) are printed with --all; the file of --json has them, too.")
     if absence := summary.absence:
         parts.append(
             f"absent objects recognised {percent(absence.recognised)} of {absence.recognised.count}; "
@@ -35,7 +44,8 @@ def text(summary: Summary) -> str:
         )
     seconds = summary.seconds()
     if seconds.count:
-        parts.append(f"an answer took {1000 * seconds.value:.0f} ms on the average")
+        told = ", batches shared out among their answers" if batched else ""
+        parts.append(f"an answer took {1000 * seconds.value:.0f} ms on the average{told}")
     return "\n\n".join(parts)
 
 
@@ -51,9 +61,10 @@ def headline(summary: Summary) -> list[str]:
     return ["\n".join(f"**{words}**  " for words in told)] if told else []
 
 
-def _table(title: str, lines: Sequence[Line]) -> str:
+def _table(title: str, lines: Sequence[Line], sign: str) -> str:
+    head = ["rows", "images", *(f"Acc@{t:g} ({sign})" for t in THRESHOLDS), "mean IoU", *LAST]
     rows = []
     for line in lines:
         cells = [line.name, str(line.count), str(line.pictures), *map(percent, (*line.accuracies, line.iou))]
-        rows.append([*cells, *(str(line.outcomes[name]) for name in ("absent", "malformed", "failed"))])
-    return markdown([title, *HEAD], rows)
+        rows.append([*cells, *(str(line.outcomes[name]) for name in LAST[:3]), str(line.cut)])
+    return markdown([title, *head], rows)

@@ -150,7 +150,7 @@ def test_latency_states_load_and_machine_and_draws(tmp_path, capsys):
     path, out = result(tmp_path, "m", "yn"), tmp_path / "f.svg"
     assert main(["latency", f"EGM-8B={path}", "--draw", str(out), "--paper"]) == 0
     row = cells(capsys.readouterr().out, "EGM-8B")
-    assert (row[0][:5], row[2], row[3]) == ("250.0", "in batches of 4", "a laptop")
+    assert (row[0][:5], *row[2:]) == ("250.0", "IoU > 0.5", "in batches of 4", "a laptop")
     assert out.read_text().startswith("<?xml")
 
 

@@ -8,6 +8,7 @@ import pytest
 from sample_oracles import (
     BOX,
     HEIGHT,
+    MODEL,
     WIDTH,
     Scripted,
     answered,
@@ -18,9 +19,10 @@ from sample_oracles import (
     saying,
 )
 
-from egm_core.engines.base import EngineError
-from egm_core.evaluate.samples.asking import Budget
+from egm_core.engines.base import Chunk, Engine, EngineError, Health
+from egm_core.evaluate.samples.asking import Budget, ask
 from egm_core.evaluate.samples.rows import Rules, scored
+from egm_core.evaluate.samples.side_by_side import SideBySide
 from egm_core.families import family
 
 RULES = Rules(family("qwen3_vl"), "paper_eval")
@@ -115,3 +117,37 @@ def test_pictures_that_are_missing_or_another_size_are_failed_and_say_so(tmp_pat
 def test_answers_without_a_box_stay_in_the_denominator(five, tmp_path, text, outcome):
     rows = scored(five, answered(five, Scripted(lambda prompt: text), tmp_path / "a"), RULES)
     assert [(row.outcome, row.iou) for row in rows] == [(outcome, 0.0)] * 5
+
+
+def test_tokens_of_failed_attempts_are_counted_over_all_runs(tmp_path):
+    found = planned(questions(tmp_path, [sample(picture(tmp_path))]))
+    job = found[0].job
+    assert job is not None
+
+    class Failing(Engine):
+        left = 2
+
+        def generate(self, request):
+            if self.left:
+                self.left -= 1
+                error = EngineError("engine_http_500" if self.left else "engine_request", "withheld")
+                error.usage = {"prompt_tokens": 100, "completion_tokens": 20}
+                raise error
+            yield Chunk(saying(BOX), (), "stop")
+
+        def abort(self, request_id):
+            pass
+
+        def health(self):
+            return Health("ready")
+
+        def close(self):
+            pass
+
+    asker = SideBySide(Failing(), lambda reference: np.zeros((8, 8, 3), np.uint8), MODEL, 1, first_wait=0.0)
+    first = ask(found, asker, tmp_path / "a")
+    assert (len(first.failed), first.tokens) == (1, 240)
+    second = ask(found, asker, tmp_path / "a")
+    assert not second.failed and second.tokens > 240
+    third = ask(found, asker, tmp_path / "a")
+    assert third.tokens == second.tokens

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
-from sample_oracles import BOX, sample
+from sample_oracles import BOX, INFO, picture, planned, questions, sample, saying
 
+from egm_core.asking.job import Answer
+from egm_core.evaluate.samples.asking import Outcome
 from egm_core.evaluate.samples.baselines import COPY, ENLARGED, baselines
 from egm_core.evaluate.samples.figures import HIDING, Summary
 from egm_core.evaluate.samples.questions import Question
-from egm_core.evaluate.samples.rows import Scored
+from egm_core.evaluate.samples.rows import Rules, Scored, record, scored
 from egm_core.evaluate.samples.text import text
 from egm_core.evaluate.scores import fit
 from egm_core.evaluate.statistics import macro_mean, mean
@@ -123,3 +125,18 @@ def test_a_hidden_object_has_no_visible_box_to_copy():
 
 def test_nothing_that_was_asked_gives_no_figures():
     assert math.isnan(Summary([]).micro.iou.value)
+
+
+def test_answers_that_were_cut_are_counted_and_stay_in_the_denominator(tmp_path):
+    found = planned(questions(tmp_path, [sample(picture(tmp_path), f"cup {n}") for n in range(3)]))
+    said = dict(
+        zip((one.job.key for one in found if one.job), ("<think>on and", saying(BOX), saying(BOX)), strict=True)
+    )
+    answers = {key: Answer(key, text, "stop" if n == 2 else "length") for n, (key, text) in enumerate(said.items())}
+    rows = scored(found, Outcome(answers, {}, 0, 3, 0), Rules(INFO.speaker, "strict"))
+    summary = Summary(rows)
+    assert (summary.micro.count, summary.micro.cut, summary.micro.outcomes["malformed"]) == (3, 2, 1)
+    assert summary.as_json()["micro"]["cut"] == 2
+    assert [record(row, False)["finish"] for row in rows] == ["length", "length", "stop"]
+    line = next(line for line in text(summary).splitlines() if line.startswith("| all rows (micro)"))
+    assert line.endswith("| 0 | 1 | 0 | 2 |")

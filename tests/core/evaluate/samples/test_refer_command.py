@@ -79,7 +79,7 @@ def test_amodal_questions_have_the_amodal_prompt_and_baselines(file, tmp_path, c
         assert asked(file, server.url, "--answers", str(tmp_path / "a"), verb="amodal") == 0
         assert "amodally" in json.dumps(server.bodies[0])
     printed = capsys.readouterr().out
-    for words in ("copy of the visible box", "visible box enlarged", "where the visible box fails at 0.75"):
+    for words in ("copy of the visible box", "visible box enlarged", "Where the visible box fails at 0.75"):
         assert words in printed, words
 
 
@@ -107,7 +107,7 @@ def test_a_file_without_amodal_truth_says_so(tmp_path, capsys):
 
 
 def test_a_server_that_is_not_there_is_an_error_of_the_run(file, tmp_path, capsys):
-    assert asked(file, "http://127.0.0.1:1", "--answers", str(tmp_path / "a")) == 1
+    assert asked(file, "http://127.0.0.1:1", "--answers", str(tmp_path / "a"), "--wait", "0.1") == 1
     assert "nothing answers at" in capsys.readouterr().err
 
 
@@ -129,3 +129,17 @@ def test_reading_rules_that_a_vendor_has_not_are_refused(file, tmp_path, capsys)
         assert main(["refer", str(file), *options, "--mode", "paper"]) == 2
         assert not server.bodies
     assert "salvage" in capsys.readouterr().err
+
+
+def test_finer_tables_are_printed_on_request_alone(file, tmp_path, capsys):
+    with serving(f"says:{saying(BOX)}") as server:
+        words = ["--answers", str(tmp_path / "a")]
+        assert asked(file, server.url, *words, verb="amodal") == 0
+        short = capsys.readouterr().out
+        assert asked(file, server.url, *words, "--all", verb="amodal") == 0
+        whole = capsys.readouterr().out
+    heads = [[line for line in printed.splitlines() if "| rows |" in line] for printed in (short, whole)]
+    assert len(heads[0]) == 2 and len(heads[1]) > 2
+    assert "are printed with --all" in short and "--all" not in whole
+    assert short.index("copy of the visible box") < short.index("| split |")
+    assert "Acc@0.5 (>)" in heads[0][0]
