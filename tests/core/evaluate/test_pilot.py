@@ -175,23 +175,8 @@ class TestTheDraw:
         assert "no visible question" in caplog.text
 
     def test_a_server_that_is_not_there_is_named(self, file, caplog):
-        assert (
-            main(
-                [
-                    "pilot",
-                    str(file),
-                    "--engine-url",
-                    "http://127.0.0.1:9",
-                    "--model",
-                    "m",
-                    "--family",
-                    "glm",
-                    "--pictures",
-                    "1",
-                ]
-            )
-            == 1
-        )
+        words = ["pilot", str(file), "--engine-url", "http://127.0.0.1:9", "--model", "m", "--family", "glm"]
+        assert main([*words, "--pictures", "1", "--wait", "0.1"]) == 1
         assert "engine_unreachable" in caplog.text
 
     def test_an_odd_answer_is_counted_not_hidden(self, file):
