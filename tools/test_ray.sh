@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Scores 20,000 samples on Ray Data over two local servers, with a kill -9 in the middle.
+# Scores 20,000 samples, and asks 1,500 questions of curation, on Ray Data over two local servers, each with a kill -9 in the
+# middle.
 #
 #   tools/test_ray.sh [PYTEST ARGUMENT ...]
 #
