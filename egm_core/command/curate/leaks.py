@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +58,20 @@ def _run(options: argparse.Namespace) -> None:
     teacher = arguments.teacher(options)
     desk = Desk(arguments.ledger_of(options, options.file), options.dry_run)
     asked = desk.put(teacher, options.experiment)
-    found: dict[str, Any]
+    summed: Callable[[], dict[str, Any]]
     if options.experiment == "colour":
         asking = Asking(options.task, teacher.model, teacher.sampling)
         others = list(read_samples(options.others)) if options.others else []
         pairs = recolour.recoloured(samples, asking, asked, drawn, others)
-        found, told = recolour.summary(pairs), recolour.table
+        summed, told = lambda: recolour.summary(pairs), recolour.table
     else:
         chosen = [samples[number] for number in sorted(drawn)]
         guesses = text_only.guesses(chosen, options.task, teacher.model, teacher.sampling, asked)
-        found, told = text_only.summary(guesses, options.seed), text_only.table
+        summed, told = lambda: text_only.summary(guesses, options.seed), text_only.table
     if options.dry_run:
         print(desk.expected(options.experiment))
         return
+    found = summed()
     print(told(found))
     print(desk.spent())
     if options.json:

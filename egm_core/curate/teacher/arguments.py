@@ -81,6 +81,8 @@ def teacher(options: argparse.Namespace) -> Teacher:
         own.error(f"{names} belong together: give both")
     if options.budget_usd is not None and options.no_budget:
         own.error("--budget-usd and --no-budget exclude each other")
+    if options.dry_run and options.batch_in:
+        own.error("--batch-in: a dry run takes nothing in; leave one of both away")
     if options.ray and options.budget_usd is not None:
         own.error("--budget-usd: a budget holds in one process alone; leave --ray away, or say --no-budget")
     serving = Serving(

@@ -117,3 +117,19 @@ def test_a_picture_that_is_missing_fails_alone(
     failures = [json.loads(line) for line in (tmp_path / "out.failures.jsonl").read_text().splitlines()]
     missing = [one for one in failures if "3.png" in one["why"]]
     assert len(missing) == 1 and len(server.asked) == (COUNT - 1), missing
+
+
+def test_leaks_and_results_of_batches_on_a_dry_run(
+    server: Paid,  # noqa: F811
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    figures = tmp_path / "leaks.json"
+    asked = ["leaks", "colour", file, "--teacher-url", server.url, "--json", figures, "--dry-run"]
+    assert run(*asked) == 0
+    assert f"colour: {2 * COUNT} of {2 * COUNT} questions" in text_of(capsys)
+    assert not server.answers and not figures.exists()
+    with pytest.raises(SystemExit, match="2"):
+        run("reason", file, "--out", tmp_path / "x.jsonl", "--teacher-model", "m", "--dry-run", "--batch-in", file)
+    assert "a dry run takes nothing in" in capsys.readouterr().err

@@ -19,7 +19,9 @@ from egm_core.curate.reason.again import another, by_form
 from egm_core.curate.reason.questions import Asking
 from egm_core.curate.reason.run import reasoned
 from egm_core.curate.sets.expressing import Manner, express, fitting
+from egm_core.curate.verify.hits import Second, judged
 from egm_core.engines.base import Sampling
+from egm_core.families import vendors
 from egm_core.sample import Sample, read_samples, write_samples
 
 GOOD = {"reasoning": "The white mug stands beside the blue plate, and its handle points away.", "object": "mug"}
@@ -98,6 +100,13 @@ def test_expressions_are_asked_for_anew_and_duplicates_are_not(mug: Sample, tmp_
     assert told["failed_at"] == {"expressed": 2} and len(teacher.jobs) == 3, "two objects got one phrase"
     rates = json.loads((tmp_path / "out.rates.json").read_text())
     assert (rates["questions"], rates["kept"]) == (2, 0) and not list(read_samples(tmp_path / "out.jsonl"))
+
+
+def test_a_second_model_s_answer_that_was_cut_off_is_a_miss_and_not_to_be_asked_for_ever(mug: Sample) -> None:
+    second = Second("m", vendors.speaker("qwen3_vl", "m"), DRAWN)
+    for answer, outcome in ((CUT, "missed"), (Answer("", error="HTTP 400: no"), "failed")):
+        (found,) = judged([mug], second, Teacher(answer))
+        assert (found.outcome, found.why) == (outcome, answer.error)
 
 
 def test_what_passed_by_a_later_turn_says_so(mug: Sample) -> None:
