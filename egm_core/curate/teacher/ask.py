@@ -90,6 +90,9 @@ def _write_out(lacking: list[Job], teacher: Teacher, store: Store, title: str) -
         print(f"{title}: every question has its answer in the ledger, and nothing is to be written{left}")
         return
     print(batch.write_out(rest, teacher, store, teacher.batch_out))
+    if teacher.partial and not teacher.batch_out.is_dir():
+        # Nothing of it could be written, so there is nothing to wait for.
+        return
     if again := sum(job.key in failed for job in rest):
         print(f"{again:,} of them have failed before; --partial goes on without these")
     sys.exit(0)

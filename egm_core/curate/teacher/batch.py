@@ -43,7 +43,6 @@ def write_out(jobs: Sequence[Job], teacher: Teacher, store: Store, folder: Path)
     if not jobs:
         return "every question has its answer in the ledger: there is nothing to write"
     _affordable(jobs, teacher, store)
-    folder.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
     rows: list[bytes] = []
     size = vendor.around
@@ -53,6 +52,9 @@ def write_out(jobs: Sequence[Job], teacher: Teacher, store: Store, folder: Path)
             row = json.dumps(vendor.row(job, teacher.model, teacher.read), ensure_ascii=True).encode()
         except (OSError, ValueError) as error:
             unreadable.append(str(error))
+            # It will be in no file, and its failure is known from now on.
+            if store.claim(job.key):
+                store.add(Answer(job.key, error=str(error)))
             continue
         if len(row) + 1 + vendor.around > vendor.most_bytes:
             raise ValueError(f"one question has {len(row):,} bytes, and a file may have {vendor.most_bytes:,}")
@@ -91,6 +93,7 @@ def _affordable(jobs: Sequence[Job], teacher: Teacher, store: Store) -> None:
 
 
 def _written(folder: Path, number: int, rows: Iterable[bytes], vendor: Vendor) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"batch_{number:03d}{vendor.suffix}"
     part = file.with_name(f"{file.name}.part")
     part.write_bytes(vendor.joined(rows))

@@ -190,6 +190,17 @@ def test_what_failed_need_not_be_written_again(made: list[Job], tmp_path: Path, 
     assert not (tmp_path / "none").exists(), "the steps after this one go on"
 
 
+def test_a_picture_that_cannot_be_read_stands_in_no_step_s_way(made: list[Job], tmp_path: Path) -> None:
+    content = [picture_part(str(tmp_path / "gone.png")), text_part("question")]
+    gone = replace(made[0], key="f" * 32, messages=({"role": "user", "content": content},))
+    who = Teacher(name="gpt-4.1", partial=True)
+    (file,) = written([*made, gone], who, tmp_path)
+    assert len(file.read_text().splitlines()) == 7
+    for folder in ("x", "y"):
+        found = ask_all([gone], replace(who, batch_out=tmp_path / folder), tmp_path)
+        assert "gone.png" in found[gone.key].error and not (tmp_path / folder).exists()
+
+
 def test_files_of_other_questions_make_no_failures_of_what_was_never_asked(made: list[Job], tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     file.write_text(json.dumps(openai_results(made)[4]) + "\n")
