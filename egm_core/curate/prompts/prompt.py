@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from egm_core.curate.prompts.answers import AmodalReasoning, Expression, Placement, Reasoning, Structured, Verification
 
@@ -34,8 +34,8 @@ class Prompt:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of the answer."""
-        return self.form.model_json_schema()
+        """The JSON schema of the answer; one and the same for all questions, so nobody may change it."""
+        return _schema(self.form)
 
     @property
     def label(self) -> str:
@@ -44,11 +44,18 @@ class Prompt:
 
     def render(self, **values: Any) -> str:
         """Fill in an object's values; jinja2.UndefinedError names one that is missing."""
-        return (
-            Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-            .from_string(self.text)
-            .render(**values)
-        )
+        return _template(self.text).render(**values)
+
+
+# Both take longer to make than all else of a question but its pictures.
+@lru_cache
+def _schema(form: type[Structured]) -> dict[str, Any]:
+    return form.model_json_schema()
+
+
+@lru_cache
+def _template(text: str) -> Template:
+    return Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(text)
 
 
 @lru_cache

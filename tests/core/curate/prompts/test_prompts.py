@@ -92,3 +92,8 @@ def test_the_command_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.split() == [load(name).label for name in NAMES]
     assert main(["prompts", "verify"]) == 0
     assert '"unique"' in capsys.readouterr().out
+
+
+def test_half_a_million_questions_share_one_form_and_one_template() -> None:
+    prompt = load("verify")
+    assert prompt.schema is load("verify").schema == prompt.form.model_json_schema()
