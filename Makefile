@@ -19,11 +19,11 @@ demo: setup
 record: setup
 	@$(RUN) python -m egm_ros.demo.record --out out/record $(if $(LIVE),--live)
 
-# The core's tests on every core, up to four; those of ROS two at a time, and then those that watch the clock, alone.
+# The core's tests on every core, up to four; then those of ROS two at a time, those that watch the clock among themselves.
 test: setup
 	@$(RUN) python -m pytest --ignore tests/ros -n auto --maxprocesses 4 --dist loadfile $(PYTEST)$(NONE_IS_FINE)
-	@$(RUN) python -m pytest tests/ros -m "not clock and $(SHORT)" -n 2 --dist loadfile $(PYTEST)$(NONE_IS_FINE)
-	@$(RUN) python -m pytest tests/ros -m "clock and $(SHORT)" $(PYTEST)$(NONE_IS_FINE)
+	@tools/ros_tests.sh tests/ros -m "not clock and $(SHORT)" -n 2 --dist loadfile $(PYTEST)$(NONE_IS_FINE)
+	@tools/ros_tests.sh tests/ros -m "clock and $(SHORT)" -n 2 --dist loadfile $(PYTEST)$(NONE_IS_FINE)
 
 # The ROS tests RUNS times (5) beside a process that burns one core; the counts of each run.
 test-busy: setup
