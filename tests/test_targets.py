@@ -29,7 +29,7 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.split(".")[0])
-    own = {"egm_core", "egm_ros", "checkpoints", "scoring_run"} | {p.stem for p in path.parent.glob("*.py")}
+    own = {"egm_core", "egm_ros"} | {module.stem for module in (ROOT / "tests").rglob("*.py")}
     return {PACKAGES.get(name, name) for name in names - own - set(sys.stdlib_module_names)}
 
 
