@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import lzma
 import os
 import struct
 import sys
 import tarfile
 import zipfile
+import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -39,7 +41,8 @@ def zip_member(path: str, member: str) -> bytes:
         return archive.read(member)
     except KeyError:
         raise _lacks(path, f"member {member!r}") from None
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    # A damaged member fails in whichever of the decompressors it names.
+    except (zipfile.BadZipFile, RuntimeError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise ValueError(f"{path}: member {member!r} cannot be read ({error}); copy the archive anew") from error
 
 
@@ -53,7 +56,7 @@ def _zip(path: str, _: Stamp, __: int) -> zipfile.ZipFile:
     # One a process: after a fork both would move one position in the file.
     try:
         return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError) as error:
         raise ValueError(f"{path} is no whole ZIP archive ({error}); copy it anew") from error
 
 
@@ -111,8 +114,13 @@ def _parquet(path: str, _: Stamp) -> tuple[list[int], frozenset[str]]:
 
 @lru_cache(_GROUPS)
 def _group(path: str, _: Stamp, column: str, group: int) -> Any:
-    with _opened(path) as file:
-        return file.read_row_group(group, columns=[column]).column(0)
+    from pyarrow import ArrowException
+
+    try:
+        with _opened(path) as file:
+            return file.read_row_group(group, columns=[column]).column(0)
+    except (ArrowException, OSError) as error:
+        raise ValueError(f"{path}: column {column!r} cannot be read ({error}); copy the file anew") from error
 
 
 def _opened(path: str) -> Any:
@@ -121,7 +129,7 @@ def _opened(path: str) -> Any:
 
     try:
         return ParquetFile(path)
-    except ArrowException as error:
+    except (ArrowException, OSError) as error:
         raise ValueError(f"{path} is no whole parquet file ({error}); copy it anew") from error
 
 

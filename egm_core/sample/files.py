@@ -84,16 +84,22 @@ def _read_lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    from pyarrow import ArrowInvalid
+    from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     try:
         file = ParquetFile(path)
-    except ArrowInvalid as error:
+    except (ArrowException, OSError) as error:
         raise SampleError(f"{path}: not a parquet file ({error}); write it anew with write_samples") from error
     with file:
-        number = 0
-        for batch in file.iter_batches(BATCH):
+        number, batches = 0, file.iter_batches(BATCH)
+        while True:
+            try:
+                batch = next(batches, None)
+            except (ArrowException, OSError) as error:
+                raise SampleError(f"{path}: damaged after record {number} ({error}); copy it anew") from error
+            if batch is None:
+                return
             for record in batch.to_pylist():
                 number += 1
                 yield f"{path}:{number}", record

@@ -203,7 +203,7 @@ def _names(record: dict[str, Any], name: str, place: str) -> tuple[str, ...]:
 
 def _depth_order(record: dict[str, Any], place: str) -> int | None:
     value = record.get("depth_order")
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < LARGEST):
         raise SampleError(f"{place}: depth_order is {value!r}; give a whole number, 1 for the object in front, or null")
     return value
 

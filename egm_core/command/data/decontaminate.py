@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from egm_core import notes
 from egm_core.arguments import whole
 from egm_core.data.decontaminate import THRESHOLD, Match, Pictures, by_id, by_look, looks
 from egm_core.data.readers.kind import PLACES, DataError
-from egm_core.sample import read_samples, write_samples
+from egm_core.sample import Sample, read_samples, write_samples
 
 _log = logging.getLogger("egm.data")
 
@@ -44,8 +45,8 @@ def _run(options: argparse.Namespace) -> None:
     for other in options.against:
         if other.resolve() == options.file.resolve():
             raise DataError(f"{other} is the file to clean; name other files with --against")
-    ours = Pictures.of(read_samples(options.file))
-    theirs = Pictures.of(chain.from_iterable(read_samples(path) for path in options.against))
+    ours = Pictures.of(_samples(options.file))
+    theirs = Pictures.of(chain.from_iterable(map(_samples, options.against)))
     found = by_id(ours, theirs)
     alike: dict[str, Match] = {}
     if not options.ids_only:
@@ -70,6 +71,16 @@ def _run(options: argparse.Namespace) -> None:
         raise DataError("every picture is met, so nothing would be left; see --list")
     count = write_samples(options.out, (one for one in read_samples(options.file) if one.image not in met))
     print(f"{count:,} samples -> {options.out}; {samples:,} left out")
+
+
+def _samples(path: Path) -> Iterator[Sample]:
+    """Read a file's samples; DataError where it has none: a file that was lost would clean nothing."""
+    empty = True
+    for sample in read_samples(path):
+        empty = False
+        yield sample
+    if empty:
+        raise DataError(f"{path}: the file holds no sample")
 
 
 def _tell(

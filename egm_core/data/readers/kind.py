@@ -34,7 +34,11 @@ class Place:
 
     def wrong(self, name: str, value: Any, remedy: str) -> DataError:
         """Make the error of a field that holds what it must not."""
-        shown = repr(value)
+        try:
+            shown = repr(value)
+        except RecursionError:
+            # A pickle may nest lists as deep as it likes.
+            shown = f"a {type(value).__name__}, nested too deep to show"
         return self.error(f"{name} is {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}; {remedy}")
 
 

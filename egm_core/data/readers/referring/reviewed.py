@@ -42,7 +42,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
             place = Place(str(path), f"{name} {number}")
             record = fields.mapping(record, place)
             if name == "images":
-                images[fields.identity(record, "id", place)] = record
+                fields.once(images, fields.identity(record, "id", place), record, "the image id", place)
             else:
                 annotations.append((place, record))
         for place, record in annotations:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
 import csv
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,7 +148,7 @@ def _number(record: dict[str, str], name: str, place: Place) -> float:
 def _bytes(cell: str, place: Place) -> bytes:
     try:
         return base64.b64decode(cell, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise _no_picture(place, error) from error
 
 

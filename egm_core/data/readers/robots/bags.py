@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from egm_core.data.readers.kind import Place, Tally
+from egm_core.data.readers.kind import DataError, Place, Tally
 from egm_core.data.readers.robots.question import FRAME, Question, Recordings
 from egm_core.data.readers.shared import fields
 from egm_core.pictures.messages import RGB, ImageError, decode, guess
@@ -63,7 +67,7 @@ def _of_bag(reader: Any, bag: str, path: Path, options: argparse.Namespace, tall
     topic = _topic(reader, options.topic, IMAGES, "image topic", place)
     spoken = options.instruction_topic and _topic(reader, options.instruction_topic, TEXTS, "text topic", place)
     sent, fresh, number = " ".join(options.sent.split()), True, -1
-    for connection, stamp, data in reader.messages([c for c in reader.connections if c.topic in (topic, spoken)]):
+    for connection, stamp, data in _messages(reader, (topic, spoken), place):
         at = Place(str(path), f"{connection.topic} at {stamp / 1e9:.3f} s")
         message = _message(reader, connection, data, tally, at)
         if connection.topic == spoken:
@@ -91,6 +95,20 @@ def _of_bag(reader: Any, bag: str, path: Path, options: argparse.Namespace, tall
             yield Question(str(image), sent, width, height, bag, f"{bag}:{topic}", number)
 
 
+def _messages(reader: Any, topics: Collection[str], place: Place) -> Iterator[tuple[Any, int, bytes]]:
+    """Give the messages of topics in their order; DataError where the recording is damaged."""
+    found, count = reader.messages([c for c in reader.connections if c.topic in topics]), 0
+    while True:
+        try:
+            one = next(found, None)
+        except _broken() as error:
+            raise _damaged(place, f"after {count} messages", error) from error
+        if one is None:
+            return
+        yield one
+        count += 1
+
+
 def _topic(reader: Any, wanted: str, kinds: tuple[str, ...], what: str, place: Place) -> str:
     known: list[str] = list(dict.fromkeys(c.topic for c in reader.connections if c.msgtype in kinds and c.msgcount))
     if wanted:
@@ -101,12 +119,9 @@ def _topic(reader: Any, wanted: str, kinds: tuple[str, ...], what: str, place: P
 
 
 def _message(reader: Any, connection: Any, data: bytes, tally: Tally, place: Place) -> Any:
-    from rosbags.highlevel import AnyReaderError
-
     try:
         return reader.deserialize(data, connection.msgtype)
-    # What broken bytes make rosbags raise: it reads them with struct and numpy.
-    except (AnyReaderError, ValueError, IndexError) as error:
+    except _broken() as error:
         tally.drop("messages that cannot be read", f"{place}: {error}")
         return None
 
@@ -129,7 +144,7 @@ def _write(path: Path, picture: RGB) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    from rosbags.highlevel import AnyReader, AnyReaderError
+    from rosbags.highlevel import AnyReader
     from rosbags.typesys import Stores, get_typestore
 
     place = Place(str(path))
@@ -138,12 +153,32 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
-    except (AnyReaderError, OSError) as error:
-        raise place.error(f"cannot be read as a bag: {error}; see that the recording was ended") from error
+    except _broken() as error:
+        raise _damaged(place, "at its beginning", error) from error
     try:
         yield reader
     finally:
         reader.close()
+
+
+@lru_cache
+def _broken() -> tuple[type[Exception], ...]:
+    """Give what damaged recordings make rosbags raise: its own errors, and those of all that it reads by."""
+    theirs = {
+        "rosbags.highlevel": "AnyReaderError",
+        "rosbags.rosbag1": "ReaderError",
+        "rosbags.rosbag2": "ReaderError",
+        "rosbags.rosbag2.storage_mcap": "zstd.ZstdError",
+        "rosbags.rosbag2.storage_sqlite3": "apsw.Error",
+    }
+    named = tuple(attrgetter(name)(import_module(module)) for module, name in theirs.items())
+    general = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError)
+    return (*named, *general, RuntimeError, EOFError, MemoryError, struct.error)
+
+
+def _damaged(place: Place, where: str, error: Exception) -> DataError:
+    why = str(error) or type(error).__name__
+    return place.error(f"cannot be read as a bag {where}: {why}; see that the recording was ended, and copy it anew")
 
 
 RECORDINGS = Recordings(

@@ -199,7 +199,7 @@ def _batches(path: Path, prefixes: tuple[str, ...]) -> Iterator[Any]:
         with ParquetFile(path) as file:
             names = [name for name in file.schema_arrow.names if name.startswith(prefixes)]
             yield from file.iter_batches(columns=names)
-    except ArrowException as error:
+    except (ArrowException, OSError) as error:
         raise Place(str(path)).error(f"no whole parquet file ({error}); copy it anew") from error
 
 

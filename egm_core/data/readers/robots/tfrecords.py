@@ -6,6 +6,7 @@ pictures, it keeps the first alone, and it looks at no checksum.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -43,10 +44,12 @@ def _body(file: Any, head: bytes, place: Place) -> bytes:
     length, checksum = struct.unpack("<QI", head)
     if checksum != masked(head[:8]):
         raise place.error("the checksum of its length is wrong; the file is damaged, compressed or no TFRecord")
+    # The length is looked at before it is read: a damaged one may be larger than any memory.
+    there = os.fstat(file.fileno()).st_size - file.tell()
+    if there < length + 4:
+        raise place.error(f"cut short: {length} bytes are told, {there} are there; copy the file anew")
     data = file.read(length)
     tail = file.read(4)
-    if len(data) < length or len(tail) < 4:
-        raise place.error(f"cut short: {length} bytes are told, {len(data)} are there; copy the file anew")
     if struct.unpack("<I", tail)[0] != masked(data):
         raise place.error("the checksum of its bytes is wrong; copy the file anew")
     return bytes(data)

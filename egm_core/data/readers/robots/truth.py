@@ -76,7 +76,7 @@ def read_truth(options: argparse.Namespace, tally: Tally) -> dict[str, list[Trut
             named = options.truth_episode or _or(EPISODES)
             raise place.wrong(named, episode, "the episode's name must stand here; name its field with --truth-episode")
         sent = _field(row, options.truth_sent, place) if options.truth_sent else _first(row, SENTENCES)
-        if isinstance(sent, str) and not fields.writable(sent):
+        if sent is not None and (not isinstance(sent, str) or not fields.writable(sent)):
             raise place.wrong(options.truth_sent or _or(SENTENCES), sent, "a text of whole characters must stand here")
         truth = Truth(
             (x0, y0, x1, y1),

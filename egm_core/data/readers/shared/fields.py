@@ -13,6 +13,8 @@ from egm_core.data.readers.kind import Place
 from egm_core.sample import LARGEST, OVERHANG
 
 LONGEST = 1_000_000
+# Whole numbers of JSON may be larger than any float.
+_HUGE = 1e300
 _GONE = object()
 _NUMBERS = {int, float}
 
@@ -116,10 +118,11 @@ def listed(record: dict[str, Any], name: str, place: Place) -> list[Any]:
 def numbers(found: Any, name: str, place: Place, count: int | None = None) -> tuple[float, ...]:
     """Take the value of a field as finite numbers, as many as `count`."""
     right = isinstance(found, (list, tuple)) and (count is None or len(found) == count)
-    # Outlines have many numbers, so no step is taken for each: a sum tells one that is none, and the ends their range.
+    # Outlines have many numbers, so no step is taken for each.
     if right and found:
-        right = set(map(type, found)) <= _NUMBERS and math.isfinite(sum(found))
-        right = right and min(found) > -LARGEST and max(found) < LARGEST
+        # Whole numbers may be too large to be a float, so the ends are looked at first; a sum tells what is no number.
+        right = set(map(type, found)) <= _NUMBERS and min(found) > -LARGEST and max(found) < LARGEST
+        right = right and math.isfinite(sum(found))
     if not right:
         many = "numbers" if count is None else f"{count} numbers"
         raise place.wrong(name, found, f"a list of {many} must stand here")
@@ -155,23 +158,27 @@ def unusable(box: Box, width: int, height: int) -> str:
 
 
 def is_number(found: Any) -> bool:
-    """Tell whether a value is a finite number, and no bool."""
-    return isinstance(found, (int, float)) and not isinstance(found, bool) and math.isfinite(found)
+    """Tell whether a value is a finite number of a size that files have, and no bool."""
+    return isinstance(found, (int, float)) and not isinstance(found, bool) and -_HUGE < found < _HUGE
 
 
 def lines(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
     """Read the records of a JSONL file one after the other, each with its place."""
     require(path)
+    empty = True
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
+            empty = False
             place = Place(str(path), f"line {number}")
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise place.error(f"not JSON ({error}); one object a line must stand here") from error
             yield place, mapping(record, place)
+    if empty:
+        raise Place(str(path)).error("the file holds no record; copy it anew, or leave it out")
 
 
 def document(path: Path) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import struct
 import tarfile
 import zipfile
 from collections import Counter
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from egm_core.data.readers.kind import Place
 from egm_core.pictures.reference import is_url, join
@@ -85,7 +87,7 @@ class Pictures:
             else:
                 with tarfile.open(self.root, "r:") as tar:
                     names = tar.getnames()
-        except (zipfile.BadZipFile, tarfile.TarError, OSError) as error:
+        except (zipfile.BadZipFile, tarfile.TarError, NotImplementedError, struct.error, ValueError, OSError) as error:
             raise place.error(f"no archive that can be read ({error}); copy it anew, or unpack it") from error
         count = Counter(PurePosixPath(name).name for name in names)
         alone = {base: name for name in names if count[base := PurePosixPath(name).name] == 1}
@@ -120,11 +122,20 @@ def size_of(data: bytes, place: Place) -> tuple[int, int]:
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            turned = picture.getexif().get(_ORIENTATION, 1) in _LAID_DOWN
             width, height = picture.size
+            turned = _orientation(picture) in _LAID_DOWN
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise place.error(f"width and height are missing, and the picture can't tell them: {error}") from error
     return (height, width) if turned else (width, height)
+
+
+def _orientation(picture: Any) -> Any:
+    """Give EXIF's mark of how a picture is shown; 1, as it lies, where what it says cannot be read."""
+    try:
+        return picture.getexif().get(_ORIENTATION, 1)
+    # What Pillow raises at broken EXIF: readers of pixels pass over it, too.
+    except (SyntaxError, struct.error, ValueError, LookupError, TypeError, OSError):
+        return 1
 
 
 def coco_id(image: str) -> str:

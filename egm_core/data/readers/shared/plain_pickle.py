@@ -54,7 +54,7 @@ def load(path: Path) -> Any:
 def _refusal(path: Path, error: Exception) -> DataError:
     place = Place(str(path))
     if isinstance(error, MemoryError):
-        raise error
+        return place.error("it asks for more memory than there is; copy it anew, for a damaged one does so")
     if str(error).startswith("it names "):
         return place.error(
             f"{error}, which could run code; data need no more than lists, dictionaries, texts and numbers. Take the "

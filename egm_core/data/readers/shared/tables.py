@@ -84,5 +84,5 @@ def _parquet(path: Path, without: tuple[str, ...]) -> Iterator[tuple[Place, int,
                 for record in batch.to_pylist():
                     yield Place(str(path), f"row {number}"), number, record
                     number += 1
-    except ArrowException as error:
+    except (ArrowException, OSError) as error:
         raise Place(str(path)).error(f"no whole parquet file ({error}); copy it anew") from error

@@ -119,3 +119,21 @@ def test_wrong_recordings_are_named(drive: Path, tmp_path: Path, wrong: Any) -> 
     drive.write_bytes(drive.read_bytes()[:300])
     assert "cannot be read as a bag" in wrong("bag", "--file", drive, "--sent", "x", *shots)
     assert "is not there" in wrong("bag", "--file", tmp_path / "gone.mcap", "--sent", "x", *shots)
+
+
+@pytest.mark.parametrize("plugin", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+def test_damage_anywhere_in_a_recording_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], plugin: StoragePlugin
+) -> None:
+    """What rosbags raises at damaged bytes is of many kinds, and some of them went by as a traceback."""
+    file = bag(tmp_path / "b", [("/cam", n, raw(n)) for n in range(3)], plugin)
+    whole = file.read_bytes()
+    out = ("--sent", "x", "--every", "1", "--pictures", str(tmp_path), "--out", str(tmp_path / "q.jsonl"))
+    refused = 0
+    for at in range(9, len(whole), len(whole) // 30):
+        file.write_bytes(whole[:at] + bytes(255 - one for one in whole[at : at + 12]) + whole[at + 12 :])
+        status = main(["questions", "bag", "--file", str(file), *out])
+        said = capsys.readouterr().err
+        assert status in (0, 2) and (status == 0 or "egm data questions bag: " in said), said
+        refused += status == 2 and "cannot be read as a bag" in said
+    assert refused > 2
