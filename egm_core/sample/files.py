@@ -19,7 +19,7 @@ from egm_core.sample.whole import written
 
 BATCH = 1024
 # Fields that are written where there is something to say; the others always.
-_EMPTY = {field.name: field.default for field in dataclasses.fields(Sample)[FIELDS.index("task") + 1 :]}
+_EMPTY = FIELDS[FIELDS.index("task") + 1 :]
 _values = attrgetter(*FIELDS)
 # Records hold plain values, in no circle.
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
@@ -131,8 +131,8 @@ def _write_lines(path: Path, records: Iterator[dict[str, Any]]) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for record in records:
-            for name, nothing in _EMPTY.items():
-                if record[name] == nothing:
+            for name in _EMPTY:
+                if not record[name]:
                     del record[name]
             file.write(_encode(record) + "\n")
             count += 1

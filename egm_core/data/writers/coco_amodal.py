@@ -62,25 +62,30 @@ def _regions(shown: list[tuple[int, Sample]], tally: Tally) -> dict[str, Any]:
     regions = [_region(sample, order) for sample, order in zip(samples, _orders(samples), strict=True)]
     pairs = []
     for (number, sample), region in zip(shown, regions, strict=True):
-        left = list(sample.occluders)
-        by_box = _named_boxes(sample)
+        found: dict[int, Box | None] = {}
         for other, front in zip(samples, regions, strict=True):
-            known = (by_box.get(other.bbox), cleaned(other.sent), other.category)
-            names = [name for name in known if name is not None and name in sample.occluders]
-            if names and other is not sample and _hides(other, sample):
+            place = None if other is sample else _among(other, sample, found)
+            if place is not None and _hides(other, sample):
                 # Several expressions may name one object, which is then several regions.
-                left = [name for name in left if name != names[0]]
+                found[place] = other.bbox
                 pairs.append(f"{front['order']}-{region['order']}")
+        left = [name for place, name in enumerate(sample.occluders) if place not in found]
         if left:
             tally.drop("names of what hides an object, and is no region of this file", f"sample {number}: {left[0]}")
     return {"size": len(regions), "regions": regions, "depth_constraint": ",".join(pairs)}
 
 
-def _named_boxes(sample: Sample) -> dict[Box | None, str]:
-    """Give the names of what hides an object by the boxes of what is seen of these; names without a box come last."""
-    if len(sample.occluder_boxes) > len(sample.occluders):
-        return {}
-    return dict(zip(sample.occluder_boxes, sample.occluders, strict=False))
+def _among(other: Sample, sample: Sample, found: dict[int, Box | None]) -> int | None:
+    """Give an object's place among what hides another, by its box or its name; None where it is none of these.
+
+    Boxes come with the first names. `found` are the places that are taken, each by the object of a box.
+    """
+    boxes = sample.occluder_boxes
+    if other.bbox in boxes and len(boxes) <= len(sample.occluders):
+        return boxes.index(other.bbox)
+    names = cleaned(other.sent), other.category
+    free = (at for at, name in enumerate(sample.occluders) if name in names and found.get(at, other.bbox) == other.bbox)
+    return next(free, None)
 
 
 def _orders(samples: list[Sample]) -> list[int]:

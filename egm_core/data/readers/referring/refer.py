@@ -7,6 +7,7 @@ do the names of pictures: those in the references have an annotation's suffix. P
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,15 @@ IMAGES = "images/mscoco/images/train2014"
 
 
 class Annotation(msgspec.Struct, gc=False):
-    """What is needed of an annotation; its polygons, which are most of the file, are not."""
+    """What is needed of an annotation; its polygons, which are most of the file, are not.
+
+    The box is decoded where it is asked for: hardly one of ten is.
+    """
 
     id: Any
     image_id: Any
     category_id: Any
-    bbox: Any
+    bbox: msgspec.Raw
 
 
 class Image(msgspec.Struct, gc=False):
@@ -227,7 +231,7 @@ def _asked(records: list[Any], first: int, ids: Collection[int] | None) -> list[
     """Number records, and take those with some ids; all where ids cannot be told, so that the wrong one is named."""
     try:
         asked = [(n, one) for n, one in enumerate(records, first) if ids is None or one.id in ids]
-        return [(number, msgspec.structs.asdict(one)) for number, one in asked]
+        return [(number, _plain(one)) for number, one in asked]
     except (TypeError, AttributeError):
         # What lacks a field comes as a dictionary.
         pass
@@ -235,6 +239,11 @@ def _asked(records: list[Any], first: int, ids: Collection[int] | None) -> list[
         return [(n, one) for n, one in enumerate(records, first) if ids is None or one["id"] in ids]
     except (TypeError, KeyError):
         return list(enumerate(records, first))
+
+
+def _plain(one: msgspec.Struct) -> dict[str, Any]:
+    found = msgspec.structs.asdict(one)
+    return {name: json.loads(bytes(v)) if isinstance(v, msgspec.Raw) else v for name, v in found.items()}
 
 
 def _taken(split: str, splits: Sequence[str], place: Place) -> str | None:
