@@ -23,18 +23,19 @@ from egm_core.data.readers.shared.pictures import size_of
 from egm_core.data.readers.shared.plain_pickle import load
 from egm_core.pictures.source import read
 
+CUP = {"id": 1, "name": "cup"}
 IMAGE = {"id": 1, "file_name": "a.png", "width": 64, "height": 48}
 
 
-@pytest.mark.parametrize("number", [10**400, -(10**400), 1e308])
+@pytest.mark.parametrize("number", [10**400, -(10**400), 1e308], ids=["huge", "low", "float"])
 @pytest.mark.parametrize("field", ["bbox", "visible_fraction"])
 def test_numbers_larger_than_any_float_are_named(tmp_path: Path, refused: Any, number: float, field: str) -> None:
     """JSON's whole numbers may have hundreds of digits: their sum is no float, and was an error without a place."""
     wrong = [1, 2, number, 4] if field == "bbox" else number
     annotation = {"id": 5, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "expression": "x", field: wrong}
     file = tmp_path / "a.json"
-    file.write_text(json.dumps({"images": [IMAGE], "annotations": [annotation], "categories": []}))
-    assert f"annotation 5: {field} is" in refused("coco", "--file", file)
+    file.write_text(json.dumps({"images": [IMAGE], "annotations": [annotation], "categories": [CUP]}))
+    assert f"annotation 1: {field} is" in refused("coco", "--file", file)
 
 
 @pytest.mark.parametrize(
