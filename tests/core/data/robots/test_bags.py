@@ -136,4 +136,4 @@ def test_damage_anywhere_in_a_recording_is_named(
         said = capsys.readouterr().err
         assert status in (0, 2) and (status == 0 or "egm data questions bag: " in said), said
         refused += status == 2 and "cannot be read as a bag" in said
-    assert refused > 2
+    assert refused >= 2
