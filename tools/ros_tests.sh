@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs tests of ROS; what failed runs once more, alone, and both outcomes are printed.
+# Runs tests of ROS; what failed runs again, alone, and both outcomes are printed.
 #
 #   tools/ros_tests.sh [PYTEST ARGUMENT ...]
 #
@@ -15,7 +15,7 @@ trap 'rm -f "$log"' EXIT
 tools/env.sh python -m pytest "$@" | tee "$log"
 result=${PIPESTATUS[0]}
 [ "$result" -eq 1 ] || exit "$result"
-printf '\nonce more, alone, what failed:\n'
+printf '\nagain, alone, what failed:\n'
 tools/env.sh python -m pytest "$@" -n 0 --last-failed --last-failed-no-failures none || exit 1
 printf '\nfailed at first and passed alone:\n'
 grep -E '^(FAILED|ERROR) ' "$log"
