@@ -12,12 +12,12 @@ from egm_core.asking.job import Answer, Job, Message
 from egm_core.asking.served import SECONDS, Serving, listed
 from egm_core.engines.base import EngineError
 from egm_core.engines.http.address import api_root, checked
-from egm_core.engines.http.chat_body import settings_of
-from egm_core.engines.http.dialects import Dialect
+from egm_core.engines.http.chat_body import Unsendable, settings_of
 from egm_core.engines.http.failures import retry_after
 from egm_core.engines.http.left_out import LeftOut
 from egm_core.engines.http.limits import Limit, next_field
 from egm_core.engines.http.sse import Reader, error_message
+from egm_core.servers.dialect import Dialect
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 BUSY = (408, 425, 429, 503)
@@ -109,8 +109,11 @@ class Endpoint:
         """Send a job; what it takes by another name, or not at all, is asked again so."""
         limit: Limit | None = self._limit
         while limit is not None:
-            body: dict[str, Any] = {"messages": messages, **settings_of(job.request(), name, limit, dialect)}
-            body = self._left_out.strip(body)
+            try:
+                settings = settings_of(job.request(), name, limit, dialect)
+            except Unsendable as error:
+                raise Refused(str(error), free=True) from error
+            body: dict[str, Any] = self._left_out.strip({"messages": messages, **settings})
             try:
                 answer = await self.client.post(f"{self._api}/chat/completions", json=body)
             except UnicodeEncodeError as error:

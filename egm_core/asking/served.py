@@ -17,10 +17,11 @@ import httpx
 
 from egm_core.engines.base import EngineError
 from egm_core.engines.http.address import api_root
-from egm_core.engines.http.dialects import DIALECTS, Dialect, dialect_of
 from egm_core.engines.http.keys import authorization, is_loopback
 from egm_core.engines.http.served_models import Listed, Wanted, choose, read_list
 from egm_core.models.folder import WEIGHTS
+from egm_core.servers.dialect import Dialect
+from egm_core.servers.known import OPENAI, dialect_of
 
 PAUSE = 1.0
 SECONDS = 10.0
@@ -81,7 +82,7 @@ def listed(answer: httpx.Response, url: str, model: str) -> tuple[Listed, Dialec
     A server without a list is believed to have the model that is asked for by name. Raises EngineError.
     """
     if model and answer.status_code in NO_LIST:
-        return Listed(model), DIALECTS["openai"]
+        return Listed(model), OPENAI
     answer.raise_for_status()
     found = choose(read_list(answer.text, url), Wanted(model), url)
     return found, dialect_of(found.owner)

@@ -36,6 +36,7 @@ from egm_core.evaluate.waiting import add_wait
 from egm_core.models.calibration import Measured, save, weights_digest
 from egm_core.models.folder import EMBEDDED, resolve
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
+from egm_core.supervise import chosen as own_engine
 
 _log = logging.getLogger("egm.evaluate")
 _STAGES = {
@@ -45,6 +46,7 @@ _STAGES = {
 }
 _ASKED = (
     "queries_per_scene",
+    "engine",
     "engine_url",
     "key_in_clear",
     "wait",
@@ -71,6 +73,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     asked.add_argument("--queries-per-scene", type=COUNT, default=3, help="expressions per scene, each asked twice")
     asked.add_argument("--model", default=EMBEDDED, help="model folder, or the embedded model's name")
     asked.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server; --model says how to ask")
+    own_engine.add(asked)
     asked.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
@@ -300,7 +303,7 @@ def _refuse_idle(own: Parser, arguments: argparse.Namespace) -> None:
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
     if arguments.command == "calibrate" and arguments.result and (idle := changed(own, arguments, _ASKED)):
         own.error(f"{idle} is about asking, and --result takes answers that are there; leave one of them away")
-    if arguments.engine_url and (idle := changed(own, arguments, ("device", "threads"))):
+    if (arguments.engine_url or arguments.engine) and (idle := changed(own, arguments, ("device", "threads"))):
         _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
 
 
@@ -310,7 +313,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "egm evaluate") -> int:
     notes.begin(arguments)
     if arguments.command in ("scenes", "calibrate"):
         _refuse_idle(arguments.own, arguments)
+        return attempt(lambda: _with_engine(arguments))
     return attempt(lambda: COMMANDS[arguments.command](arguments))
+
+
+def _with_engine(arguments: argparse.Namespace) -> int | None:
+    """Ask the engine that is to be started for this run, or the one that is there."""
+    with own_engine.chosen(arguments, arguments.model):
+        return COMMANDS[arguments.command](arguments)
 
 
 COMMANDS = {

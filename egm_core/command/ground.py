@@ -26,7 +26,6 @@ from egm_core.boxes import Box
 from egm_core.console import FAILED, attempt
 from egm_core.engines import Engine
 from egm_core.engines.devices import DTYPES, check_here
-from egm_core.engines.http.dialects import DIALECTS
 from egm_core.engines.http.served_models import Wanted
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.engines.pictures import FORMATS
@@ -38,6 +37,9 @@ from egm_core.models.calibration import note
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.pictures.draw import check_writable, draw
 from egm_core.pictures.pixels import read_image
+from egm_core.servers.known import DIALECTS
+from egm_core.supervise import chosen as own_engine
+from egm_core.supervise.started import Running
 
 _log = logging.getLogger("egm.ground")
 _AMODAL = ("force_amodal", "amodal_model")
@@ -124,8 +126,14 @@ def _edges(box: Box) -> str:
 def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grounding, str]:
     """Ask the model or models; gives the answer, and the name of the first model."""
     with ExitStack() as stack:
-        engine, info = _model(options, options.model, stack)
-        other, other_info = _model(options, options.amodal_model, stack) if options.amodal_model else (None, None)
+        models = (options.model, *([options.amodal_model] if options.amodal_model else []))
+        running = stack.enter_context(own_engine.chosen(options, *models, family=options.family or ""))
+        if running:
+            engine, info = _started(options, running[0], stack)
+            other, other_info = _started(options, running[1], stack) if len(running) > 1 else (None, None)
+        else:
+            engine, info = _model(options, options.model, stack)
+            other, other_info = _model(options, options.amodal_model, stack) if options.amodal_model else (None, None)
         grounder = Grounder(
             engine,
             info,
@@ -189,6 +197,15 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
     return local, info
 
 
+def _started(options: argparse.Namespace, running: Running, stack: ExitStack) -> tuple[Engine, ModelInfo]:
+    """Make the engine of a server that this call has started, and the description of its model."""
+    plan = running.plan
+    remote = OpenAIEngine(running.url, plan.served, "", plan.dialect, image_format=options.image_format)
+    stack.enter_context(remote)
+    assert plan.info is not None
+    return remote, plan.info
+
+
 def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Raise ValueError where options cannot hold together; say which do nothing where that changes no answer."""
     idle = changed(parser, options, _AMODAL) if options.visible_only else ""
@@ -198,14 +215,17 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Na
         raise ValueError("--no-reasoning holds by the grammar, and --constrain off sends none; leave one of them away")
     if options.insecure and options.ca_bundle:
         raise ValueError("--insecure verifies nothing, and --ca-bundle says with what to; leave one of them away")
-    idle = changed(parser, options, _SERVER)
+    own_engine.check(options)
+    started = options.engine not in ("", "url")
+    idle = changed(parser, options, [name for name in _SERVER if not (started and name == "image_format")])
     if idle and not options.engine_url:
         raise ValueError(f"{idle} is about a server, and there is none; name it with --engine-url, or leave that away")
     if options.api_key_env != parser.get_default("api_key_env") and not os.environ.get(options.api_key_env):
         raise ValueError(f"--api-key-env: {options.api_key_env} is empty; put the key into that environment variable")
-    idle = changed(parser, options, _LOCAL) if options.engine_url else ""
+    idle = changed(parser, options, _LOCAL) if options.engine_url or started else ""
     if idle:
-        _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
+        by = f"the engine {options.engine}" if started else "the server at --engine-url"
+        _log.warning("%s does nothing: %s runs the model", idle, by)
 
 
 def _family_of(served: str) -> str:
@@ -270,6 +290,7 @@ def parser(prog: str = "egm ground") -> Parser:
     local.add_argument("--device", type=device, default="auto", help="auto, cpu, cuda or cuda:N")
     local.add_argument("--dtype", choices=DTYPES, default="auto", help="number format; auto is float32 on a CPU")
     local.add_argument("--threads", type=CORES, help="torch's threads (default: torch decides)")
+    own_engine.add(parser.add_argument_group("engine that is started for the call"))
     server = parser.add_argument_group("model behind a server")
     server.add_argument(
         "--engine-url", type=address, metavar="URL", help="an OpenAI-compatible server, http://host:port"

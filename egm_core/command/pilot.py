@@ -27,6 +27,7 @@ from egm_core.families.base import Speaker
 from egm_core.families.vendors import AUTO, names, speaker
 from egm_core.pictures.source import read_picture
 from egm_core.sample import Sample, read_samples
+from egm_core.supervise import chosen as own_engine
 
 _log = logging.getLogger("egm.evaluate")
 
@@ -38,7 +39,8 @@ def add(commands: Any) -> None:
         example="out/val.jsonl --engine-url https://api.example.com/v1 --engine-model gemini-3-pro --family gemini",
     )  # fmt: skip
     own.add_argument("file", type=Path, help="sample file (.jsonl or .parquet) with visible or amodal truth")
-    own.add_argument("--engine-url", type=address, required=True, help="OpenAI-compatible server")
+    own.add_argument("--engine-url", type=address, help="OpenAI-compatible server")
+    own_engine.add(own.add_argument_group("engine that is started for the run"))
     own.add_argument(
         "--engine-model",
         "--model",
@@ -79,6 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
     own: Parser = arguments.own
     if arguments.json and not arguments.json.parent.is_dir():
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
+    if not arguments.engine_url and arguments.engine in ("", "url"):
+        own.error("nobody is there to ask: name a server with --engine-url, or an engine to start with --engine")
+    own_engine.check(arguments)
     drawn = draw(read_samples(arguments.file, arguments.image_root), arguments.task, arguments.pictures, arguments.seed)
     if not drawn:
         raise ValueError(f"{arguments.file} has no {arguments.task} question with a box; give samples with their truth")
@@ -88,16 +93,16 @@ def run(arguments: argparse.Namespace) -> int:
         )
     from egm_core.engines.openai import OpenAIEngine
 
-    engine = OpenAIEngine(
-        arguments.engine_url, arguments.model or None, arguments.api_key_env, clear_hosts=arguments.key_in_clear
-    )
-    try:
-        health = awaited(engine, arguments.wait)
-        model = arguments.model or health.model
-        family = speaker(arguments.family, model)
-        replies, failed = _asked(engine, family, drawn, arguments)
-    finally:
-        engine.close()
+    with own_engine.chosen(arguments, arguments.model) as running:
+        # A server that is started has one model, whatever it calls that.
+        named = None if running else arguments.model or None
+        with OpenAIEngine(
+            arguments.engine_url, named, arguments.api_key_env, clear_hosts=arguments.key_in_clear
+        ) as engine:
+            health = awaited(engine, arguments.wait)
+            model = arguments.model or health.model
+            family = speaker(arguments.family, model)
+            replies, failed = _asked(engine, family, drawn, arguments)
     reached = len(replies) + len(failed)
     if not replies and reached < len(drawn):
         raise KeyboardInterrupt

@@ -26,13 +26,14 @@ from egm_core.families import Task
 from egm_core.families.vendors import names
 from egm_core.models.folder import EMBEDDED
 from egm_core.sample.box_check import FAULTS
+from egm_core.supervise import chosen as own_engine
+from egm_core.supervise.started import Running
 
 TASKS: dict[str, Task] = {"refer": "visible", "amodal": "amodal"}
 ANSWERS = ".answers"
 _OF_MODELS = (
-    "model", "family", "max_pixels", "no_reasoning", "engine_url", "engine_model", "api_key_env", "key_in_clear",
-    "wait",
-    "mode", "whole_pixels", "answers", "budget", "batch", "device", "threads",
+    "model", "family", "max_pixels", "no_reasoning", "engine", "engine_url", "engine_model", "api_key_env",
+    "key_in_clear", "wait", "mode", "whole_pixels", "answers", "budget", "batch", "device", "threads",
 )  # fmt: skip
 _log = logging.getLogger("egm.evaluate")
 _ABOUT = {
@@ -79,6 +80,7 @@ def _arguments(own: Parser) -> None:
     model.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
     model.add_argument("--threads", type=CORES, help="torch's threads in this process (default: torch decides)")
     model.add_argument("--batch", type=COUNT, default=32, help="questions answered together, or side by side")
+    own_engine.add(own.add_argument_group("engine that is started for the run"))
     server = own.add_argument_group("model behind a server")
     server.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server")
     server.add_argument("--engine-model", default="", help="the model's name there (default: its only one)")
@@ -137,6 +139,23 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{_names(arguments)} has no {task} question; is it the right file?")
     if rule:
         return _by_rule(arguments, whole_set, asked, rule, growth)
+    with own_engine.chosen(arguments, arguments.model, family=arguments.family) as running:
+        return _by_model(arguments, running, whole_set, asked, growth, answers)
+
+
+def _by_model(
+    arguments: argparse.Namespace,
+    running: list[Running],
+    whole_set: Asked,
+    asked: Asked,
+    growth: Growth | None,
+    answers: Path,
+) -> int:
+    """Ask a model, one that was started for this run or another, and print and keep what came of it."""
+    task = TASKS[arguments.command]
+    if running and running[0].plan.info is not None and running[0].plan.info.path is None:
+        # No folder here tells what it is: its name in the engine's own store does.
+        arguments.model, arguments.engine_model = "", arguments.engine_model or running[0].plan.served.name
     with ready(_subject(arguments)) as found:
         if not found.info.declares(task):
             _log.warning("%s does not declare that it was trained for %s boxes", found.info.name, task)
@@ -207,7 +226,9 @@ def _answers_file(arguments: argparse.Namespace) -> Path:
     check_here(arguments.device)
     if arguments.json and not arguments.json.parent.is_dir():
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
-    if arguments.engine_url and (idle := changed(own, arguments, ("device", "threads"))):
+    own_engine.check(arguments)
+    served = arguments.engine_url or arguments.engine
+    if served and (idle := changed(own, arguments, ("device", "threads"))):
         _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
     if not arguments.engine_url and (
         idle := changed(own, arguments, ("engine_model", "api_key_env", "key_in_clear", "wait"))

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True)
-class Gpu:
-    """A GPU: its name, and its memory in GiB (0: shared with the processor)."""
-
-    name: str
-    memory: float
+from egm_core.servers.machine import Gpu
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,16 @@ class Server:
 
 
 @dataclass(frozen=True)
+class EngineFound:
+    """An engine by its name: where its program is, its version, and what it lacks here, each with the remedy."""
+
+    name: str
+    program: str = ""
+    version: str = ""
+    lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that was found. Sizes are GiB; `modules` maps a library to its version (empty: unknown, None: missing)."""
 
@@ -60,6 +64,8 @@ class Facts:
     taken_ports: tuple[int, ...] = ()
     embedded: bool = False
     models: tuple[str, ...] = ()
+    platform: str = ""
+    engines: tuple[EngineFound, ...] = ()
 
     def lacking(self, *names: str) -> list[str]:
         """Name those of some libraries that are missing."""

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from egm_core.doctor import libraries, models, network, ros
-from egm_core.doctor.facts import Facts, Gpu
+from egm_core.doctor import engines, libraries, models, network, ros
+from egm_core.doctor.facts import Facts
+from egm_core.servers import machine
+from egm_core.servers.machine import GIB, Gpu
 
-GIB = 2**30
 # torch takes seconds to import, and more on a busy machine.
 PATIENCE = 60.0
-PROGRAMS = ("vllm", "trtllm-serve", "ollama", "ros2", "nvidia-smi")
+PROGRAMS = ("ros2", "nvidia-smi")
 GPU_NODES = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvmap")
 _ASK_TORCH = "import torch; print(torch.cuda.device_count())"
 
@@ -27,9 +28,9 @@ _ASK_TORCH = "import torch; print(torch.cuda.device_count())"
 def look(environment: Mapping[str, str], addresses: tuple[str, ...] = ()) -> Facts:
     """Look at everything; takes seconds at most, and starts nothing that stays."""
     modules = {name: _version(name) for name in libraries.known()}
-    found = gpus()
+    found = machine.gpus()
     here = Path.cwd()
-    memory, free = _memory()
+    memory, free = machine.memory()
     return Facts(
         python=platform.python_version(),
         executable=sys.executable,
@@ -50,6 +51,8 @@ def look(environment: Mapping[str, str], addresses: tuple[str, ...] = ()) -> Fac
         taken_ports=network.taken(network.PORTS),
         embedded=models.embedded(),
         models=models.folders(environment, here),
+        platform=machine.platform_name(),
+        engines=engines.found(machine.look(environment), modules),
     )
 
 
@@ -76,47 +79,11 @@ def _cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _memory() -> tuple[float, float]:
-    """Give memory and what of it is free, within the limit of a container."""
-    told = {}
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            name, _, rest = line.partition(":")
-            told[name] = int(rest.split()[0]) * 1024
-    except (OSError, ValueError, IndexError):
-        return 0.0, 0.0
-    total, free = told.get("MemTotal", 0), told.get("MemAvailable", 0)
-    try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-        total, free = min(total, limit), min(free, max(limit - used, 0))
-    except (OSError, ValueError):
-        # No control group, or one without a limit.
-        pass
-    return total / GIB, free / GIB
-
-
 def _shared_memory() -> float:
     try:
         return shutil.disk_usage("/dev/shm").total / GIB
     except OSError:
         return 0.0
-
-
-def gpus() -> tuple[Gpu, ...]:
-    """Ask the driver for the GPUs of this machine; none where there is no driver."""
-    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(_gpu(line) for line in told.splitlines() if line.strip())
-
-
-def _gpu(line: str) -> Gpu:
-    name, _, memory = line.rpartition(",")
-    # A GPU that shares the processor's memory tells no size.
-    return Gpu(name.strip(), round(float(memory) / 1024, 1) if memory.strip().isdecimal() else 0.0)
 
 
 def _has_gpu(found: tuple[Gpu, ...]) -> bool:

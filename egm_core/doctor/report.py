@@ -8,15 +8,18 @@ from dataclasses import asdict
 from typing import Any
 
 from egm_core.doctor import libraries
-from egm_core.doctor.facts import Facts, Gpu, Server
+from egm_core.doctor.facts import EngineFound, Facts, Server
 from egm_core.doctor.jobs import Job
+from egm_core.servers.machine import Gpu
 
 WIDTH = 110
 
 
 def text(facts: Facts, jobs: Sequence[Job]) -> str:
-    """Write the machine, and below it each job with OK, or what it lacks and the remedy."""
-    lines = ["This machine", *(f"  {name:14} {value}" for name, value in _machine(facts).items()), "", "Jobs"]
+    """Write the machine, and below it the engines and each job, with OK or what it lacks and the remedy."""
+    lines = ["This machine", *(f"  {name:14} {value}" for name, value in _machine(facts).items()), ""]
+    lines += ["Engines (engine:=NAME, --engine NAME)", *(line for engine in facts.engines for line in _engine(engine))]
+    lines += ["", "Jobs"]
     for job in jobs:
         lines.append(f"  {'OK' if job.works else 'lacks':6} {job.title}")
         for lack in job.lacks:
@@ -48,6 +51,7 @@ def _machine(facts: Facts) -> dict[str, str]:
         "Python": f"{facts.python} ({facts.executable})",
         "ROS 2": ", ".join(there),
         "GPU": ", ".join(map(_gpu, facts.gpus)) or "none",
+        "platform": facts.platform or "unknown",
         "processor": f"{facts.cores} cores",
         "memory": f"{facts.memory_free:.1f} of {facts.memory:.1f} GiB free",
         "shared memory": f"{facts.shared_memory:.2f} GiB (/dev/shm)",
@@ -58,6 +62,16 @@ def _machine(facts: Facts) -> dict[str, str]:
         "models": ", ".join([*(["egm_tiny (embedded)"] if facts.embedded else []), *facts.models]) or "none",
         "libraries": _libraries(facts),
     }
+
+
+def _engine(engine: EngineFound) -> list[str]:
+    """Write an engine that is there with its place and version; of one that is not, in one line what would help."""
+    version = f" {engine.version}" if engine.version else ""
+    lines = [f"  {'lacks' if engine.lacks else 'OK':6} {engine.name}{version} {engine.program}".rstrip()]
+    for lack in engine.lacks:
+        what, _, remedy = lack.partition("; ")
+        lines += [*_wrapped(f"- {what}"), *_wrapped(f"  {remedy}", "> ")]
+    return lines
 
 
 def _gpu(gpu: Gpu) -> str:

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.families.thinking import Thinking
+from egm_core.servers.dialect import Grammar
 
 State = Literal["starting", "ready", "failed", "closed"]
-Grammar = Literal["enforced", "accepted", "none"]
-
 
 LEAST_SEED, LARGEST_SEED = -(2**63), 2**64 - 1
 

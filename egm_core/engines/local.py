@@ -26,7 +26,6 @@ from egm_core.engines.base import (
     Completion,
     Engine,
     EngineError,
-    Grammar,
     Health,
     Request,
     Sampling,
@@ -37,6 +36,7 @@ from egm_core.engines.checkpoint import Checkpoint, Picture
 from egm_core.engines.constrain import Grammars
 from egm_core.engines.generation import Row, run_batch
 from egm_core.families.thinking import Thinking
+from egm_core.servers.dialect import Grammar
 
 PICTURES_KEPT = 16
 WINDOW = 8

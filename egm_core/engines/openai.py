@@ -18,11 +18,10 @@ from typing import Any
 
 import httpx
 
-from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
+from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request
 from egm_core.engines.http import failures
 from egm_core.engines.http.address import api_root, checked
 from egm_core.engines.http.chat_body import chat_body
-from egm_core.engines.http.dialects import DIALECTS, Dialect, dialect_of
 from egm_core.engines.http.failures import Timeouts, named, retry_after
 from egm_core.engines.http.keys import authorization, is_loopback, key_refusal, tls_context
 from egm_core.engines.http.left_out import LeftOut
@@ -31,6 +30,8 @@ from egm_core.engines.http.served_models import Wanted, choose, read_list, unkno
 from egm_core.engines.http.sse import Reader, error_message, excerpt, lines
 from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.families.thinking import PROBE, PROBED, Thinking, thinking_of
+from egm_core.servers.dialect import Dialect, Grammar
+from egm_core.servers.known import DIALECTS, dialect_of
 
 THINKING_WAIT = 10.0
 

@@ -24,6 +24,7 @@ from egm_core.families import FAMILIES, TASKS, Family, Task, family
 from egm_core.families.known import family_of_config
 from egm_core.families.thinking import Thinking
 from egm_core.models.chat_template import thinking_in
+from egm_core.models.hub_cache import cached
 from egm_core.pictures.pixels import FACTOR, fit
 
 FORMAT = 1
@@ -170,9 +171,9 @@ def write_info(path: Path, info: ModelInfo) -> Path:
 
 
 def resolve(name: str | Path, offline: bool = True) -> Path:
-    """Find a model's folder: a local one, the embedded `egm_tiny`, or, with `offline=False`, one from the hub.
+    """Find a model's folder: a local one, the embedded `egm_tiny`, or a hub's model that lies in its cache.
 
-    Raises FileNotFoundError with both ways to get a missing model.
+    With `offline=False` a hub's model is fetched. Raises FileNotFoundError with both ways to get a missing model.
     """
     if not str(name).strip():
         raise FileNotFoundError(f"no model was named; give a model folder, or {EMBEDDED!r} for the embedded one")
@@ -186,6 +187,10 @@ def resolve(name: str | Path, offline: bool = True) -> Path:
     is_hub_name = repository.count("/") == 1 and not folder.is_absolute() and repository[0] not in "./~"
     if is_hub_name and not offline:
         return _download(repository)
+    kept = cached(repository) if is_hub_name else None
+    if kept is not None:
+        _check_folder(kept)
+        return kept
     raise FileNotFoundError(_missing(repository, folder, is_hub_name))
 
 

@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request
+from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request
+from egm_core.servers.dialect import Grammar
 
 
 class EngineEar(Engine):

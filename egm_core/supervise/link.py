@@ -20,7 +20,7 @@ from egm_core.models.calibration import note
 from egm_core.supervise.ear import EngineEar
 from egm_core.supervise.plan import EnginePlan, locate
 from egm_core.supervise.policy import Care, Event, Record, Restarts, after, after_death, out_of_memory, pause_before
-from egm_core.supervise.process import EngineProcess, free_port, server_command, server_environment
+from egm_core.supervise.process import EngineProcess, free_port, server_environment
 
 POLL = 0.2
 HEALTH_INTERVAL = 1.0
@@ -264,9 +264,9 @@ class EngineLink:
         url = plan.url
         if not url:
             port = free_port()
-            command = server_command(plan.command, plan.python, plan.model, port)
             self._started += 1
-            self._process = EngineProcess(command, server_environment(plan.python, os.environ), self._log)
+            environment = server_environment(plan.python, os.environ, plan.environment(port))
+            self._process = EngineProcess(plan.words(port), environment, self._log)
             url = f"http://127.0.0.1:{port}"
         self._set(EngineState("starting", "engine_starting", f"waiting for {plan.model} at {url}"))
         engine = EngineEar(

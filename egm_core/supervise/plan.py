@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +12,12 @@ from egm_core.engines.http.served_models import Wanted
 from egm_core.engines.pictures import PictureFormat
 from egm_core.families.known import check_told, family_of_name
 from egm_core.models.folder import ModelInfo, load_info, resolve
+from egm_core.servers import checks
+from egm_core.servers.known import SERVERS
+from egm_core.servers.machine import look
+from egm_core.servers.named import Order
 from egm_core.supervise.interpreter import missing
+from egm_core.supervise.process import spelt
 from egm_core.supervise.settings import EngineSettings
 
 
@@ -21,10 +27,11 @@ class SetupError(Exception):
 
 @dataclass(frozen=True)
 class EnginePlan:
-    """How to reach an engine: a server's URL, or the command that starts one, and the model behind it.
+    """How to reach an engine: a server's URL, or what starts one, and the model behind it.
 
-    `model` is what the command gets; `served` says what its server may call it.  `info` is None for
-    a model that is still to be fetched from a hub.
+    `engine` is the engine's name, empty where `command` is a user's own. `model` is what the command gets; `served`
+    says what its server may call it.  `info` is None for a model that is still to be fetched from a hub. `program` is
+    where the engine's is, `python` the interpreter that it belongs to.
     """
 
     model: str
@@ -39,6 +46,29 @@ class EnginePlan:
     dialect: str
     start_timeout: float
     family: str
+    engine: str = "egm"
+    program: str = ""
+    precision: str = "auto"
+    memory_share: float = 0.0
+
+    def words(self, port: int) -> list[str]:
+        """Spell out the command that serves the model on a port of this machine."""
+        start = SERVERS[self.engine].start if self.engine else None
+        if start is None:
+            return spelt(self.command, self.model, port)
+        program = self.program or start.program or self.python or sys.executable
+        return [program, *start.words(self._order(port))]
+
+    def environment(self, port: int) -> dict[str, str]:
+        """Give what the engine wants to be set."""
+        start = SERVERS[self.engine].start if self.engine else None
+        return dict(start.environment(self._order(port))) if start is not None else {}
+
+    def _order(self, port: int) -> Order:
+        called = self.served.known_as[0] if self.served.known_as else self.model
+        name = Path(called).name if Path(called).expanduser().exists() else called
+        # Our own server knows its models' names by their folders.
+        return Order(self.model, port, "" if self.engine == "egm" else name, self.precision, self.memory_share)
 
 
 def plans(settings: EngineSettings) -> list[EnginePlan]:
@@ -65,10 +95,32 @@ def _apart(wanted: Wanted, others: tuple[str, ...]) -> Wanted:
 
 def startable(settings: EngineSettings) -> list[EnginePlan]:
     """List the engines as `plans` does; raise SetupError also where this machine cannot start one."""
-    lacks = "" if settings.engine_url else missing(settings.engine_command, settings.engine_python)
+    wrong = settings.contradiction()
+    if wrong:
+        raise SetupError(wrong)
+    name = settings.named
+    if name in ("", "egm"):
+        lacks = missing(settings.engine_command, settings.engine_python)
+        if lacks:
+            raise SetupError(lacks)
+    made = plans(settings)
+    return made if name in ("", "url") else _checked(made, settings)
+
+
+def _checked(made: list[EnginePlan], settings: EngineSettings) -> list[EnginePlan]:
+    """Hold plans for an engine that is started by its name against this machine."""
+    server, machine = SERVERS[settings.named], look()
+    python = settings.engine_python if server.start is not None and server.start.distribution else ""
+    there = checks.found(server, python)
+    lacks = [
+        lack for plan in made for lack in checks.lacks(server, there, machine, plan.model, settings.engine_precision)
+    ]
+    if settings.engine_memory_share and server.start is not None and not server.start.share_of:
+        lacks.append(f"engine_memory_share: {server.title} takes no share; leave it at 0")
     if lacks:
-        raise SetupError(lacks)
-    return plans(settings)
+        raise SetupError("; and ".join(dict.fromkeys(lacks)))
+    share = settings.engine_memory_share or checks.share(server, machine, len(made))
+    return [replace(plan, program=there.program, memory_share=share) for plan in made]
 
 
 def _plan(settings: EngineSettings, model: str, url: str) -> EnginePlan:
@@ -82,17 +134,23 @@ def _plan(settings: EngineSettings, model: str, url: str) -> EnginePlan:
         api_key_env=settings.engine_api_key_env,
         clear_hosts=settings.engine_key_in_clear,
         image_format=settings.engine_image_format,
-        dialect=settings.engine_dialect,
+        dialect=settings.named if settings.engine not in ("auto", "url") else settings.engine_dialect,
         start_timeout=settings.engine_start_timeout,
         family=settings.family,
+        engine=settings.named,
+        precision=settings.engine_precision,
     )
+    start = SERVERS[plan.engine].start if plan.engine else None
+    if start is not None and start.loads != "folder" and not Path(model).expanduser().is_dir():
+        # A file, or a name in the engine's own store: no folder says what it is.
+        return replace(plan, info=_remote_info(model, settings.family), served=_named_alone(model, start.loads))
     try:
         located = locate(plan, offline=True)
     except ValueError as error:
         raise SetupError(str(error)) from error
     except OSError as error:
-        if url or (plan.command and not settings.offline):
-            # Only the server has the model, or a command of the user's is going to fetch it.
+        if url or (plan.engine != "egm" and not settings.offline):
+            # Only the server has the model, or it is going to fetch it.
             return replace(plan, info=_remote_info(model, settings.family))
         if settings.offline:
             raise SetupError(str(error)) from error
@@ -101,6 +159,11 @@ def _plan(settings: EngineSettings, model: str, url: str) -> EnginePlan:
     assert located.info is not None
     names = dict.fromkeys((model, located.model, Path(located.model).name, located.info.name))
     return replace(located, served=Wanted(known_as=tuple(names)))
+
+
+def _named_alone(model: str, loads: str) -> Wanted:
+    """Say what a started server may call its only model; a store has many, and is asked by the name."""
+    return Wanted(model) if loads == "name" else Wanted()
 
 
 def locate(plan: EnginePlan, offline: bool) -> EnginePlan:

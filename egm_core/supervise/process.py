@@ -25,28 +25,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def server_command(template: str, python: str, model: str, port: int) -> list[str]:
-    """Spell out the command that serves a model on a port.
+def spelt(template: str, model: str, port: int) -> list[str]:
+    """Spell out a command of the user's that serves a model on a port."""
+    return [word.replace("{model}", model).replace("{port}", str(port)) for word in shlex.split(template)]
 
-    An empty template means this package's own server, run by `python` (empty: this interpreter).
+
+def server_environment(
+    python: str, environment: Mapping[str, str], own: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Give the child the node's environment; the same interpreter also gets the node's own egm_core.
+
+    `own` is what the engine wants set; what the user has set himself holds.
     """
-    if template:
-        return [word.replace("{model}", model).replace("{port}", str(port)) for word in shlex.split(template)]
-    return [
-        python or sys.executable,
-        "-m",
-        "egm_core.serve",
-        "--model",
-        model,
-        "--port",
-        str(port),
-        "--exit-with-parent",
-    ]
-
-
-def server_environment(python: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Give the child the node's environment; the same interpreter also gets the node's own egm_core."""
-    child = dict(environment)
+    child = {**(own or {}), **environment}
     if not python:
         home = str(Path(egm_core.__file__).resolve().parent.parent)
         child["PYTHONPATH"] = os.pathsep.join(filter(None, (home, child.get("PYTHONPATH", ""))))

@@ -11,9 +11,10 @@ from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from egm_core.engines.http.address import checked
-from egm_core.engines.http.dialects import DIALECTS
 from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.families import FAMILIES
+from egm_core.servers.known import DIALECTS, SERVERS
+from egm_core.servers.named import PRECISIONS
 from egm_core.supervise.policy import Care
 from egm_core.supervise.settings import EngineSettings
 from egm_ros.interface.following import TRANSPORT
@@ -36,6 +37,26 @@ GROUNDING: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec("offline", True, "Take weights from this machine only, and never ask a model hub."),
     ParameterSpec(
+        "engine",
+        "auto",
+        "Engine by its name, which is started and watched: see docs/reference/engines.md. url connects to the server at"
+        " engine_url. auto: url where that is given, engine_command where that is, else egm.",
+        choices=("auto", *SERVERS),
+    ),
+    ParameterSpec(
+        "engine_precision",
+        "auto",
+        "Number format that a started engine computes in; auto: the model's own.",
+        choices=PRECISIONS,
+    ),
+    ParameterSpec(
+        "engine_memory_share",
+        0.0,
+        "Part of the GPU's memory that a started engine may take; 0: of what is free now, most on a card of its own,"
+        " four fifths where the GPU shares the robot's memory.",
+        range=(0.0, 1.0),
+    ),
+    ParameterSpec(
         "engine_url",
         "",
         "OpenAI-compatible server to connect to, such as http://localhost:8000;"
@@ -48,7 +69,10 @@ GROUNDING: tuple[ParameterSpec, ...] = (
         "Command that starts the server, such as 'vllm serve {model} --port {port}'; empty: this package's own server.",
     ),
     ParameterSpec(
-        "engine_python", "", "Interpreter that has PyTorch and runs this package's own server; empty: the node's."
+        "engine_python",
+        "",
+        "Interpreter of the environment that the started engine is installed in; empty: the node's for this package's"
+        " own server, and the PATH for others.",
     ),
     ParameterSpec("engine_api_key_env", "OPENAI_API_KEY", "Environment variable that holds the server's API key."),
     ParameterSpec(
@@ -223,6 +247,9 @@ class Settings:
     amodal_model: str
     family: str
     offline: bool
+    engine: str
+    engine_precision: str
+    engine_memory_share: float
     engine_url: str
     amodal_engine_url: str
     engine_command: str
@@ -275,6 +302,8 @@ class Settings:
         told = []
         if self.engine_url and self.engine_python:
             told.append("engine_python does nothing beside engine_url, whose server runs already; leave one away")
+        if self.engine_python and self.engine in ("llamacpp", "ollama"):
+            told.append(f"engine_python does nothing beside engine {self.engine}, which is no Python; leave it away")
         if self.amodal_engine_url and self.amodal_model in ("", self.model):
             told.append("amodal_engine_url does nothing without an own amodal_model; name that, or leave it away")
         if any(self.engine_key_in_clear) and not self.engine_url:
@@ -298,6 +327,9 @@ class Settings:
             cast("PictureFormat", self.engine_image_format),
             self.engine_dialect,
             self.engine_start_timeout,
+            self.engine,
+            self.engine_precision,
+            self.engine_memory_share,
         )
 
     @property
@@ -320,10 +352,9 @@ class Settings:
                 checked(url or "http://localhost")
             except ValueError as error:
                 return f"{name}: {error}"
-        if self.engine_url and self.engine_command:
-            return "engine_url and engine_command: give one of them, a server to connect to or one to start"
-        if self.amodal_engine_url and not self.engine_url:
-            return "amodal_engine_url: needs engine_url as well"
+        problem = self.engines.contradiction()
+        if problem:
+            return problem
         if self.engine_command:
             try:
                 shlex.split(self.engine_command)

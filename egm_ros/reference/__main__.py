@@ -14,6 +14,7 @@ from pathlib import Path
 
 from egm_core.console import finish
 from egm_ros.reference.commands import commands
+from egm_ros.reference.engines import engines
 from egm_ros.reference.nodes import NODES
 from egm_ros.reference.stages import TITLES, stage_page
 
@@ -22,6 +23,7 @@ def pages() -> dict[str, str]:
     """Make every page, by its file's name."""
     made = {f"{node.name}.md": node.page() for node in NODES}
     made["commands.md"] = commands()
+    made["engines.md"] = engines()
     made |= {f"settings_{stage}.md": stage_page(stage) for stage in TITLES}
     return made
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from egm_core.engines.base import Request
-from egm_core.engines.http.dialects import Dialect
 from egm_core.engines.http.limits import Limit
 from egm_core.engines.pictures import PictureFormat, shared_data_url
+from egm_core.servers.dialect import Dialect
 
 
 class Unsendable(Exception):
@@ -19,7 +19,7 @@ def chat_body(
 ) -> dict[str, Any]:
     """Write a request whose answer is limited by the field `limit`, or not at all where that is empty.
 
-    Raises Unsendable where the picture cannot be written.
+    Raises Unsendable where the picture cannot be written, or such a server cannot be asked so.
     """
     try:
         url = shared_data_url(request.image, form)
@@ -31,7 +31,13 @@ def chat_body(
 
 
 def settings_of(request: Request, model: str | None, limit: Limit, dialect: Dialect | None) -> dict[str, Any]:
-    """Write all of a request but its messages; its picture and prompt do not matter."""
+    """Write all of a request but its messages; its picture and prompt do not matter.
+
+    Raises Unsendable where such a server cannot be asked so.
+    """
+    refused = dialect.refusal(request) if dialect else ""
+    if refused:
+        raise Unsendable(refused)
     sampling = request.sampling
     body: dict[str, Any] = {"model": model, "temperature": sampling.temperature, "top_p": sampling.top_p}
     if limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from egm_core.doctor.machine import gpus
+from egm_core.servers.machine import gpus
 from egm_core.train.configuration import setting
 
 PREFIX = "plan."

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from egm_core.doctor import libraries
-from egm_core.doctor.facts import Facts, Gpu, Ros, Server
+from egm_core.doctor.facts import Facts, Ros, Server
 from egm_core.doctor.jobs import Job, judge, names
+from egm_core.servers.machine import Gpu
 
 WHOLE = Facts(
     python="3.12.3",

@@ -20,8 +20,8 @@ import pytest
 import setuptools
 
 from egm_core.doctor import libraries, models, network
-from egm_core.doctor.facts import Gpu, Ros
-from egm_core.doctor.machine import _gpu, look
+from egm_core.doctor.facts import Ros
+from egm_core.doctor.machine import look
 from egm_core.doctor.ros import look as look_at_ros
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -181,11 +181,6 @@ def test_the_environment_tells_of_ros(tmp_path: Path) -> None:
     inline = {**cyclone, "CYCLONEDDS_URI": "<CycloneDDS></CycloneDDS>"}
     assert look_at_ros(inline, True).profile == "set in the variable" and not look_at_ros(inline, True).profile_missing
     assert look_at_ros({}, True).distribution == "from wheels"
-
-
-def test_gpus_are_read_as_nvidia_smi_tells_them() -> None:
-    assert _gpu("NVIDIA H100 80GB HBM3, 81559") == Gpu("NVIDIA H100 80GB HBM3", 79.6)
-    assert _gpu("Orin (nvgpu), [N/A]") == Gpu("Orin (nvgpu)", 0.0)
 
 
 def test_this_machine_is_seen_as_it_is() -> None:

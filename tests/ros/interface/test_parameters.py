@@ -52,6 +52,8 @@ def test_a_number_out_of_range_is_refused_by_name_value_and_range(spec):
         ({"engine_url": "http://a:1", "amodal_engine_url": "http://b:1"}, "amodal_engine_url"),
         ({"engine_url": "http://a:1", "amodal_engine_url": "http://b:1", "amodal_model": "other"}, ""),
         ({"engine_key_in_clear": ["host"]}, "engine_key_in_clear"),
+        ({"engine": "ollama", "engine_python": "/x"}, "engine_python"),
+        ({"engine": "vllm", "engine_python": "/x"}, ""),
     ],
 )
 def test_what_does_nothing_beside_other_parameters_is_said(changes, idle):
@@ -74,6 +76,8 @@ def test_what_is_no_rate_is_refused(value):
         ({"engine_command": "vllm serve {model}"}, "no {port}"),
         ({"engine_command": "vllm serve '{model} {port}"}, "cannot be split"),
         ({"amodal_engine_url": "http://a:1"}, "needs engine_url"),
+        ({"engine": "vlm"}, "engine: 'vlm' is none of auto, egm, vllm"),
+        ({"engine": "vllm", "engine_url": "http://a:1"}, "engine_url names a server that runs"),
         ({"cameras": []}, "cameras: is empty"),
         ({"cameras": ["front", "front"]}, "twice"),
         ({"cameras": ["front", ""]}, "''"),

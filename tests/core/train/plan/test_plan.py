@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from egm_core.doctor.facts import Gpu
 from egm_core.sample import Sample, write_samples
+from egm_core.servers.machine import Gpu
 from egm_core.train.__main__ import main
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.plan.architectures import Picture, Sizes, architecture, picture

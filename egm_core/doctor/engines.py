@@ -1,0 +1,28 @@
+"""Which of the engines by name are on this machine, and what each lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from egm_core.doctor import libraries
+from egm_core.doctor.facts import EngineFound
+from egm_core.servers import checks
+from egm_core.servers.known import SERVERS
+from egm_core.servers.machine import Machine
+from egm_core.servers.named import NamedServer
+
+
+def found(machine: Machine, modules: Mapping[str, str | None]) -> tuple[EngineFound, ...]:
+    """Look for every engine that can be started; `modules` maps a library of this Python to its version."""
+    return tuple(_look(server, machine, modules) for server in SERVERS.values() if server.start is not None)
+
+
+def _look(server: NamedServer, machine: Machine, modules: Mapping[str, str | None]) -> EngineFound:
+    assert server.start is not None
+    if not server.start.program:
+        missing = [name for name in libraries.ENGINE if modules.get(name) is None]
+        lack = (f"this Python lacks {', '.join(missing)}; {server.start.remedy}",) if missing else ()
+        return EngineFound(server.name, "" if missing else "this Python", "", lack)
+    there = checks.found(server)
+    # Without a model only what holds for every one is judged.
+    return EngineFound(server.name, there.program, there.version, tuple(checks.lacks(server, there, machine, "")))
