@@ -52,7 +52,9 @@ def sheet_key(drawn: Iterable[Item]) -> str:
 
 def _texts(sample: Sample, origin: provenance.Provenance | None) -> list[Item]:
     texts = [("visible", sample.reasoning), ("amodal", sample.amodal_reasoning)]
-    given = [(task, text) for task, text in texts if text] or [(sample.task, "")]
+    # A text that was in the input, and that this teacher did not write, is not judged.
+    asked = origin.task if origin else ""
+    given = [(task, text) for task, text in texts if text and asked in ("", task)] or [(sample.task, "")]
     told: dict[str, Any] = {}
     if origin and origin.task in ("", *(task for task, _ in given)):
         told = {"teacher": origin.model, "prompt": origin.prompt, **origin.answer, **origin.verdicts}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import from_json
 
 Side = Literal["left", "right", "top", "bottom"]
 Thousandths = Annotated[int, Field(ge=0, le=1000)]
@@ -62,20 +65,41 @@ class Placement(Structured):
 
 
 Form = TypeVar("Form", bound=Structured)
+# A model that thinks aloud; its chat template may have written the opening tag itself.
+_THOUGHTS = re.compile(r"\A(?:\s*<think>)?(?:(?!<think>).)*?</think>", re.DOTALL | re.IGNORECASE)
+_FENCED = re.compile(r"```[a-zA-Z]*\n(.*?)```", re.DOTALL)
 
 
 def parsed(text: str, form: type[Form]) -> Form:
     """Read an answer; Malformed says which part is missing or wrong.
 
-    A Markdown fence around the whole answer is no part of it: servers that cannot enforce a schema add one.
+    What stands around the JSON is no part of it: the thoughts of a model that thinks aloud, a Markdown fence, words
+    before and after. Parts that were not asked for are left out.
     """
-    plain = text.strip()
-    if plain.startswith("```") and plain.endswith("```") and "\n" in plain:
-        plain = plain.split("\n", 1)[1].removesuffix("```")
-    try:
-        # Lists come as lists and texts as texts: nothing is turned into what it is not.
-        return form.model_validate_json(plain)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the answer"
-        raise Malformed(f"{where}: {first['msg']}") from error
+    plain = _THOUGHTS.sub("", text).strip()
+    error = ValueError("the answer: it holds no JSON")
+    for candidate in _candidates(plain):
+        try:
+            told = from_json(candidate)
+        except ValueError as found:
+            error = ValueError(f"the answer: {found}")
+            continue
+        if isinstance(told, dict):
+            told = {name: part for name, part in told.items() if name in form.model_fields}
+        try:
+            # Lists come as lists and texts as texts: nothing is turned into what it is not.
+            return form.model_validate(told)
+        except ValidationError as found:
+            first = found.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the answer"
+            raise Malformed(f"{where}: {first['msg']}") from found
+    raise Malformed(str(error)) from error
+
+
+def _candidates(plain: str) -> Iterator[str]:
+    """Give the parts of an answer that may be its JSON, the most likely first."""
+    yield plain
+    yield from (fenced[1] for fenced in _FENCED.finditer(plain))
+    start, end = plain.find("{"), plain.rfind("}")
+    if 0 <= start < end:
+        yield plain[start : end + 1]

@@ -11,7 +11,7 @@ from egm_core.curate.rules.evidence import drawings
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import groups
-from egm_core.curate.rules.text import OTHER, OWN, Plain, plain, words
+from egm_core.curate.rules.text import OTHER, OWN, Plain, head, plain, words
 
 # Long words of a drawing, in which a slip of the pen is looked for.
 _SPELT = (
@@ -20,7 +20,15 @@ _SPELT = (
 )  # fmt: skip
 
 
-_GROUPS = groups("drawing")
+_GROUPS, _SHOWING = groups("drawing"), groups("showing")
+_COLOURED = "in_the_colour_of_the_frame"
+_KINDS = {
+    "somebody_did_it": "says that somebody showed the object",
+    "it_was_done": "says that the object was shown",
+    "it_was_known": "says that the answer was known",
+    "it_agrees_with_a_mark": "holds the object against a mark",
+    _COLOURED: "has a mark in the colour of the drawn frame",
+}
 _RULES = tuple(
     (why, re.compile(_GROUPS[group]))
     for group, why in (
@@ -34,20 +42,29 @@ _SPEAKING = re.compile(_GROUPS["speaking"])
 _FRAME_OF_A_THING = re.compile(_GROUPS["frame_of_a_thing"])
 # Words of a finding that do not make it one.
 _MUTE = frozenset((OWN, OTHER, "that", "this", "with", "around"))
+# Things that a lamp lights: they are highlighted in the scene itself.
+_LIT = frozenset(("window", "display", "showcase", "stage", "sign", "billboard", "screen", "text", "word", "facade"))
 
 
 def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
     """Find words that only somebody writes who saw the drawing."""
     text, framed = _FRAME_OF_A_THING.subn("somewhere", trace.masked)
+    if head(facts.expression) in _LIT:
+        text = text.replace("highlighted", "lit")
     if framed:
         # What is said of the frame after that is said of the thing's own.
         text = _THE_FRAME.sub("somewhere", text)
-    own = facts.expression.lower()
+    # Brackets of the expression may be spoken of, as the rest of it.
+    own = facts.expression.lower() + (" bracket" if re.search(r"[\[({]", facts.expression) else "")
     for why, pattern in _RULES:
         for found in pattern.finditer(text):
             if _own_words(found[0], own):
                 continue
             yield Finding("drawing", found[0].strip(), why)
+            break
+    for said, why in _showings(text, facts.frame_colour):
+        if not _own_words(said, own):
+            yield Finding("drawing", said, why)
             break
     for said in drawings(text, facts.frame_colour, own):
         yield Finding("drawing", said, "speaks of a line or a shape on the picture")
@@ -61,6 +78,24 @@ def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
     for word in words(text):
         if len(word) > 6 and word not in _SPELT and any(_slip(word, right) for right in _SPELT):
             yield Finding("drawing", word, "is a slip of a word for a drawing")
+
+
+def _showings(text: str, colour: str) -> Iterator[tuple[str, str]]:
+    """Give words of a masked trace that speak of what was shown to its writer, with the kind of meaning."""
+    for kind, why in _KINDS.items():
+        if kind == _COLOURED and not colour:
+            continue
+        for found in _kind(kind, colour).finditer(text):
+            yield found[0].strip(), why
+
+
+@lru_cache(256)
+def _kind(kind: str, colour: str) -> re.Pattern[str]:
+    """Compile a kind's patterns; those that name the frame's colour need it."""
+    if "COLOUR" not in _SHOWING[kind]:
+        return re.compile(_SHOWING[kind]) if not colour else _kind(kind, "")
+    names = "|".join(map(re.escape, kin(colour))) if colour else "(?!)"
+    return re.compile(_SHOWING[kind].replace("COLOUR", f"(?:{names})"))
 
 
 def _own_words(said: str, own: str) -> bool:

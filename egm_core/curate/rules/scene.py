@@ -12,11 +12,13 @@ from egm_core.curate.rules.lexicon import groups
 from egm_core.curate.rules.text import Plain, determined, head, noun, plain, sentences
 
 _GROUPS = groups("scene")
-# A thing named after such a word says where the object is, and is not taken for it.
-_BESIDE = re.compile(f"(?:{_GROUPS['beside']})")
+# A thing named after such words says where the object is, and is not taken for it.
+_PLACE_BEFORE = re.compile(rf"\b(?:{_GROUPS['place_before']}) (?:(?:the|a|an|that|this) )?$")
 _SPATIAL = re.compile(f"(?:{_GROUPS['spatial']})")
 _SEEK = rf"\b(?:{_GROUPS['seek']})"
-_ASIDE = re.compile(r"\b(?:not|don't|never|first|isn't|landmark|neighbou?r|reference)\b")
+_ASIDE = re.compile(
+    r"\b(?:not|don't|never|first|isn't|landmark|neighbou?r|reference|near(?:er)? (?:object|one|thing))\b"
+)
 # What stands by another thing is told by it.
 _BY_PLACE = re.compile(r"\b(?:beside|next|near\w*|behind|clos(?:e|er|est)|around|other|touching|neighbou?r\w*)\b")
 _MEANT = re.compile(
@@ -49,50 +51,68 @@ def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
 def _object(trace: Plain, facts: Facts) -> Iterator[Finding]:
     """Find a trace that looks for another object than the one that is asked for."""
     own = [name for name in (facts.expression, facts.category) if name]
-    # What the expression itself names beside its object may be spoken of in any way.
     said = plain(facts.expression)
-    others = [name for name in facts.others if noun(name) and noun(name) not in said]
+    others = _telling(facts)
     present = _named(trace.whole, others, own)
     if not present:
         return
-    rest = _without(trace.whole, [*present, *(name for name in facts.others if noun(name) != noun(facts.expression))])
-    silent = not (
-        _named(rest, own)
-        or said in rest
-        or _word(head(facts.expression)).search(rest)
-        or _OF_ANOTHER.search(_without(trace.whole, facts.others))
-    )
+    rest = _without(trace.whole, [noun(name) for name in present])
+    never = _never(trace, facts, own, rest)
+    silent = never and not _OF_ANOTHER.search(rest)
     avoided = frozenset(head(name) for name in own)
-    never = f"and never of {noun(facts.expression)}"
     for name in present:
         thing = _thing(name, avoided)
-        if found := re.search(f"{_SEEK} {thing}", trace.whole):
-            aside = _ASIDE.search(trace.whole[max(0, found.start() - 24) : found.end()])
-            if not aside and not _BY_PLACE.search(re.sub(thing, "", found[0])) and (silent or _MEANT.search(found[0])):
-                yield Finding("wrong_object", found[0], f"takes {noun(name)} for what is asked for")
-                return
-        found = re.search(_GROUPS["taken"].replace("THING", thing), trace.whole)
-        if found and not _NOT.search(found[0]) and not _follows(_SPATIAL, trace.whole[: found.start()]):
-            yield Finding("wrong_object", found[0], f"takes {noun(name)} for what is asked for")
+        # What the expression itself names beside its object may be spoken of in any way, but for the object alone.
+        if (noun(name) not in said or never) and (found := _taken(thing, trace.whole, never)):
+            yield Finding("wrong_object", found, f"takes {noun(name)} for what is asked for")
             return
         if silent and name not in facts.occluders and not _beside(thing, trace.whole):
-            yield Finding("wrong_object", noun(name), f"speaks of {noun(name)}, {never}")
+            yield Finding("wrong_object", noun(name), f"speaks of {noun(name)}, and never of {noun(facts.expression)}")
             return
+
+
+def _telling(facts: Facts) -> list[str]:
+    """List the other objects whose names tell them from all the rest; a bare noun that two of them share does not."""
+    names = (facts.expression, facts.category, *facts.occluders, *facts.others)
+    nouns = {noun(name) for name in names}
+    own = {noun(facts.expression), noun(facts.category), head(facts.expression), head(facts.category)}
+    return [
+        name
+        for name in facts.others
+        if (called := noun(name))
+        and called not in own
+        and not any(longer != called and longer.endswith(f" {called}") for longer in nouns)
+    ]
+
+
+def _never(trace: Plain, facts: Facts, own: list[str], rest: str) -> bool:
+    """Tell whether a trace never names its own object once the other objects' names are out of it."""
+    named = any(_word(word).search(rest) for name in own for word in (noun(name), head(name)) if word)
+    return not named and plain(facts.expression) not in trace.whole
+
+
+def _taken(thing: str, text: str, silent: bool) -> str:
+    """Give the words that take a thing for what is asked for; empty where none do."""
+    for found in re.finditer(f"{_SEEK} {thing}", text):
+        start = max(0, found.start() - 24, text.rfind(". ", 0, found.start()))
+        aside = _ASIDE.search(text[start : found.end()])
+        if not aside and not _BY_PLACE.search(re.sub(thing, "", found[0])) and (silent or _MEANT.search(found[0])):
+            return found[0]
+    found_taken = re.search(_GROUPS["taken"].replace("THING", thing), text)
+    if found_taken and not _NOT.search(found_taken[0]) and not _after_place(text[: found_taken.start()]):
+        return found_taken[0]
+    return ""
+
+
+def _after_place(before: str) -> bool:
+    """Tell whether what comes next is the thing beside which something is; adjectives may stand between."""
+    return any(_SPATIAL.fullmatch(word.strip("\"'(")) for word in before.split()[-3:])
 
 
 def _beside(thing: str, text: str) -> bool:
-    """Tell whether a thing's first mention says where something else is."""
-    found = re.search(thing, text)
-    if not found:
-        return True
-    before = text[: found.start()]
-    # Where "its" stands in a sentence before, the trace has spoken of its own object by then.
-    return _follows(_BESIDE, before) or bool(re.search(r"\bits\b.*[.;]\s", before))
-
-
-def _follows(words: re.Pattern[str], before: str) -> bool:
-    word = before.split()[-1:]
-    return bool(word and words.fullmatch(word[0].strip("\"'(")))
+    """Tell whether each mention of a thing says where something else is."""
+    mentions = list(re.finditer(thing, text))
+    return all(_PLACE_BEFORE.search(text[: found.start()]) for found in mentions)
 
 
 def _occluder(trace: Plain, facts: Facts) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,17 @@ def listed(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
 def write(folder: Path, about: Mapping[str, Any], names: Iterable[str]) -> Path:
     """Write the manifest of a folder's files; it appears when it is complete."""
     told = {"format": FORMAT, **about, "files": listed(folder, names)}
+    told["sha256"] = own_digest(told)
     part = folder / f"{MANIFEST}.part"
     part.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(part, folder / MANIFEST)
     return folder / MANIFEST
+
+
+def own_digest(told: Mapping[str, Any]) -> str:
+    """Give the SHA-256 of what a manifest tells, whatever its spacing: filters, teacher and terms among it."""
+    content = {name: part for name, part in told.items() if name != "sha256"}
+    return sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -70,6 +78,8 @@ def wrong(folder: Path) -> list[str]:
     """Compare a folder with its manifest, and say what differs; an empty list is a set that is whole."""
     told = read(folder)
     found = []
+    if told.get("sha256") != own_digest(told):
+        found.append(f"{MANIFEST} was changed: its sha256 is {own_digest(told)}, and it has {told.get('sha256')}")
     for name, wanted in told["files"].items():
         if not (folder / name).is_file():
             found.append(f"{name} is missing")

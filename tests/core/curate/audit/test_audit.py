@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from egm_core.command.curate import main
 from egm_core.curate import provenance
 from egm_core.curate.audit.interval import Judged, read_judgements, wilson
 from egm_core.curate.audit.items import chosen, items
-from egm_core.sample import Sample, write_samples
+from egm_core.sample import Sample, read_samples, write_samples
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = '</script><script>document.title = "taken"</script><b id="evil">'
@@ -62,6 +63,14 @@ def test_the_same_seed_draws_the_same(file: Path) -> None:
     assert one == again != other and len({item.key for item in found}) == COUNT
     assert len(chosen(found, 99, 0)) == COUNT
     assert found[0].told == {"teacher": "t", "prompt": "reason_visible_1", "rules": []}
+
+
+def test_only_the_texts_of_this_teacher_are_drawn(file: Path) -> None:
+    samples = [replace(one, amodal_reasoning="It was in the input.") for one in read_samples(file)]
+    write_samples(file, samples)
+    origins = [provenance.Provenance(str(n), "reason_visible_1", model="t", task="visible") for n in range(COUNT)]
+    provenance.write(provenance.beside(file), origins)
+    assert {item.task for item in items(file)} == {"visible"} and len(items(file)) == COUNT
 
 
 def test_a_sidecar_of_other_length_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,10 +54,32 @@ def test_an_unknown_prompt_names_those_there_are() -> None:
         load("verify", 99)
 
 
-@pytest.mark.parametrize("around", ["{}", "```json\n{}\n```", " \n{}\n"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}",
+        "```json\n{}\n```",
+        " \n{}\n",
+        "<think>Is it {the mug}? Yes.</think>\n{}",
+        "The opening tag is the template's.</think>{}",
+        "Here is the answer:\n```json\n{}\n```\nI hope this helps.",
+        "The answer is {} as you asked.",
+    ],
+)
 def test_an_answer_is_read(around: str) -> None:
     text = around.replace("{}", json.dumps({"reasoning": " The mug. ", "object": "mug"}))
     assert parsed(text, Reasoning) == Reasoning(reasoning="The mug.", object="mug")
+
+
+def test_parts_that_were_not_asked_for_are_left_out() -> None:
+    text = json.dumps({"reasoning": "The mug.", "object": "mug", "confidence": 0.9, "box": [1, 2, 3, 4]})
+    assert parsed(text, Reasoning) == Reasoning(reasoning="The mug.", object="mug")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "{" * 200_000, "<think>" * 20_000, "```\n" * 20_000])
+def test_an_answer_that_never_ends_is_refused(text: str) -> None:
+    with pytest.raises(Malformed, match="the answer"):
+        parsed(text, Reasoning)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +88,6 @@ def test_an_answer_is_read(around: str) -> None:
         ({"reasoning": "x"}, "object"),
         ({"reasoning": "", "object": "mug"}, "reasoning"),
         ({"reasoning": 3, "object": "mug"}, "reasoning"),
-        ({"reasoning": "x", "object": "mug", "box": [1, 2, 3, 4]}, "box"),
         (["x"], "the answer"),
     ],
 )

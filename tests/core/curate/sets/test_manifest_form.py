@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from egm_core.curate.__main__ import main
-from egm_core.curate.sets.manifest import FORMAT
+from egm_core.curate.sets.manifest import FORMAT, MANIFEST, write, wrong
 
 GOOD = {"format": FORMAT, "samples_file": "a.jsonl", "counts": {"samples": 0, "images": 0}, "files": {}}
 
@@ -32,3 +32,16 @@ def test_what_is_no_manifest_is_said_in_a_line(
     (tmp_path / "manifest.json").write_text(json.dumps(told))
     assert main(["amodal-benchmark", "--check", str(tmp_path)]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["filters", "teachers", "terms", "licences", "counts"])
+def test_what_a_manifest_tells_cannot_be_changed_unseen(tmp_path: Path, part: str) -> None:
+    (tmp_path / "a.jsonl").touch()
+    write(tmp_path, {"samples_file": "a.jsonl", "counts": {"samples": 0, "images": 0}, "terms": "x"}, ["a.jsonl"])
+    assert not wrong(tmp_path)
+    file = tmp_path / MANIFEST
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps(told))
+    assert not wrong(tmp_path)
+    file.write_text(json.dumps(told | {part: {"samples": 0, "images": 0, "more": 1}}))
+    assert [line for line in wrong(tmp_path) if line.startswith(f"{MANIFEST} was changed")]
