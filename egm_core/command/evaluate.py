@@ -19,6 +19,7 @@ from tqdm import tqdm
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
 from egm_core.command import failures, growth, paper_tables, pilot, refer, report
+from egm_core.command.thinking import front, gate
 from egm_core.console import INTERRUPTED, attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
@@ -57,6 +58,7 @@ _ASKED = (
     "workers",
     "first_seed",
     "scenes",
+    "no_reasoning",
 )
 _DIRECT = {"sft-direct": ("sft", "the model after SFT"), "rl-direct": ("rl", "the model after RL")}
 
@@ -125,7 +127,8 @@ def parser(prog: str = "egm evaluate") -> Parser:
     fit.add_argument("--first-seed", type=SEED, default=CALIBRATION_FIRST_SEED, help="seed of the first scene")
     fit.add_argument("--scenes", type=SCENES, default=300, help="number of scenes")
     fit.add_argument("--result", type=Path, help="use this stored result of `scenes --json` instead of asking")
-    fit.set_defaults(mode="strict", no_reasoning=False, json=None)
+    fit.add_argument("--no-reasoning", action="store_true", help="of answers without thinking, as before a deadline")
+    fit.set_defaults(mode="strict", json=None)
     pilot.add(commands)
     report.add(commands)
     worth = commands.add_parser(
@@ -142,6 +145,8 @@ def parser(prog: str = "egm evaluate") -> Parser:
     growth.add(commands)
     paper_tables.add(commands)
     failures.add(commands)
+    gate.add(commands)
+    front.add(commands)
     return parser
 
 
@@ -260,7 +265,7 @@ def _calibrate(arguments: argparse.Namespace) -> None:
         origin, answers = stored(arguments.result, folder)
         origin.check()
     else:
-        origin = Origin(evaluation.engine_kind, evaluation.first_seed, evaluation.scenes)
+        origin = Origin(evaluation.engine_kind, evaluation.first_seed, evaluation.scenes, evaluation.reasoning)
         origin.check()
         rows, _, reached = _rows(evaluation, arguments)
         if reached < evaluation.scenes:
@@ -273,7 +278,7 @@ def _calibrate(arguments: argparse.Namespace) -> None:
         if arguments.result:
             raise
         raise RuntimeError(str(error)) from error  # nothing that was given is wrong: the model's answers are
-    file = save(folder, origin.engine, Measured(curves, origin.first_seed, origin.scenes))
+    file = save(folder, origin.engine, Measured(curves, origin.first_seed, origin.scenes), origin.reasoning)
     print(f"{file}: {origin.engine}, {origin.scenes} scenes from seed {origin.first_seed}\n")
     print(f"On the very scenes of the fit, which flatters it:\n\n{table(judged, curves)}")
 
@@ -339,4 +344,6 @@ COMMANDS = {
     "report": report.run,
     "theirs": paper_tables.run_theirs,
     "failures": failures.run,
+    "gate": gate.run,
+    "front": front.run,
 }

@@ -31,6 +31,7 @@ from egm_core.engines.openai import OpenAIEngine
 from egm_core.engines.pictures import FORMATS
 from egm_core.families import FAMILIES, Task
 from egm_core.families.known import check_served, check_told, family_of_name
+from egm_core.grounder import gate
 from egm_core.grounder.explained import explained
 from egm_core.grounder.grounder import NO_WORDS, Grounder, Grounding, worded
 from egm_core.models.calibration import note
@@ -80,11 +81,16 @@ def _answer(own: Parser, options: argparse.Namespace, as_json: bool) -> int:
 
 
 def lacks(
-    options: argparse.Namespace, kind: str | None, info: ModelInfo, tasks: tuple[Task, ...], amodal: ModelInfo
+    options: argparse.Namespace,
+    kind: str | None,
+    info: ModelInfo,
+    tasks: tuple[Task, ...],
+    amodal: ModelInfo,
+    thought: bool = True,
 ) -> Iterator[str]:
     """Say what this call does not ask for or cannot know, although its user may expect it, with the remedy.
 
-    `kind` is the program that gave the score, None where there is no score.
+    `kind` is the program that gave the score, None where there is no score; `thought`: the model was free to think.
     """
     folder = "name the model's folder with --model" if options.engine_url and not options.model else ""
     if "amodal" not in tasks and not options.visible_only:
@@ -94,12 +100,12 @@ def lacks(
         known = "nothing says that" if amodal.path is None else "by its folder"
         trained = "was trained for amodal boxes" if amodal.path is None else "was trained for visible boxes only"
         yield f"no amodal box is asked for: {known} {amodal.name} {trained}; {remedies}"
+    if options.deadline and not options.no_reasoning and (rule := gate.note(info.path)):
+        yield rule
     if kind is None:
         return
-    if raw := note(info.path, kind):
+    if raw := note(info.path, kind, thought):
         yield f"{raw}; {folder}" if folder else raw
-    elif options.no_reasoning:
-        yield "the score is raw, and no probability: the calibration was measured with reasoning"
 
 
 def line(instruction: str, model: str, grounding: Grounding) -> str:
@@ -146,12 +152,13 @@ def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grou
             reasoning=not options.no_reasoning,
             constrain=options.constrain,
             out_of_domain=options.out_of_domain,
+            deadline=options.deadline or 0.0,
         )
         stack.callback(grounder.close)
         found = grounder.ground(image, options.instruction, timeout=options.timeout)
         if found.outcome != "error":
             kind = engine.kind() if found.score_available else None
-            for lack in lacks(options, kind, info, grounder.tasks, other_info or info):
+            for lack in lacks(options, kind, info, grounder.tasks, other_info or info, found.thought == "yes"):
                 _log.warning("%s", lack)
         return found, info.name
 
@@ -211,6 +218,12 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Na
     idle = changed(parser, options, _AMODAL) if options.visible_only else ""
     if idle:
         raise ValueError(f"{idle} is about amodal boxes, and --visible-only asks for none; leave one of them away")
+    if options.deadline and options.timeout and options.deadline > options.timeout:
+        raise ValueError("--deadline is over --timeout, which gives up before; lower it, or raise --timeout")
+    if options.deadline and options.constrain == "off":
+        raise ValueError(
+            "--deadline begins without thinking, which holds by the grammar, and --constrain off sends none"
+        )
     if options.no_reasoning and options.constrain == "off":
         raise ValueError("--no-reasoning holds by the grammar, and --constrain off sends none; leave one of them away")
     if options.insecure and options.ca_bundle:
@@ -269,6 +282,12 @@ def parser(prog: str = "egm ground") -> Parser:
     )
     parser.add_argument("--min-score", type=number(0, 1), default=0.0, help="lower scores: absent, reason low_score")
     parser.add_argument("--timeout", type=SECONDS, help="seconds to wait for the answers")
+    parser.add_argument(
+        "--deadline",
+        type=SECONDS,
+        help="seconds until the answer must be out: a box without thinking first, then thinking where that is worth it"
+        " (default: none)",
+    )
     parser.add_argument("--constrain", choices=["auto", "off", "regex"], default="auto", help="grammar on the answer")
     parser.add_argument(
         "--out-of-domain",

@@ -77,6 +77,13 @@ def mean(
     return Figure(float(total.sum() / count.sum()), float(low), float(high), len(values))
 
 
+def resampled_means(
+    values: Sequence[float], clusters: Sequence[int], seed: int = 0, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Give the means of values over resamples of their scenes; the same scenes are drawn for any values of these."""
+    return _resampled(*_sums(values, clusters), seed, resamples)
+
+
 def macro_mean(
     values: Sequence[float],
     clusters: Sequence[int],

@@ -14,44 +14,39 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.boxes import Box, area, as_box, clip, contains, intersection, to_pixels, union
-from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Request, Sampling, Token, collect
-from egm_core.families import Answer, Family, Task
-from egm_core.families.parts import THINK_CLOSE
+from egm_core.engines.base import Chunk, Engine, EngineError, Request, Sampling, collect
+from egm_core.families import Family, Task
 from egm_core.families.thinking import Opening, Thinking
+from egm_core.grounder.decision import OUT_OF_DOMAIN as OUT_OF_DOMAIN
+from egm_core.grounder.decision import Curves, Replies, Reply, better, decide, inside
+from egm_core.grounder.gate import features, gate_of
 from egm_core.grounder.grounding import Grounding as Grounding
-from egm_core.grounder.reading import EXPLANATIONS, label_doubt, markup_doubt, read, salvaged_as, set_apart
+from egm_core.grounder.reading import label_doubt, markup_doubt, read, set_apart
 from egm_core.grounder.score_bound import bounded
+from egm_core.grounder.scoring import token_score as token_score
+from egm_core.grounder.thought_time import ThoughtTime
 from egm_core.models import calibration
 from egm_core.models.domain import Domain
 from egm_core.models.folder import ModelInfo
 
 Constrain = Literal["auto", "off", "regex"]
 OutOfDomain = Literal["warn", "absent"]
-Curves = Mapping[Task, calibration.Curve]
 LONGEST = 4096
-OUT_OF_DOMAIN = "out_of_domain"
+# Seconds before a deadline at which a thought is cut: deciding and publishing need them.
+MARGIN = 0.02
 NO_WORDS = "the instruction is empty; name an object, such as 'the red mug'"
 _T = TypeVar("_T")
 THOUGHT_ALL_THE_SAME = (
     "reasoning_not_forbidden: the model thought although reasoning is off, which costs its time; start the server"
     " without a reasoning parser, or set reasoning to true"
 )
-
-
-@dataclass(frozen=True)
-class _Reply:
-    """One query's answer: parsed, or the error in its place."""
-
-    completion: Completion | None
-    answer: Answer | None
-    error: EngineError | None = None
+TOO_LATE = EngineError("deadline", "the amodal box was not there at the deadline")
 
 
 class Grounder:
@@ -62,10 +57,14 @@ class Grounder:
     warning. `max_pixels` None takes the model's budget. A found box whose score is available and below `min_score` is
     withheld: "absent", with the reason "low_score". `reasoning=False` forbids to think, for speed. `constrain` "auto"
     sends the answer's grammar where it is sure to be obeyed, "regex" always, "off" never. Scores are calibrated where
-    the model's folder has a calibration for its engine, which was measured with reasoning. `out_of_domain` says what
-    becomes of an answer about words or a picture unlike those that the model was trained on, where its folder tells
-    them: "warn" keeps it, with a raw score, "absent" takes it back, with that reason. `at_once` pictures are asked
-    about at a time, and others wait; those whose abort an engine has not ended count. Usable from several threads.
+    the model's folder has a calibration for its engine and for answers with reasoning, or without. `out_of_domain` says
+    what becomes of an answer about words or a picture unlike those that the model was trained on, where its folder
+    tells them: "warn" keeps it, with a raw score, "absent" takes it back, with that reason. `at_once` pictures are
+    asked about at a time, and others wait; those whose abort an engine has not ended count. Usable from several
+    threads.
+
+    With a `deadline` in seconds (0: none) the model answers without thinking first. Then it thinks where the model's
+    gate says that this will probably change the answer, and where there is time; see `ask`.
     """
 
     def __init__(
@@ -83,6 +82,7 @@ class Grounder:
         sampling: Sampling | None = None,
         out_of_domain: OutOfDomain = "warn",
         at_once: int = 4,
+        deadline: float = 0.0,
     ) -> None:
         self._engines: dict[Task, Engine] = {"visible": engine, "amodal": amodal_engine or engine}
         self._infos: dict[Task, ModelInfo] = {"visible": info, "amodal": amodal_info or info}
@@ -91,8 +91,10 @@ class Grounder:
         self._reasoning = reasoning
         self._constrain = constrain
         self._sampling = sampling
+        self._deadline = deadline
         self.tasks, self._warnings = self._plan(tasks, force_amodal)
         self._domains = {task: Domain.load(path) for task in self.tasks if (path := self._infos[task].domain_path)}
+        self._thought_time = ThoughtTime()
         self._out_of_domain = out_of_domain
         if out_of_domain == "absent" and "visible" not in self._domains:
             blind = (
@@ -114,41 +116,40 @@ class Grounder:
             f"amodal_undeclared: {model.name} was not trained for amodal boxes; force_amodal asks it",
         )
 
-    def queries(self, image: NDArray[np.uint8], instruction: str) -> dict[Task, Request]:
-        """Write the requests for a picture (H, W, 3 uint8 RGB) and an instruction, one per task."""
+    def queries(self, image: NDArray[np.uint8], instruction: str, thinking: bool | None = None) -> dict[Task, Request]:
+        """Write the requests for a picture (H, W, 3 uint8 RGB) and an instruction, one per task.
+
+        `thinking` leaves the model free to think, or forbids it (None: as `reasoning` says).
+        """
         sent = worded(instruction)
         if not sent:
             raise ValueError(NO_WORDS)
+        free = self._reasoning if thinking is None else thinking
         pictures: dict[tuple[object, ...], NDArray[np.uint8]] = {}
-        return {task: self._query(task, image, set_apart(sent), pictures) for task in self.tasks}
+        written = {}
+        for task in self.tasks:
+            info = self._infos[task]
+            key = (info.family, info.factor, info.max_pixels)
+            if key not in pictures:
+                pictures[key] = info.fit(image, self._max_pixels)
+            written[task] = self._request(task, pictures[key], info.prompt(set_apart(sent), task), free)
+        return written
 
-    def _query(
-        self,
-        task: Task,
-        image: NDArray[np.uint8],
-        sent: str,
-        pictures: dict[tuple[object, ...], NDArray[np.uint8]],
-    ) -> Request:
-        info = self._infos[task]
-        speaker = info.speaker
-        key = (info.family, info.factor, info.max_pixels)
-        if key not in pictures:
-            pictures[key] = info.fit(image, self._max_pixels)
-        picture = pictures[key]
-        sampling = self._sampling or Sampling(max_tokens=info.max_tokens or LONGEST)
-        thinking = self._thinking(task)
+    def _request(self, task: Task, picture: NDArray[np.uint8], prompt: str, thinking: bool) -> Request:
+        """Write a request; two of one picture and prompt that differ in `thinking` share all that an engine caches."""
+        info, habit = self._infos[task], self._thinking(task)
         request = Request(
             f"{task}-{uuid.uuid4().hex}",
             picture,
-            info.prompt(sent, task),
-            sampling,
-            template=thinking.arguments(self._reasoning),
-            reasoning=self._reasoning,
+            prompt,
+            self._sampling or Sampling(max_tokens=info.max_tokens or LONGEST),
+            template=habit.arguments(thinking),
+            reasoning=thinking,
         )
-        return self._constrained(request, self._engines[task], speaker, thinking.opening(self._reasoning))
+        return self._constrained(request, self._engines[task], info.speaker, habit.opening(thinking))
 
     def _constrained(self, request: Request, engine: Engine, speaker: Family, opening: Opening) -> Request:
-        if not self._reasoning:
+        if not request.reasoning:
             if engine.grammar() == "none":
                 return replace(request, json_schema=speaker.json_schema())
             return replace(request, regex=speaker.regex(False, opening))
@@ -156,7 +157,13 @@ class Grounder:
             return replace(request, regex=speaker.regex(True, opening))
         return request
 
-    def ground(self, image: NDArray[np.uint8], instruction: str, timeout: float | None = None) -> Grounding:
+    def ground(
+        self,
+        image: NDArray[np.uint8],
+        instruction: str,
+        timeout: float | None = None,
+        deadline: float | None = None,
+    ) -> Grounding:
         """Ground an instruction in a picture (H, W, 3 uint8 RGB), and wait for the answer.
 
         As `ask`, for callers that wait; also from a notebook, whose thread has an event loop of its own.
@@ -164,83 +171,154 @@ class Grounder:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.ask(image, instruction, timeout))
+            return asyncio.run(self.ask(image, instruction, timeout, deadline))
         with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(lambda: asyncio.run(self.ask(image, instruction, timeout))).result()
+            return thread.submit(lambda: asyncio.run(self.ask(image, instruction, timeout, deadline))).result()
 
-    async def ask(self, image: NDArray[np.uint8], instruction: str, timeout: float | None = None) -> Grounding:
+    async def ask(
+        self,
+        image: NDArray[np.uint8],
+        instruction: str,
+        timeout: float | None = None,
+        deadline: float | None = None,
+    ) -> Grounding:
         """Ground an instruction in a picture (H, W, 3 uint8 RGB).
 
         Cancelling the task aborts the queries in the engine; after `timeout` seconds they are aborted, too, and the
         answer is the error "timeout". An engine's trouble is an error as well, never an exception; ValueError for an
         empty instruction or a picture of the wrong shape.
+
+        With a `deadline` (None: the grounder's own) a thought that has not ended then is cut, and the first box is the
+        answer; never the thought's beginning. A first box that comes later is the answer all the same, and `missed`.
         """
-        began = time.perf_counter()
-        requests, doubts = await self._in_thread(self._prepare, image, instruction)
-        sent = time.perf_counter()
-        replies = await self._replies(requests, instruction, None if timeout is None else timeout - (sent - began))
-        answered = time.perf_counter()
+        began = time.monotonic()
+        limit = self._deadline if deadline is None else deadline
+        end = math.inf if timeout is None else began + timeout
+        due = began + limit if limit else math.inf
+        gated = self._reasoning and math.isfinite(due)
+        requests, doubts = await self._in_thread(self._prepare, image, instruction, False if gated else None)
+        sent = time.monotonic()
+        replies = await self._first(requests, instruction, end, due)
+        late: tuple[Task, ...] = ()
+        failed: tuple[str, ...] = ()
+        if gated and replies is not None and replies["visible"].error is None:
+            until = min(end, due - MARGIN)
+            replies, late, failed = await self._reconsidered(requests, replies, instruction, until)
+        answered = time.monotonic()
         # In a thread, for calibration reads the weights where it was not asked for them yet.
         size = (image.shape[1], image.shape[0])
         found = await self._in_thread(self._decide, replies, doubts, size, instruction)
         foreign = dict.fromkeys(doubt for told in doubts.values() for doubt in told)
+        if replies is not None:
+            thoughts = {task: "late" if task in late else reply.thought for task, reply in replies.items()}
+            found = replace(found, thought=thoughts["visible"], amodal_thought=thoughts.get("amodal", ""))
+        now = time.monotonic()
         return replace(
             found,
-            warnings=(*self._warnings, *markup_doubt(instruction), *foreign, *found.warnings),
+            warnings=(*self._warnings, *markup_doubt(instruction), *foreign, *found.warnings, *failed),
+            missed=now > due,
             engine_ms=1000 * (answered - sent),
-            total_ms=1000 * (time.perf_counter() - began),
+            total_ms=1000 * (now - began),
         )
 
     def _prepare(
-        self, image: NDArray[np.uint8], instruction: str
+        self, image: NDArray[np.uint8], instruction: str, thinking: bool | None
     ) -> tuple[dict[Task, Request], dict[Task, tuple[str, ...]]]:
-        requests = self.queries(image, instruction)
+        requests = self.queries(image, instruction, thinking)
         return requests, {task: domain.warnings(image, instruction) for task, domain in self._domains.items()}
 
     def _decide(
-        self,
-        replies: dict[Task, _Reply] | None,
-        doubts: Mapping[Task, tuple[str, ...]],
-        size: tuple[int, int],
-        instruction: str,
+        self, replies: Replies | None, doubts: Mapping[Task, tuple[str, ...]], size: tuple[int, int], instruction: str
     ) -> Grounding:
         if replies is None:
             return Grounding("error", "timeout", "the query was given up (timeout)")
         # What a score means was measured inside the model's worlds.
-        curves = {task: curve for task, curve in self._curves().items() if not doubts.get(task)}
+        curves = {task: curve for task, curve in self._curves(replies).items() if not doubts.get(task)}
         found = decide(replies["visible"], replies.get("amodal"), self._infos, size, curves)
         if self._out_of_domain == "absent":
-            found = _inside(found, doubts)
+            found = inside(found, doubts)
         found = bounded(found, self._min_score)
         answer = replies["visible"].answer
         found = replace(found, warnings=(*label_doubt(answer.label if answer else "", instruction), *found.warnings))
-        thought = any(reply.answer and reply.answer.reasoning.strip() for reply in replies.values())
-        if thought and not self._reasoning:
+        if any(reply.thought_all_the_same for reply in replies.values()):
             found = replace(found, warnings=(*found.warnings, THOUGHT_ALL_THE_SAME))
         return found
 
-    async def _replies(
-        self, requests: dict[Task, Request], instruction: str, timeout: float | None
-    ) -> dict[Task, _Reply] | None:
+    async def _first(self, requests: dict[Task, Request], instruction: str, end: float, due: float) -> Replies | None:
         """Send all requests at once; gives the replies, the visible one alone where it failed, None for a timeout.
 
-        An engine's answer comes from a thread of its own, which ends when the request is aborted.
+        Where the visible box is there at the deadline and the amodal one is not, nothing waits for that.
+        """
+        replies = await self._replies(requests, instruction, end, due)
+        if "visible" not in replies:
+            return None
+        if len(replies) < len(requests) and replies["visible"].error is None:
+            return replies | {"amodal": Reply(None, None, TOO_LATE)} if time.monotonic() < end else None
+        return replies
+
+    async def _reconsidered(
+        self, requests: dict[Task, Request], first: Replies, instruction: str, end: float
+    ) -> tuple[Replies, tuple[Task, ...], tuple[str, ...]]:
+        """Have the model think about the answers where that is worth its time, until `end`.
+
+        Gives the better replies, the tasks whose thought did not end in time, or could not, and what failed in words.
+        """
+        wanted = await self._in_thread(self._wanted, first, instruction)
+        began = time.monotonic()
+        if not wanted or not self._thought_time.fits(end - began):
+            return first, wanted, ()
+        again = {task: self._request(task, requests[task].image, requests[task].prompt, True) for task in wanted}
+        thoughts = await self._replies(again, instruction, end)
+        late = tuple(task for task in wanted if task not in thoughts)
+        note = self._thought_time.cut if late else self._thought_time.ended
+        note(time.monotonic() - began)
+        curves = await self._in_thread(self._curves, first), await self._in_thread(self._curves, thoughts)
+        chosen = {task: better(task, first[task], thought, *curves) for task, thought in thoughts.items()}
+        failed = tuple(
+            f"thought_failed: {task}, {thought.trouble}" for task, thought in thoughts.items() if thought.trouble
+        )
+        return first | chosen, late, failed
+
+    def _wanted(self, first: Replies, instruction: str) -> tuple[Task, ...]:
+        """List the tasks whose first answer the gate would have thought about."""
+        wanted = []
+        for task, reply in first.items():
+            if reply.answer is None or reply.completion is None or reply.thought_all_the_same:
+                continue
+            info, answer = self._infos[task], reply.answer
+            score, known = token_score(reply.completion, answer)
+            x0, y0, x1, y1 = (edge / info.frame for edge in answer.box or (0.0, 0.0, 0.0, 0.0))
+            seen = features(task, worded(instruction), answer.kind, (x0, y0, x1, y1), score if known else None)
+            if gate_of(info.path).worth(seen) > 0:
+                wanted.append(task)
+        return tuple(wanted)
+
+    async def _replies(
+        self, requests: dict[Task, Request], instruction: str, end: float, due: float | None = None
+    ) -> Replies:
+        """Send requests at once and give the replies that came by `end`.
+
+        Where `due` is given the visible reply leads: nothing more is waited for once it failed, and from `due` on once
+        it is there. An engine's answer comes from a thread of its own, which ends when the request is aborted.
         """
         stop = threading.Event()
         asked = {
             self._in_thread(self._reply, task, request, instruction, stop): task for task, request in requests.items()
         }
-        pending: set[asyncio.Future[_Reply]] = set(asked)
-        deadline = None if timeout is None else time.monotonic() + timeout
+        came: Replies = {}
+        pending: set[asyncio.Future[Reply]] = set(asked)
         try:
             while pending:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                if not done:
-                    return None
-                if any(asked[one] == "visible" and one.result().error is not None for one in done):
+                lead = came.get("visible") if due is not None else None
+                if lead is not None and lead.error is not None:
                     break
-            return {task: future.result() for future, task in asked.items() if future not in pending}
+                until = end if lead is None or due is None else min(end, due)
+                left = None if math.isinf(until) else max(0.0, until - time.monotonic())
+                done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                came |= {asked[one]: one.result() for one in done}
+                if not done:
+                    break
+            return {task: came[task] for task in requests if task in came}
         finally:
             stop.set()
             for future in pending:
@@ -250,7 +328,7 @@ class Grounder:
     def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> asyncio.Future[_T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
-    def _reply(self, task: Task, request: Request, instruction: str, stop: threading.Event) -> _Reply:
+    def _reply(self, task: Task, request: Request, instruction: str, stop: threading.Event) -> Reply:
         chunks: list[Chunk] = []
         try:
             for chunk in self._engines[task].generate(request):
@@ -259,22 +337,24 @@ class Grounder:
                 if stop.is_set():
                     self._engines[task].abort(request.id)
         except EngineError as error:
-            return _Reply(None, None, error)
+            return Reply(None, None, error)
         completion = collect(chunks)
         if completion.finish == "abort":
-            return _Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
-        opening = self._thinking(task).opening(self._reasoning)
-        return _Reply(completion, read(self._infos[task].speaker, completion, opening, instruction))
+            return Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
+        opening = self._thinking(task).opening(request.reasoning)
+        answer = read(self._infos[task].speaker, completion, opening, instruction)
+        return Reply(completion, answer, thinking=request.reasoning)
 
     def _thinking(self, task: Task) -> Thinking:
         """Tell how the answers to a task begin: as the folder says, else the engine, else the family's own template."""
         info = self._infos[task]
         return info.thinking or self._engines[task].thinking() or info.speaker.thinking
 
-    def _curves(self) -> Curves:
+    def _curves(self, replies: Replies) -> Curves:
+        """Give the curves of these replies' scores, each for its task and for whether the model was free to think."""
         found: dict[Task, calibration.Curve] = {}
-        for task in self.tasks if self._reasoning else ():
-            curve = calibration.curve_for(self._infos[task].path, self._engines[task].kind(), task)
+        for task, reply in replies.items():
+            curve = calibration.curve_for(self._infos[task].path, self._engines[task].kind(), task, reply.thinking)
             if curve is not None:
                 found[task] = curve
         return found
@@ -287,109 +367,3 @@ class Grounder:
 def worded(instruction: str) -> str:
     """Give an instruction as it is sent, on one line and without the full stop at its end; empty where no word is."""
     return re.sub(r"\s+", " ", instruction).strip().rstrip(".!").rstrip()
-
-
-def decide(
-    visible: _Reply,
-    amodal: _Reply | None,
-    infos: dict[Task, ModelInfo],
-    size: tuple[int, int],
-    curves: Curves,
-) -> Grounding:
-    """Reduce the replies to one outcome; `size` is (width, height). The visible answer decides."""
-    if visible.error is not None or visible.answer is None or visible.completion is None:
-        error = visible.error or EngineError("engine_failed", "the engine gave no answer")
-        return Grounding("error", error.reason, error.detail)
-    answer = visible.answer
-    found = Grounding(
-        "absent",
-        reasoning=answer.reasoning,
-        boxes_seen=answer.boxes_seen,
-        raw_visible=visible.completion.text,
-        raw_amodal=amodal.completion.text if amodal and amodal.completion else None,
-        amodal_reasoning=amodal.answer.reasoning if amodal and amodal.answer else "",
-    )
-    if answer.kind == "invalid":
-        return replace(found, outcome="error", reason=answer.reason, detail=EXPLANATIONS[answer.reason])
-    found = replace(found, repairs=salvaged_as(answer))
-    if answer.kind == "box":
-        box = _pixels(answer, infos["visible"], size)
-        if box is None:
-            return replace(found, outcome="error", reason="no_overlap", detail="the box lies outside the image")
-        raw, available = token_score(visible.completion, answer)
-        score, calibrated = _meant(raw, available, None if answer.salvaged else curves.get("visible"))
-        found = replace(found, outcome="found", visible=box, score=score, raw_score=raw, score_available=available)
-        found = replace(found, calibrated=("visible",) if calibrated else ())
-    return _with_amodal(found, amodal, infos["amodal"], size, curves.get("amodal")) if amodal is not None else found
-
-
-def _inside(found: Grounding, doubts: Mapping[Task, tuple[str, ...]]) -> Grounding:
-    """Take back what a model says of pictures and words that it was not trained for."""
-    if found.outcome != "error" and doubts.get("visible"):
-        detail = f"the question is foreign to the model ({'; '.join(doubts['visible'])})"
-        found = replace(found, outcome="absent", reason=OUT_OF_DOMAIN, detail=detail, visible=None, amodal=None)
-        return replace(found, score=0.0, amodal_score=0.0, score_available=False)
-    return replace(found, amodal=None) if doubts.get("amodal") else found
-
-
-def _meant(raw: float, available: bool, curve: calibration.Curve | None) -> tuple[float, bool]:
-    """Give the score to publish for a raw one, and whether it is a probability."""
-    return (curve(raw), True) if available and curve is not None else (raw, False)
-
-
-def _with_amodal(
-    found: Grounding, amodal: _Reply, info: ModelInfo, size: tuple[int, int], curve: calibration.Curve | None
-) -> Grounding:
-    if amodal.error is not None or amodal.answer is None or amodal.completion is None:
-        error = amodal.error or EngineError("engine_failed", "no answer")
-        return replace(found, warnings=(*found.warnings, f"amodal_failed: {error}"))
-    found = replace(found, repairs=(*found.repairs, *(f"amodal_{told}" for told in salvaged_as(amodal.answer))))
-    box = _pixels(amodal.answer, info, size) if amodal.answer.kind == "box" else None
-    if found.visible is None or box is None or intersection(found.visible, box) <= 0:
-        agree = found.visible is None and amodal.answer.kind == "absent"
-        return found if agree else replace(found, repairs=(*found.repairs, "amodal_disagrees"))
-    raw, available = token_score(amodal.completion, amodal.answer)
-    score, calibrated = _meant(raw, available, None if amodal.answer.salvaged else curve)
-    if not contains(box, found.visible):
-        box = union(box, found.visible)
-        found = replace(found, repairs=(*found.repairs, "amodal_union"))
-    tasks: tuple[Task, ...] = (*found.calibrated, "amodal") if calibrated else found.calibrated
-    return replace(found, amodal=box, amodal_score=score, raw_amodal_score=raw, calibrated=tasks)
-
-
-def _pixels(answer: Answer, info: ModelInfo, size: tuple[int, int]) -> Box | None:
-    """Turn an answer's box into pixels of a picture of (width, height); None where nothing of it lies inside."""
-    if answer.box is None:
-        return None
-    box = clip(as_box(to_pixels(answer.box, *size, info.frame)), *size)
-    return box if area(box) > 0 else None
-
-
-def token_score(completion: Completion, answer: Answer) -> tuple[float, bool]:
-    """Give the raw score of an answer's box, and whether the probabilities of the box's tokens are known.
-
-    It is the geometric mean of the probabilities of the tokens that spell the box's numbers, and those that the model
-    named while it thought, such as the points of the objects that it saw: a guess at those is a guess at the box.
-    """
-    if answer.span is None or not completion.tokens:
-        return 0.0, False
-    box = _spelling(completion.tokens, completion.text, answer.span)
-    if not box or None in box:
-        return 0.0, False
-    # Some servers log no probabilities of reasoning.
-    thought = _spelling(completion.tokens, completion.text, (0, max(completion.text.find(THINK_CLOSE), 0)))
-    known = [logprob for logprob in (*thought, *box) if logprob is not None]
-    return min(1.0, math.exp(min(0.0, sum(known) / len(known)))), True
-
-
-def _spelling(tokens: tuple[Token, ...], text: str, span: tuple[int, int]) -> list[float | None]:
-    """List the log-probabilities of the tokens that hold a digit of text[span]."""
-    digits = {place for place in range(*span) if text[place].isdigit()}
-    found: list[float | None] = []
-    start = 0
-    for token in tokens:
-        end = start + len(token.text)
-        if any(place in digits for place in range(max(start, span[0]), min(end, span[1]))):
-            found.append(token.logprob)
-        start = end
-    return found

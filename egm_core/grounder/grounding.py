@@ -9,6 +9,7 @@ from egm_core.boxes import Box
 from egm_core.families import Task
 
 Outcome = Literal["found", "absent", "error"]
+Thought = Literal["yes", "no", "late", ""]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class Grounding:
     right, and otherwise the raw score, see `token_score`. `warnings` doubt the question or its answer, `repairs` list
     what was mended: "amodal_union", "amodal_disagrees", and "salvaged: ..." with by what an answer broke its format.
     Times are milliseconds: the engine's, and all.
+
+    `thought` says of the visible answer, `amodal_thought` of the amodal one, whether the model was free to think
+    first: "yes", "no", or "late" for a first box where a thought was wanted that did not end by the deadline; empty
+    where there is no answer. `missed`: the deadline had passed when the answer was there.
     """
 
     outcome: Outcome
@@ -41,5 +46,8 @@ class Grounding:
     boxes_seen: int = 0
     raw_visible: str = ""
     raw_amodal: str | None = None
+    thought: Thought = ""
+    amodal_thought: Thought = ""
+    missed: bool = False
     engine_ms: float = 0.0
     total_ms: float = 0.0

@@ -32,6 +32,8 @@ EDGE = 1e-6
 RIDGE = 1e-3
 STEPS = 50
 COMMAND = "egm evaluate calibrate --model"
+# Where an engine's entry keeps the curves of answers without reasoning.
+DIRECT = "without_reasoning"
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,10 @@ def weights_digest(folder: Path) -> str:
     return _digest(tuple((str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files))
 
 
-def save(folder: Path, engine: str, measured: Measured) -> Path:
+def save(folder: Path, engine: str, measured: Measured, reasoning: bool = True) -> Path:
     """Write an engine's curves into a folder's `calibration.json`, and give its path.
 
-    What is there for other engines stays if it was measured on the same weights.
+    What is there for other engines, and for answers of the other mode, stays if it was measured on the same weights.
     """
     file, digest = folder / FILE, weights_digest(folder)
     data: dict[str, Any] = {"format": FORMAT, "version": __version__, "weights_sha256": digest, "engines": {}}
@@ -106,23 +108,30 @@ def save(folder: Path, engine: str, measured: Measured) -> Path:
     entry: dict[str, Any] = {"first_seed": measured.first_seed, "scenes": measured.scenes}
     for task, curve in measured.curves.items():
         entry[task] = {"answers": curve.count, "scores": curve.scores, "probabilities": curve.probabilities}
-    data["engines"][engine] = entry
+    known = data["engines"].get(engine, {})
+    if reasoning:
+        data["engines"][engine] = entry | ({DIRECT: known[DIRECT]} if DIRECT in known else {})
+    else:
+        data["engines"][engine] = known | {DIRECT: entry}
     file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return file
 
 
-def curve_for(folder: Path | None, engine: str, task: Task) -> Curve | None:
-    """Give the curve for a task's scores from this engine and the folder's weights; None: they are raw."""
-    return _found(folder, engine)[0].get(task)
+def curve_for(folder: Path | None, engine: str, task: Task, reasoning: bool = True) -> Curve | None:
+    """Give the curve for a task's scores from this engine and the folder's weights; None: they are raw.
+
+    `reasoning` tells answers of a model that was free to think from those of one that was not.
+    """
+    return _found(folder, engine, reasoning)[0].get(task)
 
 
-def note(folder: Path | None, engine: str) -> str:
+def note(folder: Path | None, engine: str, reasoning: bool = True) -> str:
     """Say why an engine's scores are raw; empty where they are calibrated."""
-    reason = _found(folder, engine)[1]
+    reason = _found(folder, engine, reasoning)[1]
     return f"scores are the engine's own, and no probabilities: {reason}" if reason else ""
 
 
-def _found(folder: Path | None, engine: str) -> tuple[Mapping[Task, Curve], str]:
+def _found(folder: Path | None, engine: str, reasoning: bool) -> tuple[Mapping[Task, Curve], str]:
     """Give an engine's curves, or the reason why there are none."""
     if folder is None:
         return {}, "the model's folder, where a calibration could lie, is not on this machine"
@@ -136,6 +145,10 @@ def _found(folder: Path | None, engine: str) -> tuple[Mapping[Task, Curve], str]
         if engine not in data["engines"]:
             return {}, f"{file} is for {', '.join(data['engines'])}, and the engine is {engine or 'unknown'}"
         entry = data["engines"][engine]
+        if not reasoning:
+            if DIRECT not in entry:
+                return {}, f"{file} is for answers with reasoning only; {remedy} --no-reasoning"
+            entry = entry[DIRECT]
         return {task: _curve(entry[task]) for task in TASKS if task in entry}, ""
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return {}, f"{file} cannot be used ({type(error).__name__}: {error}); {remedy}"

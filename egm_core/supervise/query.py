@@ -14,6 +14,8 @@ from egm_core.supervise.link import EngineLink
 from egm_core.supervise.policy import Event, out_of_memory
 
 SMALLEST = 4096
+# Seconds to a deadline that has passed already.
+SOONEST = 1e-3
 # Nobody waited for it, or health polls tell: the network, a server that was lost, a model that it does not have.
 BLAMELESS = (
     "cancelled",
@@ -24,6 +26,7 @@ BLAMELESS = (
     "engine_timeout",
     "engine_not_ready",
     "engine_wrong_model",
+    "deadline",
 )
 AMODAL_FAILED = "amodal_failed: "
 
@@ -35,9 +38,11 @@ async def ask(
     instruction: str,
     max_pixels: int,
     timeout: float,
+    deadline: float = 0.0,
 ) -> Grounding:
     """Ground an instruction in a picture (H, W, 3 uint8 RGB) within `timeout` seconds.
 
+    From `deadline` seconds on (0: none) the best that is there by then is the answer, see `Grounder.ask`.
     `grounder_of` makes a grounder for at most so many pixels, `max_pixels` at first (0: the model's own).  Where
     memory runs out, the query is repeated once with half of the pixels.  Each link, the visible model's first, is
     told what came of it.  Cancelling the task aborts the query.
@@ -46,14 +51,16 @@ async def ask(
     began = time.monotonic()
     before = any(link.record.smaller for link in links)
     pixels = halved(links, image, max_pixels) if before else max_pixels
-    grounding = await grounder_of(pixels).ask(image, instruction, timeout)
+    grounding = await grounder_of(pixels).ask(image, instruction, timeout, deadline)
     repeated = False
     if not before and out_of_memory(trouble(grounding)):
-        left = timeout - (time.monotonic() - began)
-        if left > 0.0:
+        passed = time.monotonic() - began
+        if timeout > passed:
             repeated = True
             smaller = grounder_of(halved(links, image, max_pixels))
-            grounding = await smaller.ask(image, instruction, left)
+            # Late already is soon enough for one without a thought.
+            left = max(deadline - passed, SOONEST) if deadline else 0.0
+            grounding = await smaller.ask(image, instruction, timeout - passed, left)
     if before or repeated:
         note = "out_of_memory: the picture was sent with half of its pixels"
         grounding = replace(grounding, warnings=(*grounding.warnings, note))

@@ -77,6 +77,8 @@ def grounding_values(grounding: Grounding | None) -> dict[str, object]:
         "raw_score": f"{grounding.raw_score:.4g}" if available else "unavailable",
         "raw_amodal_score": f"{grounding.raw_amodal_score:.4g}" if amodal else "unavailable",
         "calibrated": ", ".join(grounding.calibrated),
+        "thought": grounding.thought,
+        "amodal_thought": grounding.amodal_thought,
         "reasoning": grounding.reasoning,
         "amodal_reasoning": grounding.amodal_reasoning,
         "warnings": "; ".join(grounding.warnings),

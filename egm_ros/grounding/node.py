@@ -356,9 +356,8 @@ class GroundingNode(BaseNode, LifecycleNode):
             times = (result.queue_ms, grounding.engine_ms, total_ms)
             for part, value in zip(LATENCIES, times, strict=True):
                 self._latency[part].publish(Float32(data=value))
-        self._answers.concluded(
-            now, verdict.kind, verdict.message, grounding.repairs if grounding else (), verdict.doubtful
-        )
+        repairs, thought = (grounding.repairs, grounding.thought) if grounding else ((), "")
+        self._answers.concluded(now, verdict.kind, verdict.message, repairs, verdict.doubtful, thought, verdict.missed)
         topic = self._cameras[name].topic if name in self._cameras else interface.IMAGE.of(name)
         self._story.concluded(now, topic, result, verdict, total_ms / 1000.0, age)
         values = reports.answer_values(result, verdict, total_ms, age)

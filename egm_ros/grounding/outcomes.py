@@ -33,7 +33,8 @@ REMEDIES = {
 class Result:
     """One query as the way hands it back: an answer, or the reason why there is none.
 
-    Times are milliseconds; `started` is monotonic seconds.  `size` is the decoded image's width and height in pixels.
+    Times are milliseconds; `started` is monotonic seconds, and `deadline` seconds from then (0: none).  `size` is the
+    decoded image's width and height in pixels.
     """
 
     order: Order
@@ -44,6 +45,7 @@ class Result:
     reason: str = ""
     detail: str = ""
     size: tuple[int, int] = (0, 0)
+    deadline: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Verdict:
     """An outcome and its reason, with a sentence for a person; `doubtful`: it works, but look at it.
 
     `grounding` is the answer with what is left of its boxes: those that may be published. `kind` is what it is counted
-    as: a box that was taken back is not one that the model called absent.
+    as: a box that was taken back is not one that the model called absent. `missed`: it came after the deadline.
     """
 
     outcome: Outcome
@@ -59,6 +61,7 @@ class Verdict:
     message: str
     doubtful: bool = False
     grounding: Grounding | None = None
+    missed: bool = False
 
     @property
     def kind(self) -> str:
@@ -85,9 +88,21 @@ def judge(result: Result, epoch: int, void: str, elapsed: float, age: float, set
     """
     grounding = result.grounding and bounded(result.grounding, settings.min_score)
     verdict = _judged(replace(result, grounding=grounding), epoch, void, elapsed, age, settings)
-    if grounding is not None and verdict.outcome not in ("found", "absent"):
-        grounding = replace(grounding, visible=None, amodal=None)
-    return replace(verdict, grounding=grounding)
+    missed = _missed(result, verdict, elapsed)
+    if grounding is not None:
+        grounding = replace(grounding, missed=missed)
+        if verdict.outcome not in ("found", "absent"):
+            grounding = replace(grounding, visible=None, amodal=None)
+    if missed and verdict.outcome in ("found", "absent"):
+        words = f"{verdict.message}; {elapsed - result.deadline:.3g} s after its deadline, its image is {age:.3g} s old"
+        verdict = replace(verdict, message=words, doubtful=True)
+    return replace(verdict, grounding=grounding, missed=missed)
+
+
+def _missed(result: Result, verdict: Verdict, elapsed: float) -> bool:
+    """Tell whether an answer that somebody still waits for comes after its deadline, or not at all."""
+    superseded = verdict.outcome == "stale" and verdict.reason != "query_timeout"
+    return bool(result.deadline) and elapsed > result.deadline and not superseded
 
 
 def _judged(result: Result, epoch: int, void: str, elapsed: float, age: float, settings: Settings) -> Verdict:

@@ -25,6 +25,7 @@ def answer_values(result: Result, verdict: Verdict, total_ms: float, age: float)
         "total_ms": total_ms,
         "age_ms": 1000.0 * age,
         "instruction": result.order.instruction,
+        "deadline_missed": "yes" if verdict.missed else "no",
         **messages.grounding_values(grounding),
     }
 

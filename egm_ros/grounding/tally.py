@@ -46,14 +46,25 @@ class Answers:
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
         self.repairs: Counter[str] = Counter()
+        self.thoughts: Counter[str] = Counter()
+        self.missed = 0
         self.last = ("", "")
         self.doubtful = False
         self.last_at: float | None = None
 
     def concluded(
-        self, now: float, outcome: str, message: str, repairs: tuple[str, ...], doubtful: bool = False
+        self,
+        now: float,
+        outcome: str,
+        message: str,
+        repairs: tuple[str, ...],
+        doubtful: bool = False,
+        thought: str = "",
+        missed: bool = False,
     ) -> None:
-        """Note a verdict, and what was repaired in its answer."""
+        """Note a verdict, what was repaired in its answer, whether it was thought about, and whether it came late."""
+        self.thoughts[thought] += 1
+        self.missed += missed
         self.outcomes[outcome] += 1
         self.repairs.update(repairs)
         self.last, self.last_at, self.doubtful = (outcome, message), now, doubtful

@@ -16,8 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from egm_core.engines.base import EngineError
-from egm_core.grounder.grounder import Grounder, OutOfDomain
+from egm_core.grounder.grounder import Grounder, Grounding, OutOfDomain
 from egm_core.supervise.link import EngineLink
 from egm_core.supervise.query import ask
 from egm_ros.common.pictures import images
@@ -259,7 +262,7 @@ class Way:
     async def _answer(self, query: Query, started: float) -> Result:
         """Take a picture its way; whatever goes wrong becomes a result."""
         waited = 1000.0 * (started - query.frame.arrived)
-        result = Result(query.order, query.frame, started, waited)
+        result = Result(query.order, query.frame, started, waited, deadline=self._settings.deadline)
         try:
             return await self._asked(result, self._settings)
         except Exception as error:  # the task's edge: whatever happened becomes a status
@@ -276,14 +279,7 @@ class Way:
             return replace(result, reason="bad_image", detail=str(error))
         result = replace(result, size=(image.shape[1], image.shape[0]))
         try:
-            grounding = await ask(
-                self._links,
-                lambda pixels: self._grounder_for(replace(settings, max_pixels=pixels)),
-                image,
-                result.order.instruction,
-                settings.max_pixels,
-                settings.query_timeout,
-            )
+            grounding = await self._ask(image, result.order.instruction, settings.deadline, settings)
         except EngineError as error:
             return replace(result, reason=await self._cause(error.reason), detail=error.detail)
         except ValueError as error:
@@ -291,6 +287,21 @@ class Way:
         if grounding.outcome == "error" and (cause := await self._cause(grounding.reason)) != grounding.reason:
             return replace(result, reason=cause, detail="the engine was lost during the query")
         return replace(result, grounding=grounding)
+
+    async def _ask(self, picture: NDArray[np.uint8], targets: str, deadline: float, settings: Settings) -> Grounding:
+        """Ask the engines about a picture (H, W, 3 RGB): what is to be found, and in how many seconds from now.
+
+        First without thinking, then with it where that is worth its time; without a deadline (0) as `reasoning` says.
+        """
+        return await ask(
+            self._links,
+            lambda pixels: self._grounder_for(replace(settings, max_pixels=pixels)),
+            picture,
+            targets,
+            settings.max_pixels,
+            settings.query_timeout,
+            deadline,
+        )
 
     async def _cause(self, reason: str) -> str:
         """Tell an engine that is dead, hangs or is being replaced from one that merely failed."""

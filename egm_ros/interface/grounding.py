@@ -105,6 +105,10 @@ STATUS_KEYS = {
     "raw_score": "The visible box's score before calibration, or unavailable.",
     "raw_amodal_score": "The amodal box's score before calibration, or unavailable.",
     "calibrated": "Which scores are probabilities: visible, amodal; empty: they are raw.",
+    "deadline_missed": "yes where the answer came after the deadline; it is published all the same.",
+    "thought": "Whether the visible answer came after thinking: yes, no, or late for a first box beside which a"
+    " thought was worth its time and could not end by the deadline.",
+    "amodal_thought": "The same of the amodal answer; empty without one.",
     "reasoning": "What the model thought before the visible box.",
     "amodal_reasoning": "What it thought before the amodal box.",
     "warnings": "What casts doubt on the answer.",

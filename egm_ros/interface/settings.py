@@ -213,6 +213,17 @@ GROUNDING: tuple[ParameterSpec, ...] = (
         unit="s",
     ),
     ParameterSpec(
+        "deadline",
+        0.0,
+        "Seconds from the start of a query until its answer must be out: first a box without thinking, then"
+        " thinking where the model's gate says that it will probably change the answer and where there is time;"
+        " at the deadline the better of what is finished. An answer that comes later all the same is published, and"
+        " counted as missed. 0: none.",
+        range=(0.0, 600.0),
+        live=True,
+        unit="s",
+    ),
+    ParameterSpec(
         "max_result_age",
         10.0,
         "An answer for an image older than this is stale; 0: no limit.",
@@ -275,6 +286,7 @@ class Settings:
     min_score: float
     out_of_domain: str
     query_timeout: float
+    deadline: float
     max_result_age: float
     image_timeout: float
     reasoning: bool
@@ -355,6 +367,11 @@ class Settings:
         problem = self.engines.contradiction()
         if problem:
             return problem
+        if self.deadline > self.query_timeout:
+            return (
+                f"deadline: {self.deadline:g} s is over query_timeout ({self.query_timeout:g} s), which aborts the"
+                " query before; lower deadline, or raise query_timeout"
+            )
         if self.engine_command:
             try:
                 shlex.split(self.engine_command)

@@ -6,6 +6,8 @@ POST /script with {"mode": "absent", "delay": 0.5, ...} changes what it does fro
 did.  The box that it answers follows from the instruction alone (`box_of`), so a test can tell whose box it got.
 Where `serial` is set, one request is worked at a time, as by an engine without batches.
 Where `models` lists names, it has these models, refuses to be asked of others, and notes what each was asked.
+Where `thought_delay` is set, a request with a grammar is answered at once and without a thought; any other is thought
+about for so many seconds, and its box lies elsewhere.
 In the modes oom and oom_die only pictures of up to `fits` pixels are answered.
 """
 
@@ -65,6 +67,7 @@ class Script:
         self.settings = {"mode": mode, "delay": 0.0, "logprob": math.log(0.9), "fits": 0, "serial": False}
         self.settings["model"] = model
         self.settings["models"] = []
+        self.settings["thought_delay"] = None
         self.asked_of: dict[str, list[str]] = {}
         self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
         self.last: dict[str, object] = {}
@@ -76,12 +79,14 @@ class Script:
             for name, change in changes.items():
                 self.stats[name] += change
 
-    def answer(self, prompt: str) -> str:
+    def answer(self, prompt: str, thinking: bool = True) -> str:
         """Write the raw text for a prompt, in Qwen3-VL's format."""
         mode = self.settings["mode"]
         match = re.search(r"Locate (.*?)( amodally)?, output", prompt)
         instruction, amodal = (match[1], bool(match[2])) if match else (prompt, False)
         box = box_of(instruction, amodal)
+        if self.settings["thought_delay"] is not None:
+            box = box_of(f"{instruction}, after thinking" if thinking else instruction, amodal)
         if mode == "garbage":
             return "I would rather talk about the weather."
         if mode == "degenerate":
@@ -91,6 +96,8 @@ class Script:
         if mode == "absent" or (mode == "disagrees" and amodal):
             return "There is none.\n</think>\n\n```json\n[]\n```"
         rows = f'[\n\t{{"bbox_2d": {json.dumps(box)}, "label": {json.dumps(instruction)}}}\n]'
+        if not thinking:
+            return f"</think>\n\n```json\n{rows}\n```"
         return f"It is there.\n</think>\n\n```json\n{rows}\n```"
 
 
@@ -171,7 +178,10 @@ class Handler(BaseHTTPRequestHandler):
                 os._exit(1)
             self.reply({"error": {"message": f"OutOfMemoryError: {NO_MEMORY}"}}, 500)
             return
-        if settings["mode"] == "late":
+        thinking = settings["thought_delay"] is None or not self.script.last["grammar"]
+        if settings["thought_delay"] is not None and thinking:
+            self.work(settings["thought_delay"])
+        elif settings["mode"] == "late":
             time.sleep(settings["delay"])
         elif settings["serial"]:
             with self.script.turn:
@@ -186,7 +196,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         content = body["messages"][-1]["content"]
         prompt = content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
-        text = self.script.answer(prompt)
+        text = self.script.answer(prompt, thinking)
         tokens = re.findall(r"\d|\D+", text)
         name = self.script.settings["model"]
         common = {"id": "scripted", "object": "chat.completion.chunk", "created": 0, "model": name}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from egm_core.evaluate.results import Answered, read
 from egm_core.families import TASKS, Task
-from egm_core.models.calibration import FILE, Curve, curve_for, note, weights_digest
+from egm_core.models.calibration import Curve, curve_for, note, weights_digest
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 
 CALIBRATION_FIRST_SEED = 400_000_000
@@ -16,18 +16,19 @@ CALIBRATION_FIRST_SEED = 400_000_000
 
 @dataclass(frozen=True)
 class Origin:
-    """The engine that gave scores, and the scenes that they are about."""
+    """The engine that gave scores, the scenes that they are about, and whether the model was free to think."""
 
     engine: str
     first_seed: int
     scenes: int
+    reasoning: bool = True
 
     def check(self) -> None:
         """Make sure that a calibration may be fitted: to no scenes of training or evaluation (ValueError)."""
         last = self.first_seed + self.scenes - 1
         if not CALIBRATION_FIRST_SEED <= self.first_seed <= last < EVALUATION_FIRST_SEED:
             raise ValueError(
-                f"seeds {self.first_seed} to {last} can't be calibrated on: lower ones are trained on, and from "
+                f"seeds {self.first_seed} to {last} can't be fitted to: lower ones are trained on, and from "
                 f"{EVALUATION_FIRST_SEED} on they are for evaluation; take --first-seed {CALIBRATION_FIRST_SEED}"
             )
         if not self.engine:
@@ -35,9 +36,9 @@ class Origin:
 
     def curves(self, folder: Path) -> dict[Task, Curve]:
         """Give the curves that hold for the engine and a folder's weights; ValueError where there are none."""
-        if reason := note(folder, self.engine):
+        if reason := note(folder, self.engine, self.reasoning):
             raise ValueError(reason)
-        found = {task: curve_for(folder, self.engine, task) for task in TASKS}
+        found = {task: curve_for(folder, self.engine, task, self.reasoning) for task in TASKS}
         return {task: curve for task, curve in found.items() if curve is not None}
 
 
@@ -49,6 +50,5 @@ def stored(path: Path, folder: Path) -> tuple[Origin, Sequence[Answered]]:
         raise ValueError(f"{path} is about samples, and scores are judged on scenes: give what `scenes --json` wrote")
     if about["weights_sha256"] != digest or not about["engine"]:
         raise ValueError(f"{path} was not made with the weights in {folder}: evaluate them again with --json")
-    if not about["reasoning"]:
-        raise ValueError(f"{path} was made with --no-reasoning, and {FILE} is for answers with it: leave that out")
-    return Origin(str(about["engine"]), int(about["first_seed"]), int(about["scenes"])), result.answers
+    origin = Origin(str(about["engine"]), int(about["first_seed"]), int(about["scenes"]), bool(about["reasoning"]))
+    return origin, result.answers

@@ -221,6 +221,8 @@ def record(row: Row, strict: bool = False) -> dict[str, Any]:
         "near_miss": query.near_miss,
         "distractor": query.distractor,
         "hiding": query.hiding,
+        "width": query.width,
+        "height": query.height,
         "outcome": row.outcome,
         "reason": row.reason,
         "correct": row.correct(strict),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from egm_core.command.entry import main
 from egm_core.command.ground import lacks, line, parser
 from egm_core.families import Task
 from egm_core.grounder.grounding import Grounding
+from egm_core.models.calibration import DIRECT
 from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.pictures.pixels import read_image
 
@@ -102,9 +104,50 @@ def test_a_folder_that_lacks_something_is_told_apart() -> None:
     assert not list(lacks(given, "transformers", tiny, BOTH, tiny))
     (raw,) = lacks(given, "vllm", tiny, BOTH, tiny)
     assert "calibration.json" in raw and "the engine is vllm" in raw
+
+
+def test_a_deadline_has_its_curve_and_its_gate_told_where_they_lack(tmp_path: Path) -> None:
+    folder = copied(resolve("egm_tiny"), tmp_path / "tiny")
+    bare = load_info(folder)
+    given = parser().parse_args(["a.png", MUG, "--deadline", "2"])
+    rule, raw = lacks(given, "transformers", bare, BOTH, bare, thought=False)
+    assert "gate.json" in rule and "egm evaluate gate" in rule
+    assert "with reasoning only" in raw and "--no-reasoning" in raw
+    (rule,) = lacks(given, "transformers", bare, BOTH, bare, thought=True)
+    assert "gate.json" in rule
     direct = parser().parse_args(["a.png", MUG, "--no-reasoning"])
-    (raw,) = lacks(direct, "transformers", tiny, BOTH, tiny)
-    assert "with reasoning" in raw
+    (raw,) = lacks(direct, "transformers", bare, BOTH, bare, thought=False)
+    assert "with reasoning only" in raw
+
+
+def copied(source: Path, folder: Path) -> Path:
+    """Copy a model without its gate, and without the curves of answers that were not thought about."""
+    shutil.copytree(source, folder)
+    (folder / "gate.json").unlink(missing_ok=True)
+    file = folder / "calibration.json"
+    data = json.loads(file.read_text())
+    for entry in data["engines"].values():
+        entry.pop(DIRECT, None)
+    file.write_text(json.dumps(data))
+    return folder
+
+
+def test_a_deadline_over_the_timeout_or_without_a_grammar_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for more, words in (
+        (["--timeout", "1", "--deadline", "2"], "--timeout"),
+        (["--deadline", "2", "--constrain", "off"], "--constrain off"),
+    ):
+        assert main(["ground", PICTURE, MUG, *more]) == 2
+        told = capsys.readouterr().err
+        assert "--deadline" in told and words in told
+
+
+def test_an_answer_by_a_deadline_says_whether_it_was_thought_about(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ground", PICTURE, MUG, "--json", "--threads", "1", "--deadline", "600"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["outcome"], answer["missed"]) == ("found", False)
+    assert {answer["thought"], answer["amodal_thought"]} <= {"yes", "no"}
+    assert (answer["thought"] == "yes") == bool(answer["reasoning"])
 
 
 def test_a_raw_score_is_called_so() -> None:

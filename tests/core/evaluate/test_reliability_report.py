@@ -156,8 +156,7 @@ def test_seeds_of_training_and_evaluation_are_refused(
     [
         ({"weights_sha256": "0"}, "was not made with the weights in"),
         ({"weights_sha256": None}, "was not made with the weights in"),
-        ({"reasoning": False}, "--no-reasoning"),
-        ({"first_seed": 500_000_000}, "can't be calibrated on"),
+        ({"first_seed": 500_000_000}, "can't be fitted to"),
         ({"engine": ""}, "evaluate them again"),
     ],
 )

@@ -34,7 +34,7 @@ class TestOutOfDomain:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         curves = {"visible": Curve((0.0, 1.0), (0.0, 0.5)), "amodal": Curve((0.0, 1.0), (0.0, 0.5))}
-        monkeypatch.setattr(Grounder, "_curves", lambda self: curves)
+        monkeypatch.setattr(Grounder, "_curves", lambda self, replies: curves)
         asked = says((100, 200, 300, 400))
         assert ground(server, asked, picture, info=replace(narrow, domain=None)).calibrated == ("visible", "amodal")
         found = ground(server, asked, picture, info=narrow)

@@ -56,6 +56,19 @@ def test_whatever_comes_for_an_old_order_is_stale(grounding, void):
     assert outcome(result(grounding), epoch=8, void=void) == ("stale", void)
 
 
+def test_an_answer_after_the_deadline_is_published_and_counted_as_missed():
+    judged = verdict(result(deadline=0.4))
+    assert (judged.outcome, judged.missed, judged.doubtful) == ("found", True, True)
+    assert judged.grounding.visible and judged.grounding.missed
+    assert "0.1 s after its deadline, its image is 0.6 s old" in judged.message
+    for made in (result(deadline=0.6), result()):
+        judged = verdict(made)
+        assert (judged.missed, judged.doubtful, judged.grounding.missed) == (False, False, False)
+    assert verdict(result(MALFORMED, deadline=0.4)).missed
+    assert verdict(result(deadline=0.4), elapsed=10.1).missed, "none came at all"
+    assert not verdict(result(deadline=0.4), epoch=8).missed, "nobody waits for it"
+
+
 def test_an_answer_after_the_timeout_is_stale():
     assert outcome(result(), elapsed=10.1) == ("stale", "query_timeout")
     assert outcome(result(), elapsed=9.9) == ("found", "")

@@ -42,6 +42,12 @@ def test_a_number_out_of_range_is_refused_by_name_value_and_range(spec):
         assert spec.problem(kind(value)) == ""
 
 
+def test_a_deadline_behind_the_abort_of_its_query_is_refused():
+    with pytest.raises(ValueError, match="deadline: 11 s is over query_timeout"):
+        Settings.of(DEFAULTS | {"deadline": 11.0})
+    assert Settings.of(DEFAULTS | {"deadline": 11.0, "query_timeout": 12.0}).deadline == 11.0
+
+
 @pytest.mark.parametrize(
     ("changes", "idle"),
     [

@@ -18,7 +18,7 @@ def node(request, engine):
 
 @pytest.fixture
 def robot(running_robot, engine):
-    engine.script(mode="found", delay=0.0, logprob=-0.1)
+    engine.script(mode="found", delay=0.0, logprob=-0.1, thought_delay=None)
     assert running_robot.set(**LIVE).successful
     running_robot.enable(True)
     running_robot.reset()

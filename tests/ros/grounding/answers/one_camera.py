@@ -9,6 +9,7 @@ LIVE = {
     "max_rate": 0.0,
     "min_score": 0.0,
     "query_timeout": 10.0,
+    "deadline": 0.0,
     "max_result_age": 10.0,
     "default_instruction": "",
     "image_timeout": 3600.0,

@@ -1,0 +1,88 @@
+"""The same questions answered twice by one model: without thinking, and with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egm_core.evaluate.results import Answered, check_reasoning, check_same_queries, read
+from egm_core.grounder.gate import features
+
+Floats = NDArray[np.float64]
+_KINDS = {"found": "box", "absent": "absent"}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Questions with both answers, as arrays of one entry each.
+
+    `first` and `thought` are 1 for a right answer; `tokens` are those of the reasoning. `scenes` names what belongs
+    together, `ms_first` and `ms_thought` are the milliseconds of each answer: measured, or the mean shared out by the
+    answers' tokens. `seen` describes the question and the first answer to it, `about` how the thoughts were made.
+    """
+
+    first: Floats
+    thought: Floats
+    tokens: Floats
+    scenes: NDArray[np.int64]
+    seen: tuple[Mapping[str, float], ...]
+    ms_first: Floats
+    ms_thought: Floats
+    about: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        """Count the questions."""
+        return len(self.first)
+
+    @property
+    def gain(self) -> Floats:
+        """What thinking changes: 1 where it mends, -1 where it spoils."""
+        return self.thought - self.first
+
+
+def paired(direct: Path, thinking: Path) -> Pairs:
+    """Read two results of `scenes --json`, the first made with --no-reasoning; ValueError where they do not pair."""
+    first, second = read(direct.stem, direct), read(thinking.stem, thinking)
+    check_reasoning([second], [first])
+    for what in ("model", "weights_sha256"):
+        if first.about.get(what) != second.about.get(what):
+            raise ValueError(f"{direct} and {thinking} have another {what}: evaluate one model both ways")
+    check_same_queries([first, second])
+    answers = [second.by_key[a.key] for a in first.answers]
+    if any(a.thinking is None for a in answers):
+        raise ValueError(f"{thinking} does not tell the tokens of reasoning: evaluate with an engine that gives tokens")
+    return Pairs(
+        np.array([a.correct for a in first.answers], np.float64),
+        np.array([a.correct for a in answers], np.float64),
+        np.array([a.thinking for a in answers], np.float64),
+        np.array([a.seed for a in answers], np.int64),
+        tuple(seen(a, direct) for a in first.answers),
+        _ms(first.about, first.answers),
+        _ms(second.about, answers),
+        second.about,
+    )
+
+
+def seen(answer: Answered, file: Path) -> Mapping[str, float]:
+    """Describe a question and the answer to it as the grounder does at the gate."""
+    box = answer.box
+    if box is not None:
+        width, height = answer.row.get("width"), answer.row.get("height")
+        if not width or not height:
+            raise ValueError(f"{file} does not tell the size of its pictures: evaluate the model again")
+        box = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+    return features(answer.task, answer.text, _KINDS.get(answer.outcome, "invalid"), box, answer.score)
+
+
+def _ms(about: Mapping[str, Any], answers: Sequence[Answered]) -> Floats:
+    """Give the milliseconds of each answer; NaN where the result does not tell."""
+    timed = [a.seconds for a in answers if a.seconds is not None]
+    if len(timed) == len(answers):
+        return 1000 * np.array(timed, np.float64)
+    tokens = np.array([a.row.get("tokens") or 1.0 for a in answers], np.float64)
+    return np.asarray(float(about.get("ms_per_query") or "nan") * tokens / tokens.mean(), np.float64)

@@ -1,0 +1,39 @@
+"""What an answer's score is: the probabilities of the numbers that the model wrote, before any calibration."""
+
+from __future__ import annotations
+
+import math
+
+from egm_core.engines.base import Completion, Token
+from egm_core.families import Answer
+from egm_core.families.parts import THINK_CLOSE
+
+
+def token_score(completion: Completion, answer: Answer) -> tuple[float, bool]:
+    """Give the raw score of an answer's box, and whether the probabilities of the box's tokens are known.
+
+    It is the geometric mean of the probabilities of the tokens that spell the box's numbers, and those that the model
+    named while it thought, such as the points of the objects that it saw: a guess at those is a guess at the box.
+    """
+    if answer.span is None or not completion.tokens:
+        return 0.0, False
+    box = _spelling(completion.tokens, completion.text, answer.span)
+    if not box or None in box:
+        return 0.0, False
+    # Some servers log no probabilities of reasoning.
+    thought = _spelling(completion.tokens, completion.text, (0, max(completion.text.find(THINK_CLOSE), 0)))
+    known = [logprob for logprob in (*thought, *box) if logprob is not None]
+    return min(1.0, math.exp(min(0.0, sum(known) / len(known)))), True
+
+
+def _spelling(tokens: tuple[Token, ...], text: str, span: tuple[int, int]) -> list[float | None]:
+    """List the log-probabilities of the tokens that hold a digit of text[span]."""
+    digits = {place for place in range(*span) if text[place].isdigit()}
+    found: list[float | None] = []
+    start = 0
+    for token in tokens:
+        end = start + len(token.text)
+        if any(place in digits for place in range(max(start, span[0]), min(end, span[1]))):
+            found.append(token.logprob)
+        start = end
+    return found

@@ -1,0 +1,97 @@
+"""When thinking is worth its time: by a model's own gate, or by the rule for models that have none."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from egm_core.grounder.form import form
+from egm_core.grounder.gate import FILE, RULE, Gate, Weight, features, gate_of, note
+
+BOX = (0.1, 0.2, 0.3, 0.6)
+GATE = Gate({"score": Weight(-1.0, 0.5, -2.0, 1.0, 3.0)}, Weight(0.0, 1.0, 0.5, -0.5, 20.0), 0.01)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kinds"),
+    [
+        ("the red mug", {"colour", "plain"}),
+        ("mug", {"plain"}),
+        ("the second mug from the left", {"ordinal"}),
+        ("the leftmost mug", {"extreme"}),
+        ("the largest mug", {"size"}),
+        ("the mug left of the box", {"relation"}),
+        ("the mug between the box and the can", {"between"}),
+        ("the partly hidden mug", {"hidden"}),
+        ("the car next to the rightmost van", {"relation", "extreme", "two_step"}),
+        ("the mug that is not red", {"negation", "colour", "plain"}),
+        ("Leftmost MUG", {"extreme"}),
+        ("", {"plain"}),
+        ("la taza roja", {"plain"}),
+    ],
+)
+def test_the_words_tell_the_form(sent: str, kinds: set[str]) -> None:
+    found = form(sent)
+    assert {name for name, value in found.items() if value and name != "words"} == kinds
+    assert all(math.isfinite(value) for value in found.values())
+
+
+def test_what_is_not_known_is_no_number_and_counts_as_its_mean() -> None:
+    assert math.isnan(features("visible", "the mug", "box", BOX, None)["score"])
+    assert math.isnan(features("visible", "the mug", "absent", None, None)["box_size"])
+    assert math.isnan(features("visible", "the mug", "box", (0.3, 0.3, 0.3, 0.5), 0.5)["box_size"])
+    assert GATE.worth({"score": math.nan}) == GATE.worth({}) == GATE.worth({"score": -1.0})
+    assert GATE.worth({"score": -3.0}) > GATE.worth({"score": -1.0}) > GATE.worth({"score": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("sent", "outcome", "opens"),
+    [
+        ("the red mug", "box", False),
+        ("the red mug", "absent", True),
+        ("the red mug", "invalid", True),
+        ("the second mug from the left", "box", True),
+        ("the mug left of the box", "box", True),
+        ("the leftmost mug", "absent", True),
+    ],
+)
+def test_the_rule_thinks_about_what_must_be_compared_and_about_no_box(sent: str, outcome: str, opens: bool) -> None:
+    box = BOX if outcome == "box" else None
+    assert (RULE.worth(features("visible", sent, outcome, box, 0.5)) > 0) == opens
+
+
+def test_a_gate_lies_beside_its_weights(tmp_path: Path) -> None:
+    assert gate_of(None) is RULE and "not on this machine" in note(None)
+    assert gate_of(tmp_path) is RULE and "egm evaluate gate" in note(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    GATE.save(tmp_path, questions=7)
+    assert (gate_of(tmp_path), note(tmp_path)) == (GATE, "")
+    (tmp_path / "model.safetensors").write_bytes(b"another")
+    assert gate_of(tmp_path) is RULE and "other weights" in note(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("format",), 2),
+        (("price",), float("inf")),
+        (("price",), None),
+        (("weights",), []),
+        (("weights", "score", "scale"), 0.0),
+        (("weights", "score", "mend"), "much"),
+        (("start",), {}),
+    ],
+)
+def test_a_broken_gate_is_named_and_the_rule_holds(tmp_path: Path, path: tuple[str, ...], value: object) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    GATE.save(tmp_path)
+    data = json.loads((tmp_path / FILE).read_text())
+    inner = data
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    (tmp_path / FILE).write_text(json.dumps(data))
+    assert gate_of(tmp_path) is RULE and "cannot be used" in note(tmp_path)
