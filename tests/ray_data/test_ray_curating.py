@@ -56,6 +56,7 @@ def test_curating_over_two_servers_survives_a_kill(tmp_path: Path) -> None:
         first = begun()
         while first.poll() is None and one.answers + two.answers < 600:
             time.sleep(0.05)
+        assert first.poll() is None, "it ended before its kill"
         first.send_signal(signal.SIGKILL)
         first.wait()
         # Its actors may ask on for a moment before they notice.
