@@ -42,6 +42,6 @@ def main(arguments: list[str] | None = None, prog: str = "egm curate") -> int:
 def _run(options: argparse.Namespace) -> int:
     """Run a command, with a teacher that is started for it where one is named."""
     if not hasattr(options, "engine"):
-        return int(options.run(options))
+        return int(options.run(options) or 0)
     with own_engine.teaching(options):
-        return int(options.run(options))
+        return int(options.run(options) or 0)
