@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "teacher"))
 from paid_server import Paid
 from test_reason_command import COUNT, file, run, said, server  # noqa: F401
 
