@@ -9,7 +9,7 @@ from functools import lru_cache
 from egm_core.curate.rules.facts import SIDES, Facts, Side
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import groups
-from egm_core.curate.rules.text import Plain, determined, head, noun, plain, sentences
+from egm_core.curate.rules.text import Plain, determined, head, noun, plain, sentences, words
 
 _GROUPS = groups("scene")
 # A thing named after such words says where the object is, and is not taken for it.
@@ -28,11 +28,14 @@ _NOT = re.compile(r"\b(?:not|no|isn't|doesn't|without|nor)\b")
 _SIDE = {side: re.compile(rf"\b(?:{_GROUPS[side]})") for side in SIDES}
 # What is said of a side that is hidden, and of one that is not.
 _LACKS = re.compile(rf"\b(?:{_GROUPS['lacks']})\b")
+_BUT = re.compile(r"\b(?:but|except|apart|not|other than)\b")
+_WHOLE = re.compile(rf"\b(?:{_GROUPS['whole']})\b")
 _SHOWS = re.compile(rf"\b(?:{_GROUPS['shows']})\b")
 # Something stands beside another thing: what is meant is the first, though it has no name there.
 _OF_ANOTHER = re.compile(_GROUPS["of_another"])
 # A side in these words says where another thing is, or where the object is in the picture.
 _ELSEWHERE = re.compile(_GROUPS["elsewhere"])
+_STRANGER = re.compile(_GROUPS["stranger_hides"])
 # What is compared with the visible part says nothing of where it is visible.
 _THAN = re.compile(rf"\b(?:{_GROUPS['than']})\b")
 # Not to be seen is to be hidden.
@@ -62,8 +65,9 @@ def _object(trace: Plain, facts: Facts) -> Iterator[Finding]:
     avoided = frozenset(head(name) for name in own)
     for name in present:
         thing = _thing(name, avoided)
-        # What the expression itself names beside its object may be spoken of in any way, but for the object alone.
-        if (noun(name) not in said or never) and (found := _taken(thing, trace.whole, never)):
+        # What the expression itself names beside its object is looked for, too; it is never what is meant.
+        found = _sought(thing, trace.whole, never) if never or noun(name) not in said else ""
+        if found := found or _taken(thing, trace.whole):
             yield Finding("wrong_object", found, f"takes {noun(name)} for what is asked for")
             return
         if silent and name not in facts.occluders and not _beside(thing, trace.whole):
@@ -91,27 +95,33 @@ def _never(trace: Plain, facts: Facts, own: list[str], rest: str) -> bool:
     return not named and plain(facts.expression) not in trace.whole
 
 
-def _taken(thing: str, text: str, silent: bool) -> str:
-    """Give the words that take a thing for what is asked for; empty where none do."""
+def _sought(thing: str, text: str, never: bool) -> str:
+    """Give the words that look for a thing as for what is asked for; empty where none do."""
     for found in re.finditer(f"{_SEEK} {thing}", text):
         start = max(0, found.start() - 24, text.rfind(". ", 0, found.start()))
         aside = _ASIDE.search(text[start : found.end()])
-        if not aside and not _BY_PLACE.search(re.sub(thing, "", found[0])) and (silent or _MEANT.search(found[0])):
+        if not aside and not _BY_PLACE.search(re.sub(thing, "", found[0])) and (never or _MEANT.search(found[0])):
             return found[0]
-    found_taken = re.search(_GROUPS["taken"].replace("THING", thing), text)
-    if found_taken and not _NOT.search(found_taken[0]) and not _after_place(text[: found_taken.start()]):
-        return found_taken[0]
     return ""
+
+
+def _taken(thing: str, text: str) -> str:
+    """Give the words that take a thing for what is asked for; empty where none do."""
+    found = re.search(_GROUPS["taken"].replace("THING", thing), text)
+    return found[0] if found and not _NOT.search(found[0]) and not _after_place(text[: found.start()]) else ""
 
 
 def _after_place(before: str) -> bool:
     """Tell whether what comes next is the thing beside which something is; adjectives may stand between."""
-    return any(_SPATIAL.fullmatch(word.strip("\"'(")) for word in before.split()[-3:])
+    return any(_SPATIAL.fullmatch(word.strip("\"'(")) for word in re.split(r"[.;:,]\s", before)[-1].split()[-3:])
 
 
 def _beside(thing: str, text: str) -> bool:
     """Tell whether each mention of a thing says where something else is."""
     mentions = list(re.finditer(thing, text))
+    # Where "its" stands in a sentence before, the trace has spoken of its own object by then.
+    if mentions and re.search(r"\bits\b.*[.;]\s", text[: mentions[0].start()]):
+        return True
     return all(_PLACE_BEFORE.search(text[: found.start()]) for found in mentions)
 
 
@@ -133,6 +143,9 @@ def _occluder(trace: Plain, facts: Facts) -> Iterator[Finding]:
         if not right:
             yield Finding("wrong_occluder", noun(name), f"does not say what hides the object, {does}")
             return
+    heads = {head(name) for name in facts.occluders}
+    if not right and not heads & set(words(trace.whole)) and (found := _STRANGER.search(trace.masked)):
+        yield Finding("wrong_occluder", found[0], f"says that a {found['stranger']} hides the object, {does}")
 
 
 def _side(trace: Plain, facts: Facts) -> Iterator[Finding]:
@@ -140,13 +153,18 @@ def _side(trace: Plain, facts: Facts) -> Iterator[Finding]:
     if not facts.hidden_sides:
         return
     claimed: dict[Side, str] = {}
+    whole: dict[Side, str] = {}
     for sentence in sentences(trace.masked.replace(plain(facts.expression), "#")):
         for clause in _CLAUSE.split(sentence):
             said = _UNSEEN.sub("hidden", _THAN.sub(" ", _ELSEWHERE.sub(" ", clause)))
             lacks, shows = _LACKS.search(said), _SHOWS.search(said)
             in_view = shows and not (lacks and lacks.start() > shows.end() and "not" not in shows[0])
+            told_whole = _WHOLE.search(said) and not _LACKS.search(_WHOLE.sub(" ", said)) and not _BUT.search(sentence)
             for side in SIDES:
                 if not _SIDE[side].search(said):
+                    continue
+                if told_whole:
+                    whole.setdefault(side, clause)
                     continue
                 if not in_view and (lacks or _LACKS.search(sentence)):
                     claimed.setdefault(side, clause)
@@ -154,6 +172,9 @@ def _side(trace: Plain, facts: Facts) -> Iterator[Finding]:
     wrong = [side for side in claimed if side not in facts.hidden_sides]
     if wrong and len(wrong) == len(claimed):
         yield Finding("wrong_side", claimed[wrong[0]].strip(), f"completes it at the {wrong[0]}, not at the {truly}")
+    elif not claimed and whole.keys() & set(facts.hidden_sides):
+        side = min(whole.keys() & set(facts.hidden_sides))
+        yield Finding("wrong_side", whole[side].strip(), f"says that nothing hides its {side}")
 
 
 def _named(text: str, names: Iterable[str], apart_from: Iterable[str] = ()) -> list[str]:
@@ -166,7 +187,7 @@ def _named(text: str, names: Iterable[str], apart_from: Iterable[str] = ()) -> l
 def _thing(name: str, avoided: frozenset[str]) -> str:
     """Make a pattern of a thing: its noun with adjectives, or its noun alone where no other has the same one."""
     whole, last = noun(name), head(name)
-    ways = [rf"(?:(?:the|a|an|one|that|this|its) )?{re.escape(whole)}"]
+    ways = [rf"(?:(?:the|a|an|one|that|this|its) ){{0,2}}{re.escape(whole)}"]
     if last and last != whole and last not in avoided:
         ways.append(rf"(?:the|a|an|that|this) {re.escape(last)}")
     return rf"(?<![\w-])(?:{'|'.join(ways)})(?:s|es)?(?![\w-])"

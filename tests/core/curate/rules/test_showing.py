@@ -49,6 +49,11 @@ def test_an_answer_that_was_known(answer: str, given: str) -> None:
         "I must not refer to what gave the kettle away.",
         "The kettle was chosen in advance, so there is no doubt.",
         "The attached sketch leads to the kettle at once.",
+        "I already have the position, and it is the kettle.",
+        "By the details supplied about its place, it is the kettle.",
+        "As if there were no marks, one finds the kettle.",
+        "The cyan thing that goes around the kettle settles it.",
+        "Under a translucent patch one sees the kettle.",
     ],
 )
 def test_what_was_told_before(said: str) -> None:
@@ -121,6 +126,39 @@ def test_other_expressions_that_begin_with_the_same_noun_take_nothing_away() -> 
 )
 def test_shares_and_scales_in_words(said: str) -> None:
     assert "numbers" in rules(f"I would say that {said}. {END}")
+
+
+HIDDEN = Facts(
+    "the kettle", "kettle", "cyan", "amodal", ("the white plate",), ("left",), ("the white plate", "the tall jug")
+)
+
+
+@pytest.mark.parametrize("cloth", ["A heavy sheet falls over", "Somebody's arm reaches across", "Some foliage covers"])
+def test_what_hides_it_may_be_no_stranger(cloth: str) -> None:
+    assert "wrong_occluder" in rules(f"{cloth} the kettle, and it goes on to the left behind it.", HIDDEN)
+    assert not rules(f"{cloth} the wall, and the white plate hides the kettle on the left.", HIDDEN)
+
+
+@pytest.mark.parametrize("said", ["is complete", "ends in its own edge", "is exposed, for nothing covers it"])
+def test_a_side_that_is_hidden_is_not_called_whole(said: str) -> None:
+    assert "wrong_side" in rules(f"The white plate is before the kettle. The left of the kettle {said}.", HIDDEN)
+    assert not rules(f"The white plate hides the left of the kettle. The right of the kettle {said}.", HIDDEN)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "That leaves the tall jug, which suits the words.",
+        "Of the two, the tall jug is the one to choose.",
+        "The words lean more toward the tall jug, all in all.",
+        "I move on to the tall jug and settle there.",
+    ],
+)
+def test_a_trace_that_drops_its_object_for_another(said: str) -> None:
+    plate = Facts(
+        "the kettle by the tall jug", "kettle", "cyan", "visible", (), (), ("the white plate", "the tall jug")
+    )
+    assert "wrong_object" in rules(f"At first one looks at the kettle. {said}", plate)
 
 
 @pytest.mark.parametrize("said", ["about a third of it", "half of the lid", "twice as much", "a small share"])
