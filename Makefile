@@ -6,7 +6,7 @@ SHORT := not long and not soak
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-verl test-ray test-scores proof-data clean
+.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-edgellm test-sglang test-verl test-ray test-scores proof-data clean
 
 setup:
 	@tools/setup.sh
@@ -49,6 +49,14 @@ docs: setup
 # Greedy tokens of vLLM against transformers', in an environment of their own.
 test-vllm: setup
 	@tools/test_vllm.sh
+
+# TensorRT Edge-LLM's own server around a scripted model, in an environment of its own.
+test-edgellm: setup
+	@tools/test_edgellm.sh
+
+# SGLang's own request models on our requests, in an environment of their own.
+test-sglang: setup
+	@tools/test_sglang.sh
 
 # Our reinforcement learning as verl understands it, in an environment of its own.
 test-verl:

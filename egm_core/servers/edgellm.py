@@ -68,8 +68,8 @@ ENGINE = NamedServer(
         distribution="tensorrt_edgellm",
         least=(0, 11),
     ),
-    verified="read",
-    how="the server's source in the wheel of version 0.11.0",
+    verified="its own HTTP code",
+    how="`make test-edgellm`: the server of version 0.11.0 around a scripted model",
     can=Abilities(
         health="`/health` refuses connections while it builds and loads the model, then 200 with its queue",
         pictures="data URLs, PNG or JPEG",
@@ -90,5 +90,6 @@ ENGINE = NamedServer(
         "The first start builds the model for the machine, which takes minutes: raise `engine_start_timeout`.",
         "Without `--enable-in-flight-batching` it answers one question at a time: the amodal one waits.",
         "Its precision is that of the checkpoint.",
+        "A stream that the runtime leaves early ends with finish_reason stop: an answer is whole only where it parses.",
     ),
 )  # fmt: skip

@@ -49,8 +49,8 @@ ENGINE = NamedServer(
         precisions=PRECISIONS,
         share_of="total",
     ),
-    verified="read",
-    how="the request models in the wheel of version 0.5.23",
+    verified="its own HTTP code",
+    how="`make test-sglang`: the request and answer models of version 0.5.23",
     can=Abilities(
         health="`/health` 503 while it loads; then it generates a token itself, which takes a second where it is idle",
         pictures="data URLs, PNG or JPEG",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from named_engines import environment_with
 
 from egm_core.servers import checks
 from egm_core.servers.checks import Found
@@ -17,17 +18,6 @@ THOR = Machine((Gpu("NVIDIA Thor", 0.0, 0.0),), 122.0, 40.0, jetson=True)
 BARE = Machine((), 16.0, 8.0)
 HERE = Found("/opt/vllm/bin/vllm", "0.32.0")
 STARTED = [name for name, server in SERVERS.items() if server.start and server.start.program]
-
-
-def environment_with(folder: Path, program: str, *distributions: str) -> Path:
-    """Make an environment with a program and installed packages; gives its interpreter."""
-    (folder / "bin").mkdir(parents=True)
-    for name in (program, "python"):
-        (folder / "bin" / name).write_text("#!/bin/sh\n")
-        (folder / "bin" / name).chmod(0o755)
-    for distribution in distributions:
-        (folder / "lib/python3.11/site-packages" / f"{distribution}.dist-info").mkdir(parents=True)
-    return folder / "bin" / "python"
 
 
 @pytest.mark.parametrize("name", STARTED)

