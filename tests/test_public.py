@@ -67,7 +67,8 @@ def test_changes_are_held_against_all_that_issue_12_lists() -> None:
     spoken = "\n".join(commands(GITHUB / "workflows" / "ci.yml"))
     assert "colcon build" in spoken and "colcon test" in spoken
     weekly = read(GITHUB / "workflows" / "weekly.yml")["jobs"]["target"]["strategy"]["matrix"]["target"]
-    assert weekly == ["test-vllm", "test-verl", "test-ray", "test-scores", "test-long", "soak"]
+    engines = ["test-vllm", "test-edgellm", "test-sglang"]
+    assert weekly == [*engines, "test-verl", "test-ray", "test-scores", "test-long", "soak"]
 
 
 def test_what_a_robot_installs_for_ci_is_what_the_manifest_names() -> None:

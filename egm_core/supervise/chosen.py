@@ -27,9 +27,13 @@ def add(group: Any) -> None:
     """Add the options to a group of a command's parser."""
     group.add_argument(
         "--engine", choices=sorted(SERVERS), default="", metavar="NAME",
-        help=f"start this engine for the call, and ask it: {', '.join(SERVERS)} (the server at --engine-url)",
+        help=f"start this engine for the call, and ask it: {', '.join(SERVERS)}; url is the server at its address "
+        "(default: none is started)",
     )  # fmt: skip
-    group.add_argument("--engine-python", default="", metavar="PATH", help="interpreter of the engine's environment")
+    group.add_argument(
+        "--engine-python", default="", metavar="PATH",
+        help="interpreter of the engine's environment (default: this one for egm, else the engine on the PATH)",
+    )  # fmt: skip
     group.add_argument(
         "--engine-precision", choices=PRECISIONS, default="auto", help="number format that it computes in"
     )
