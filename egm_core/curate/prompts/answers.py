@@ -77,12 +77,12 @@ def parsed(text: str, form: type[Form]) -> Form:
     before and after. Parts that were not asked for are left out.
     """
     plain = _THOUGHTS.sub("", text).strip()
-    error = ValueError("the answer: it holds no JSON")
+    error = ValueError("the answer holds no JSON")
     for candidate in _candidates(plain):
         try:
             told = from_json(candidate)
         except ValueError as found:
-            error = ValueError(f"the answer: {found}")
+            error = ValueError(f"the answer is not the JSON that was asked for: {found}")
             continue
         if isinstance(told, dict):
             told = {name: part for name, part in told.items() if name in form.model_fields}

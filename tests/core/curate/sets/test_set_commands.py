@@ -91,7 +91,8 @@ def test_a_mistake_is_a_failure_of_its_step_and_never_a_text(tmp_path, teacher, 
     assert main(training) == 0
     told = failures(tmp_path / "set", step)
     assert {one["sent"] for one in told} >= {"cup"} or kind != "express" or "same" in why
-    assert len(told) in (2, 4) and all(why in one["why"] for one in told), told
+    assert len(told) in (2, 4), told
+    assert [one["why"] for one in told if why not in one["why"]] == []
     written = (tmp_path / "set/reasoned.jsonl").read_text()
     assert "cup" not in written and said not in written and "car at the left" in written
 
