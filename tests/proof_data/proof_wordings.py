@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from egm_core.sample import Sample
 HERE = Path(__file__).parent
 GOOD = "good"
 FRAME = "{frame}"
+_ARTICLES = re.compile(r"\b(a|an|the|this|that|another|any|no|each|every) the ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def filled(wording: Wording, sample: Sample, world: World, rng: random.Random) -
     text = wording.trace
     for slot, value in values.items():
         text = text.replace(f"{{{slot}}}", value)
-    return text
+    # Some write "the {other}", and the slot has its article already.
+    return _ARTICLES.sub(r"\1 ", text)
 
 
 def _nearest(thing: Thing, others: Sequence[Thing]) -> Thing:
