@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None, prog: str = "egm doctor") -> int:
     """Look, judge and tell; gives the exit status."""
     options = parser(prog).parse_args(arguments)
     notes.begin(options)
-    facts = look(os.environ, tuple(options.server))
+    facts = look(os.environ, tuple(options.server), tuple(options.engine_python))
     jobs = judge(facts)
     works = next(job.works for job in jobs if job.name == options.job)
     if options.json:
@@ -46,6 +46,13 @@ def parser(prog: str = "egm doctor") -> Parser:
         default=[],
         metavar="URL",
         help="further server to ask, http://host:port",
+    )
+    parser.add_argument(
+        "--engine-python",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="further interpreter beside which engines are looked for, such as ~/vllm/bin/python",
     )
     notes.add_options(parser)
     return parser

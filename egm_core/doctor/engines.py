@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from egm_core.doctor import libraries
 from egm_core.doctor.facts import EngineFound
@@ -12,17 +12,23 @@ from egm_core.servers.machine import Machine
 from egm_core.servers.named import NamedServer
 
 
-def found(machine: Machine, modules: Mapping[str, str | None]) -> tuple[EngineFound, ...]:
-    """Look for every engine that can be started; `modules` maps a library of this Python to its version."""
-    return tuple(_look(server, machine, modules) for server in SERVERS.values() if server.start is not None)
+def found(machine: Machine, modules: Mapping[str, str | None], pythons: Sequence[str] = ()) -> tuple[EngineFound, ...]:
+    """Look for every engine that can be started, on the PATH and beside some interpreters.
+
+    `modules` maps a library of this Python to its version.
+    """
+    return tuple(_look(server, machine, modules, pythons) for server in SERVERS.values() if server.start is not None)
 
 
-def _look(server: NamedServer, machine: Machine, modules: Mapping[str, str | None]) -> EngineFound:
+def _look(
+    server: NamedServer, machine: Machine, modules: Mapping[str, str | None], pythons: Sequence[str]
+) -> EngineFound:
     assert server.start is not None
     if not server.start.program:
         missing = [name for name in libraries.ENGINE if modules.get(name) is None]
         lack = (f"this Python lacks {', '.join(missing)}; {server.start.remedy}",) if missing else ()
         return EngineFound(server.name, "" if missing else "this Python", "", lack)
-    there = checks.found(server)
+    places = [checks.found(server, python) for python in (*pythons, "")]
+    there = next((place for place in places if place.program), places[-1])
     # Without a model only what holds for every one is judged.
     return EngineFound(server.name, there.program, there.version, tuple(checks.lacks(server, there, machine, "")))

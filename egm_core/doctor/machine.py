@@ -25,7 +25,7 @@ GPU_NODES = ("/dev/nvidia0", "/dev/nvhost-gpu", "/dev/nvmap")
 _ASK_TORCH = "import torch; print(torch.cuda.device_count())"
 
 
-def look(environment: Mapping[str, str], addresses: tuple[str, ...] = ()) -> Facts:
+def look(environment: Mapping[str, str], addresses: tuple[str, ...] = (), pythons: tuple[str, ...] = ()) -> Facts:
     """Look at everything; takes seconds at most, and starts nothing that stays."""
     modules = {name: _version(name) for name in libraries.known()}
     found = machine.gpus()
@@ -52,7 +52,7 @@ def look(environment: Mapping[str, str], addresses: tuple[str, ...] = ()) -> Fac
         embedded=models.embedded(),
         models=models.folders(environment, here),
         platform=machine.platform_name(),
-        engines=engines.found(machine.look(environment), modules),
+        engines=engines.found(machine.look(environment), modules, pythons),
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GIB = 2**30
-PATIENCE = 60.0
+# nvidia-smi takes a second or two; one that hangs must not keep a node from starting.
+PATIENCE = 10.0
 # A Jetson's GPU has no nvidia-smi on older systems; ROCm's has another driver.
 JETSON_NODES = ("/dev/nvhost-gpu", "/dev/nvmap", "/dev/nvgpu")
 OTHER_NODES = ("/dev/kfd",)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from command_line import ROOT, egm, without
+from named_engines import environment_with
 
 
 def test_here_the_basic_job_works_and_every_job_is_judged() -> None:
@@ -21,6 +22,18 @@ def test_here_the_basic_job_works_and_every_job_is_judged() -> None:
         assert f"\n  {words}" in done.stdout
     for job in ("try the demo", "run the node", "serve a model", "connect to a server", "make scenes", "train", "eval"):
         assert job in done.stdout
+
+
+def test_engines_are_found_beside_an_interpreter_and_what_they_lack_is_told(tmp_path: Path) -> None:
+    python = environment_with(tmp_path, "vllm", "vllm-0.19.0")
+    told = json.loads(egm("doctor", "--json", "--engine-python", str(python)).stdout)["machine"]["engines"]
+    engines = {engine["name"]: engine for engine in told}
+    assert set(engines) == {"egm", "vllm", "sglang", "trtllm", "edgellm", "llamacpp", "ollama"}
+    vllm = engines["vllm"]
+    assert (vllm["program"], vllm["version"]) == (str(tmp_path / "bin/vllm"), "0.19.0")
+    assert "too old" in vllm["lacks"][0]
+    shown = egm("doctor", "--engine-python", str(python)).stdout
+    assert f"  lacks  vllm 0.19.0 {tmp_path}/bin/vllm\n" in shown and "  OK     egm this Python\n" in shown
 
 
 def test_json_holds_the_machine_and_the_jobs() -> None:
