@@ -16,10 +16,10 @@ os.execv(sys.executable, [sys.executable, {str(SCRIPTED)!r}, "--port", told[0], 
 
 
 def environment_with(home: Path, program: str, *distributions: str, text: str = "#!/bin/sh\n") -> Path:
-    """Make an environment with a program of this text; gives its interpreter."""
+    """Make an environment whose program and interpreter have this text; gives the interpreter."""
     (home / "bin").mkdir(parents=True, exist_ok=True)
-    for name, content in ((program, text), ("python", "#!/bin/sh\n")):
-        (home / "bin" / name).write_text(content)
+    for name in (program, "python"):
+        (home / "bin" / name).write_text(text)
         (home / "bin" / name).chmod(0o755)
     for distribution in distributions:
         (home / "lib/python3.11/site-packages" / f"{distribution}.dist-info").mkdir(parents=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from egm_core.servers.machine import GIB, Machine, find, numbers, version_of
-from egm_core.servers.named import NamedServer
+from egm_core.servers.named import CONTEXT, NamedServer
 
 # What an engine needs besides its weights, in GiB: its own code on the GPU, a picture's tokens and their cache.
 BESIDE = 2.0
@@ -113,6 +114,17 @@ def weights(model: str, precision: str = "auto") -> float:
     told = next((size for pattern, size in SMALLER if pattern.search(model)), 2.0)
     told = {"fp8": 1.0, "float32": 4.0}.get(precision, told)
     return float(named[1]) * 1e9 * told / GIB
+
+
+def context(model: str) -> int:
+    """Give the most tokens that a model is served with: as many as we ask for, or its own limit where that is less."""
+    try:
+        told = json.loads((Path(model).expanduser() / "config.json").read_text(encoding="utf-8"))
+        told = told.get("text_config") or told.get("llm_config") or told
+        limit = told.get("max_position_embeddings")
+    except (OSError, ValueError, AttributeError):
+        return CONTEXT
+    return min(CONTEXT, limit) if isinstance(limit, int) and limit > 0 else CONTEXT
 
 
 def share(server: NamedServer, machine: Machine, engines: int = 1) -> float:

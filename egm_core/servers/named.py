@@ -12,6 +12,8 @@ from egm_core.servers.dialect import Dialect
 # request models read our requests. read: from its documentation or source alone.
 Verified = Literal["run here", "its own HTTP code", "read"]
 Platform = Literal["x86", "Spark", "Thor", "Orin", "laptop"]
+# Tokens of a question and its answer: a picture of 4 megapixels has 4,096, and a long thought as many.
+CONTEXT = 8192
 PRECISIONS = ("auto", "float32", "bfloat16", "float16", "fp8")
 
 
@@ -19,7 +21,8 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16", "fp8")
 class Order:
     """What a server is started for: a model (folder, file or hub name), its name, a port, and limits.
 
-    `memory_share` is the part of the GPU's memory that it may take, 0 where it is to decide itself.
+    `memory_share` is the part of the GPU's memory that it may take, 0 where it is to decide itself. `context` is the
+    most tokens of a question with its answer. `build` names the build for processors that is to serve, if one is.
     """
 
     model: str
@@ -27,6 +30,8 @@ class Order:
     name: str = ""
     precision: str = "auto"
     memory_share: float = 0.0
+    context: int = CONTEXT
+    build: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,9 +41,10 @@ class Start:
     `program` is looked for beside `engine_python` and on the PATH; `words` are its arguments. `environment` is set for
     it. `distribution` is the Python package that brings it, of which `least` is the oldest version that is known to do.
     `loads` says what kind of model it takes: a "folder", a "gguf" file, or a "name" in a store of its own. `gpu`: it
-    needs an NVIDIA GPU, unless a package of `cpu_builds` is installed. `precisions` are the options for each that can
-    be asked for. `share_of` says of which memory a share is taken: all of the GPU's ("total"), what is free once the
-    weights are loaded ("rest"), or none that can be given. `remedy` says how to get the program.
+    needs an NVIDIA GPU, unless a package of `cpu_builds` is installed, whose interpreter is then the program.
+    `precisions` are the options for each that can be asked for. `share_of` says of which memory a share is taken: all
+    of the GPU's ("total"), what is free once the weights are loaded ("rest"), or none that can be given. `remedy` says
+    how to get the program.
     """
 
     program: str

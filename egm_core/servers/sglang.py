@@ -27,7 +27,7 @@ def words(order: Order) -> list[str]:
     share = ["--mem-fraction-static", f"{order.memory_share:.2f}"] if order.memory_share else []
     named = ["--served-model-name", order.name] if order.name else []
     return ["serve", "--model-path", order.model, "--host", "127.0.0.1", "--port", str(order.port), *named,
-            "--context-length", "8192", *share, *PRECISIONS[order.precision]]  # fmt: skip
+            "--context-length", str(order.context), *share, *PRECISIONS[order.precision]]  # fmt: skip
 
 
 PRECISIONS = {

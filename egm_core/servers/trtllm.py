@@ -26,7 +26,8 @@ def fields(request: Asked) -> Fields:
 def words(order: Order) -> list[str]:
     """Spell out `trtllm-serve`, without a reasoning parser: with one, a grammar forces a thought before the answer."""
     share = ["--kv_cache_free_gpu_memory_fraction", f"{order.memory_share:.2f}"] if order.memory_share else []
-    return ["serve", order.model, "--host", "127.0.0.1", "--port", str(order.port), "--max_seq_len", "8192", *share]
+    return ["serve", order.model, "--host", "127.0.0.1", "--port", str(order.port), "--max_seq_len", str(order.context),
+            *share]  # fmt: skip
 
 
 ENGINE = NamedServer(

@@ -29,8 +29,10 @@ def words(order: Order) -> list[str]:
     """Spell out `vllm serve` for one picture per question, without a reasoning parser."""
     share = ["--gpu-memory-utilization", f"{order.memory_share:.2f}"] if order.memory_share else []
     named = ["--served-model-name", order.name] if order.name else []
-    return ["serve", order.model, "--host", "127.0.0.1", "--port", str(order.port), *named,
-            "--limit-mm-per-prompt", '{"image": 1, "video": 0}', "--max-model-len", "8192",
+    # The build for processors has another name, and vLLM's own program looks for its version under the first one.
+    head = ["-m", MODULE, "--model", order.model] if order.build else ["serve", order.model]
+    return [*head, "--host", "127.0.0.1", "--port", str(order.port), *named,
+            "--limit-mm-per-prompt", '{"image": 1, "video": 0}', "--max-model-len", str(order.context),
             *share, *PRECISIONS[order.precision]]  # fmt: skip
 
 
@@ -39,6 +41,7 @@ def environment(order: Order) -> dict[str, str]:
     return {"VLLM_NO_USAGE_STATS": "1"}
 
 
+MODULE = "vllm.entrypoints.openai.api_server"
 PRECISIONS = {
     "auto": (),
     **{name: ("--dtype", name) for name in ("float32", "bfloat16", "float16")},

@@ -50,6 +50,7 @@ class EnginePlan:
     program: str = ""
     precision: str = "auto"
     memory_share: float = 0.0
+    build: str = ""
 
     def words(self, port: int) -> list[str]:
         """Spell out the command that serves the model on a port of this machine."""
@@ -68,7 +69,9 @@ class EnginePlan:
         called = self.served.known_as[0] if self.served.known_as else self.model
         name = Path(called).name if Path(called).expanduser().exists() else called
         # Our own server knows its models' names by their folders.
-        return Order(self.model, port, "" if self.engine == "egm" else name, self.precision, self.memory_share)
+        name = "" if self.engine == "egm" else name
+        tokens = checks.context(self.model)
+        return Order(self.model, port, name, self.precision, self.memory_share, tokens, self.build)
 
 
 def plans(settings: EngineSettings) -> list[EnginePlan]:
@@ -120,7 +123,9 @@ def _checked(made: list[EnginePlan], settings: EngineSettings) -> list[EnginePla
     if lacks:
         raise SetupError("; and ".join(dict.fromkeys(lacks)))
     share = settings.engine_memory_share or checks.share(server, machine, len(made))
-    return [replace(plan, program=there.program, memory_share=share) for plan in made]
+    build = there.builds[0] if there.builds else ""
+    program = str(Path(there.program).with_name("python")) if build else there.program
+    return [replace(plan, program=program, memory_share=share, build=build) for plan in made]
 
 
 def _plan(settings: EngineSettings, model: str, url: str) -> EnginePlan:

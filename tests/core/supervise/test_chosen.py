@@ -47,7 +47,7 @@ def words(home: Path, *more: str, name: str = "vllm", env: str = "env") -> list[
 def engines() -> list[str]:
     """Command lines of the guards below this process, each with an engine of its own."""
     lines = [Path(f"/proc/{child}/cmdline") for child in descendants(os.getpid())]
-    return [text for line in lines if line.exists() and "vllm\0serve" in (text := line.read_text())]
+    return [text for line in lines if line.exists() and "guard.py" in (text := line.read_text())]
 
 
 def test_ground_starts_an_engine_asks_it_and_ends_it(home: Path, capsys: Any) -> None:

@@ -147,7 +147,9 @@ def test_an_engine_by_its_name_is_started_by_its_own_command(tmp_path):
         settings(model=str(model), engine="vllm", engine_python=str(python), engine_precision="bfloat16")
     )
     words = plan.words(8123)
-    assert words[:3] == [str(tmp_path / "env/bin/vllm"), "serve", str(model)]
+    # The build for processors is run as a module: its program does not find its own version.
+    module = "vllm.entrypoints.openai.api_server"
+    assert words[:5] == [str(tmp_path / "env/bin/python"), "-m", module, "--model", str(model)]
     assert words[-2:] == ["--dtype", "bfloat16"] and "8123" in words and "mine" in words
     assert (plan.dialect, plan.environment(8123)) == ("vllm", {"VLLM_NO_USAGE_STATS": "1"})
 
@@ -169,11 +171,11 @@ def test_a_hub_s_model_is_taken_from_the_cache_by_its_name(tmp_path, monkeypatch
     (kept.parents[1] / "refs/main").write_text("abc\n")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     (plan,) = startable(settings(model="nvidia/EGM-8B", engine="vllm", engine_python=str(python)))
-    assert plan.words(1)[2] == str(kept) and "nvidia/EGM-8B" in plan.words(1)
+    assert plan.words(1)[4] == str(kept) and "nvidia/EGM-8B" in plan.words(1)
     with pytest.raises(SetupError, match="offline:=false"):
         startable(settings(model="nvidia/EGM-4B", engine="vllm", engine_python=str(python)))
     (plan,) = startable(settings(model="nvidia/EGM-4B", engine="vllm", engine_python=str(python), offline=False))
-    assert (plan.words(1)[2], plan.info.family) == ("nvidia/EGM-4B", "qwen3_vl")
+    assert (plan.words(1)[4], plan.info.family) == ("nvidia/EGM-4B", "qwen3_vl")
 
 
 def test_a_file_and_a_store_s_name_are_no_folders(tmp_path, monkeypatch):
