@@ -10,6 +10,7 @@ from egm_core.evaluate.queries import Query
 from egm_core.families import Family, Mode, official_pixels
 from egm_core.families.base import Speaker
 from egm_core.families.parts import THINK_CLOSE, THINK_OPEN
+from egm_core.grounder.scoring import Edges
 
 Outcome = Literal["found", "absent", "malformed"]
 THRESHOLD = 0.5
@@ -21,8 +22,8 @@ class Row:
 
     `iou` is with the box asked for, `iou_visible` and `iou_amodal` with either truth. `tokens` counts the whole
     answer, `thinking` the tokens before `</think>`, or all of them where the reasoning broke off (both None where the
-    engine gives no tokens). `score` is the grounder's raw one, None for answers without a box or without
-    log-probabilities.
+    engine gives no tokens). `score` is the grounder's raw one, `edges` has the log-probabilities of the box's numbers;
+    both are None for answers without a box or without log-probabilities.
     """
 
     query: Query
@@ -35,6 +36,7 @@ class Row:
     tokens: int | None = None
     thinking: int | None = None
     score: float | None = None
+    edges: Edges | None = None
 
     def correct(self, strict: bool = False) -> bool:
         """Tell whether the answer is right: IoU at least 0.5 (`strict`: above), or absence recognised."""

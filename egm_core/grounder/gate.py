@@ -18,6 +18,7 @@ from egm_core import __version__
 from egm_core.boxes import Box
 from egm_core.families import Task
 from egm_core.grounder.form import form
+from egm_core.grounder.scoring import Edges
 from egm_core.models.calibration import weights_digest
 
 FORMAT = 1
@@ -28,12 +29,16 @@ FEWEST_TOKENS = 4.0
 # A box that comes so near to the picture's edge, as a share of the picture, may go on beyond it.
 EDGE = 0.005
 FARTHEST = 30.0
+_EDGES = ("left", "top", "right", "bottom")
 
 
-def features(task: Task, sent: str, outcome: str, box: Box | None, score: float | None) -> dict[str, float]:
+def features(
+    task: Task, sent: str, outcome: str, box: Box | None, score: float | None, edges: Edges | None = None
+) -> dict[str, float]:
     """Describe a question and the first answer to it; NaN stands for what is not known.
 
-    `outcome` is "box", "absent" or "invalid", `box` is in shares of the picture, and `score` is the raw one.
+    `outcome` is "box", "absent" or "invalid", `box` is in shares of the picture, `score` is the raw one, and `edges`
+    has the log-probabilities of the box's numbers.
     """
     found = {
         **form(sent),
@@ -52,7 +57,12 @@ def features(task: Task, sent: str, outcome: str, box: Box | None, score: float 
             "aside": abs((x0 + x1) / 2 - 0.5),
             "low": (y0 + y1) / 2,
         }
-    return found | {f"box_{name}": value for name, value in place.items()}
+    sure = dict(zip(_EDGES, edges or (math.nan,) * len(_EDGES), strict=True))
+    return (
+        found
+        | {f"box_{name}": value for name, value in place.items()}
+        | {f"sure_{name}": value for name, value in sure.items()}
+    )
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from egm_core.grounder.gate import features, gate_of
 from egm_core.grounder.grounding import Grounding as Grounding
 from egm_core.grounder.reading import label_doubt, markup_doubt, read, set_apart
 from egm_core.grounder.score_bound import bounded
+from egm_core.grounder.scoring import edge_logprobs
 from egm_core.grounder.scoring import token_score as token_score
 from egm_core.grounder.thought_time import ThoughtTime
 from egm_core.models import calibration
@@ -288,7 +289,8 @@ class Grounder:
             info, answer = self._infos[task], reply.answer
             score, known = token_score(reply.completion, answer)
             x0, y0, x1, y1 = (edge / info.frame for edge in answer.box or (0.0, 0.0, 0.0, 0.0))
-            seen = features(task, worded(instruction), answer.kind, (x0, y0, x1, y1), score if known else None)
+            edges = edge_logprobs(reply.completion, answer)
+            seen = features(task, worded(instruction), answer.kind, (x0, y0, x1, y1), score if known else None, edges)
             if gate_of(info.path).worth(seen) > 0:
                 wanted.append(task)
         return tuple(wanted)

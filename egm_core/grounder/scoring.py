@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 from egm_core.engines.base import Completion, Token
 from egm_core.families import Answer
 from egm_core.families.parts import THINK_CLOSE
+
+# Of a box's left, top, right and bottom edge.
+Edges = tuple[float, float, float, float]
+_NUMBER = re.compile(r"[0-9]+(?:[.][0-9]+)?")
 
 
 def token_score(completion: Completion, answer: Answer) -> tuple[float, bool]:
@@ -24,6 +29,17 @@ def token_score(completion: Completion, answer: Answer) -> tuple[float, bool]:
     thought = _spelling(completion.tokens, completion.text, (0, max(completion.text.find(THINK_CLOSE), 0)))
     known = [logprob for logprob in (*thought, *box) if logprob is not None]
     return min(1.0, math.exp(min(0.0, sum(known) / len(known)))), True
+
+
+def edge_logprobs(completion: Completion, answer: Answer) -> Edges | None:
+    """Give the log-probability of each of the box's four numbers; None where one is not known."""
+    if answer.span is None or not completion.tokens:
+        return None
+    first, last = answer.span
+    places = [match.span() for match in _NUMBER.finditer(completion.text, first, last)]
+    spelt = [_spelling(completion.tokens, completion.text, place) for place in places]
+    sums = [sum(each) for each in spelt if each and None not in each]  # type: ignore[arg-type]
+    return (sums[0], sums[1], sums[2], sums[3]) if len(sums) == len(spelt) == 4 else None
 
 
 def _spelling(tokens: tuple[Token, ...], text: str, span: tuple[int, int]) -> list[float | None]:

@@ -232,6 +232,7 @@ def record(row: Row, strict: bool = False) -> dict[str, Any]:
         "tokens": row.tokens,
         "thinking": row.thinking,
         "score": row.score,
+        "edges": row.edges,
     }
 
 

@@ -11,7 +11,7 @@ from egm_core.grounder.gate import Gate, Weight
 
 FOLDS = 5
 # How strongly coefficients are held near zero, in answers.
-RIDGE = 10.0
+RIDGE = 20.0
 STEPS = 50
 FEWEST = 200
 FARTHEST = 30.0

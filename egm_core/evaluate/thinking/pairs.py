@@ -76,7 +76,9 @@ def seen(answer: Answered, file: Path) -> Mapping[str, float]:
         if not width or not height:
             raise ValueError(f"{file} does not tell the size of its pictures: evaluate the model again")
         box = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
-    return features(answer.task, answer.text, _KINDS.get(answer.outcome, "invalid"), box, answer.score)
+    edges = answer.row.get("edges")
+    known = (float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3])) if edges else None
+    return features(answer.task, answer.text, _KINDS.get(answer.outcome, "invalid"), box, answer.score, known)
 
 
 def _ms(about: Mapping[str, Any], answers: Sequence[Answered]) -> Floats:

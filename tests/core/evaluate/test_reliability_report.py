@@ -15,7 +15,7 @@ from egm_core.evaluate.__main__ import main
 from egm_core.evaluate.reports.reliability import Judged, auroc, bins, brier, calibrated, ece, measure, published, table
 from egm_core.evaluate.results import Answered
 from egm_core.families import Task
-from egm_core.models.calibration import FILE, Curve, curve_for, weights_digest
+from egm_core.models.calibration import DIRECT, FILE, Curve, curve_for, note, weights_digest
 from egm_core.models.folder import ModelInfo, write_info
 
 BOX: Box = (0.0, 0.0, 10.0, 10.0)
@@ -167,6 +167,21 @@ def test_a_result_that_does_not_fit_is_refused(
     assert main(["calibrate", "--model", str(model), "--result", str(file)]) == 2
     assert words in capsys.readouterr().err
     assert not (model / FILE).exists()
+
+
+def test_answers_without_thinking_have_curves_of_their_own(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for reasoning in (False, True):
+        file = result(tmp_path / f"{reasoning}.json", model, 400_000_000, reasoning=reasoning)
+        assert main(["calibrate", "--model", str(model), "--result", str(file)]) == 0
+    entry = json.loads((model / FILE).read_text())["engines"]["vllm"]
+    assert {"visible", DIRECT} <= set(entry) and "visible" in entry[DIRECT]
+    assert note(model, "vllm") == note(model, "vllm", reasoning=False) == ""
+    held = result(tmp_path / "held.json", model, 500_000_000, reasoning=False)
+    capsys.readouterr()
+    assert main(["reliability", str(held), "--model", str(model)]) == 0
+    assert "| visible |" in capsys.readouterr().out
 
 
 def test_too_few_boxes_and_missing_or_own_calibrations_are_said(

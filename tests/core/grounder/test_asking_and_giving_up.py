@@ -15,7 +15,8 @@ from told_answers import BOTH, ground, misbehaving, says
 from egm_core.engines import Completion, Token
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.families import family
-from egm_core.grounder.grounder import Grounder, token_score
+from egm_core.grounder.grounder import Grounder
+from egm_core.grounder.scoring import edge_logprobs, token_score
 from egm_core.models.folder import ModelInfo
 
 
@@ -46,6 +47,17 @@ class TestScore:
             assert available and score == pytest.approx(math.exp(wanted))
         unknown = tuple(Token(letter, -1.0 if i < span[0] else None) for i, letter in enumerate(text))
         assert token_score(Completion(text, unknown, "stop"), speaker.parse(text)) == (0.0, False)
+
+    def test_each_edge_has_the_sum_of_its_tokens(self) -> None:
+        text = family("qwen3_vl").target("mug 7", (1, 22, 333, 444), "At (5,5).", "visible")
+        answer = family("qwen3_vl").parse(text)
+        tokens = tuple(Token(letter, -1.0 if letter.isdigit() else -9.0) for letter in text)
+        assert edge_logprobs(Completion(text, tokens, "stop"), answer) == (-1.0, -2.0, -3.0, -3.0)
+        blind = tuple(Token(letter, None) for letter in text)
+        assert edge_logprobs(Completion(text, blind, "stop"), answer) is None
+        assert edge_logprobs(Completion(text, (), "stop"), answer) is None
+        none = family("qwen3_vl").parse("```json\n[]\n```")
+        assert edge_logprobs(Completion("```json\n[]\n```", blind, "stop"), none) is None
 
     def test_is_unavailable_without_probabilities_and_then_exempt_from_the_minimum(
         self, server: misbehaving.Server, picture: NDArray[np.uint8]

@@ -43,6 +43,9 @@ def test_what_is_not_known_is_no_number_and_counts_as_its_mean() -> None:
     assert math.isnan(features("visible", "the mug", "box", BOX, None)["score"])
     assert math.isnan(features("visible", "the mug", "absent", None, None)["box_size"])
     assert math.isnan(features("visible", "the mug", "box", (0.3, 0.3, 0.3, 0.5), 0.5)["box_size"])
+    assert math.isnan(features("visible", "the mug", "box", BOX, 0.5)["sure_left"])
+    known = features("visible", "the mug", "box", BOX, 0.5, (-1.0, -2.0, -3.0, -4.0))
+    assert [known[f"sure_{edge}"] for edge in ("left", "top", "right", "bottom")] == [-1.0, -2.0, -3.0, -4.0]
     assert GATE.worth({"score": math.nan}) == GATE.worth({}) == GATE.worth({"score": -1.0})
     assert GATE.worth({"score": -3.0}) > GATE.worth({"score": -1.0}) > GATE.worth({"score": 0.0})
 
