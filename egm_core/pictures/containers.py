@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import csv
 import lzma
 import os
@@ -144,7 +143,8 @@ def tsv_cell(path: str, column: str, row: int) -> bytes:
     at = columns.index(column)
     try:
         return base64.b64decode(cells[at] if at < len(cells) else "", validate=True)
-    except binascii.Error as error:
+    # Letters that are not ASCII are another error than those that base64 lacks.
+    except ValueError as error:
         raise ValueError(f"{path}: column {column!r} of row {row} is no base64 ({error}); copy it anew") from error
 
 

@@ -17,6 +17,8 @@ from egm_core.pictures.pixels import decode, read_checked, read_image
 from egm_core.pictures.reference import MIRRORED, VIDEOS, is_url, split
 
 Picture = NDArray[np.uint8]
+# How far beyond a video's last frame a moment may lie, in seconds, where two frames take less.
+_LATE = 0.05
 
 
 class Pictured(Protocol):
@@ -110,21 +112,24 @@ def _frame(path: str, seconds: float) -> Picture:
 
     containers.stamp(path)
     best: Any = None
+    first, reached = None, 0.0
     try:
         with av.open(path) as video:
             stream = video.streams.video[0]
             stream.thread_type = "AUTO"
             start = stream.start_time or 0
-            video.seek(start + max(0, int(seconds / stream.time_base)), stream=stream, backward=True)
+            video.seek(max(start, int(seconds / stream.time_base)), stream=stream, backward=True)
             for frame in video.decode(stream):
                 if frame.time is None:
                     continue
+                first, reached = first if first is not None else frame.time, frame.time
                 if best is None or abs(frame.time - seconds) < abs(best.time - seconds):
                     best = frame
                 if frame.time >= seconds:
                     break
-            rate = float(stream.average_rate or 1)
-            if best is None or abs(best.time - seconds) > max(1.0, 2 / rate):
+            # Frames may lie far apart, for one is shown until the next comes; only what no frame follows is not there.
+            between = first is not None and first <= seconds <= reached
+            if best is None or not (between or abs(best.time - seconds) <= max(_LATE, 2 / (stream.average_rate or 1))):
                 last = "no frame" if best is None else f"{best.time:g} s as its nearest frame"
                 raise FileNotFoundError(f"{path} has nothing at {seconds:g} s ({last}); copy the whole video")
             return np.asarray(best.to_ndarray(format="rgb24"), np.uint8)

@@ -10,6 +10,7 @@ from typing import Any
 from egm_core.boxes import Box
 from egm_core.families import TASKS, Task
 from egm_core.pictures.reference import mirrored
+from egm_core.sample.shown import shown
 
 OVERHANG = 1.0
 LARGEST = 1e9
@@ -155,7 +156,7 @@ def _check_names(record: dict[str, Any], place: str) -> None:
         absent = [field for field in FIELDS if field not in record and field not in ORIGIN]
         near = difflib.get_close_matches(str(name), absent, n=1, cutoff=0.8)
         if near:
-            raise SampleError(f"{place}: unknown field {name!r}; did you mean {near[0]!r}?")
+            raise SampleError(f"{place}: unknown field {shown(name)}; did you mean {near[0]!r}?")
     for name in REQUIRED:
         if name not in record:
             remedy = "give four numbers, or null where the object is absent" if name == "bbox" else "add it"
@@ -167,16 +168,16 @@ def _text(record: dict[str, Any], name: str, place: str, required: bool = False)
     if value is None and not required:
         return ""
     if not isinstance(value, str) or (required and not value.strip()):
-        raise SampleError(f"{place}: {name} is {value!r}; give a text{' that is not empty' if required else ''}")
+        raise SampleError(f"{place}: {name} is {shown(value)}; give a text{' that is not empty' if required else ''}")
     if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise SampleError(f"{place}: {name} is {value!r}, which holds half of a character; write it anew")
+        raise SampleError(f"{place}: {name} is {shown(value)}, which holds half of a character; write it anew")
     return value
 
 
 def _task(record: dict[str, Any], place: str) -> str:
     task = _text(record, "task", place)
     if task not in ("", *TASKS):
-        raise SampleError(f"{place}: task is {task!r}; give {' or '.join(TASKS)}, or leave it out for both")
+        raise SampleError(f"{place}: task is {shown(task)}; give {' or '.join(TASKS)}, or leave it out for both")
     return task
 
 
@@ -197,28 +198,30 @@ def _names(record: dict[str, Any], name: str, place: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
-        raise SampleError(f"{place}: {name} is {value!r}; give a list of texts")
+        raise SampleError(f"{place}: {name} is {shown(value)}; give a list of texts")
     return tuple(value)
 
 
 def _depth_order(record: dict[str, Any], place: str) -> int | None:
     value = record.get("depth_order")
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < LARGEST):
-        raise SampleError(f"{place}: depth_order is {value!r}; give a whole number, 1 for the object in front, or null")
+        raise SampleError(
+            f"{place}: depth_order is {shown(value)}; give a whole number, 1 for the object in front, or null"
+        )
     return value
 
 
 def _flag(record: dict[str, Any], name: str, place: str) -> bool:
     value = record.get(name)
     if value is not None and not isinstance(value, bool):
-        raise SampleError(f"{place}: {name} is {value!r}; give true or false")
+        raise SampleError(f"{place}: {name} is {shown(value)}; give true or false")
     return bool(value)
 
 
 def _size(record: dict[str, Any], name: str, place: str) -> int:
     value = record[name]
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < LARGEST:
-        raise SampleError(f"{place}: {name} is {value!r}; give the image's size in whole pixels")
+        raise SampleError(f"{place}: {name} is {shown(value)}; give the image's size in whole pixels")
     return value
 
 
@@ -232,26 +235,29 @@ def _box(record: dict[str, Any], name: str, width: int, height: int, place: str,
     if value is None:
         return None
     if not isinstance(value, (list, tuple)) or len(value) != 4 or not all(map(_number, value)):
-        raise SampleError(f"{place}: {name} is {value!r}; give [x0, y0, x1, y1] in pixels, or null")
+        raise SampleError(f"{place}: {name} is {shown(value)}; give [x0, y0, x1, y1] in pixels, or null")
     x0, y0, x1, y1 = map(float, value)
     if x0 >= x1 or y0 >= y1:
         raise SampleError(
-            f"{place}: {name} is {value!r}, which has no area; boxes are [x0, y0, x1, y1], not x, y, width, height"
+            f"{place}: {name} is {shown(value)}, which has no area; boxes are [x0, y0, x1, y1], not x, y, width, height"
         )
     if leaves:
         if min(x0 / width, y0 / height) < -leaves or max(x1 / width, y1 / height) > leaves + 1:
             raise SampleError(
-                f"{place}: {name} is {value!r}, far out of the image of {width} x {height}; check that it is in pixels"
+                f"{place}: {name} is {shown(value)}, far out of the image of {width} x {height}; check that it is in "
+                "pixels"
             )
         return x0, y0, x1, y1
     if min(x0, y0) < -OVERHANG or x1 > width + OVERHANG or y1 > height + OVERHANG:
         raise SampleError(
-            f"{place}: {name} is {value!r} and leaves the image of {width} x {height}; clip it with boxes.clip, and "
-            "check that it is in pixels, not in thousandths, and that width and height aren't swapped"
+            f"{place}: {name} is {shown(value)} and leaves the image of {width} x {height}; clip it with boxes.clip, "
+            "and check that it is in pixels, not in thousandths, and that width and height aren't swapped"
         )
     inside = _inside((x0, y0, x1, y1), width, height)
     if inside is None:
-        raise SampleError(f"{place}: {name} is {value!r}, which has no area inside the image of {width} x {height}")
+        raise SampleError(
+            f"{place}: {name} is {shown(value)}, which has no area inside the image of {width} x {height}"
+        )
     return inside
 
 
@@ -260,7 +266,7 @@ def _boxes(record: dict[str, Any], name: str, width: int, height: int, place: st
     if value is None:
         return ()
     if not isinstance(value, (list, tuple)):
-        raise SampleError(f"{place}: {name} is {value!r}; give a list of boxes, each [x0, y0, x1, y1] in pixels")
+        raise SampleError(f"{place}: {name} is {shown(value)}; give a list of boxes, each [x0, y0, x1, y1] in pixels")
     found = (_box({name: one}, name, width, height, place) for one in value)
     return tuple(box for box in found if box)
 
@@ -276,5 +282,5 @@ def _fraction(record: dict[str, Any], place: str) -> float | None:
     if value is None:
         return None
     if not _number(value) or not 0 <= value <= 1:
-        raise SampleError(f"{place}: visible_fraction is {value!r}; give a number from 0 to 1, or null")
+        raise SampleError(f"{place}: visible_fraction is {shown(value)}; give a number from 0 to 1, or null")
     return float(value)

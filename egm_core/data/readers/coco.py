@@ -95,7 +95,7 @@ def _sample(
         source=str(record.get("source") or options.source or options.file.stem),
         split=str(record.get("split") or split_of(options.file, options.split)),
         image_id=str(record["image_id"]),
-        annotation_id=str(record.get("id", "")),
+        annotation_id=fields.identity(record, "id", place),
         licence=str(record.get("licence", "")),
         category=category,
     )

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from egm_core.sample import Sample
+from egm_core.sample.shown import shown
 
 PLACES = 3
-_SHOWN = 80
 
 
 class DataError(ValueError):
@@ -34,12 +34,7 @@ class Place:
 
     def wrong(self, name: str, value: Any, remedy: str) -> DataError:
         """Make the error of a field that holds what it must not."""
-        try:
-            shown = repr(value)
-        except RecursionError:
-            # A pickle may nest lists as deep as it likes.
-            shown = f"a {type(value).__name__}, nested too deep to show"
-        return self.error(f"{name} is {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}; {remedy}")
+        return self.error(f"{name} is {shown(value)}; {remedy}")
 
 
 @dataclass

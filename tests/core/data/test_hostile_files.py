@@ -112,3 +112,31 @@ def test_one_id_of_two_pictures_is_refused_in_reviewed_labels(tmp_path: Path, re
     images = [{**IMAGE, "caption": "x"}, {**IMAGE, "caption": "y"}]
     file.write_text(json.dumps({"images": images, "annotations": []}))
     assert "the image id 1 stands for something else" in refused("refcoco-reviewed", "--file", file)
+
+
+def test_a_picture_in_the_place_of_a_path_does_not_fill_the_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"image": b"x" * 3000, "sent": "x", "bbox": [1.0, 2.0, 3.0, 4.0], "width": 9, "height": 9}
+    parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "x.parquet")
+    for command in ("stats", "check"):
+        assert main([command, str(tmp_path / "x.parquet")]) == 2
+        said = capsys.readouterr().err
+        assert "x.parquet:1: image is b'xxx" in said and "give a text" in said and len(said) < 500
+
+
+@pytest.mark.parametrize("name", ["empty.json", "empty.parquet", "empty.jsonl", "empty.tsv"])
+def test_a_table_without_a_row_is_named_whatever_it_is_stored_in(tmp_path: Path, refused: Any, name: str) -> None:
+    file, kind = tmp_path / name, "vlmevalkit" if name.endswith("tsv") else "egm"
+    file.write_text("index\timage\tquestion\n" if kind == "vlmevalkit" else "[]" if name == "empty.json" else "")
+    if name == "empty.parquet":
+        parquet.write_table(pa.table({"image": pa.array([], pa.string())}), file)
+    assert f"{name}: the file holds no record" in refused(kind, "--file", file)
+
+
+@pytest.mark.parametrize("wrong", [[1], {}, 1.5, True, "\ud800"], ids=repr)
+def test_an_id_that_is_none_is_named_in_cocos_files(tmp_path: Path, refused: Any, wrong: Any) -> None:
+    annotation = {"id": wrong, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "expression": "x"}
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({"images": [IMAGE], "annotations": [annotation], "categories": [CUP]}))
+    assert "annotation 1: id is" in refused("coco", "--file", file)

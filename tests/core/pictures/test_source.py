@@ -7,6 +7,7 @@ import io
 import struct
 import tarfile
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -130,6 +131,45 @@ def test_a_moment_of_a_video_is_the_nearest_frame(tmp_path: Path, seconds: float
     image = f"{video(tmp_path)}::{seconds}"
     assert exists(image) and encoded(image) is None
     assert float(read(image).mean()) == pytest.approx(5 * number, abs=2)
+
+
+def uneven(path: Path, moments: dict[int, int]) -> str:
+    """A video whose frames, plain greys, are shown at moments in milliseconds, as phones and screens record."""
+    import av
+
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for moment, grey in moments.items():
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), grey, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = moment, Fraction(1, 1000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_frames_of_a_video_may_lie_far_apart(tmp_path: Path, name: str) -> None:
+    moments = dict.fromkeys(range(0, 300, 10), 20) | {4000: 120, 4033: 160, 9000: 200}
+    path = uneven(tmp_path / name, moments)
+    for seconds, grey in ((0.1, 20), (1.9, 20), (4.0, 120), (4.033, 160), (6.0, 160), (7.0, 200), (9.0, 200)):
+        assert float(read(f"{path}::{seconds}").mean()) == pytest.approx(grey, abs=5), seconds
+
+
+def test_the_last_frame_does_not_stand_for_what_was_cut_off(tmp_path: Path) -> None:
+    """A video of 10 pictures a second that lacks its end gave its last picture for up to a second more."""
+    path = video(tmp_path)
+    assert read(f"{path}::3.05").shape == (48, 64, 3)
+    with pytest.raises(FileNotFoundError, match=r"has nothing at 3\.6 s \(2\.9 s as its nearest frame\)"):
+        read(f"{path}::3.6")
+
+
+def test_a_video_whose_time_does_not_begin_at_nothing(tmp_path: Path) -> None:
+    path = uneven(tmp_path / "a.mkv", {10_000 + 100 * n: 5 * n for n in range(40)})
+    assert float(read(f"{path}::11.0").mean()) == pytest.approx(50, abs=4)
+    with pytest.raises(FileNotFoundError, match="has nothing at 1 s"):
+        read(f"{path}::1")
 
 
 def test_a_moment_beyond_a_video_and_one_that_is_none_are_refused(tmp_path: Path) -> None:

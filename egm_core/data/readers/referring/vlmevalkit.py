@@ -46,7 +46,7 @@ def _table(path: Path, tally: Tally) -> Iterator[Sample]:
         raise Place(str(path)).error("the name of a table parted by tabs must end in .tsv, for samples refer to it")
     unlimited_cells()
     seen: dict[tuple[str, str], tuple[str, tuple[int, int]]] = {}
-    pictures = Pictures(path.parent)
+    pictures, empty = Pictures(path.parent), True
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter="\t")
         try:
@@ -58,9 +58,12 @@ def _table(path: Path, tally: Tally) -> Iterator[Sample]:
                 place = Place(str(path), f"row {number}")
                 if len(cells) != len(heading):
                     raise place.error(f"it has {len(cells)} cells, and the heading {len(heading)}; copy the file anew")
+                empty = False
                 yield from _row(dict(zip(heading, cells, strict=True)), place, number, seen, pictures, tally)
         except (csv.Error, UnicodeDecodeError) as error:
             raise Place(str(path)).error(f"no table parted by tabs ({error}); copy it anew") from error
+    if empty:
+        raise fields.no_record(path)
 
 
 def _row(
@@ -80,10 +83,12 @@ def _row(
             raise place.wrong("image", cell, f"no row above of {category!r} has that index, and it is no picture")
         image, found = seen[category, cell]
     else:
-        image = pictures.held(image, cell.encode())
-    width, height = _size(record, place)
-    if not width or not height:
-        width, height = found or size_of(_bytes(cell, place), place)
+        own, image = image, pictures.held(image, cell.encode())
+        if own == image:
+            # Also where the row tells the size: a cell that holds no picture would only be found when a model is asked.
+            found = size_of(_bytes(cell, place), place, "image is no picture")
+    told = _size(record, place)
+    width, height = told if all(told) else found or size_of(_bytes(cell, place), place)
     if key in seen:
         tally.note(f"{place.file}: {record['index']!r} is the index of several rows of {category!r}; the first counts")
     seen.setdefault(key, (image, (width, height)))

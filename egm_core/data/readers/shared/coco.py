@@ -11,6 +11,7 @@ from egm_core.data.readers.kind import Place
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import arrays
 from egm_core.data.readers.shared.named import Found, Shown
+from egm_core.sample.shown import shown
 
 ROUNDING = 1e-6
 
@@ -32,7 +33,7 @@ def layout(path: Path, take: Callable[[dict[str, Any], Place], Iterable[Found]],
         place = Place(str(path), f"{name} {number}")
         record = fields.mapping(record, place)
         if "id" in record:
-            place = Place(str(path), f"{name} {number} (id {record['id']})")
+            place = Place(str(path), f"{name} {number} (id {shown(record['id'])})")
         if name == "annotations":
             made.found.extend(take(record, place))
         elif name == "images":

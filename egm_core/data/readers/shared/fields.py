@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.boxes import Box
-from egm_core.data.readers.kind import Place
+from egm_core.data.readers.kind import DataError, Place
 from egm_core.sample import LARGEST, OVERHANG
 
 LONGEST = 1_000_000
@@ -178,7 +178,12 @@ def lines(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:
                 raise place.error(f"not JSON ({error}); one object a line must stand here") from error
             yield place, mapping(record, place)
     if empty:
-        raise Place(str(path)).error("the file holds no record; copy it anew, or leave it out")
+        raise no_record(path)
+
+
+def no_record(path: Path) -> DataError:
+    """Make the error of a file that is empty."""
+    return Place(str(path)).error("the file holds no record; copy it anew, or leave it out")
 
 
 def document(path: Path) -> Any:

@@ -22,6 +22,7 @@ from egm_core.pictures.source import encoded, read
 ARCHIVES = (".zip", ".tar")
 # EXIF's mark, and those of its values that make a picture's width its height.
 _ORIENTATION, _LAID_DOWN = 274, (5, 6, 7, 8)
+LACKING = "width and height are missing, and the picture can't tell them"
 FLIPPED = ("coco_flip", "coco")
 # A reference's own name ends in the number of its annotation: COCO_train2014_000000581857_16.jpg.
 _COCO = re.compile(r"(?:COCO_[a-z0-9]+_0*([0-9]+)(?:_[0-9]+)?|(?=[0-9]{12}\.)0*([0-9]+))\.(?:jpe?g|png)", re.IGNORECASE)
@@ -112,20 +113,23 @@ def picture_size(image: str, place: Place) -> tuple[int, int]:
             height, width = read(image).shape[:2]
             return width, height
     except (OSError, ValueError) as error:
-        raise place.error(f"width and height are missing, and the picture can't tell them: {error}") from error
+        raise place.error(f"{LACKING}: {error}") from error
     return size_of(data, place)
 
 
-def size_of(data: bytes, place: Place) -> tuple[int, int]:
-    """Give the (width, height) of a picture file's bytes, as it is shown."""
+def size_of(data: bytes, place: Place, wrong: str = LACKING) -> tuple[int, int]:
+    """Give the (width, height) of a picture file's bytes, as it is shown; `wrong` says what is wrong without them."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
             turned = _orientation(picture) in _LAID_DOWN
+    except Image.UnidentifiedImageError as error:
+        # Its own words have the address of the bytes in memory.
+        raise place.error(f"{wrong}: no kind of picture that is known") from error
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise place.error(f"width and height are missing, and the picture can't tell them: {error}") from error
+        raise place.error(f"{wrong}: {error}") from error
     return (height, width) if turned else (width, height)
 
 

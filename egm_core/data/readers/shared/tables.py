@@ -17,7 +17,19 @@ BATCH = 16
 
 
 def rows(path: Path, without: tuple[str, ...] = ()) -> Iterator[tuple[Place, int, dict[str, Any]]]:
-    """Read the rows of a file: the place, the number from 0, and the record, without some columns of parquet."""
+    """Read the rows of a file: the place, the number from 0, and the record, without some columns of parquet.
+
+    DataError where there is no row, for a file that was lost on its way would be less data without a word.
+    """
+    empty = True
+    for row in _rows(path, without):
+        empty = False
+        yield row
+    if empty:
+        raise fields.no_record(path)
+
+
+def _rows(path: Path, without: tuple[str, ...]) -> Iterator[tuple[Place, int, dict[str, Any]]]:
     if path.suffix == ".parquet":
         yield from _parquet(path, without)
     elif path.suffix == ".jsonl":

@@ -77,3 +77,30 @@ def test_a_wrong_field_is_named(refused: Any, tmp_path: Path, change: dict[str, 
 def test_a_missing_visible_box_is_named(refused: Any, tmp_path: Path) -> None:
     lacking = {name: value for name, value in FIRST.items() if name != "inmodal_bbox"}
     assert "the field 'inmodal_bbox' is missing" in refused("kins", "--file", coco(tmp_path / "x.json", lacking))
+
+
+def exchanged(record: dict[str, Any], *pairs: tuple[str, str]) -> dict[str, Any]:
+    """Exchange fields of an annotation."""
+    names = {a: b for pair in pairs for a, b in (pair, pair[::-1])}
+    return {name: record[names.get(name, name)] for name in record}
+
+
+LATER = second([4, 12, 36, 28], [20, 12, 10, 28], 1)
+BOXES, SHAPES = (
+    (("bbox", "inmodal_bbox"), ("a_bbox", "i_bbox")),
+    (("segmentation", "inmodal_seg"), ("a_segm", "i_segm")),
+)
+
+
+@pytest.mark.parametrize("edition", [0, 1], ids=["first", "2020"])
+@pytest.mark.parametrize("what", [[BOXES], [SHAPES], [BOXES, SHAPES]], ids=["boxes", "masks", "both"])
+def test_exchanged_masks_and_boxes_are_named_and_not_learnt(
+    convert: Any, refused: Any, tmp_path: Path, edition: int, what: list[Any]
+) -> None:
+    """KINS has no mask of what is hidden: its visible and amodal ones may be exchanged, or their boxes."""
+    right = ({**FIRST, "inmodal_bbox": [20, 12, 10, 28], "inmodal_seg": rle(20, 12, 30, 40)}, LATER)[edition]
+    wrong, file = exchanged(right, *(pair[edition] for pair in what)), tmp_path / "x.json"
+    assert "exchanged" in refused("kins", "--file", coco(file, wrong), "--names", "all")
+    found = convert("kins", "--file", coco(file, wrong, *[right] * 9), "--names", "all")
+    assert [one.annotation_id for one in found] == [str(n) for n in range(2, 11)]
+    assert "left out 1: objects" in convert.said and "(id 1)" in convert.said

@@ -72,3 +72,26 @@ def test_a_mask_of_another_pictures_size_is_named(refused: Any, tmp_path: Path) 
     image = {"id": 7, "file_name": "a.png", "width": 48, "height": 64}
     said = refused("d2sa", "--file", coco(tmp_path / "x.json", d2sa(), image=image))
     assert "the size of its mask is [48, 64]; the picture's height and width are 64, 48" in said
+
+
+@pytest.mark.parametrize("kind", ["cocoa-cls", "d2sa"])
+def test_exchanged_masks_are_named_and_not_learnt(convert: Any, refused: Any, tmp_path: Path, kind: str) -> None:
+    """A file whose visible masks hold what is hidden would teach the hidden part as the visible box."""
+    whole = rle(0, 0, 40, 40) if kind == "d2sa" else [outline(0, 0, 40, 40)]
+    seen, behind = rle(0, 0, 40, 30), rle(0, 30, 40, 40)
+    right = {"segmentation": whole, "occlude_rate": 0.25, "visible_mask": seen, "invisible_mask": behind}
+    wrong = {**right, "visible_mask": behind, "invisible_mask": seen}
+    file = tmp_path / "x.json"
+    assert "exchanged" in refused(kind, "--file", coco(file, wrong), "--names", "all")
+    assert len(convert(kind, "--file", coco(file, wrong, right, right, right), "--names", "all")) == 4
+    assert "annotations 0 (id 1)" in convert.said and "may be exchanged there" in convert.said
+
+
+@pytest.mark.parametrize("kind", ["cocoa-cls", "d2sa"])
+def test_visible_and_amodal_shape_exchanged_are_left_out_by_name(convert: Any, tmp_path: Path, kind: str) -> None:
+    shapes = rle(0, 0, 20, 20), rle(0, 0, 40, 40)
+    wrong = {"segmentation": shapes[0], "visible_mask": shapes[1], "occlude_rate": 0.75}
+    right = {"segmentation": shapes[1], "visible_mask": shapes[0], "occlude_rate": 0.75}
+    found = convert(kind, "--file", coco(tmp_path / "x.json", wrong, *[right] * 9), "--names", "all", "--occluded")
+    assert [one.annotation_id for one in found] == [str(n) for n in range(2, 11)]
+    assert "left out 1: objects of which more is seen than there is" in convert.said and "(id 1)" in convert.said

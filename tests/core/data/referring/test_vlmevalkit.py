@@ -103,7 +103,12 @@ def test_prompts_in_the_place_of_expressions_are_read(tmp_path: Path, convert) -
         ({"question": " "}, "question is ' '"),
         ({"image": ""}, "image is ''"),
         ({"image": "!" * 100, "width": ""}, "image is no base64"),
-        ({"image": "A" * 100, "width": ""}, "the picture can't tell them"),
+        # The size is told, so nothing else would look into the cell.
+        ({"image": "!" * 100}, "image is no base64"),
+        ({"image": "é" * 100}, "image is no base64"),
+        ({"image": PNG[:-3]}, "image is no base64"),
+        ({"image": "A" * 100}, "image is no picture"),
+        ({"image": "A" * 100, "width": ""}, "image is no picture"),
     ],
 )
 def test_wrong_rows_are_named(tmp_path: Path, refused, bad: dict[str, str], words: str) -> None:
