@@ -37,8 +37,8 @@ def layout(path: Path, take: Callable[[dict[str, Any], Place], Iterable[Found]],
         if name == "annotations":
             made.found.extend(take(record, place))
         elif name == "images":
-            shown = Shown(fields.text(record, "file_name", place), *fields.size(record, place))
-            fields.once(made.images, fields.whole(record, "id", place), shown, "the image id", place)
+            picture = Shown(fields.text(record, "file_name", place), *fields.size(record, place))
+            fields.once(made.images, fields.whole(record, "id", place), picture, "the image id", place)
         else:
             name = fields.text(record, "name", place)
             fields.once(made.categories, fields.whole(record, "id", place), name, "the category id", place)
