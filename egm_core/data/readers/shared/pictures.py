@@ -119,13 +119,13 @@ def picture_size(image: str, place: Place) -> tuple[int, int]:
 
 def size_of(data: bytes, place: Place, wrong: str = LACKING) -> tuple[int, int]:
     """Give the (width, height) of a picture file's bytes, as it is shown; `wrong` says what is wrong without them."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
             turned = _orientation(picture) in _LAID_DOWN
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         # Its own words have the address of the bytes in memory.
         raise place.error(f"{wrong}: no kind of picture that is known") from error
     except (OSError, ValueError, Image.DecompressionBombError) as error:
