@@ -12,12 +12,14 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-# Options that name a file to write.
-_WRITTEN = ("out", "json", "output")
+# Options that name a file to write, and those whose file is both read and written: answers that are gone on with.
+_WRITTEN = ("out", "json", "output", "png", "draw", "list")
+_KEPT = ("answers", "ledger")
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -203,21 +205,44 @@ def changed(parser: argparse.ArgumentParser, options: argparse.Namespace, names:
     return ", ".join(f"--{name.replace('_', '-')}" for name in given)
 
 
+def apart(own: argparse.ArgumentParser, written: Path | None, name: str, kept: Iterable[Path], what: str) -> None:
+    """Refuse a file to write, of the option `name`, that is one of those that the command keeps otherwise, or reads."""
+    for path in kept:
+        if written is not None and _one(path, written):
+            own.error(f"--{name}: {written} is the file of {what}, which would be lost; give another name")
+
+
 def _keep_what_is_read(own: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Refuse a file to write that is one of the files to read, which would be lost."""
+    """Refuse a file to write that is a file to read, or that another option writes: one of them would be lost."""
     values = vars(options)
-    for name in _WRITTEN:
-        written = values.get(name)
-        if not isinstance(written, Path) or not written.is_file():
-            continue
+    outputs = {name: values[name] for name in (*_WRITTEN, *_KEPT) if isinstance(values.get(name), Path)}
+    for name, written in outputs.items():
         for other, value in values.items():
-            several = value if isinstance(value, (list, tuple)) else [value]
-            if other not in _WRITTEN and any(isinstance(one, Path) and _same(one, written) for one in several):
+            if other in outputs:
+                continue
+            if any(_same(one, written) for one in _paths(value)):
                 own.error(f"--{name}: {written} is a file to read ({other.replace('_', '-')}); give another name")
+    for (name, written), (other, path) in combinations(outputs.items(), 2):
+        if _one(path, written):
+            own.error(f"--{name} and --{other}: both are {written}, and one would be lost; give each its own name")
+
+
+def _paths(value: Any) -> list[Path]:
+    """Give the files that an argument names: a path, several, or those of NAME=FILE."""
+    if isinstance(value, Path):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [path for one in value for path in _paths(one)]
+    return [Path(value.rpartition("=")[2])] if isinstance(value, str) and "=" in value else []
 
 
 def _same(one: Path, other: Path) -> bool:
-    return one.is_file() and one.samefile(other)
+    return one.is_file() and other.is_file() and one.samefile(other)
+
+
+def _one(one: Path, other: Path) -> bool:
+    """Tell whether two paths are one file, also where it is still to be written."""
+    return _same(one, other) or one.resolve() == other.resolve()
 
 
 def _look_at_address(text: str) -> None:

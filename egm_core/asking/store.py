@@ -51,6 +51,11 @@ _COLUMNS = "key, text, finish, error, usage, model, at, seconds, tokens, payload
 _FREE = "UPDATE jobs SET state = 'free', owner = '', spent = spent + reserved, reserved = 0 WHERE state = 'asked' AND "
 
 
+def files_of(path: Path) -> list[Path]:
+    """Name a store's file and those that lie beside it while it is open."""
+    return [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", ".lock"))]
+
+
 class StoreError(ValueError):
     """A store that cannot be used; the text says which, why, and what to do."""
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from egm_core import notes
-from egm_core.arguments import COUNT, PIXELS, Parser, address, whole
+from egm_core.arguments import COUNT, PIXELS, Parser, address, apart, whole
+from egm_core.asking.store import files_of
 from egm_core.command.paper_tables import named
 from egm_core.engines.http.served_models import Wanted
 from egm_core.evaluate.failures.agreement import kappa, reasons_table, recovery_table, shared
@@ -74,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
     if len({name for name, _ in arguments.judge}) < len(arguments.judge):
         own.error("--judge: two judges have one name; give each its own")
+    for name, _ in arguments.judge:
+        apart(own, arguments.json, "json", files_of(_file(arguments, name)), f"{name}'s judgements")
     result = read(arguments.result.stem, arguments.result)
     if not result.of_samples:
         raise ValueError(f"{arguments.result} is about scenes, whose pictures are not kept: give a result of `refer`")
@@ -113,10 +116,13 @@ def _ask(
 ) -> tuple[dict[str, str], dict[str, int]]:
     from egm_core.engines.openai import OpenAIEngine
 
-    folder = arguments.answers or arguments.result.with_suffix(".judged")
     keys = {"api_key_env": arguments.api_key_env, "clear_hosts": arguments.key_in_clear}
     with OpenAIEngine(url, model=Wanted("", (name,)), **keys) as engine:
         health = awaited(engine, arguments.wait)
         asker = SideBySide(engine, framed, {"model": health.model}, arguments.batch)
-        file = folder / f"{name.replace('/', '_')}.answers"
-        return judged(found, health.model, asker, file, arguments.max_tokens)
+        return judged(found, health.model, asker, _file(arguments, name), arguments.max_tokens)
+
+
+def _file(arguments: argparse.Namespace, judge: str) -> Path:
+    folder = Path(arguments.answers or arguments.result.with_suffix(".judged"))
+    return folder / f"{judge.replace('/', '_')}.answers"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from egm_core import notes
-from egm_core.arguments import CORES, COUNT, PIXELS, SEED, Parser, address, changed, device
+from egm_core.arguments import CORES, COUNT, PIXELS, SEED, Parser, address, apart, changed, device
+from egm_core.asking.store import files_of
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples import by_rule
@@ -134,6 +135,9 @@ def run(arguments: argparse.Namespace) -> int:
         if FAULTS["unit"].words in words:
             raise ValueError(words)
         _log.warning("the figures may be worthless: %s", words)
+    if arguments.json and arguments.json.is_file():
+        pictures = {Path(question.sample.picture) for question in whole_set.questions}
+        apart(arguments.own, arguments.json, "json", pictures, "a picture")
     asked = subset(whole_set, arguments.sample, arguments.seed)
     if not asked.questions:
         raise ValueError(f"{_names(arguments)} has no {task} question; is it the right file?")
@@ -235,7 +239,9 @@ def _answers_file(arguments: argparse.Namespace) -> Path:
     ):
         own.error(f"{idle} is about a server, and there is none; name it with --engine-url, or leave that away")
     if arguments.answers or arguments.json:
-        return Path(arguments.answers or arguments.json.with_suffix(ANSWERS))
+        answers = Path(arguments.answers or arguments.json.with_suffix(ANSWERS))
+        apart(own, arguments.json, "json", files_of(answers), "the answers")
+        return answers
     own.error("nothing would be kept: name --json FILE for the result, or --answers FILE for the answers")
 
 
