@@ -42,7 +42,7 @@ FAULTS = {
 def faults(sample: Sample) -> Iterator[tuple[str, str]]:
     """Give the kinds of faults of one record's boxes, each with what was found."""
     for box in filter(None, (sample.bbox, sample.amodal_bbox)):
-        if max(box) <= 1 and min(sample.width, sample.height) > 2:
+        if min(box) >= 0 and max(box) <= 1 and min(sample.width, sample.height) > 2:
             yield "unit", f"{list(box)} in {sample.width} x {sample.height} pixels"
         elif min(box[2] - box[0], box[3] - box[1]) < 1:
             yield "tiny", f"{list(box)} in pixels"

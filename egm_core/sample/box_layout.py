@@ -37,7 +37,7 @@ class Layout:
             return
         self._boxes.add(box)
         x0, y0, x1, y1 = box
-        if max(box) <= 1:
+        if min(box) >= 0 and max(box) <= 1:
             # Another kind says that better.
             self._beyond_middle = True
         self._beyond_middle = self._beyond_middle or x0 + x1 > sample.width or y0 + y1 > sample.height

@@ -118,7 +118,7 @@ def from_record(record: Any, place: str) -> Sample:
         )
     width, height = _size(record, "width", place), _size(record, "height", place)
     visible = _box(record, "bbox", width, height, place)
-    amodal = _box(record, "amodal_bbox", width, height, place, leaves=FARTHEST)
+    amodal = _box(record, "amodal_bbox", width, height, place, leaves=True)
     fraction = _fraction(record, place)
     if visible is None and amodal is not None and fraction != 0 and task != "amodal":
         raise SampleError(
@@ -229,8 +229,13 @@ def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and -LARGEST < value < LARGEST
 
 
-def _box(record: dict[str, Any], name: str, width: int, height: int, place: str, leaves: int = 0) -> Box | None:
-    """Read a box and cut it at the image's edges, unless it may leave the image by `leaves` times its size."""
+def far(box: Box, width: int, height: int) -> bool:
+    """Tell whether a box leaves its picture by more than `FARTHEST` times the picture's size, on any side."""
+    return min(box[0] / width, box[1] / height) < -FARTHEST or max(box[2] / width, box[3] / height) > FARTHEST + 1
+
+
+def _box(record: dict[str, Any], name: str, width: int, height: int, place: str, leaves: bool = False) -> Box | None:
+    """Read a box and cut it at the image's edges, unless it may leave the image; then it must not lie too far out."""
     value = record.get(name)
     if value is None:
         return None
@@ -242,7 +247,7 @@ def _box(record: dict[str, Any], name: str, width: int, height: int, place: str,
             f"{place}: {name} is {shown(value)}, which has no area; boxes are [x0, y0, x1, y1], not x, y, width, height"
         )
     if leaves:
-        if min(x0 / width, y0 / height) < -leaves or max(x1 / width, y1 / height) > leaves + 1:
+        if far((x0, y0, x1, y1), width, height):
             raise SampleError(
                 f"{place}: {name} is {shown(value)}, far out of the image of {width} x {height}; check that it is in "
                 "pixels"

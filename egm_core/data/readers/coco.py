@@ -1,7 +1,7 @@
 """COCO's layout with boxes and categories, as FiftyOne and most labelling tools export it.
 
 The expression is an annotation's own where it has one (`expression`, as `egm data write coco` leaves it), else its
-category's name, which must then be the only one of its category in the picture.
+category's name, which no other object of the picture may then have, whatever its category's id.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.named import AMBIGUOUS, add_names, split_of
+from egm_core.data.readers.shared.named import AMBIGUOUS, TWICE, add_names, cleaned, split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images, picture_size
 from egm_core.sample import Sample
-from egm_core.sample.record import FARTHEST
+from egm_core.sample.record import far
 
 LICENCE = "that of the file; COCO's own annotations are CC BY 4.0, its images keep their Flickr terms"
 EXPRESSION = "expression"
+# Where it stands, the record, and the ids of its image and category.
+Annotation: TypeAlias = tuple[Place, dict[str, Any], str, str]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +44,9 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         (at, record, _key(record, "image_id", at), _key(record, "category_id", at))
         for at, record in _records(document, "annotations", "annotation", place)
     ]
-    alike = Counter((image, category) for _, _, image, category in annotations)
+    named = {category: cleaned(name).casefold() for category, name in names.items()}
+    annotations = _once(annotations, tally)
+    alike = Counter((image, named.get(category)) for _, _, image, category in annotations)
     pictures = Pictures(options.images or options.file.parent)
     sizes: dict[str, tuple[str, int, int]] = {}
     for at, record, image, category in annotations:
@@ -53,7 +57,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         own = record.get(EXPRESSION)
         if fields.flag(record, "iscrowd", at):
             tally.drop("boxes of crowds", at)
-        elif not own and alike[image, category] > 1 and options.names == "unique":
+        elif not own and alike[image, named[category]] > 1 and options.names == "unique":
             tally.drop(AMBIGUOUS, at)
         else:
             if image not in sizes:
@@ -79,7 +83,7 @@ def _sample(
         raise place.wrong("visible_fraction", fraction, "a number from 0 to 1 must stand here")
     hidden = fraction == 0 and amodal is not None
     why = "" if hidden or box is None else fields.unusable(box, width, height)
-    if amodal is not None and (amodal[0] >= amodal[2] or amodal[1] >= amodal[3] or _far(amodal, width, height)):
+    if amodal is not None and (amodal[0] >= amodal[2] or amodal[1] >= amodal[3] or far(amodal, width, height)):
         raise place.wrong("amodal_bbox", record["amodal_bbox"], "left, top, width and height in pixels must stand here")
     if why:
         tally.drop(why, place, wrong=True)
@@ -101,8 +105,19 @@ def _sample(
     )
 
 
-def _far(box: Box, width: int, height: int) -> bool:
-    return min(box[0] / width, box[1] / height) < -FARTHEST or max(box[2] / width, box[3] / height) > FARTHEST
+def _once(annotations: list[Annotation], tally: Tally) -> list[Annotation]:
+    """Leave out annotations that stand there again, field by field: they are one object."""
+    kept: dict[tuple[str, str, str, str], list[Annotation]] = {}
+    found = []
+    for one in annotations:
+        at, record, image, category = one
+        same = kept.setdefault((image, category, repr(record.get("id")), repr(record.get("bbox"))), [])
+        if any(record == other for _, other, _, _ in same):
+            tally.drop(TWICE, at)
+            continue
+        same.append(one)
+        found.append(one)
+    return found
 
 
 def _records(document: dict[str, Any], name: str, one: str, place: Place) -> Iterator[tuple[Place, dict[str, Any]]]:

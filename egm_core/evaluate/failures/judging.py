@@ -98,20 +98,26 @@ def reason_of(text: str) -> str | None:
 def judged(
     found: Sequence[Failure], judge: str, asker: Asker, file: Path, max_tokens: int
 ) -> tuple[dict[str, str], dict[str, int]]:
-    """Ask one judge about all failures; gives its reasons by the question's id, and how many it left without one."""
-    jobs = {failure.job(judge, max_tokens).key: failure for failure in found}
+    """Ask one judge about all failures; gives its reasons by the question's id, and how many it left without one.
+
+    Failures of one picture, words and boxes are asked about once: the reason is that of each.
+    """
+    alike: dict[str, list[Failure]] = {}
+    for failure in found:
+        alike.setdefault(failure.job(judge, max_tokens).key, []).append(failure)
+    jobs = {key: several[0] for key, several in alike.items()}
     with Store(file, {"what": "judgements of egm evaluate failures", **asker.about}) as store:
         failed = ask_all(jobs, lambda failure: failure.job(judge, max_tokens), asker, store, f"asking {judge}")
         answers = {answer.key: answer for answer, _ in store.answers() if not answer.error}
-    reasons = {}
+    reasons: dict[str, str] = {}
     unreadable = 0
-    for key, failure in jobs.items():
+    for key, several in alike.items():
         reason = reason_of(answers[key].text) if key in answers else None
         if reason:
-            reasons[failure.answer.id] = reason
+            reasons |= {failure.answer.id: reason for failure in several}
         elif key in answers:
-            unreadable += 1
-    return reasons, {"unreadable": unreadable, "failed": len(failed)}
+            unreadable += len(several)
+    return reasons, {"unreadable": unreadable, "failed": sum(len(alike[key]) for key in failed)}
 
 
 def complex_by_most(judgements: Mapping[str, Mapping[str, str]], ids: Sequence[str]) -> list[str]:

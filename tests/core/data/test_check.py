@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from egm_core.command.data import main as data
 from egm_core.command.evaluate import main as evaluate
+from egm_core.sample import Sample
+from egm_core.sample.box_check import faults
 
 FRACTIONS = [0.4, 0.3, 0.55, 0.45]
 GOOD = [100.0, 60.0, 180.0, 130.0]
@@ -96,3 +99,9 @@ def test_many_boxes_that_can_be_none_end_a_conversion(tmp_path, capsys):
     assert converted(tmp_path, coco_file(tmp_path, [good] * 40 + [flat] * 12)) == 2
     said = capsys.readouterr().err
     assert "12 records have boxes that can be none" in said and "annotation 41" in said
+
+
+def test_a_box_beyond_the_upper_left_corner_is_no_box_within_0_to_1() -> None:
+    hidden = Sample("a.png", "cup", None, (-50, -50, -5, -5), 0.0, 48, 64)
+    assert not list(faults(hidden))
+    assert [kind for kind, _ in faults(dataclasses.replace(hidden, amodal_bbox=(0, 0.2, 0.5, 1)))] == ["unit"]

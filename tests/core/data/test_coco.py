@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from record_files import picture
 
+from egm_core.command.data import main
+
 CUP, BOOK = 47, 84
 
 
@@ -43,6 +45,33 @@ def test_a_name_must_fit_one_object(file: Any, convert: Any) -> None:
     assert (cup.sent, cup.category, cup.bbox, cup.image_id, cup.split) == ("cup", "cup", (1, 2, 11, 22), "9", "val")
     assert "left out 2: objects whose name another object of the picture has" in convert.said
     assert [s.sent for s in convert("coco", "--file", path, "--names", "all")] == ["cup", "book", "book"]
+
+
+@pytest.mark.parametrize("name", ["cup", "Cup ", "CUP."])
+def test_names_that_read_alike_are_one_name_whatever_their_ids(file: Any, convert: Any, name: str) -> None:
+    content = document((CUP, [1, 2, 10, 20]), (BOOK, [5, 5, 9, 9]), (3, [30, 5, 9, 9]))
+    content["categories"].append({"id": 3, "name": name})
+    assert [s.sent for s in convert("coco", "--file", file(content))] == ["book"]
+
+
+def test_an_annotation_that_stands_there_twice_is_one_object(file: Any, convert: Any) -> None:
+    content = document((CUP, [1, 2, 10, 20]), (BOOK, [5, 5, 9, 9]))
+    content["annotations"].append(dict(content["annotations"][0]))
+    assert [s.sent for s in convert("coco", "--file", file(content))] == ["cup", "book"]
+    assert "left out 1: objects that stand there twice" in convert.said
+
+
+@pytest.mark.parametrize(("left", "fits"), [(-640.0, True), (-641.0, False)])
+def test_an_amodal_box_may_lie_as_far_out_as_a_sample_s(file: Any, left: float, fits: bool, tmp_path: Path) -> None:
+    """What `write coco` writes of a sample, `convert coco` reads: one bound says how far out is too far."""
+    record = {"image": "a.png", "sent": "cup", "bbox": [1, 2, 11, 22], "width": 64, "height": 48,
+              "visible_fraction": 0.5, "amodal_bbox": [left, 2, 704, 22]}  # fmt: skip
+    (tmp_path / "s.jsonl").write_text(json.dumps(record))
+    assert (main(["write", "coco", str(tmp_path / "s.jsonl"), "--out", str(tmp_path / "c.json")]) == 0) is fits
+    content = document((CUP, [1, 2, 10, 20]))
+    content["annotations"][0]["amodal_bbox"] = [left, 2, 704 - left, 20]
+    command = ["convert", "coco", "--file", str(file(content)), "--out", str(tmp_path / "o.jsonl")]
+    assert (main(command) == 0) is fits
 
 
 def test_a_crowd_is_left_out_and_makes_its_name_fit_several(file: Any, convert: Any) -> None:

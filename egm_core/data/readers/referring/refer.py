@@ -95,7 +95,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="SPLIT",
-        help=f"splits to read, of {', '.join(SPLITS)} (default: all)",
+        help=f"splits to read, of {', '.join(SPLITS)} (default: all); a reference of testAB is in testA and in testB, "
+        "once in each that is named",
     )
     add_images(parser, what=f"ROOT/../{IMAGES}, as REFER has them")
 
@@ -135,16 +136,19 @@ def refs_file(root: Path, partition: str = "auto") -> Path:
 
 
 def read_refs(file: Path, splits: Sequence[str] = ()) -> Iterator[Ref]:
-    """Read the references of some splits, by default of all; a split is matched as REFER's own code does."""
+    """Read the references of some splits, by default of all; a split is matched as REFER's own code does.
+
+    One of testAB is one of testA and one of testB, and is given once for each of them that is asked for.
+    """
     found = load(file) if file.suffix == ".p" else fields.document(file)
     if not isinstance(found, list):
         raise Place(str(file)).wrong("the file", type(found).__name__, "a list of references must stand in it")
     name = str(file)
-    asked: dict[Any, str | None] = {}
+    asked: dict[Any, tuple[str, ...]] = {}
     for number, record in enumerate(found):
         try:
             # Most references are of splits that are known, and not asked for.
-            if asked[record["split"]] is None:
+            if not asked[record["split"]]:
                 continue
         except (TypeError, KeyError):
             pass
@@ -155,7 +159,7 @@ def read_refs(file: Path, splits: Sequence[str] = ()) -> Iterator[Ref]:
             raise place.wrong("split", split, "a text must stand here")
         if split not in asked:
             asked[split] = _taken(as_text(split), splits, place)
-        if (taken := asked[split]) is not None:
+        for taken in asked[split]:
             yield _ref(record, place, taken)
 
 
@@ -246,14 +250,15 @@ def _plain(one: msgspec.Struct) -> dict[str, Any]:
     return {name: json.loads(bytes(v)) if isinstance(v, msgspec.Raw) else v for name, v in found.items()}
 
 
-def _taken(split: str, splits: Sequence[str], place: Place) -> str | None:
-    """Give the split that a reference is taken for; None where it is not asked for."""
+def _taken(split: str, splits: Sequence[str], place: Place) -> tuple[str, ...]:
+    """Give the splits that a reference is taken for, however they are ordered; none where it is not asked for."""
     if split not in SPLITS:
         raise place.wrong("split", split, f"one of {', '.join(SPLITS)} must stand here")
-    asked = next((one for one in splits if matches(split, one)), "")
-    if splits and not asked:
-        return None
-    return asked if asked and asked != "test" else split
+    if not splits:
+        return (split,)
+    asked = {one for one in splits if matches(split, one)}
+    # All of test is under its own names, unless a part of it is asked for by name.
+    return tuple(sorted(asked - {"test"})) or ((split,) if asked else ())
 
 
 def _ref(record: dict[str, Any], place: Place, split: str) -> Ref:

@@ -63,6 +63,7 @@ def batches(
             if names and "" not in names:
                 raise window.place.error(f"an array, where an object with {', '.join(names)} must stand")
             yield from window.elements("", _decoder(kept.get("", Any)))
+            window.end()
             return
         if first != "{":
             raise window.place.error("no JSON object; copy it anew, and see that it is unpacked")
@@ -78,6 +79,7 @@ def batches(
                     pass
             else:
                 window.value(name)
+        window.end()
     lacking = [name for name in names if name not in found]
     if lacking:
         raise Place(str(path)).error(f"it has no {' and no '.join(lacking)}; see that it is the right file")
@@ -121,6 +123,14 @@ class _Window:
             )
         self.at += 1
         return got
+
+    def end(self) -> None:
+        """Make sure that nothing follows: of files that were put together, only the first would be read."""
+        if (more := self.peek()) != "":
+            raise self.place.error(
+                f"extra data after its end ({self.text[self.at : self.at + 40]!r}): "
+                + ("two files in one? cut them apart, or copy it anew" if more in "[{" else "copy it anew")
+            )
 
     def value(self, where: str) -> Any:
         """Decode the next value and pass it."""

@@ -18,11 +18,12 @@ from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.pictures import Pictures
 from egm_core.sample import Sample
-from egm_core.sample.record import FARTHEST
+from egm_core.sample.record import far
 
 # How much of a visible box lies within the amodal box at least, which may be drawn some pixels too small.
 WITHIN, ROUNDING = 0.9, 2.0
 AMBIGUOUS = "objects whose name another object of the picture has; --names all keeps them"
+TWICE = "objects that stand there twice"
 NO_BOX, BEYOND = "objects without a box", "objects that lie wholly beyond the picture"
 # A thin shape has more pixels than its outline has area.
 EXCHANGED = "objects of which more is seen than there is: visible and amodal shape, or their masks, may be exchanged"
@@ -126,6 +127,7 @@ def samples(
     cut: bool = False,
 ) -> Iterator[Sample]:
     """Give the samples of objects; with `cut`, visible boxes are cut at the picture's edges."""
+    found = _once(found, tally)
     names = [_name(one, categories) for one in found]
     alike = Counter((one.image, name.casefold()) for one, name in zip(found, names, strict=True))
     kept_alike, swaps = 0, _swaps(found, tally)
@@ -169,6 +171,16 @@ def samples(
         )
     if kept_alike:
         tally.note(f"{kept_alike:,} samples have a name that another object of their picture has, too (--names all)")
+
+
+def _once(found: Sequence[Found], tally: Tally) -> list[Found]:
+    """Leave out what stands there again with its id and its boxes: it is one object, not two of one name."""
+    kept: dict[Hashable, Found] = {}
+    for one in found:
+        key = (one.image, one.annotation, one.name, one.category, one.amodal, one.visible, one.order)
+        if kept.setdefault(key, one) is not one:
+            tally.drop(TWICE, one.place)
+    return list(kept.values())
 
 
 def _swaps(found: Sequence[Found], tally: Tally) -> bool:
@@ -221,7 +233,7 @@ def _wrong_boxes(one: Found, visible: Box | None, shown: Shown) -> str:
     x0, y0, x1, y1 = one.amodal
     if x0 >= x1 or y0 >= y1:
         return "objects where the amodal box has no area"
-    if min(x0 / shown.width, y0 / shown.height) < -FARTHEST or max(x1 / shown.width, y1 / shown.height) > FARTHEST + 1:
+    if far(one.amodal, shown.width, shown.height):
         return "objects where the amodal box is far out of the picture"
     if not visible and not area(clip(one.amodal, shown.width, shown.height)):
         return BEYOND

@@ -104,3 +104,8 @@ def test_exchanged_masks_and_boxes_are_named_and_not_learnt(
     found = convert("kins", "--file", coco(file, wrong, *[right] * 9), "--names", "all")
     assert [one.annotation_id for one in found] == [str(n) for n in range(2, 11)]
     assert "left out 1: objects" in convert.said and "(id 1)" in convert.said
+
+
+def test_an_annotation_that_stands_there_twice_is_one_object(convert: Any, tmp_path: Path) -> None:
+    (car,) = convert("kins", "--file", coco(tmp_path / "instances_train.json", {**FIRST, "id": 3}, {**FIRST, "id": 3}))
+    assert car.sent == "car" and "left out 1: objects that stand there twice" in convert.said

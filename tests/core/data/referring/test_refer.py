@@ -62,12 +62,15 @@ def test_splits_are_matched_as_refers_own_code_does(split: str, asked: str, belo
     assert matches(split, asked) is belongs
 
 
-def test_a_reference_comes_once_however_many_splits_have_it(tmp_path: Path, convert) -> None:
+def test_a_reference_comes_once_for_each_split_that_is_named(tmp_path: Path, convert) -> None:
     refs = [ref(0, "train"), ref(1, "val"), ref(2, "testA"), ref(3, "testAB"), ref(4, "testB")]
     root = write(tmp_path / "refclef", refs)
     samples = convert("refer", "--root", root, "--split", "val", "testA", "test")
     assert [(s.ref_id, s.split) for s in samples] == [("1", "val"), ("2", "testA"), ("3", "testA"), ("4", "testB")]
     assert [s.ref_id for s in convert("refer", "--root", root, "--split", "testB")] == ["3", "4"]
+    for both in (("testA", "testB"), ("testB", "testA")):
+        each = [(s.ref_id, s.split) for s in convert("refer", "--root", root, "--split", *both)]
+        assert each == [("2", "testA"), ("3", "testA"), ("3", "testB"), ("4", "testB")]
 
 
 def test_several_roots_and_partitions(tmp_path: Path, convert) -> None:

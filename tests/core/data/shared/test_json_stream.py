@@ -109,3 +109,13 @@ def test_an_array_alone_and_bytes_that_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_bytes(b'{"a": ["\xff"]}')
     with pytest.raises(DataError, match="not UTF-8"):
         list(arrays(tmp_path / "x.json", ("a",)))
+
+
+@pytest.mark.parametrize("more", ['{"a": [3]}', " []", "x", '\n\n"a"', ","])
+def test_what_follows_the_end_is_never_read_over(tmp_path: Path, more: str) -> None:
+    for whole, names in (('{"a": [1, 2]}', ("a",)), ("[1, 2]", ())):
+        (tmp_path / "x.json").write_text(f"{whole} \n")
+        assert len(list(arrays(tmp_path / "x.json", names))) == 2
+        (tmp_path / "x.json").write_text(whole + more)
+        with pytest.raises(DataError, match=r"x\.json: extra data after its end"):
+            list(arrays(tmp_path / "x.json", names))

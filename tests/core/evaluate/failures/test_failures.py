@@ -118,3 +118,22 @@ def test_what_a_judge_says_unclearly_is_told_and_in_no_share(picture, capsys):
     told = capsys.readouterr()
     assert "j: 2 judgements unreadable, and in no share" in told.err
     assert "| judged | 0 |" in told.out
+
+
+def test_failures_that_look_alike_are_asked_about_once_and_each_has_the_reason(picture, tmp_path, capsys):
+    file = result(picture, "small", "nnnn")
+    stored = json.loads(file.read_text())
+    for row in stored["rows"][:3]:
+        row["text"] = "the same cup"
+    file.write_text(json.dumps(stored))
+    out = tmp_path / "judged.json"
+    with running() as server:
+        server.model = 'says:{"reason": "OTHER"}'
+        assert main(["failures", str(file), "--judge", f"j={server.url}", "--json", str(out)]) == 0
+        assert len(server.bodies) == 2
+        server.model = "says:who knows"
+        assert main(["failures", str(file), "--judge", f"k={server.url}"]) == 0
+    assert json.loads(out.read_text())["judgements"]["j"] == {f"q{n}": "OTHER" for n in range(4)}
+    told = capsys.readouterr()
+    assert "| judged | 4 |" in told.out
+    assert "k: 4 judgements unreadable" in told.err
