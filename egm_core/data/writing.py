@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from egm_core.data.overwrite import refuse
 from egm_core.data.readers.kind import DataError, Tally
 from egm_core.data.writers import coco, coco_amodal, internvl, lmms, refer, vlmevalkit
 from egm_core.data.writers.writer import Writer
@@ -31,7 +32,9 @@ def writers() -> dict[str, Writer]:
 
 
 def write(writer: Writer, file: Path, out: Path, options: argparse.Namespace, tally: Tally) -> int:
-    """Write the samples of a file and give their number; DataError where none has a place."""
+    """Write the samples of a file and give their number; DataError where none has a place, or files are there."""
+    refuse([found for one in writer.files for found in sorted(out.glob(one))] if writer.folder else [out],
+           options.overwrite)  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     with nullcontext(out) if writer.folder else written(out) as part:
         with tqdm(read_samples(file), unit="sample", desc=f"writing {writer.name}", disable=None) as bar:

@@ -11,6 +11,7 @@ import cv2
 
 from egm_core import notes
 from egm_core.arguments import SEED, whole
+from egm_core.data.overwrite import add_overwrite, refuse
 from egm_core.data.readers.kind import PLACES, DataError
 from egm_core.data.show import TILE, chosen, sheet
 from egm_core.pictures.draw import check_writable
@@ -28,6 +29,7 @@ def add(commands: Any) -> None:
     )
     own.add_argument("file", type=Path, help="sample file, .jsonl or .parquet, or file of questions")
     own.add_argument("--out", type=Path, required=True, help="image to write, .png or .jpg")
+    add_overwrite(own)
     own.add_argument("--count", type=whole(1, 500), default=12, help="samples on the sheet, drawn at random")
     own.add_argument("--columns", type=whole(1, 50), default=4, help="samples side by side")
     own.add_argument("--seed", type=SEED, default=0, help="seed of the draw")
@@ -41,6 +43,7 @@ def _run(options: argparse.Namespace) -> None:
         check_writable(options.out)
     except ValueError as error:
         raise DataError(str(error)) from error
+    refuse([options.out], options.overwrite)
     shown, whole_number = chosen(options.file, options.count, options.seed)
     picture, unread = sheet(shown, options.columns, options.tile)
     for line in unread[:PLACES]:

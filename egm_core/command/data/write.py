@@ -10,6 +10,7 @@ from typing import Any
 from egm_core import notes
 from egm_core.arguments import Parser
 from egm_core.data.convert import left_out
+from egm_core.data.overwrite import add_overwrite
 from egm_core.data.readers.kind import Tally
 from egm_core.data.writing import write, writers
 
@@ -37,6 +38,7 @@ def add(commands: Any) -> None:
         one.add_argument("file", type=Path, help="sample file, .jsonl or .parquet")
         kind.arguments(one)
         one.add_argument("--out", type=Path, required=True, help="file or folder to write")
+        add_overwrite(one)
         notes.add_options(one)
         one.set_defaults(run=_run)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from egm_core.data.readers.kind import Tally
-from egm_core.data.readers.referring.refer import PARTITIONS, SPLITS
+from egm_core.data.readers.kind import DataError, Tally
+from egm_core.data.readers.referring.refer import INSTANCES, PARTITIONS, SPLITS
 from egm_core.data.writers.objects import objects, picture_ids, xywh
 from egm_core.data.writers.writer import Placed, Writer, add_copy, seen
 from egm_core.sample import Sample
@@ -29,6 +29,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tally: Tally) -> int:
     """Write samples into a folder; one object is one ref with all of its expressions."""
+    file = out / f"refs({options.partition}).p"
+    if others := sorted(path.name for path in out.glob("refs(*)*") if path.name != file.name):
+        raise DataError(
+            f"{out} has {' and '.join(others)}, whose annotations are those of its {INSTANCES}; give another folder"
+        )
     found = objects(seen(samples, tally))
     ids, placed = picture_ids(one.sample for one in found), Placed(out, options.copy)
     categories = {name: number for number, name in enumerate(sorted({o.sample.category or OTHER for o in found}), 1)}
@@ -73,8 +78,8 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
     out.mkdir(parents=True, exist_ok=True)
     names = [{"id": number, "name": name, "supercategory": OTHER} for name, number in categories.items()]
     document = {"info": {}, "images": list(images.values()), "annotations": annotations, "categories": names}
-    (out / "instances.json").write_text(json.dumps(document), encoding="utf-8")
-    (out / f"refs({options.partition}).p").write_bytes(pickle.dumps(refs, PROTOCOL))
+    (out / INSTANCES).write_text(json.dumps(document), encoding="utf-8")
+    file.write_bytes(pickle.dumps(refs, PROTOCOL))
     return sentence
 
 
@@ -90,4 +95,5 @@ WRITER = Writer(
     "val.jsonl --out refer/mine",
     arguments,
     folder=True,
+    files=(INSTANCES, "refs(*)*"),
 )

@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from egm_core.data.readers.kind import Tally
@@ -22,7 +23,7 @@ class Writer:
     """A kind of files: what it is, what its command takes, and the function that writes samples to a path.
 
     `write` gives the number of samples that it wrote, and tells the tally what the kind has no place for. With `folder`
-    it writes a folder, else a file.
+    it writes a folder, else a file; `files` are the patterns of what it writes there, or what goes with it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Writer:
     example: str
     arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     folder: bool = False
+    files: tuple[str, ...] = ()
 
 
 @dataclass
@@ -57,10 +59,15 @@ class Placed:
             return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
         data = as_file(sample.picture)
         stem = re.sub(r"[^A-Za-z0-9_+-]+", "-", Path(sample.image.split("::")[-1]).stem).strip("-")[-60:]
-        path = Path(PICTURES) / f"{stem}-{len(self._known):06d}{'.jpg' if data.startswith(JPEG) else '.png'}"
+        ending = ".jpg" if data.startswith(JPEG) else ".png"
         (self.folder / PICTURES).mkdir(parents=True, exist_ok=True)
-        (self.folder / path).write_bytes(data)
-        return path.as_posix()
+        # Another file of samples may have put its pictures there, whose names are made of numbers, too.
+        for number in count(len(self._known)):
+            path = self.folder / PICTURES / f"{stem}-{number:06d}{ending}"
+            if not path.exists() or path.read_bytes() == data:
+                break
+        path.write_bytes(data)
+        return f"{PICTURES}/{path.name}"
 
 
 def add_copy(parser: argparse.ArgumentParser) -> None:

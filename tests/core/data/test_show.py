@@ -85,7 +85,15 @@ def test_the_command_draws_samples_and_questions(sample: Sample, tmp_path: Path,
     write_questions(tmp_path / "q.jsonl", [question])
     (shown,), _ = chosen(tmp_path / "q.jsonl", 4, 0)
     assert shown == Shown("q.jsonl:1", str(tmp_path / "b.png"), "the mug", "NO BOX KNOWN | bag drive frame 3")
-    assert main(["show", str(tmp_path / "q.jsonl"), "--out", str(out)]) == 0
+    assert main(["show", str(tmp_path / "q.jsonl"), "--out", str(out), "--overwrite"]) == 0
+
+
+def test_a_photograph_is_no_place_for_the_sheet(sample: Sample, tmp_path: Path, capsys: Any) -> None:
+    write_samples(tmp_path / "s.jsonl", [sample])
+    before = Path(sample.image).read_bytes()
+    assert main(["show", str(tmp_path / "s.jsonl"), "--out", sample.image]) == 2
+    assert "a.png is there already; give another name, or --overwrite" in capsys.readouterr().err
+    assert Path(sample.image).read_bytes() == before
 
 
 def test_wrong_calls_are_named(tmp_path: Path, capsys: Any) -> None:

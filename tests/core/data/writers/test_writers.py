@@ -170,6 +170,33 @@ def test_refer_writes_what_refer_py_reads(samples: Path, tmp_path: Path, capsys:
         assert read(str(tmp_path / "out" / image["file_name"])).shape == (48, 64, 3)
 
 
+def test_files_that_are_there_are_kept(samples: Path, tmp_path: Path, capsys: Any) -> None:
+    """A real folder of REFER's may be the one that is named, and its partitions share one file of annotations."""
+    real = tmp_path / "refcoco"
+    real.mkdir()
+    for name in ("instances.json", "refs(unc).p"):
+        (real / name).write_text("real")
+        (tmp_path / "rows.jsonl").write_text("real")
+        for kind, out in (("refer", real), ("internvl", tmp_path / "rows.jsonl")):
+            assert main(["write", kind, str(samples), "--out", str(out)]) == 2
+            assert "is there already; give another name, or --overwrite" in capsys.readouterr().err
+    assert {path.read_text() for path in (*real.iterdir(), tmp_path / "rows.jsonl")} == {"real"}
+    assert main(["write", "refer", str(samples), "--out", str(real), "--partition", "umd", "--overwrite"]) == 2
+    assert "has refs(unc).p, whose annotations are those of its instances.json" in capsys.readouterr().err
+    assert {path.read_text() for path in real.iterdir()} == {"real"} and len(list(real.iterdir())) == 2
+    write("refer", samples, real, "--overwrite")
+    assert json.loads((real / "instances.json").read_text())["annotations"]
+
+
+def test_pictures_of_other_samples_are_kept(samples: Path, tmp_path: Path) -> None:
+    write("internvl", samples, tmp_path / "one.jsonl", "--copy")
+    first = {path: path.read_bytes() for path in (tmp_path / "pictures").iterdir()}
+    cv2.imwrite(str(samples.parent / "images/a.png"), np.full((48, 64, 3), 9, np.uint8))
+    write("internvl", samples, tmp_path / "two.jsonl", "--copy")
+    assert all(path.read_bytes() == data for path, data in first.items())
+    assert len(list((tmp_path / "pictures").iterdir())) == len(first) + 1
+
+
 def test_conversations_hold_the_turns_of_a_picture(samples: Path, tmp_path: Path) -> None:
     write("internvl", samples, tmp_path / "t.jsonl", "--rows", "training")
     rows = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
