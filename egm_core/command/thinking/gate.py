@@ -13,7 +13,7 @@ from egm_core.evaluate.thinking.fit import fitted
 from egm_core.evaluate.thinking.pairs import paired
 from egm_core.models.folder import EMBEDDED, resolve
 
-# With it the embedded model keeps all that thinking gains, by cross-validation.
+# By cross-validation the least with which the embedded model keeps 95 % of what thinking gains.
 TOKENS = 0.65
 
 
