@@ -150,6 +150,7 @@ class _Window:
         """Give the names of an object's members; the caller passes each value."""
         self.take("{", "its beginning")
         if self.peek() == "}":
+            self.at += 1
             return
         while True:
             name = self.value("a name")
