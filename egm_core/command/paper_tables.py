@@ -9,7 +9,7 @@ from typing import Any
 from egm_core import notes
 from egm_core.arguments import Parser
 from egm_core.evaluate.paper.training import TABLE_9
-from egm_core.evaluate.reports.field_tables import Model, hard, table_4, table_5, table_9, whole_paper
+from egm_core.evaluate.reports.field_tables import Model, hard, on_shared, table_4, table_5, table_9, whole_paper
 from egm_core.evaluate.reports.latency import draw, table
 from egm_core.evaluate.reports.theirs import METRICS
 from egm_core.evaluate.reports.theirs import table as theirs_table
@@ -100,9 +100,9 @@ def run_table(arguments: argparse.Namespace) -> None:
         _only(stages, ("base", "egm"), "11")
         if len(stages) < 2 or any(len(model.results) != 1 for model in given):
             raise ValueError("Table 11 takes one file each: base=FILE egm=FILE")
-        base, egm = (stages[name].results[0] for name in ("base", "egm"))
-        check_same_queries([base, egm])
-        print(hard(base, egm))
+        check_same_queries([stages[name].results[0] for name in ("base", "egm")])
+        (base, egm), told = on_shared([stages[name] for name in ("base", "egm")])
+        print("\n\n".join([hard(base.results[0], egm.results[0]), *(f"- {words}" for words in told)]))
 
 
 def _check_task(given: list[Model], number: int) -> None:
@@ -132,8 +132,8 @@ def run_latency(arguments: argparse.Namespace) -> None:
     """Print and draw times."""
     if arguments.draw and arguments.draw.suffix not in (".svg", ".png"):
         raise ValueError(f"--draw {arguments.draw}: the file must end in .svg or .png")
-    given = models(arguments.results)
-    print(table(given, arguments.paper))
+    given, told = on_shared(models(arguments.results))
+    print("\n".join([table(given, arguments.paper), *(f"\n- {words}" for words in told)]))
     if arguments.draw:
         draw(given, arguments.draw, arguments.paper)
         print(f"\nthe picture: {arguments.draw}")

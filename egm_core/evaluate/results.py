@@ -14,6 +14,7 @@ import numpy as np
 
 from egm_core.boxes import Box
 from egm_core.evaluate.pairing import Shown, compared, same_budget
+from egm_core.evaluate.reports.checked import check_rows
 from egm_core.evaluate.scores import Outcome
 from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
 from egm_core.families import Task
@@ -139,15 +140,17 @@ def read(name: str, path: Path) -> Result:
     stored = text_of(path)
     try:
         data = json.loads(stored)
+        check_rows(data)
         answers = tuple(answered(row) for row in data["rows"])
         same = SAME_SAMPLES if data.get("of") == SAMPLES else SAME_FOR_ALL
         about = {key: data[key] for key in (*same, "reasoning", "model", "version")}
         about |= {key: value for key, value in data.items() if key not in ("rows", "figures", "tables", *about)}
         about |= {key: data.get(key) for key in ("engine", "weights_sha256")}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ValueError(
-            f"{path} is no result of `egm evaluate scenes --json`, `refer` or `amodal` ({type(error).__name__}: "
-            f"{error}): evaluate the model again"
+            f"{path} is no result of `egm evaluate scenes --json`, `refer` or `amodal` ({what}): evaluate the model "
+            "again"
         ) from error
     result = Result(name, path, about, answers)
     if not answers:

@@ -14,6 +14,7 @@ from typing import Any
 
 from egm_core.boxes import Box, iou
 from egm_core.evaluate.pairing import Shown, compared, same_budget
+from egm_core.evaluate.reports.checked import check_rows
 from egm_core.evaluate.results import seconds, text_of, whether
 
 # What a table can be made by, where a file has it, and how that is called in the report.
@@ -85,11 +86,10 @@ def read(path: Path) -> Run:
     stored = text_of(path)
     try:
         data = json.loads(stored)
+        check_rows(data)
         rows = data["rows"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path} is no result of `egm evaluate` ({type(error).__name__}: {error}); evaluate with --json"
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no result of `egm evaluate` ({error}); evaluate with --json") from error
     questions, answers = [], []
     for number, row in enumerate(rows, 1):
         try:

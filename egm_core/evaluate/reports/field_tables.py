@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -57,7 +57,7 @@ class Model:
                 told.append(f"{name}: PART ONLY, {about['unasked']} questions were not asked")
             if about.get("subset"):
                 told.append(f"{name}: {about['subset']}")
-            told += [f"{name}: {line}" for line in about.get("splits", ()) if ": all " not in line]
+            told += [f"{name}: {line}" for line in about.get("splits") or () if ": all " not in line]
             failed = sum(a.outcome == "failed" for a in result.answers)
             if failed:
                 told.append(f"{name}: {failed} answers failed, and count as wrong")
@@ -88,8 +88,16 @@ class Model:
 
     def of_splits(self) -> Model:
         """Give the model with its answers on the paper's splits alone."""
-        known = {split.name for split in SPLITS}
-        kept = tuple(replace(r, answers=tuple(a for a in r.answers if a.column in known)) for r in self.results)
+        return self.on({split.name for split in SPLITS})
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The splits that there are answers about."""
+        return frozenset(a.column for a in self.answers.values())
+
+    def on(self, columns: Collection[str]) -> Model:
+        """Give the model with its answers on some splits alone."""
+        kept = tuple(replace(r, answers=tuple(a for a in r.answers if a.column in columns)) for r in self.results)
         return replace(self, results=kept)
 
     def gain(self, other: Model) -> Figure:
@@ -120,6 +128,28 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", low.replace("internvl3", "internvl-3"))
 
 
+def on_shared(models: Sequence[Model]) -> tuple[list[Model], list[str]]:
+    """Give models with their answers on the splits that all of them have, and say in words what stayed away.
+
+    Rows of splits that the paper's tables have no column for are left out where there are others, as in Table 4.
+    RuntimeError where a model then has none.
+    """
+    told = []
+    if any(len(model.elsewhere) < len(model.columns) for model in models):
+        told = [f"LEFT OUT: {_elsewhere(model)}" for model in models if model.elsewhere]
+        if none := next((model for model in models if len(model.elsewhere) == len(model.columns)), None):
+            raise RuntimeError(f"no row is of a split of the paper's table: {_elsewhere(none)}")
+        models = [model.of_splits() for model in models]
+    shared = frozenset.intersection(*(model.columns for model in models)) if models else frozenset()
+    if all(model.columns == shared for model in models):
+        return list(models), told
+    each = "; ".join(f"{model.name} has {', '.join(sorted(model.columns))}" for model in models)
+    if not shared:
+        return list(models), [*told, f"NO SPLIT IN COMMON, so that the means cannot be compared: {each}."]
+    told.append(f"NOT THE SAME SPLITS: {each}. Means are over what all have: {', '.join(sorted(shared))}.")
+    return [model.on(shared) for model in models], told
+
+
 def table_4(models: Sequence[Model]) -> str:
     """Print each model's accuracy on the eight splits and their mean; below it the paper's line and the difference.
 
@@ -147,7 +177,9 @@ def table_4(models: Sequence[Model]) -> str:
     for model in models:
         direct = by_name.get(plain(model.name + WITHOUT))
         if direct is not None:
-            rows.append([f"{model.name}: reasoning is worth", *[""] * len(SPLITS), signed(model.gain(direct)), ""])
+            shared = len(model.columns & direct.columns)
+            of = f", on {shared} of {len(SPLITS)} splits" if shared and model.columns != direct.columns else ""
+            rows.append([f"{model.name}: reasoning is worth{of}", *[""] * len(SPLITS), signed(model.gain(direct)), ""])
     return "\n".join([_noted(markdown(_HEAD, rows), models), *(f"- LEFT OUT: {words}" for words in others)])
 
 
@@ -174,6 +206,7 @@ def table_5(models: Sequence[Model]) -> str:
 
     Below it stand answers without a model, and what all do where the visible box alone fails.
     """
+    models, told = on_shared(models)
     by_name = {plain(model.name): model for model in models}
     rows, used = [], set()
     for setting in amodal.SETTINGS:
@@ -191,15 +224,18 @@ def table_5(models: Sequence[Model]) -> str:
     notes = dict.fromkeys(note for result in results for note in result.about.get("baselines") or ())
     answers = {model.name: list(model.answers.values()) for model in models}
     below = below_table_5(answers, bool(results[0].about["strict"]) if results else True, list(notes))
-    return "\n\n".join(filter(None, (_noted(markdown(head, rows), models), below)))
+    return "\n\n".join(filter(None, (_noted(markdown(head, rows), models, told), below)))
 
 
 def table_9(stages: Mapping[str, Model], size: str = "") -> str:
     """Print the mean of the splits for base, + SFT and + RL, and the steps; `size` chooses the paper's line."""
-    order = [stages[name] for name in ("base", "sft", "rl") if name in stages]
+    order, told = on_shared([stages[name] for name in ("base", "sft", "rl") if name in stages])
+    stages = {model.name: model for model in order}
     head = ["", "Base", "+ SFT", "+ RL"]
     cells = {name: percent(stages[name].macro()) if name in stages else "-" for name in ("base", "sft", "rl")}
-    rows = [["mean of the splits", *cells.values()]]
+    splits = ", ".join(sorted(frozenset[str]().union(*(model.columns for model in order))))
+    whole = all(model.whole for model in order)
+    rows = [["mean of the splits" + ("" if whole else f" ({splits})"), *cells.values()]]
     if size:
         values = training.TABLE_9[size]
         rows.append([f"Qwen3-VL-{size}, paper", *("lost" if v is None else f"{v:.1f}" for v in values)])
@@ -211,7 +247,7 @@ def table_9(stages: Mapping[str, Model], size: str = "") -> str:
     steps = [[f"{after.name} against {before.name}", signed(after.gain(before))]
              for before, after in pairwise(order)]  # fmt: skip
     parts = [markdown(head, rows), *([markdown(["step", "points"], steps)] if steps else [])]
-    return _noted("\n\n".join(parts), order)
+    return _noted("\n\n".join(parts), order, told)
 
 
 def hard(base: Result, after: Result) -> str:
@@ -244,9 +280,9 @@ def _points(value: float, low: float, high: float) -> str:
     return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
-def _noted(table: str, models: Sequence[Model]) -> str:
+def _noted(table: str, models: Sequence[Model], more: Sequence[str] = ()) -> str:
     sign = {">" if result.about["strict"] else ">=" for model in models for result in model.results}
     told = [f"Acc@0.5 in %, success is IoU {' or '.join(sorted(sign))} 0.5 (the paper: >). 95 % intervals by image; a "
             "difference to the paper is ours minus the paper's, with the interval of ours alone."]  # fmt: skip
-    told += [note for model in models for note in model.notes]
+    told += [*more, *(note for model in models for note in model.notes)]
     return "\n\n".join([table, "\n".join(f"- {note}" for note in told)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class _Point:
 
 def shared_out(model: Model) -> bool:
     """Tell whether answers were made in batches, whose time was divided by their number: no answer was timed alone."""
-    return any(str(result.about["asked"]).startswith("in batches") for result in model.results)
+    return any(_load(result.about)[0].startswith("in batches") for result in model.results)
 
 
 def milliseconds(model: Model) -> Figure:
@@ -53,9 +53,7 @@ def table(models: Sequence[Model], with_paper: bool = False) -> str:
     for model in models:
         about, ms = model.results[0].about, milliseconds(model)
         time = f"{ms.value:.1f} ({SHARED})" if shared_out(model) else number(ms)
-        rows.append(
-            [model.name, time, percent(model.macro()), _rule(model), str(about["asked"]), str(about["machine"])]
-        )
+        rows.append([model.name, time, percent(model.macro()), _rule(model), *_load(about)])
     if with_paper:
         rows += [[f"{point.model}, paper", f"{point.ms:g}", f"{point.accuracy:.1f}", "IoU > 0.5", "not told",
                   "L20 GPUs; " + ("printed" if point.printed else "read off its figure")]
@@ -106,13 +104,19 @@ def drawn(models: Sequence[Model], with_paper: bool) -> Any:
     return canvas
 
 
+def _load(about: Mapping[str, Any]) -> tuple[str, str]:
+    """How answers were asked for, and on what machine; files mended by hand may not tell."""
+    return str(about.get("asked") or "not told"), str(about.get("machine") or "not told")
+
+
 def _rule(model: Model) -> str:
     return f"IoU {'>' if model.results[0].about['strict'] else '>='} 0.5"
 
 
 def _own(model: Model) -> _Point:
     ms, accuracy, about = milliseconds(model), model.macro(), model.results[0].about
-    label = f"{model.name}, {_rule(model)}\n    {about['asked']}\n    {about['machine']}"
+    asked, machine = _load(about)
+    label = f"{model.name}, {_rule(model)}\n    {asked}\n    {machine}"
     return _Point(
         label, ms.value, 100 * accuracy.value, (ms.value - ms.low, ms.high - ms.value),
         (100 * (accuracy.value - accuracy.low), 100 * (accuracy.high - accuracy.value)),

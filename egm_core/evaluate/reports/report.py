@@ -282,7 +282,11 @@ def _groups(row: dict[str, Any]) -> tuple[str, ...]:
     if row["kind"] == "absent" or row.get("truth", 0) is None:
         return ("absent",)
     if "column" in row:
-        return row["task"], f"{row['task']} {row['column']}", *(f"{row['task']} {kind}" for kind in row["kinds"])
+        return (
+            row["task"],
+            f"{row['task']} {row['column']}",
+            *(f"{row['task']} {kind}" for kind in row.get("kinds") or [row["kind"]]),
+        )
     return row["task"], f"{row['task']} {row['kind']}"
 
 

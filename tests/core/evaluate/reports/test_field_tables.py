@@ -184,3 +184,46 @@ class TestOtherSplits:
         path = result(tmp_path, "one", "yyyy", (ALL[0], "mine val"))
         assert main(["table", "9", f"base={path}", "--size", "8B"]) == 0
         assert set(cells(capsys.readouterr().out, "difference")) == {"-"}
+
+
+class TestSplitsOfARow:
+    """A row's means are over the splits that all have, and the table says which."""
+
+    def test_table_9_compares_what_all_stages_have(self, tmp_path, capsys):
+        base, sft = result(tmp_path, "a", "yn", ALL[:2]), result(tmp_path, "b", "yy", ALL[:1])
+        extra = result(tmp_path, "c", "nn", ("gRefCOCO val",))
+        with_third = result(tmp_path, "d", "nn", ALL[1:2])
+        assert main(["table", "9", f"base={base}", f"sft={sft}", f"base={extra}"]) == 0
+        printed = capsys.readouterr().out
+        assert [c[:5] for c in cells(printed, f"mean of the splits ({ALL[0]})")[:2]] == ["50.0 ", "100.0"]
+        assert f"NOT THE SAME SPLITS: base has {ALL[1]}, {ALL[0]}; sft has {ALL[0]}." in printed
+        assert "LEFT OUT: base has 'gRefCOCO val' (2 rows)" in printed
+        assert main(["table", "9", f"base={sft}", f"sft={with_third}"]) == 0
+        assert "NO SPLIT IN COMMON" in capsys.readouterr().out
+
+    def test_latency_compares_what_all_have(self, tmp_path, capsys):
+        one, two = result(tmp_path, "a", "yn", ALL[:2]), result(tmp_path, "b", "yy", ALL[:1])
+        extra = result(tmp_path, "c", "nn", ("gRefCOCO val",))
+        assert main(["latency", f"a={one}", f"b={two}", f"b={extra}"]) == 0
+        printed = capsys.readouterr().out
+        assert cells(printed, "b")[1].startswith("100.0") and f"Means are over what all have: {ALL[0]}." in printed
+        assert "LEFT OUT: b has 'gRefCOCO val'" in printed
+
+    def test_table_5_compares_what_all_have(self, tmp_path, capsys):
+        base = result(tmp_path, "a", "ynnn", ("COCO-Amodal val", "KINS test"), "amodal")
+        egm = result(tmp_path, "b", "yynn", ("COCO-Amodal val",), "amodal")
+        assert main(["table", "5", f"Qwen3-VL-8B={base}", f"EGM-8B={egm}"]) == 0
+        assert "Means are over what all have: COCO-Amodal val." in capsys.readouterr().out
+
+    def test_table_10_says_on_which_splits_reasoning_is_worth_it(self, tmp_path, capsys):
+        egm, direct = result(tmp_path, "a", "yyyn", ALL[:2]), result(tmp_path, "b", "ynnn", ALL[:1])
+        assert main(["table", "10", f"EGM-8B={egm}", f"EGM-8B w/o R={direct}"]) == 0
+        worth = cells(capsys.readouterr().out, "EGM-8B: reasoning is worth, on 1 of 8 splits")
+        assert worth[8].startswith("+50.0")
+
+    def test_table_11_leaves_out_what_table_4_does(self, tmp_path, capsys):
+        columns = (ALL[0], "gRefCOCO val")
+        base, egm = result(tmp_path, "a", "nn", columns), result(tmp_path, "b", "yn", columns)
+        assert main(["table", "11", f"base={base}", f"egm={egm}"]) == 0
+        printed = capsys.readouterr().out
+        assert cells(printed, "solved")[0] == "1" and "LEFT OUT: base has 'gRefCOCO val' (2 rows)" in printed
