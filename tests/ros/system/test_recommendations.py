@@ -205,7 +205,8 @@ def test_every_option_in_an_error_text_exists() -> None:
     wrong = [
         f"{place}: {option}"
         for place, text in texts()
-        if not place.endswith(".md")
+        # The room of engines by name speaks of their own programs' options.
+        if not place.endswith(".md") and not place.startswith("egm_core/servers/")
         # A word alone is part of a command that is run, not a recommendation.
         if " " in text and not FOREIGN.search(text)
         for option in OPTION.findall(text)
