@@ -16,7 +16,7 @@ from egm_core.engines.http.chat_body import Unsendable, settings_of
 from egm_core.engines.http.failures import retry_after
 from egm_core.engines.http.left_out import LeftOut
 from egm_core.engines.http.limits import Limit, next_field
-from egm_core.engines.http.sse import Reader, error_message
+from egm_core.engines.http.sse import Reader, error_message, excerpt
 from egm_core.servers.dialect import Dialect
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
@@ -27,14 +27,16 @@ SHUT = (401, 403, 404, 405)
 class Busy(Exception):
     """The server did not answer, for reasons of its own; `counts` where the job may be to blame.
 
-    `wait` is how many seconds it wants to be left alone, and `free` says that nothing can have been billed.
+    `wait` is how many seconds it wants to be left alone, and `free` says that nothing can have been billed. `usage` has
+    the tokens that it counted all the same.
     """
 
-    def __init__(self, why: str, counts: bool = True, wait: float = 0.0, free: bool = False) -> None:
+    def __init__(self, why: str, counts: bool = True, wait: float = 0.0, free: bool = False, usage: Any = None) -> None:
         super().__init__(why)
         self.counts = counts
         self.wait = wait
         self.free = free
+        self.usage: dict[str, Any] = usage if isinstance(usage, dict) else {}
 
 
 class Shut(Exception):
@@ -42,11 +44,12 @@ class Shut(Exception):
 
 
 class Refused(Exception):
-    """The server wants none of this job; `free` says that nothing can have been billed."""
+    """The server wants none of this job; `free` and `usage` are as those of `Busy`."""
 
-    def __init__(self, why: str, free: bool = False) -> None:
+    def __init__(self, why: str, free: bool = False, usage: Any = None) -> None:
         super().__init__(why)
         self.free = free
+        self.usage: dict[str, Any] = usage if isinstance(usage, dict) else {}
 
 
 class Endpoint:
@@ -80,19 +83,28 @@ class Endpoint:
             raise Busy(f"{type(error).__name__}: {error}", counts=False, free=True) from error
         except httpx.HTTPError as error:
             raise Busy(f"{type(error).__name__}: {error}") from error
+        except TimeoutError as error:
+            raise Busy(f"no whole answer within {self.serving.timeout:g} s") from error
         try:
             told = answer.json()
             chunk = Reader().event(told, "message")
         except EngineError as error:
-            raise (Refused if error.reason == "engine_request" else Busy)(f"no chat answer: {error}") from error
+            why = f"no chat answer: {error}"
+            if error.reason == "engine_request":
+                raise Refused(why, usage=error.usage) from error
+            # An error in place of an answer, as gateways send it with status 200, is billed as little as with its own.
+            unmade = isinstance(told, dict) and not told.get("choices") and not error.usage
+            raise Busy(why, free=unmade, usage=error.usage) from error
         except ValueError as error:
-            raise Busy(f"no chat answer: {error}") from error
+            # A page is a gateway's; JSON that broke off may be an answer that was made.
+            page = answer.text.lstrip().startswith("<")
+            raise Busy(f"no chat answer: {excerpt(answer.text) if page else error}", free=page) from error
         except RecursionError as error:
             # It was made and may be billed: the same question need not be paid for again.
             raise Refused("no chat answer: its JSON is nested too deep to read") from error
         self._waits, self._down_since = 0, None
         if chunk is not None and chunk.finish == "abort":
-            raise Busy("the server gave the answer up")
+            raise Busy("the server gave the answer up", usage=told.get("usage"))
         usage = told.get("usage")
         return Answer(
             job.key,
@@ -115,7 +127,9 @@ class Endpoint:
                 raise Refused(str(error), free=True) from error
             body: dict[str, Any] = self._left_out.strip({"messages": messages, **settings})
             try:
-                answer = await self.client.post(f"{self._api}/chat/completions", json=body)
+                # The client's own limit is on each read: a server that drips would never meet it.
+                sent = self.client.post(f"{self._api}/chat/completions", json=body)
+                answer = await asyncio.wait_for(sent, self.serving.timeout)
             except UnicodeEncodeError as error:
                 raise Refused(f"its text is no Unicode ({error.reason}); write it as UTF-8", free=True) from error
             if answer.is_success:

@@ -79,7 +79,11 @@ class Store:
             except BaseException:
                 self._base.close()
                 raise
-        self.sweep()
+        try:
+            self.sweep()
+        except BaseException:
+            self._let_go()
+            raise
 
     def _prepare(self, about: Mapping[str, Any]) -> None:
         version = _version(self._base, self.path)
@@ -126,7 +130,8 @@ class Store:
 
     def release(self) -> None:
         """Free what this process has claimed and not answered; what was reserved for it counts as spent."""
-        self._base.execute(f"{_FREE} owner = ?", (self.owner.name,))
+        with _trouble(self.path):
+            self._base.execute(f"{_FREE} owner = ?", (self.owner.name,))
 
     def add(self, answer: Answer, payload: Any = None, spent: float = 0.0) -> None:
         """Keep an answer, with free JSON beside it and what it cost; ValueError where there is one already."""
@@ -148,11 +153,13 @@ class Store:
     def done(self, failed: bool = False) -> set[str]:
         """Give the keys that are answered, and where asked for those that failed."""
         states = "('answered', 'failed')" if failed else "('answered')"
-        return {key for (key,) in self._base.execute(f"SELECT key FROM jobs WHERE state IN {states}")}
+        with _trouble(self.path):
+            return {key for (key,) in self._base.execute(f"SELECT key FROM jobs WHERE state IN {states}")}
 
     def errors(self) -> dict[str, str]:
         """Give the keys that failed, and why each did."""
-        return dict(self._base.execute("SELECT key, error FROM jobs WHERE state = 'failed'"))
+        with _trouble(self.path):
+            return dict(self._base.execute("SELECT key, error FROM jobs WHERE state = 'failed'"))
 
     def answers(self) -> Iterator[tuple[Answer, Any]]:
         """Give all answers, failures among them, with what lies beside each."""
@@ -160,22 +167,26 @@ class Store:
 
     def money(self) -> tuple[float, float]:
         """Give what was spent, and what is reserved for what is being asked."""
-        spent, reserved = self._base.execute("SELECT total(spent), total(reserved) FROM jobs").fetchone()
+        with _trouble(self.path):
+            spent, reserved = self._base.execute("SELECT total(spent), total(reserved) FROM jobs").fetchone()
         return float(spent), float(reserved)
 
     def spent(self) -> dict[str, float]:
         """Give what each job has cost, all its attempts together."""
-        return dict(self._base.execute("SELECT key, spent FROM jobs").fetchall())
+        with _trouble(self.path):
+            return dict(self._base.execute("SELECT key, spent FROM jobs").fetchall())
 
     def changed_elsewhere(self) -> bool:
         """Tell whether another process has written since this was last asked."""
-        version = int(self._base.execute("PRAGMA data_version").fetchone()[0])
+        with _trouble(self.path):
+            version = int(self._base.execute("PRAGMA data_version").fetchone()[0])
         changed, self._data_version = version != self._data_version, version
         return changed
 
     def attempts(self) -> int:
         """Count how often anything was claimed: no server can have been asked more often, but for repeated attempts."""
-        return int(self._base.execute("SELECT total(attempts) FROM jobs").fetchone()[0])
+        with _trouble(self.path):
+            return int(self._base.execute("SELECT total(attempts) FROM jobs").fetchone()[0])
 
     def __len__(self) -> int:
         return int(self._base.execute("SELECT count(*) FROM jobs WHERE state = 'answered'").fetchone()[0])
@@ -185,10 +196,16 @@ class Store:
         return found.fetchone() is not None
 
     def close(self) -> None:
-        """Free this process's claims and let go of the file."""
-        self.release()
+        """Free this process's claims and let go of the file; what cannot be freed now is by the next process."""
+        try:
+            self.release()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
         self.owner.close()
-        self._base.close()
+        with _trouble(self.path):
+            self._base.close()
 
     def __enter__(self) -> Self:
         return self
@@ -196,7 +213,12 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except StoreError:
+            # Where the file failed before, its first words are the ones that help.
+            if error is None:
+                raise
 
 
 def read_answers(path: Path) -> Iterator[tuple[Answer, Any]]:

@@ -19,6 +19,8 @@ from egm_core.curate.money.tokens import Tokens
 
 # So many answers are taken to know how a server bills; until then reservations are raised by a factor.
 TRIAL, WARY = 8, 2.0
+# No server counts so many times the most that a question can have, nor that many tokens in a short answer.
+ABSURD, LONGEST = 100, 65_536
 _log = logging.getLogger("egm.curate")
 
 
@@ -37,6 +39,7 @@ class Budget:
     _held: dict[str, float] = field(default_factory=dict, init=False)
     _reserved: dict[str, float] = field(default_factory=dict, init=False)
     _told: bool = field(default=False, init=False)
+    _uncounted: bool = field(default=False, init=False)
     _taken: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +47,7 @@ class Budget:
             raise ValueError("a budget needs a price: give --price-in and --price-out, or --prices FILE")
 
     def worst(self, tokens: Tokens) -> float:
-        """Give the most that a question may cost, by what is known of its server."""
+        """Give what is reserved for a question: its worst case, raised by what is known of its server."""
         if self.price is None:
             return 0.0
         return self._bare(tokens) * (self.factor if self.seen >= TRIAL else max(self.wary, self.factor))
@@ -73,19 +76,24 @@ class Budget:
         spent = 0.0 if free else self.spent(answer, tokens)
         store.add(answer, payload, spent)
         self._taken += spent - self._reserved.pop(answer.key, 0.0)
-        if not free and usage(answer, tokens.least_in) is not None and self.price is not None:
-            self.seen += 1
-            if bare > 0 and spent > bare * self.factor:
-                self.factor = 1.05 * spent / bare
-                self._warn(spent, bare)
+        if free or self.price is None:
+            return spent
+        counted = usage(answer, tokens) is not None
+        # What was sent and got no answer, such as by a time limit, shows nothing of how a server bills.
+        self.seen += counted or bool(answer.finish or not answer.error)
+        if counted and bare > 0 and spent > bare * self.factor:
+            self.factor = 1.05 * spent / bare
+            self._warn(spent, bare)
+        if not counted and (answer.finish or not answer.error):
+            self._tell_uncounted(answer, bare)
         return spent
 
     def spent(self, answer: Answer, tokens: Tokens) -> float:
         """Give what an answer has cost by its usage; the worst case where its server tells none that can be."""
         if self.price is None:
             return 0.0
-        used = usage(answer, tokens.least_in)
-        return self.worst(tokens) if used is None else self.price.dollars(*used)
+        used = usage(answer, tokens)
+        return self._bare(tokens) * self.factor if used is None else self.price.dollars(*used)
 
     def taken(self, store: Store) -> float:
         """Give what is spent and reserved in a ledger."""
@@ -105,13 +113,22 @@ class Budget:
             )  # fmt: skip
             self._told = True
 
+    def _tell_uncounted(self, answer: Answer, bare: float) -> None:
+        if not self._uncounted and bare > 0:
+            told = "counts of tokens that cannot be" if answer.usage else "no counts of tokens"
+            _log.warning("the server tells %s: such answers are charged as the most that they can cost", told)
+            self._uncounted = True
 
-def usage(answer: Answer, least_in: float = 0.0) -> tuple[float, float] | None:
+
+def usage(answer: Answer, tokens: Tokens | None = None) -> tuple[float, float] | None:
     """Read the tokens that a server counted: in and out; None where it tells none. Anthropic has other names.
 
-    Counts that cannot be are none: a prompt of no tokens, or of less than `least_in`, or a text out of no tokens.
+    Counts that cannot be are none: a prompt of no tokens, or of less than its text has, a text out of no tokens, and
+    many times what the question can have at most.
     """
-    counted = answer.usage
+    counted: Any = answer.usage
+    if not isinstance(counted, dict):
+        return None
     into = counted.get("prompt_tokens", counted.get("input_tokens"))
     out = counted.get("completion_tokens", counted.get("output_tokens"))
     if not (_count(into) and _count(out)):
@@ -121,7 +138,11 @@ def usage(answer: Answer, least_in: float = 0.0) -> tuple[float, float] | None:
     total = counted.get("total_tokens")
     out = max(float(out), float(total) - float(into)) if _count(total) else float(out)
     asked = float(into) + sum(float(one) for one in cached if _count(one))
-    if asked <= 0 or asked < least_in or (out <= 0 and answer.text):
+    if asked <= 0 or (out <= 0 and answer.text):
+        return None
+    if tokens is not None and not (
+        tokens.least_in <= asked <= ABSURD * tokens.most_in and out <= max(LONGEST, ABSURD * tokens.most_out)
+    ):
         return None
     return asked, out
 

@@ -66,10 +66,11 @@ def _check_form(told: Any) -> None:
     for part in ("files", "counts"):
         if not isinstance(told.get(part), dict):
             raise ValueError(f"its {part} are no object of JSON")
-    for name, wanted in told["files"].items():
+    for name in (*told["files"], str(told.get("samples_file", ""))):
         # A set that was sent by another must not lead out of its folder.
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"it names {name}, which is not in the folder")
+    for name, wanted in told["files"].items():
         if not isinstance(wanted, dict) or not {"bytes", "sha256"} <= wanted.keys():
             raise ValueError(f"it does not tell the bytes and the sha256 of {name}")
 
@@ -86,7 +87,7 @@ def wrong(folder: Path) -> list[str]:
             continue
         is_there = listed(folder, [name])[name]
         found += [
-            f"{name}: {what} is {is_there.get(what)}, and the manifest has {wanted[what]}"
+            f"{name}: {what} is {is_there.get(what)}, and the manifest has {wanted.get(what)}"
             for what in ("bytes", "sha256", "records")
             if wanted.get(what) != is_there.get(what)
         ]

@@ -101,8 +101,10 @@ class Chain:
         if not file.is_file():
             return {}
         try:
-            return dict(json.loads(file.read_text(encoding="utf-8")))
-        except ValueError as error:
+            told = json.loads(file.read_text(encoding="utf-8"))
+            _check_form(told)
+            return dict(told)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{file} is no record of steps ({error}); delete it to make the set anew") from error
 
     def _forget(self, step: Step) -> None:
@@ -115,6 +117,18 @@ class Chain:
         part = self.folder / f"{RECORD}.part"
         part.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(part, self.folder / RECORD)
+
+
+def _check_form(told: Any) -> None:
+    """Raise ValueError where a record of steps, which anybody may have edited, is not of its form."""
+    if not isinstance(told, dict):
+        raise ValueError("it is no object of JSON")
+    for name, one in told.items():
+        if not isinstance(one, dict) or not {"made_with", "sha256"} <= one.keys():
+            raise ValueError(f"{name} does not tell what it was made with")
+        for count in ("samples", "images", UNANSWERED):
+            if not isinstance(one.get(count, 0 if count == UNANSWERED else None), int):
+                raise ValueError(f"{name} has no number of {count}")
 
 
 def counted(file: Path) -> dict[str, Any]:

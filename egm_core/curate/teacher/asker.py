@@ -162,14 +162,15 @@ class TeacherAsker:
                 turn.sent -= 1
             again = turn.sent < self.teacher.attempts
             why = str(busy) if again else f"{turn.sent} attempts failed, the last with {busy}"
-            self._done(Answer(job.key, error=why), turn.tokens, busy.free, again=turn if again else None)
+            failed = Answer(job.key, error=why, usage=busy.usage)
+            self._done(failed, turn.tokens, busy.free, again=turn if again else None)
             return True
         except Shut as shut:
             endpoint.give_up(str(shut))
             self._done(Answer(job.key, error=str(shut)), turn.tokens, free=True, again=turn)
             return None
         except Refused as refused:
-            self._done(Answer(job.key, error=str(refused)), turn.tokens, refused.free)
+            self._done(Answer(job.key, error=str(refused), usage=refused.usage), turn.tokens, refused.free)
             self._refusals += 1
             if self._refusals >= REFUSALS_IN_A_ROW:
                 told = f"{REFUSALS_IN_A_ROW} questions in a row were refused, the last: {refused}"

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from egm_core.asking.job import Answer, Job, ReadPicture
-from egm_core.curate.teacher.batch_rows import Vendor, with_pictures
+from egm_core.curate.teacher.batch_rows import Vendor, counts, told_error, with_pictures
+from egm_core.engines.http.sse import excerpt
 
 BEFORE, AFTER = b'{"requests":[\n', b"\n]}\n"
 FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
@@ -43,15 +44,20 @@ def knows(told: Any) -> bool:
 def read(told: Any) -> Answer:
     """Read a result; one without an answer becomes a failure that says why."""
     result = told["result"]
-    kind = result["type"]
+    kind = result.get("type")
     if kind != "succeeded":
         error = result.get("error") or {}
-        error = error.get("error", error)
-        why = f": {error.get('type')}: {error.get('message')}" if error else ""
+        error = error.get("error", error) if isinstance(error, dict) else error
+        why = f": {told_error(error, 'type')}" if error else ""
         return Answer("", error=f"batch: {kind}{why}")
-    message = result["message"]
-    text = "".join(part["text"] for part in message["content"] if part["type"] == "text")
-    reason, usage = message.get("stop_reason"), message.get("usage") or {}
+    message = result.get("message")
+    if not isinstance(message, dict):
+        return Answer("", error=f"batch: its message is no object of JSON: {excerpt(str(message))}")
+    reason, usage = message.get("stop_reason"), counts(message)
+    try:
+        text = "".join(part["text"] for part in message["content"] if part["type"] == "text")
+    except (KeyError, TypeError):
+        return Answer("", error=f"batch: no chat answer: {excerpt(str(message))}", usage=usage)
     if reason not in FINISH:
         why = f"batch: no chat answer: it ended with {reason!r}"
         return Answer("", error=why, usage=usage, model=message.get("model", ""))

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from egm_core.asking.job import Answer, Job, ReadPicture
-from egm_core.curate.teacher.batch_rows import Vendor, with_pictures
+from egm_core.curate.teacher.batch_rows import Vendor, counts, told_error, with_pictures
 from egm_core.curate.teacher.forms import portable
 from egm_core.engines.base import EngineError
-from egm_core.engines.http.sse import Reader, error_message
+from egm_core.engines.http.sse import Reader, error_message, excerpt
 
 URL = "/v1/chat/completions"
 # These draw at a temperature of their own, and refuse any other.
@@ -50,13 +50,17 @@ def read(told: Any) -> Answer:
     """Read a result; one without an answer becomes a failure that says why."""
     response, error = told["response"], told.get("error")
     if error:
-        return Answer("", error=f"batch: {error.get('code')}: {error.get('message')}")
+        return Answer("", error=f"batch: {told_error(error, 'code')}")
     if response is None:
         return Answer("", error="batch: neither an answer nor an error")
+    if not isinstance(response, dict):
+        return Answer("", error=f"batch: its response is no object of JSON: {excerpt(str(response))}")
     body = response.get("body") or {}
     if response.get("status_code") != 200:
         return Answer("", error=f"batch: HTTP {response.get('status_code')}: {error_message(json.dumps(body))}")
-    usage = body.get("usage") or {}
+    if not isinstance(body, dict):
+        return Answer("", error=f"batch: the body of its answer is no object of JSON: {excerpt(str(body))}")
+    usage = counts(body)
     try:
         chunk = Reader().event(body, "message")
     except EngineError as trouble:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from egm_core.asking.job import Answer, Job, Message, ReadPicture
+from egm_core.engines.http.sse import excerpt
 from egm_core.engines.pictures import data_url
 
 # Half of a photograph's size as PNG is a quarter of it as JPEG, and a file holds so many bytes.
@@ -38,6 +39,19 @@ class Vendor:
     joined: Callable[[Iterable[bytes]], bytes]
     knows: Callable[[Any], bool]
     read: Callable[[Any], Answer]
+
+
+def told_error(error: Any, kind: str) -> str:
+    """Give the words of a row's error: an object with its kind and message, or what else stands there."""
+    if isinstance(error, dict):
+        return f"{error.get(kind)}: {error.get('message')}"
+    return excerpt(str(error))
+
+
+def counts(told: dict[str, Any]) -> dict[str, Any]:
+    """Give the tokens that an answer tells of; none where they are no object."""
+    found = told.get("usage")
+    return found if isinstance(found, dict) else {}
 
 
 def with_pictures(message: Message, read: ReadPicture, part: Callable[[str], Message]) -> Message:

@@ -74,6 +74,7 @@ class Reader:
         self._kind = ""
         self._begun = ""
         self._owed: list[_Logged] = []
+        self._index: int | None = None
 
     def line(self, line: str) -> Chunk | None:
         """Read one line of an event stream; gives a chunk where it carries text, tokens or the end."""
@@ -127,6 +128,12 @@ class Reader:
             error.usage = self.usage
             raise
 
+    def _own(self, choices: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """Choose among the answers of an event: the one of the lowest index, and the same in all events of a stream."""
+        if self._index is None:
+            self._index = min(map(_index, choices))
+        return next((choice for choice in choices if _index(choice) == self._index), None)
+
     def _event(self, event: Any, field: str) -> Chunk | None:
         try:
             if event.get("error") or event.get("object") == "error":
@@ -136,7 +143,9 @@ class Reader:
             self.events += 1
             if not event["choices"]:
                 return None
-            choice = event["choices"][0]
+            choice = self._own(event["choices"])
+            if choice is None:
+                return None
             delta = choice.get(field) or {}
             thought = _text(delta.get("reasoning_content") or delta.get("reasoning"))
             content = _text(delta.get("content"))
@@ -163,6 +172,12 @@ class Reader:
         if tokens or self._owed:
             aligned, self._owed = _aligned(text, self._owed, tokens)
         return Chunk(text, aligned, self.finish)
+
+
+def _index(choice: dict[str, Any]) -> int:
+    """Give a choice's index; one that tells none is the first."""
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _trouble(event: dict[str, Any]) -> EngineError:

@@ -31,6 +31,18 @@ def test_any_line_gives_a_chunk_or_a_named_error(line: str) -> None:
         assert chunk is None or isinstance(chunk, Chunk)
 
 
+def test_of_several_choices_the_one_of_index_0_is_read() -> None:
+    def told(index: int, text: str, field: str = "message") -> dict[str, object]:
+        return {"index": index, field: {"content": text}, "finish_reason": "stop"}
+
+    chunk = Reader().event({"choices": [told(1, "the second"), told(0, "the first")]}, "message")
+    assert chunk is not None and chunk.text == "the first"
+    reader = Reader()
+    events = [[told(0, "a", "delta")], [told(1, "x", "delta")], [told(1, "y", "delta"), told(0, "b", "delta")]]
+    chunks = [reader.event({"choices": choices}, "delta") for choices in events]
+    assert "".join(chunk.text for chunk in chunks if chunk) == "ab"
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),

@@ -23,6 +23,7 @@ GOOD = {"format": FORMAT, "samples_file": "a.jsonl", "counts": {"samples": 0, "i
         (GOOD | {"files": {"a.jsonl": None}}, "the bytes and the sha256 of a.jsonl"),
         (GOOD | {"counts": [1]}, "its counts are no object"),
         (GOOD | {"files": {"../a": {"bytes": 1, "sha256": "x"}}}, "not in the folder"),
+        (GOOD | {"samples_file": "../a.jsonl"}, "not in the folder"),
     ],
 )
 def test_what_is_no_manifest_is_said_in_a_line(
@@ -32,6 +33,15 @@ def test_what_is_no_manifest_is_said_in_a_line(
     (tmp_path / "manifest.json").write_text(json.dumps(told))
     assert main(["amodal-benchmark", "--check", str(tmp_path)]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_count_that_was_taken_out_differs(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").touch()
+    write(tmp_path, {"samples_file": "a.jsonl", "counts": {"samples": 0, "images": 0}}, ["a.jsonl"])
+    told = json.loads((tmp_path / MANIFEST).read_text())
+    del told["files"]["a.jsonl"]["records"]
+    (tmp_path / MANIFEST).write_text(json.dumps(told))
+    assert "a.jsonl: records is 0, and the manifest has None" in wrong(tmp_path)
 
 
 @pytest.mark.parametrize("part", ["filters", "teachers", "terms", "licences", "counts"])

@@ -12,7 +12,8 @@ from typing import Any
 
 from scripted_http import JsonHandler, LocalServer, running_server
 
-# What a turn does: a status with headers, or an answer's text, finish and usage.
+# What a turn does: a status with headers, or an answer's text, finish and usage; or `raw` bytes in pieces, with a
+# `pause` in seconds after each.
 Turn = tuple[int, dict[str, str]] | dict[str, Any]
 
 
@@ -62,14 +63,28 @@ class Handler(JsonHandler):
         if isinstance(turn, tuple):
             self.reply(turn[0], {"error": {"message": f"scripted {turn[0]}"}}, turn[1])
             return
+        if "raw" in turn:
+            self.drip(turn["raw"], turn.get("pause", 0.0))
+            return
         usage = turn.get("usage", server.usage)
         with server.lock:
-            server.billed[0] += usage["prompt_tokens"]
-            server.billed[1] += usage["completion_tokens"]
+            server.billed[0] += usage.get("prompt_tokens", 0)
+            server.billed[1] += usage.get("completion_tokens", 0)
             server.answers += 1
         choice = {"index": 0, "finish_reason": turn.get("finish", "stop")}
         choice |= {"message": {"role": "assistant", "content": turn.get("text", f"answer to {text}")}}
         self.reply(200, {"model": "teacher-1-0825", "choices": [choice], "usage": usage})
+
+    def drip(self, pieces: list[bytes], pause: float) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(sum(map(len, pieces))))
+        self.end_headers()
+        try:
+            for piece in pieces:
+                self.wfile.write(piece)
+                time.sleep(pause)
+        except ConnectionError:
+            self.close_connection = True
 
 
 @contextmanager
