@@ -18,7 +18,8 @@ from egm_core.curate.prompts.prompt import Prompt
 from egm_core.sample.whole import written
 
 # Steps of failures that got no answer at all: they are asked anew, where what did not pass is not.
-NO_ANSWER = ("answered", "hits:failed")
+NO_VERDICT = "judged:no_verdict"
+NO_ANSWER = ("answered", "hits:failed", NO_VERDICT)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.command.curate import objects, second, teachers
+from egm_core.command.curate import judge, objects, second, teachers
 from egm_core.curate.sets import excluded
 from egm_core.curate.sets.amodal_train import PAPER, STEPS, chain, first, losses, table
 from egm_core.curate.sets.steps import Chain
@@ -41,6 +41,7 @@ def add(commands: Any) -> None:
     own.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder of the set and of its steps")
     own.add_argument("--step", choices=STEPS, default="", help="run this step alone (default: all that has changed)")
     second.add(own)
+    judge.add(own)
     arguments.add(own)
     notes.add_options(own)
     own.set_defaults(run=_run)

@@ -37,14 +37,21 @@ class Desk:
     def __init__(self, ledger: Path, dry: bool = False) -> None:
         self.ledger, self.dry = ledger, dry
         self._known: dict[str, Answer] = {}
+        self._settled: frozenset[str] = frozenset()
         self._by_model: dict[str, _Questions] = {}
         self._spent, self._requests = 0.0, 0
         if ledger.is_file():
             with Store(ledger, ABOUT) as store:
                 self._spent, self._requests = store.money()[0], store.attempts()
+                self._settled = frozenset(settled(store))
                 if dry:
-                    keys = settled(store)
-                    self._known = {answer.key: answer for answer, _ in store.answers() if answer.key in keys}
+                    answers = (answer for answer, _ in store.answers())
+                    self._known = {answer.key: answer for answer in answers if answer.key in self._settled}
+
+    @property
+    def settled(self) -> frozenset[str]:
+        """The keys of what was answered before this run."""
+        return self._settled
 
     def put(self, who: Teacher, title: str) -> Ask:
         """Give what puts jobs to a teacher, under a title."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import SEED, whole
+from egm_core.command.curate import judge
 from egm_core.console import FAILED
 from egm_core.curate.teacher import arguments
 from egm_core.data.readers.kind import DataError
@@ -21,9 +22,10 @@ def add(commands: Any) -> None:
         help="have a teacher write reasoning for samples",
         description="Have a teacher write how to find each sample's object. It sees the image and a copy with the "
         "true box. What names numbers or the drawing, refuses, breaks off, or speaks against the sample is left out. "
+        "With --judge-model a second model then reads what the rules let pass, without the image. "
         "Beside the samples are their provenance, the failures, and the rate of each step.",
         example="train.jsonl --out reasoned.jsonl --teacher-url http://localhost:8000\n"
-        "train.jsonl --out reasoned.jsonl --task amodal --teacher-model gpt-4.1 --dry-run",
+        "train.jsonl --out reasoned.jsonl --task amodal --teacher-model gpt-4.1 --judge-model gpt-5-mini --dry-run",
     )
     own.add_argument("file", type=Path, help="sample file, .jsonl or .parquet")
     own.add_argument("--out", type=Path, required=True, help="sample file to write, .jsonl or .parquet")
@@ -38,6 +40,7 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="sample file of other objects of these images: what may be spoken of",
     )
+    judge.add(own)
     arguments.add(own)
     notes.add_options(own)
     own.set_defaults(run=_run)
@@ -58,6 +61,7 @@ def _run(options: argparse.Namespace) -> int:
     if not any(has_question(sample, options.task) for sample in samples):
         raise DataError(f"{options.file}: no sample has a box for {options.task} reasoning")
     teacher = arguments.teacher(options)
+    judging = judge.teacher(options, teacher)
     desk = Desk(arguments.ledger_of(options, options.out), options.dry_run)
     known = provenance.of_records(options.file, len(samples))
     asking = Asking(options.task, teacher.model, teacher.sampling, retries=teacher.retries)
@@ -71,6 +75,7 @@ def _run(options: argparse.Namespace) -> int:
             sampled(samples, options.task, options.samples, options.seed),
             list(read_samples(options.others)) if options.others else [],
             known,
+            judge.judge(judging, desk) if judging else None,
         )
     if options.dry_run:
         print(desk.expected("reasoning"))

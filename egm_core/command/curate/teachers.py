@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from egm_core.command.curate import second
+from egm_core.command.curate import judge, second
 from egm_core.command.curate.desk import NOT_ASKED, Desk
 from egm_core.curate import provenance
 from egm_core.curate.prompts import load
@@ -40,7 +40,9 @@ def desk(options: argparse.Namespace) -> Desk:
 def workers(options: argparse.Namespace, asks: bool, where: Desk) -> Workers:
     """Give the steps that ask; without `asks` no teacher is needed, and none is looked for."""
     teacher = arguments.teacher(options) if asks else Teacher(name="nobody")
-    return _workers(options, teacher, second.second(options, teacher, STRICTER) if asks else teacher, where)
+    other = second.second(options, teacher, STRICTER) if asks else teacher
+    judging = judge.teacher(options, teacher) if asks and judge.offered(options) else None
+    return _workers(options, teacher, other, judging, where)
 
 
 def run(made: Chain, options: argparse.Namespace, where: Desk) -> bool:
@@ -98,7 +100,9 @@ def _object(sample: Sample) -> Any:
     return sample.image, sample.annotation_id, sample.bbox, sample.amodal_bbox
 
 
-def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, where: Desk) -> Workers:
+def _workers(
+    options: argparse.Namespace, teacher: Teacher, other: Teacher, judging: Teacher | None, where: Desk
+) -> Workers:
     manner = Manner(teacher.model, teacher.sampling, teacher.terms, retries=teacher.retries)
     put = where.put
 
@@ -119,7 +123,10 @@ def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, wher
         asked = put(teacher, TITLES["reason_amodal"])
         samples = list(read_samples(source))
         known = provenance.of_records(source, len(samples))
-        return {"rates": reason(samples, made, asked, out, manner.terms, others=others(), known=known)}
+        second_line = judge.judge(judging, where) if judging else None
+        return {
+            "rates": reason(samples, made, asked, out, manner.terms, None, others(), known=known, judge=second_line)
+        }
 
     def about(prompt: str) -> dict[str, Any]:
         return {"prompt": load(prompt).label, **teacher.about()}
@@ -127,8 +134,11 @@ def _workers(options: argparse.Namespace, teacher: Teacher, other: Teacher, wher
     verification = {**about("verify"), "kind": options.kind}
     if options.kind != "fits":
         verification["second"] = other.about() | {"family": options.family, "max_tokens": options.second_max_tokens}
+    reasons = about("reason_amodal")
+    if judging:
+        reasons["judge"] = {"prompt": load("judge").label, **judging.about()}
     return Workers(
         Worker(expressing, about("express")),
         Worker(verifying, verification),
-        Worker(reasoning, about("reason_amodal")),
+        Worker(reasoning, reasons),
     )

@@ -59,6 +59,8 @@ def _record(item: Item, source: str) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_shown(part)}" for name, part in value.items()) or "none"
     return str(value)
 
 

@@ -3,6 +3,7 @@
 from egm_core.curate.prompts.answers import (
     AmodalReasoning,
     Expression,
+    Judgement,
     Malformed,
     Placement,
     Reasoning,
@@ -16,6 +17,7 @@ __all__ = [
     "NAMES",
     "AmodalReasoning",
     "Expression",
+    "Judgement",
     "Malformed",
     "Placement",
     "Prompt",

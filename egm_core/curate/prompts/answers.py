@@ -55,6 +55,22 @@ class Verification(Structured):
     unique: bool
 
 
+class Judgement(Structured):
+    """What is wrong with a text for training by its words alone; `why` comes first, so that it is thought of first."""
+
+    why: Said
+    speaks_of_drawing: bool
+    holds_measures: bool
+    other_object: bool
+    wrong_place: bool
+    unfinished_or_foreign: bool
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The names of what is wrong, in the order in which they are asked for; none where it may be trained on."""
+        return tuple(name for name, said in self if said is True)
+
+
 class Placement(Structured):
     """A guess where an object is, in thousandths of a picture that was not seen."""
 

@@ -9,7 +9,15 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from egm_core.curate.prompts.answers import AmodalReasoning, Expression, Placement, Reasoning, Structured, Verification
+from egm_core.curate.prompts.answers import (
+    AmodalReasoning,
+    Expression,
+    Judgement,
+    Placement,
+    Reasoning,
+    Structured,
+    Verification,
+)
 
 FOLDER = Path(__file__).parent
 # The form of each prompt's answer. A text that changes gets a new file with the next version, and the old one stays.
@@ -18,6 +26,7 @@ FORMS: dict[str, type[Structured]] = {
     "reason_amodal": AmodalReasoning,
     "express": Expression,
     "verify": Verification,
+    "judge": Judgement,
     "place": Placement,
 }
 NAMES = tuple(FORMS)

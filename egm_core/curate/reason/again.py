@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import replace
 from hashlib import blake2b
+from itertools import count
 
 from egm_core.asking.job import Answer, Job
 from egm_core.curate.provenance import Failure
@@ -29,10 +31,17 @@ def another(job: Job, turn: int) -> Job:
     return replace(job, key=key, sampling=replace(job.sampling, seed=seed))
 
 
-def put(jobs: Iterable[Job], ask: Ask, wrong: Callable[[str, Answer], bool], retries: int = 0) -> dict[str, Answer]:
+def put(
+    jobs: Iterable[Job],
+    ask: Ask,
+    wrong: Callable[[str, Answer], bool],
+    retries: int = 0,
+    known: Set[str] = frozenset(),
+) -> dict[str, Answer]:
     """Put jobs, and give each one's answer by its key; what is `wrong` is asked for anew, `retries` times at most.
 
-    An answer of a later turn has that turn's key.
+    An answer of a later turn has that turn's key. `known` are keys with an answer of an earlier run: these spend none
+    of the retries, so that every run asks at least once more for what is still wrong.
     """
     first: dict[str, Job] = {}
 
@@ -42,10 +51,14 @@ def put(jobs: Iterable[Job], ask: Ask, wrong: Callable[[str, Answer], bool], ret
             yield job
 
     came = {job.key: answer for job, answer in ask(noted())}
-    for turn in range(1, retries + 1):
-        left = [job for key, job in first.items() if key in came and wrong(key, came[key])]
+    spent: Counter[str] = Counter()
+    for turn in count(1):
+        old = {key for key, answer in came.items() if answer.key in known}
+        may = (key for key in first if key in old or spent[key] < retries)
+        left = [first[key] for key in may if key in came and wrong(key, came[key])]
         if not left:
             break
+        spent.update(job.key for job in left if job.key not in old)
         owner = {another(job, turn).key: job.key for job in left}
         came |= {owner[job.key]: answer for job, answer in ask(another(job, turn) for job in left)}
     return came

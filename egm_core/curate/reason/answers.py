@@ -9,6 +9,7 @@ from egm_core.curate.prompts import AmodalReasoning, Malformed, Reasoning, parse
 from egm_core.curate.provenance import Failure, Provenance
 from egm_core.curate.reason.questions import Question
 from egm_core.curate.rules.answer import contradictions
+from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.judge import judge
 from egm_core.curate.teacher.usable import unusable
 from egm_core.sample import Sample
@@ -25,6 +26,7 @@ class Kept:
     number: int
     sample: Sample
     provenance: Provenance
+    facts: Facts
 
 
 def taken(question: Question, answer: Answer, terms: str = "") -> Kept | Failure:
@@ -56,7 +58,7 @@ def taken(question: Question, answer: Answer, terms: str = "") -> Kept | Failure
         sample = replace(question.sample, reasoning=said.reasoning)
     else:
         sample = replace(question.sample, amodal_reasoning=said.reasoning)
-    return Kept(question.number, sample, provenance)
+    return Kept(question.number, sample, provenance, question.facts)
 
 
 def _failure(question: Question, answer: Answer, step: str, why: str) -> Failure:

@@ -12,6 +12,7 @@ from egm_core.curate import provenance
 from egm_core.curate.provenance import Failure, Provenance
 from egm_core.curate.reason.again import Ask, by_form, put
 from egm_core.curate.reason.answers import Kept, taken
+from egm_core.curate.reason.judging import Judge, foresee, judged
 from egm_core.curate.reason.questions import Asking, Question, has_question, questions
 from egm_core.curate.reason.rates import rates
 from egm_core.sample import Sample, write_samples
@@ -36,12 +37,12 @@ def reasoned(
                 yield question.job
 
     # Rules take longer than anything else here, so each answer is judged once.
-    judged: dict[str, tuple[Answer, list[Kept | Failure]]] = {}
+    known: dict[str, tuple[Answer, list[Kept | Failure]]] = {}
 
     def outcomes(key: str, answer: Answer) -> list[Kept | Failure]:
-        if key not in judged or judged[key][0] is not answer:
-            judged[key] = answer, [taken(question, answer, terms) for question in waiting[key]]
-        return judged[key][1]
+        if key not in known or known[key][0] is not answer:
+            known[key] = answer, [taken(question, answer, terms) for question in waiting[key]]
+        return known[key][1]
 
     def wrong(key: str, answer: Answer) -> bool:
         return all(isinstance(one, Failure) and by_form(one) for one in outcomes(key, answer))
@@ -61,19 +62,44 @@ def reason(
     only: Set[int] | None = None,
     others: Sequence[Sample] = (),
     known: Sequence[Provenance] | None = None,
+    judge: Judge | None = None,
 ) -> dict[str, Any]:
     """Write samples with reasoning, and beside them provenance, failures and rates; gives the rates.
 
     `others` are further objects of these pictures, of which a trace may speak, and `known` tells where
-    each sample came from.
+    each sample came from. What passed the rules goes to a `judge`, where there is one; samples of which it says nothing
+    that can be read are kept apart.
     """
     kept, failed = reasoned(samples, asking, ask, terms, only, others)
+    by_rules, verdicts = failed, None
+    if judge is not None:
+        if judge.dry:
+            lacking = {(one.image, one.sent) for one in failed if one.step in provenance.NO_ANSWER}
+            answered = {one.number for one in kept}
+            foresee(
+                (
+                    question
+                    for question in questions(samples, asking, only, others)
+                    if question.number not in answered and (question.sample.image, question.sample.sent) in lacking
+                ),
+                judge,
+            )
+        verdicts = judged(kept, judge)
+        kept, failed = verdicts.kept, [*failed, *verdicts.failed]
     write_samples(out, (one.sample for one in kept))
     provenance.write(
         provenance.beside(out), (one.provenance.after(known[one.number]) if known else one.provenance for one in kept)
     )
     provenance.write(provenance.beside(out, "failures"), failed)
-    found = rates(len(kept) + len(failed), failed)
+    unjudged = out.with_name(f"{out.stem}.unjudged.jsonl")
+    if verdicts is not None:
+        write_samples(unjudged, verdicts.unjudged)
+    else:
+        # One that an earlier run with a judge has left would be taken for this one's.
+        unjudged.unlink(missing_ok=True)
+    found = rates(len(kept) + len(failed), by_rules, verdicts)
+    if judge is not None:
+        found["judge"] |= {"model": judge.model, "terms": judge.terms, "prompt": judge.prompt.label}
     found["without_question"] = sum(not has_question(sample, asking.task) for sample in samples)
     found |= {"task": asking.task, "prompt": asking.prompt.label, "model": asking.model}
     found["answered_by"] = dict(Counter(one.provenance.model for one in kept).most_common())

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from egm_core.curate.reason.rates import caught
 from egm_core.curate.sets.excluded import Excluded
 from egm_core.curate.sets.filters import Filters
 from egm_core.curate.sets.sources import Source, objects
@@ -97,5 +98,6 @@ def losses(record: Mapping[str, Any]) -> list[str]:
             told.append(f"{name}: {lost:,} of {before['samples']:,} did not pass ({share:.1f} %){failures}")
             if "hits" in (verification := one.get("verification", {})):
                 told += rates.table(verification).splitlines()
+            told += caught(one.get("rates", {}))
         before = one
     return told

@@ -53,10 +53,11 @@ def told_beside(samples: Path) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if (file := provenance.beside(samples)).is_file():
         for one in provenance.read(file):
-            hits = one.verdicts.get("hits", {})
+            # A second model, or a judge, names itself in its verdict.
+            others = [said for said in one.verdicts.values() if isinstance(said, dict) and "model" in said]
             of_record = {
-                "models": {one.model, hits.get("model", one.model)},
-                "terms": {one.terms, hits.get("terms", one.terms)},
+                "models": {one.model, *(said["model"] for said in others)},
+                "terms": {one.terms, *(said["terms"] for said in others)},
                 "prompts": {one.prompt},
             }
             for name, values in of_record.items():

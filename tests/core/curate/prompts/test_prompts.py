@@ -18,6 +18,8 @@ VALUES: dict[str, Any] = {
     "hidden": True,
     "amodal": True,
     "others": ["the plate"],
+    "occluders": ["the lamp"],
+    "hidden_sides": ["left"],
     "trace": "",
     "width": 640,
     "height": 480,

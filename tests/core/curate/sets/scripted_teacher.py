@@ -14,6 +14,7 @@ from typing import Any
 from scripted_http import JsonHandler, LocalServer, running_server
 
 MODEL = "teacher-1"
+FAULTS = ("speaks_of_drawing", "holds_measures", "other_object", "wrong_place", "unfinished_or_foreign")
 # What a teacher sees of each thing: a phrase for it, how it goes on, what hides it, and on which side.
 KNOWS = {
     "mug": ("red mug in the middle", "right", ["box"]),
@@ -27,6 +28,7 @@ class Teacher(LocalServer):
 
     def __init__(self) -> None:
         super().__init__(Handler)
+        self.name = MODEL
         self.asked: Counter[str] = Counter()
         self.mistakes: dict[tuple[str, str], str] = {}
         self.pictures: list[int] = []
@@ -39,9 +41,12 @@ class Teacher(LocalServer):
         parts = body["messages"][0]["content"]
         text = next(part["text"] for part in parts if part["type"] == "text")
         asked = json.dumps(body["response_format"])
-        kind = "verify" if "unique" in asked else "express" if "expression" in asked else "reason"
+        signs = {"judge": "speaks_of_drawing", "verify": "unique", "express": "expression", "reason": ""}
+        kind = next(name for name, sign in signs.items() if sign in asked)
         quoted = re.search(r"It is a ([a-z]+)", text) if kind == "express" else None
-        thing = quoted[1] if quoted else next(name for name in KNOWS if re.search(rf"\b{name}\b", text))
+        # A judge is told of the other objects, too.
+        meant = text.partition("The phrase that means the object:")[2].partition("\n")[0] or text
+        thing = quoted[1] if quoted else next(name for name in KNOWS if re.search(rf"\b{name}\b", meant))
         with self.lock:
             self.asked[kind] += 1
             self.texts.append(text)
@@ -53,6 +58,8 @@ class Teacher(LocalServer):
             return json.dumps({"expression": phrase, "object": thing})
         if kind == "verify":
             return json.dumps({"why": "It is the only one.", "accurate": True, "unique": True})
+        if kind == "judge":
+            return json.dumps({"why": "It is well.", **dict.fromkeys(FAULTS, False)})
         way = {"right": "towards the right", "bottom": "downward"}[side]
         reasoning = (
             f"The {phrase} is only partly seen. The {' and the '.join(occluders) or 'thing'} in front of it covers the "
@@ -66,7 +73,7 @@ class Handler(JsonHandler):
     server: Teacher
 
     def do_GET(self) -> None:
-        self.reply(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+        self.reply(200, {"object": "list", "data": [{"id": self.server.name, "object": "model"}]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -78,7 +85,10 @@ class Handler(JsonHandler):
         choice = {"index": 0, "finish_reason": "stop"}
         choice |= {"message": {"role": "assistant", "content": self.server.answer(body)}}
         time.sleep(self.server.seconds)
-        self.reply(200, {"model": MODEL, "choices": [choice], "usage": {"prompt_tokens": 900, "completion_tokens": 60}})
+        self.reply(
+            200,
+            {"model": self.server.name, "choices": [choice], "usage": {"prompt_tokens": 900, "completion_tokens": 60}},
+        )
 
 
 @contextmanager
