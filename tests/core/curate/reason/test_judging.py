@@ -38,9 +38,11 @@ class Scripted:
         self.said = {name: answers if isinstance(answers, list) else [answers] for name, answers in said.items()}
         self.jobs: list[Job] = []
         self.came: dict[str, Answer] = {}
+        self.given = 0
 
     def __call__(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
         for job in jobs:
+            self.given += 1
             if job.key not in self.came:
                 self.jobs.append(job)
                 text = job.messages[0]["content"][-1]["text"]
@@ -101,7 +103,7 @@ def test_it_sees_what_the_rules_know_and_never_a_picture(tmp_path: Path) -> None
     (job,) = scripted.jobs
     (part,) = job.messages[0]["content"]
     assert part["type"] == "text" and job.schema == Judgement.model_json_schema()
-    for told in ('"the white mug"', "name: mug", "the red box", "unseen: left", "the blue plate", HIDING,
+    for told in ('"the white mug"', "name: mug", "front of it: the red box", "unseen: left", "the blue plate", HIDING,
                  "how far the whole object goes on"):  # fmt: skip
         assert told in part["text"], told
     assert next(iter(job.schema["properties"])) == "why", "it thinks before it judges"
@@ -165,4 +167,4 @@ def test_the_next_run_asks_again_for_what_was_broken_and_for_nothing_else(tmp_pa
 def test_equal_texts_are_judged_once(tmp_path: Path) -> None:
     scripted = Scripted(white=verdict())
     found = reason([samples(tmp_path)[0]] * 3, asking(), both(), tmp_path / "x.jsonl", judge=judge(scripted))
-    assert len(scripted.jobs) == 1 and found["kept"] == found["judge"]["asked"] == 3
+    assert len(scripted.jobs) == scripted.given == 1 and found["kept"] == found["judge"]["asked"] == 3
