@@ -1,8 +1,9 @@
 """COCO-Amodal's file: a picture's regions with outlines of whole objects, and masks of what is seen and hidden.
 
-Samples have boxes, so outlines and masks are rectangles: boxes come back, shapes do not. A region's name is the
-sample's expression. Masks are whole pixels, and outlines end at the picture's edges, as in the original. What hides an
-object is kept where it is a region of the file itself: `depth_constraint` says that it is in front.
+Samples have boxes, so outlines and masks are rectangles: boxes come back, shapes do not. A region is an object, and its
+name the first of its expressions. Masks are whole pixels, and outlines end at the picture's edges, as in the original.
+What hides an object is kept where it is a region of the file itself: `depth_constraint` says that it is in front. Where
+that is not known, the object has no `invisible_mask`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -53,47 +55,76 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
         annotations[image] |= _regions(shown, tally)
     document = {"info": {}, "licenses": [], "images": list(images.values()), "annotations": list(annotations.values())}
     out.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-    return len(kept)
+    return sum(one["size"] for one in annotations.values())
 
 
 def _regions(shown: list[tuple[int, Sample]], tally: Tally) -> dict[str, Any]:
-    """Give the regions of one picture, and which are in front of which."""
-    samples = [sample for _, sample in shown]
-    regions = [_region(sample, order) for sample, order in zip(samples, _orders(samples), strict=True)]
+    """Give the regions of one picture, one for each object, and which are in front of which."""
+    objects: dict[tuple[object, ...], list[tuple[int, Sample]]] = {}
+    for number, sample in shown:
+        key = sample.annotation_id, sample.bbox, sample.amodal_bbox, sample.depth_order
+        objects.setdefault(key, []).append((number, sample))
+    found = list(objects.values())
+    for several in found:
+        for number, _ in several[1:]:
+            tally.drop("further expressions of an object: a region has one name", f"sample {number}")
     pairs = []
-    for (number, sample), region in zip(shown, regions, strict=True):
-        found: dict[int, Box | None] = {}
-        for other, front in zip(samples, regions, strict=True):
-            place = None if other is sample else _among(other, sample, found)
-            if place is not None and _hides(other, sample):
-                # Several expressions may name one object, which is then several regions.
-                found[place] = other.bbox
-                pairs.append(f"{front['order']}-{region['order']}")
-        left = [name for place, name in enumerate(sample.occluders) if place not in found]
-        if left:
-            tally.drop("names of what hides an object, and is no region of this file", f"sample {number}: {left[0]}")
-    return {"size": len(regions), "regions": regions, "depth_constraint": ",".join(pairs)}
+    for behind, said in enumerate(found):
+        number, sample = said[0]
+        for place, name in enumerate(sample.occluders):
+            fit = _front(place, sample, [[one for _, one in others] for others in found if others is not said])
+            if len(fit) != 1:
+                why = "several regions may be" if fit else "is no region of this file"
+                tally.drop(f"names of what hides an object, and {why}", f"sample {number}: {name}")
+                continue
+            pairs.append((next(at for at, others in enumerate(found) if others[0][1] is fit[0]), behind))
+    samples = [several[0][1] for several in found]
+    orders = _orders(samples, pairs, tally)
+    hidden = {behind for _, behind in pairs}
+    regions = [
+        _region(sample, order, at in hidden) for at, (sample, order) in enumerate(zip(samples, orders, strict=True))
+    ]
+    told = dict.fromkeys(f"{orders[front]}-{orders[behind]}" for front, behind in pairs)
+    return {"size": len(regions), "regions": regions, "depth_constraint": ",".join(told)}
 
 
-def _among(other: Sample, sample: Sample, found: dict[int, Box | None]) -> int | None:
-    """Give an object's place among what hides another, by its box or its name; None where it is none of these.
+def _front(place: int, sample: Sample, others: list[list[Sample]]) -> list[Sample]:
+    """Give the objects that may be the one at a place among what hides a sample, by its box or its name.
 
-    Boxes come with the first names. `found` are the places that are taken, each by the object of a box.
+    Boxes come with the first names.
     """
-    boxes = sample.occluder_boxes
-    if other.bbox in boxes and len(boxes) <= len(sample.occluders):
-        return boxes.index(other.bbox)
-    names = cleaned(other.sent), other.category
-    free = (at for at, name in enumerate(sample.occluders) if name in names and found.get(at, other.bbox) == other.bbox)
-    return next(free, None)
+    boxes = sample.occluder_boxes if len(sample.occluder_boxes) <= len(sample.occluders) else ()
+    name = sample.occluders[place]
+    named = [one for one in others if any(name in (cleaned(each.sent), each.category) for each in one)]
+    if place < len(boxes):
+        fit = [one for one in others if one[0].bbox == boxes[place]]
+        fit = [one for one in fit if one in named] if len(fit) > 1 else fit
+    else:
+        fit = [one for one in named if one[0].bbox not in boxes]
+    return [one[0] for one in fit if _hides(one[0], sample) and not _farther(one[0], sample)]
 
 
-def _orders(samples: list[Sample]) -> list[int]:
-    """Give the places in depth that samples have, where all have different ones; else those in the file."""
+def _farther(front: Sample, behind: Sample) -> bool:
+    """Tell whether an object is known to lie behind another."""
+    orders = front.depth_order, behind.depth_order
+    return orders[0] is not None and orders[1] is not None and orders[0] > orders[1]
+
+
+def _orders(samples: list[Sample], pairs: list[tuple[int, int]], tally: Tally) -> list[int]:
+    """Give the places in depth that samples have, where all have different ones; else numbers, what hides first."""
     known = [sample.depth_order for sample in samples if sample.depth_order is not None]
     if len(set(known)) == len(samples):
         return known
-    return list(range(1, len(samples) + 1))
+    tally.note(
+        "the depth of some objects is not known: `order` numbers the regions of such a picture, and only "
+        "`depth_constraint` says what is in front"
+    )
+    graph = TopologicalSorter({at: [front for front, behind in pairs if behind == at] for at in range(len(samples))})
+    try:
+        places = {at: place for place, at in enumerate(graph.static_order(), 1)}
+    except CycleError:
+        return list(range(1, len(samples) + 1))
+    return [places[at] for at in range(len(samples))]
 
 
 def _hides(front: Sample, behind: Sample) -> bool:
@@ -113,7 +144,7 @@ def _has_place(sample: Sample, number: int, tally: Tally) -> bool:
     return False
 
 
-def _region(sample: Sample, order: int) -> dict[str, Any]:
+def _region(sample: Sample, order: int, told: bool) -> dict[str, Any]:
     whole, seen = sample.truth("amodal"), sample.truth("visible")
     assert whole is not None
     x0, y0, x1, y1 = whole
@@ -132,8 +163,10 @@ def _region(sample: Sample, order: int) -> dict[str, Any]:
         region |= {
             "occlude_rate": 1 - share,
             "visible_mask": _encoded(shown),
-            "invisible_mask": _encoded(amodal & ~shown),
         }
+        if told:
+            # Readers look for what hides this mask, and would find whatever overlaps it.
+            region["invisible_mask"] = _encoded(amodal & ~shown)
     return region
 
 
