@@ -56,10 +56,13 @@ def ask_all(
     """Ask for what a store lacks of some items, by key; gives the keys that have no answer, and why.
 
     `keep` says what is stored of an answer, and what beside it, `spent` what it has cost. What failed in an earlier
-    run is asked anew. Where another process asks for the same, this one waits for its answers. Raises EngineError where
-    the model is gone; what was answered until then is kept.
+    run is asked anew, last. Where another process asks for the same, this one waits for its answers. Raises
+    EngineError where the model is gone; what was answered until then is kept.
     """
     failed: dict[str, str] = {}
+    # What a server refuses, or fails over, must not keep it from all others in each run anew.
+    earlier = store.errors()
+    items = {key: items[key] for key in sorted(items, key=lambda key: key in earlier)}
     with tqdm(total=len(items), desc=title, unit=f" {unit}", disable=None) as bar:
         while True:
             done = store.done()

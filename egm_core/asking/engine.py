@@ -87,7 +87,8 @@ def answered(engine: Engine, jobs: Sequence[Job], read: ReadPicture, batch: int)
     for request, completion in zip(requests, completions, strict=True):
         tokens = completion.tokens if request.logprobs else ()
         usage = {"completion_tokens": len(completion.tokens)} if completion.tokens else {}
-        answers.append(Answer(request.id, completion.text, completion.finish, "", usage, model, at, each, tokens))
+        given_up = "the engine gave the answer up half way" if completion.finish == "abort" else ""
+        answers.append(Answer(request.id, completion.text, completion.finish, given_up, usage, model, at, each, tokens))
     return answers
 
 

@@ -150,6 +150,13 @@ class Store:
             self._base.execute("BEGIN IMMEDIATE")
             self._base.executemany(statement, rows)
 
+    def fail(self, finish: str, why: str) -> None:
+        """Count answers that ended so as failed, to be asked anew, such as those that a server gave up."""
+        with _trouble(self.path):
+            self._base.execute(
+                "UPDATE jobs SET state = 'failed', error = ? WHERE state = 'answered' AND finish = ?", (why, finish)
+            )
+
     def done(self, failed: bool = False) -> set[str]:
         """Give the keys that are answered, and where asked for those that failed."""
         states = "('answered', 'failed')" if failed else "('answered')"

@@ -20,6 +20,11 @@ STOP = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "
 GIVEN_UP = ("abort", "aborted", "cancelled", "canceled", "cancel")
 FAILED = ("error", "failed", "timeout")
 WITHHELD = ("content_filter", "safety")
+# What a server means where it tells an error by its type alone, within a stream that began with 200.
+STATUS_OF = {"invalid_request_error": 400, "authentication_error": 401, "permission_error": 403,
+             "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "rate_limit_exceeded": 429,
+             "api_error": 500, "server_error": 500, "internal_server_error": 500, "overloaded_error": 529,
+             "timeout_error": 504}  # fmt: skip
 PINGS = ("ping", "keepalive", "keep-alive", "heartbeat")
 SHOWN = 200
 _log = logging.getLogger("egm.engine")
@@ -183,7 +188,9 @@ def _index(choice: dict[str, Any]) -> int:
 def _trouble(event: dict[str, Any]) -> EngineError:
     """Make the error that a server tells in place of an answer; its code says whose fault it was."""
     error = event.get("error")
-    code = error.get("code") if isinstance(error, dict) else event.get("code")
+    told = error if isinstance(error, dict) else event
+    code = told.get("code")
+    code = code if str(code).isdecimal() else STATUS_OF.get(str(told.get("type")), code)
     known = str(code).isdecimal() and 400 <= int(str(code)) < 600
     return EngineError(f"engine_http_{code}" if known else "engine_failed", error_message(json.dumps(event)))
 

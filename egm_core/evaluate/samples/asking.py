@@ -95,12 +95,13 @@ def prompt_of(info: ModelInfo, speaker: Speaker, sent: str, task: Task) -> str:
 def ask(planned: Iterable[Planned], asker: Asker, file: Path, budget: Budget = Budget()) -> Outcome:
     """Ask what a file of answers lacks, within a budget; raises EngineError where the model is gone.
 
-    What failed before is asked anew. Answers are kept at once, so a run that was killed goes on where it was.
+    What failed before is asked anew, last. Answers are kept at once, so a run that was killed goes on where it was.
     """
     jobs = {one.job.key: one for one in planned if one.job}
     with Store(file, {"what": "answers of egm evaluate", **asker.about}) as store:
-        done = {answer.key: answer for answer, _ in store.answers() if not answer.error}
-        left = [key for key in jobs if key not in done]
+        store.fail("abort", "the server gave the answer up half way")
+        done, earlier = store.done(), store.errors()
+        left = sorted((key for key in jobs if key not in done), key=lambda key: key in earlier)
         failed: dict[str, str] = {}
         while left:
             share, left = _affordable(left, jobs, store, budget)
