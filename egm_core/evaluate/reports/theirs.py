@@ -12,6 +12,8 @@ from egm_core.evaluate.statistics import EMPTY, Figure, macro_mean, mean
 
 # Ref-L4 averages accuracy over these thresholds.
 STEPS = tuple(0.5 + 0.05 * step for step in range(10))
+# Answers that say neither where the object is nor that it is absent.
+UNREAD = ("malformed", "failed")
 Value = Callable[[Answered], float]
 
 
@@ -48,8 +50,10 @@ def grefcoco(result: Result) -> list[Metric]:
                "target\" in theirs, as wrong in ours"),
         Metric("N-acc", _mean(none, lambda a: float(a.box is None)), _mean(none, _absent),
                "theirs counts every answer without a box, ours those that say that there is none"),
-        Metric("T-acc", _mean(some, lambda a: float(a.box is not None)), _mean(some, lambda a: float(not _absent(a))),
-               "theirs counts answers with a box; in ours an unreadable answer does not say \"no target\""),
+        Metric("T-acc", _mean(some, lambda a: float(a.box is not None)), _mean(some, _found),
+               "theirs counts answers with a box, ours those that were read so; an unreadable answer is wrong in both"),
+        Metric("unreadable or failed", EMPTY, _mean(rows, lambda a: float(a.outcome in UNREAD)),
+               "theirs counts them as \"no target\", ours as wrong in each row above"),
     ]  # fmt: skip
 
 
@@ -114,6 +118,10 @@ def _mean(rows: Sequence[Answered], value: Value) -> Figure:
 
 def _right(a: Answered) -> float:
     return float(a.correct)
+
+
+def _found(a: Answered) -> float:
+    return float(a.outcome == "found")
 
 
 def _absent(a: Answered) -> float:

@@ -9,7 +9,7 @@ import pytest
 
 from egm_core.boxes import iou
 from egm_core.evaluate.__main__ import main
-from egm_core.evaluate.reports.theirs import METRICS, giou
+from egm_core.evaluate.reports.theirs import METRICS, giou, table
 from egm_core.evaluate.results import Result, read
 
 TRUTH = (0.0, 0.0, 100.0, 100.0)
@@ -50,6 +50,18 @@ def test_grefcoco_matches_by_giou_and_takes_silence_for_no_target(tmp_path):
     assert found["F1 = 1 at 0.5"] == (0.5, 0.5)
     assert found["N-acc"] == (1.0, 0.0)
     assert found["T-acc"] == (1.0, 1.0)
+
+
+def test_grefcoco_credits_no_unreadable_or_failed_answer_and_shows_them_apart(tmp_path):
+    present = [("found", TRUTH, TRUTH), ("absent", None, TRUTH), ("malformed", None, TRUTH), ("failed", None, TRUTH)]
+    missing = [("absent", None, None), ("malformed", None, None), ("failed", None, None), ("found", TRUTH, None)]
+    scored = result(tmp_path, *present, *missing)
+    found = both("grefcoco", scored)
+    assert found["T-acc"] == (0.25, 0.25)
+    assert found["N-acc"] == (0.75, 0.25)
+    apart = {metric.name: metric for metric in METRICS["grefcoco"](scored)}["unreadable or failed"]
+    assert (apart.theirs.count, apart.ours.value, apart.ours.count) == (0, 0.5, 8)
+    assert "unreadable or failed" in table("grefcoco", scored)
 
 
 def test_grounding_me_rejects_by_unreadable_answers_and_leaves_failed_calls_out(tmp_path):
