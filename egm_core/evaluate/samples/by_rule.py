@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from egm_core.boxes import Box
 from egm_core.evaluate.samples.baselines import RULES, baselines
 from egm_core.evaluate.samples.growth import Growth
-from egm_core.evaluate.samples.questions import Asked
+from egm_core.evaluate.samples.questions import Asked, Question
 from egm_core.evaluate.samples.rows import Scored
 from egm_core.evaluate.scores import fit
 
@@ -14,13 +15,13 @@ from egm_core.evaluate.scores import fit
 def answers(asked: Asked, rule: str, growth: Growth | None) -> list[Scored]:
     """Answer the questions whose object is there; a rule says of none that it is absent."""
     boxes = baselines(asked.questions, growth)[RULES[rule]]
-    rows = []
-    for question in asked.questions:
-        box = boxes.get(question.name)
-        said = "found" if box else "malformed"
-        why = "" if box else "the rule has no box: nothing is seen, or the object is absent"
-        rows.append(Scored(question, said, why, box, fit(box, question.truth)))  # type: ignore[arg-type]
-    return rows
+    return [row(question, boxes.get(question.name)) for question in asked.questions]
+
+
+def row(question: Question, box: Box | None) -> Scored:
+    """Score a rule's box; without one the rule says nothing, and not that the object is absent."""
+    why = "" if box else "the rule has no box: nothing is seen, or the object is absent"
+    return Scored(question, "found" if box else "malformed", why, box, fit(box, question.truth))
 
 
 def about(rule: str, machine: str) -> dict[str, Any]:

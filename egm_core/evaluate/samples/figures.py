@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
-from egm_core.boxes import Box
+from egm_core.evaluate.samples import by_rule
 from egm_core.evaluate.samples.baselines import COPY, Answers, baselines, notes
 from egm_core.evaluate.samples.growth import Growth
 from egm_core.evaluate.samples.questions import Question
@@ -138,7 +139,7 @@ class Summary:
         """What answers without a model would score on the same amodal questions."""
         if not any(row.question.task == "amodal" for row in self.present):
             return []
-        return [self.line(name, [_answering(row, boxes[row.question.name]) for row in self.present])
+        return [self.line(name, [by_rule.row(row.question, boxes[row.question.name]) for row in self.present])
                 for name, boxes in self._boxes.items()]  # fmt: skip
 
     @property
@@ -161,10 +162,10 @@ class Summary:
         copied = self._boxes[COPY]
         found = []
         for threshold in THRESHOLDS[:2]:
-            rows = [row for row in self.present
-                    if not _answering(row, copied[row.question.name]).reaches(threshold, self.at_least)]  # fmt: skip
+            told = [by_rule.row(row.question, copied[row.question.name]) for row in self.present]
+            failing = [not one.reaches(threshold, self.at_least) for one in told]
+            rows, copies = (list(compress(both, failing)) for both in (self.present, told))
             name = f"where the visible box fails at {threshold:g}"
-            copies = [_answering(row, copied[row.question.name]) for row in rows]
             found.append((self.line(name, rows), self.line(COPY, copies)))
         return found
 
@@ -183,11 +184,6 @@ class Summary:
             "micro": _json(self.micro),
             "groups": {title: [_json(line) for line in found] for title, found in self.groups.items()},
         }
-
-
-def _answering(row: Scored, box: Box | None) -> Scored:
-    overlap = fit(box, row.question.truth)
-    return Scored(row.question, "found" if box else "absent", "", box, overlap)
 
 
 def _share(rows: Sequence[Scored], outcome: str) -> Figure:

@@ -122,3 +122,13 @@ def test_a_hidden_object_has_no_copy(tmp_path, capsys):
     write_samples(tmp_path / "x.jsonl", [sample("1.png", bbox=None, amodal_bbox=BOX, visible_fraction=0.0)])
     assert main(["amodal", str(tmp_path / "x.jsonl"), "--without-model", "copy"]) == 0
     assert "| all rows (micro) | 1 | 1 | 0.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rule", ["copy", "enlarged", "hull"])
+def test_what_a_rule_has_no_box_for_has_one_count_and_one_word(file, rule):
+    write_samples(file, [sample("1.png", bbox=None, amodal_bbox=BOX, visible_fraction=0.0)])
+    data = by_rule(file, rule)
+    counts = {line["name"]: line["outcomes"] for line in data["figures"]["baselines"]}
+    assert data["rows"][0]["outcome"] == "malformed"
+    assert counts[RULES[rule]] == data["figures"]["micro"]["outcomes"]
+    assert counts[RULES[rule]] == {"found": 0, "absent": 0, "malformed": 1, "failed": 0}
