@@ -22,6 +22,12 @@ from egm_core.evaluate.waiting import add_wait, awaited
 
 _log = logging.getLogger("egm.evaluate")
 
+UNREADABLE = 0.05
+_REMEDY = {
+    "unreadable": "run again to ask these anew, or with a larger --max-tokens where they were cut",
+    "failed": "run again to ask these anew",
+}
+
 
 def judge(word: str) -> tuple[str, str]:
     """Take NAME=URL."""
@@ -69,7 +75,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Judge and print; 1 where a judge gave no answer to some."""
+    """Judge and print; 1 where a judge gave no answer to some, or none that can be read to too many."""
     own: Parser = arguments.own
     if arguments.json and not arguments.json.parent.is_dir():
         own.error(f"--json: there is no folder {arguments.json.parent} to write into; make it first")
@@ -96,19 +102,24 @@ def run(arguments: argparse.Namespace) -> int:
     print(reasons_table(judgements, seeds, with_paper=True) + "\n")
     if len(judgements) > 1:
         value = kappa(judgements)
-        told = "cannot be told: all chose one reason" if math.isnan(value) else f"is {value:.2f}"
-        print(f"Fleiss' kappa of {len(judgements)} judges over {len(shared(judgements))} failures {told}\n")
+        both = len(shared(judgements))
+        why = "all chose one reason" if both else "no failure has a reason from every judge"
+        told = f"cannot be told: {why}" if math.isnan(value) else f"is {value:.2f}"
+        print(f"Fleiss' kappa of {len(judgements)} judges over {both} of {len(found)} failures {told}\n")
     if others:
         print(recovery_table(judgements, others))
     for name, counts in left.items():
         for what, count in counts.items():
             if count:
-                _log.warning("%s: %d judgements %s, and in no share", name, count, what)
+                _log.warning(
+                    "%s: %d of %d judgements %s, and in no share; %s", name, count, len(found), what, _REMEDY[what]
+                )
     if arguments.json:
         told_of = {"model": result.about["model"], "judgements": judgements, "left_out": left}
         arguments.json.write_text(json.dumps(told_of, indent=1), encoding="utf-8")
         print(f"\nthe judgements: {arguments.json}")
-    return 1 if any(counts["failed"] for counts in left.values()) else 0
+    unsure = any(counts["unreadable"] > UNREADABLE * len(found) for counts in left.values())
+    return 1 if unsure or any(counts["failed"] for counts in left.values()) else 0
 
 
 def _ask(

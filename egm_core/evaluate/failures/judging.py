@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -100,14 +101,17 @@ def judged(
 ) -> tuple[dict[str, str], dict[str, int]]:
     """Ask one judge about all failures; gives its reasons by the question's id, and how many it left without one.
 
-    Failures of one picture, words and boxes are asked about once: the reason is that of each.
+    Failures of one picture, words and boxes are asked about once: the reason is that of each. What an earlier run
+    could not read is asked anew, under a key of its own, for an answer that is kept is never asked again.
     """
-    alike: dict[str, list[Failure]] = {}
+    by_job: dict[str, list[Failure]] = {}
     for failure in found:
-        alike.setdefault(failure.job(judge, max_tokens).key, []).append(failure)
-    jobs = {key: several[0] for key, several in alike.items()}
+        by_job.setdefault(failure.job(judge, max_tokens).key, []).append(failure)
     with Store(file, {"what": "judgements of egm evaluate failures", **asker.about}) as store:
-        failed = ask_all(jobs, lambda failure: failure.job(judge, max_tokens), asker, store, f"asking {judge}")
+        unread = {answer.key for answer, _ in store.answers() if not answer.error and not reason_of(answer.text)}
+        alike = {_unasked(key, unread): several for key, several in by_job.items()}
+        jobs = {key: replace(several[0].job(judge, max_tokens), key=key) for key, several in alike.items()}
+        failed = ask_all(jobs, lambda job: job, asker, store, f"asking {judge}")
         answers = {answer.key: answer for answer, _ in store.answers() if not answer.error}
     reasons: dict[str, str] = {}
     unreadable = 0
@@ -118,6 +122,11 @@ def judged(
         elif key in answers:
             unreadable += len(several)
     return reasons, {"unreadable": unreadable, "failed": sum(len(alike[key]) for key in failed)}
+
+
+def _unasked(key: str, unread: Collection[str]) -> str:
+    """Give a key, with the number of the attempt where the earlier ones were answered and could not be read."""
+    return next(one for one in (f"{key}-{n}" if n else key for n in count()) if one not in unread)
 
 
 def complex_by_most(judgements: Mapping[str, Mapping[str, str]], ids: Sequence[str]) -> list[str]:

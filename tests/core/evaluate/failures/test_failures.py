@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_judges_shares_agreement_and_recovery_are_printed(picture, tmp_path, cap
         "3 wrong answers, judged by first, second",
         "COMPLEX-PROMPT (Table 1) | 100.0",
         "62.8",
-        "Fleiss' kappa of 2 judges over 3 failures cannot be told",
+        "Fleiss' kappa of 2 judges over 3 of 3 failures cannot be told",
         "| InternVL-3-78B | 33.3",
         "42.6",
     ):
@@ -114,9 +115,9 @@ def test_judges_shares_agreement_and_recovery_are_printed(picture, tmp_path, cap
 def test_what_a_judge_says_unclearly_is_told_and_in_no_share(picture, capsys):
     with running() as server:
         server.model = "says:who knows"
-        assert main(["failures", str(result(picture, "m", "nn")), "--judge", f"j={server.url}"]) == 0
+        assert main(["failures", str(result(picture, "m", "nn")), "--judge", f"j={server.url}"]) == 1
     told = capsys.readouterr()
-    assert "j: 2 judgements unreadable, and in no share" in told.err
+    assert "j: 2 of 2 judgements unreadable, and in no share; run again to ask these anew" in told.err
     assert "| judged | 0 |" in told.out
 
 
@@ -132,8 +133,33 @@ def test_failures_that_look_alike_are_asked_about_once_and_each_has_the_reason(p
         assert main(["failures", str(file), "--judge", f"j={server.url}", "--json", str(out)]) == 0
         assert len(server.bodies) == 2
         server.model = "says:who knows"
-        assert main(["failures", str(file), "--judge", f"k={server.url}"]) == 0
+        assert main(["failures", str(file), "--judge", f"k={server.url}"]) == 1
     assert json.loads(out.read_text())["judgements"]["j"] == {f"q{n}": "OTHER" for n in range(4)}
     told = capsys.readouterr()
     assert "| judged | 4 |" in told.out
-    assert "k: 4 judgements unreadable" in told.err
+    assert "k: 4 of 4 judgements unreadable" in told.err
+
+
+def test_what_could_not_be_read_is_asked_anew_by_the_next_run_and_only_that(picture, capsys):
+    command = ["failures", str(result(picture, "m", "nn")), "--judge"]
+    with running() as server:
+        command.append(f"j={server.url}")
+        server.model = "says:who knows"
+        assert [main(command), main(command)] == [1, 1]
+        assert len(server.bodies) == 4
+        # The store holds one model's answers: the judge keeps its name and says something else.
+        file = picture.parent / "m.judged" / "j.answers"
+        with sqlite3.connect(file) as base:
+            base.execute("UPDATE jobs SET text = ? WHERE rowid = 1", ('{"reason": "OTHER"}',))
+        assert main(command) == 1
+        assert len(server.bodies) == 5
+    assert "| judged | 1 |" in capsys.readouterr().out
+
+
+def test_kappa_over_no_failure_says_so(picture, capsys):
+    with running() as one, running() as two:
+        one.model, two.model = "says:who knows", 'says:{"reason": "OTHER"}'
+        judges = ["--judge", f"one={one.url}", "--judge", f"two={two.url}"]
+        assert main(["failures", str(result(picture, "m", "nn")), *judges]) == 1
+    told = capsys.readouterr().out
+    assert "over 0 of 2 failures cannot be told: no failure has a reason from every judge" in told
