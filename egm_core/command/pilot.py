@@ -119,6 +119,11 @@ def run(arguments: argparse.Namespace) -> int:
             "%s: the answers fit better when they are read as %s; do not trust scores of the family %s before you know "
             "why, and ask with the family of that frame", model, pilot.better.name, family.name,
         )  # fmt: skip
+    if pilot.exchanged:
+        _log.warning(
+            "%s: %d of %d answers have exchanged corners (x2 < x1 or y2 < y1), which are read as if in order; corners "
+            "that are told as x, y, width, height look alike", model, pilot.exchanged, pilot.answers,
+        )  # fmt: skip
     if arguments.json:
         arguments.json.write_text(json.dumps(_record(pilot, family, model, replies, failed), indent=1))
         print(f"\nfigures and answers: {arguments.json}")
@@ -210,6 +215,6 @@ def _line(fit: Fit, width: int) -> str:
 def _record(pilot: Pilot, family: Speaker, model: str, replies: list[Reply], failed: list[str]) -> dict[str, Any]:
     return {
         "model": model, **family.about(), "own": asdict(pilot.own), "others": [asdict(fit) for fit in pilot.others],
-        "better": pilot.better.name if pilot.better else None, "failed": failed,
+        "better": pilot.better.name if pilot.better else None, "exchanged": pilot.exchanged, "failed": failed,
         "answers": [asdict(reply) for reply in replies],
     }  # fmt: skip

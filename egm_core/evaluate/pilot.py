@@ -62,6 +62,8 @@ class Pilot:
     own: Fit
     others: tuple[Fit, ...]
     answers: int
+    # Answers whose second corner lies left of the first, or above it; every frame reads them as if in order.
+    exchanged: int = 0
 
     @property
     def readable(self) -> int:
@@ -91,7 +93,7 @@ def judge(speaker: Speaker, replies: Sequence[Reply]) -> Pilot:
         seen.append(boxes)
         fits.append(_fit(name, boxes, replies, own, pictures))
     fits.sort(key=lambda fit: (fit.accuracy, fit.mean_iou), reverse=True)
-    return Pilot(_fit(speaker.frame_words, own, replies), tuple(fits), len(replies))
+    return Pilot(_fit(speaker.frame_words, own, replies), tuple(fits), len(replies), sum(map(_exchanged, replies)))
 
 
 def _frames(replies: Sequence[Reply]) -> Iterable[tuple[str, Frame, bool]]:
@@ -107,22 +109,32 @@ def _own(speaker: Speaker, reply: Reply) -> Box | None:
     return speaker.seeing(*reply.sent).parse(reply.text, mode, sent=reply.expression).box
 
 
+def _exchanged(reply: Reply) -> bool:
+    """Tell whether the third or fourth number is below the first or second, which is so in either order of axes."""
+    a, b, c, d = _numbers(reply)[0] or (0.0,) * 4
+    return c < a or d < b
+
+
 def _by(frame: Frame, reply: Reply, original: bool) -> Box | None:
     """Read an answer's four numbers by a frame; None where there are none, or where they do not fit it."""
+    numbers, under = _numbers(reply)
+    if numbers is None or (under in (SIDES, POINTS) and frame.order != "xyxy"):
+        return None
+    return frame.relative(numbers, *(reply.size if original else reply.sent))
+
+
+def _numbers(reply: Reply) -> tuple[list[float] | None, str | None]:
+    """Give an answer's four numbers, None where it has none, and what they stand under."""
     _, start = split_reasoning(reply.text)
     if start is None:
-        return None
+        return None, None
     try:
         end = answer_end(reply.text, start)
         entries = salvage(reply.text, start, end, True, reply.expression, KEYS).entries
         numbers = [n.value for n in four_numbers(entries[0].box)] if entries else None
     except Refused:
-        return None
-    if numbers is None:
-        return None
-    if entries[0].under in (SIDES, POINTS) and frame.order != "xyxy":
-        return None
-    return frame.relative(numbers, *(reply.size if original else reply.sent))
+        return None, None
+    return numbers, entries[0].under if entries else None
 
 
 def _fit(

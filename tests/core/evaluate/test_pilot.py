@@ -183,3 +183,10 @@ class TestTheDraw:
         status, told = pilot(file, vendor_server.Vendor("m", pixels("bbox"), absent="I'd rather not."), "claude")
         assert status == 1
         assert (told["own"]["read"], told["own"]["accuracy"]) == (0, 0.0)
+
+
+@pytest.mark.parametrize("numbers, exchanged", [("50,20,10,40", 1), ("10,40,50,20", 1), ("10,20,50,40", 0), ("", 0)])
+def test_exchanged_corners_are_counted(numbers, exchanged):
+    told = f'[{{"bbox_2d": [{numbers}], "label": "it"}}]' if numbers else "I do not know."
+    reply = Reply("a.png", "it", told, (10.0, 20.0, 50.0, 40.0), (100, 100), (100, 100))
+    assert judge(speaker("qwen2_5_vl"), [reply]).exchanged == exchanged
