@@ -8,8 +8,9 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import Parser
+from egm_core.evaluate.paper.grounding import WITHOUT
 from egm_core.evaluate.paper.training import TABLE_9
-from egm_core.evaluate.reports.field_tables import Model, hard, on_shared, table_4, table_5, table_9, whole_paper
+from egm_core.evaluate.reports.field_tables import Model, hard, on_shared, plain, table_4, table_5, table_9, whole_paper
 from egm_core.evaluate.reports.latency import draw, table
 from egm_core.evaluate.reports.theirs import METRICS
 from egm_core.evaluate.reports.theirs import table as theirs_table
@@ -89,6 +90,7 @@ def run_table(arguments: argparse.Namespace) -> None:
             raise ValueError("there is no result to print: give NAME=FILE, or --paper for the paper's own lines")
         return
     _check_task(given, arguments.number)
+    _check_reasoning(given)
     if arguments.number in (4, 10):
         print(table_4(given))
     elif arguments.number == 5:
@@ -115,6 +117,21 @@ def _check_task(given: list[Model], number: int) -> None:
                 f"{result.path} is about {task} boxes, and Table {number} about {wanted} ones: give a result of "
                 f"`egm evaluate {verb}`"
             )
+
+
+def _check_reasoning(given: list[Model]) -> None:
+    """Make sure that a line "w/o R" was made with reasoning forbidden, and the line it is held against was not."""
+    names = {plain(model.name) for model in given}
+    for model in given:
+        without = model.name.endswith(WITHOUT)
+        if not without and plain(model.name + WITHOUT) not in names:
+            continue
+        for result in model.results:
+            if bool(result.about["reasoning"]) == without:
+                how = "with reasoning" if without else "with --no-reasoning"
+                raise ValueError(
+                    f"{result.path} was made {how}, so it cannot be the line {model.name!r}: swap the files?"
+                )
 
 
 def _only(stages: dict[str, Model], names: tuple[str, ...], number: str) -> None:

@@ -91,9 +91,16 @@ def test_part_results_and_failed_answers_are_told_below_the_table(tmp_path):
 
 
 def test_table_10_says_what_reasoning_is_worth_pair_by_pair(tmp_path, capsys):
-    egm, direct = result(tmp_path, "a", "yyyn"), result(tmp_path, "b", "ynnn")
+    egm, direct = result(tmp_path, "a", "yyyn"), result(tmp_path, "b", "ynnn", reasoning=False)
     assert main(["table", "10", f"EGM-8B={egm}", f"EGM-8B w/o R={direct}"]) == 0
     assert cells(capsys.readouterr().out, "EGM-8B: reasoning is worth")[8].startswith("+50.0 (")
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_a_result_with_reasoning_is_no_line_without_it(tmp_path, swapped, caplog):
+    egm, direct = result(tmp_path, "a", "y", reasoning=not swapped), result(tmp_path, "b", "n")
+    assert main(["table", "10", f"EGM-8B={egm}", f"EGM-8B w/o R={direct}"]) != 0
+    assert "was made with" in caplog.text and "cannot be the line" in caplog.text
 
 
 def test_table_5_has_gains_beside_the_papers(tmp_path, capsys):
@@ -172,7 +179,7 @@ class TestOtherSplits:
     def test_rows_of_other_splits_are_named_and_not_counted(self, tmp_path, capsys):
         known_, other = (result(tmp_path, name, right, (column,)) for name, right, column in
                          (("one", "yyyy", ALL[0]), ("two", "nnnn", "mine val")))  # fmt: skip
-        direct = result(tmp_path, "three", "nnnn", ("mine val",))
+        direct = result(tmp_path, "three", "nnnn", ("mine val",), reasoning=False)
         assert main(["table", "10", f"m={known_}", f"m={other}", f"m w/o R={direct}"]) == 0
         printed = capsys.readouterr().out
         line = cells(printed, "m")
@@ -216,7 +223,7 @@ class TestSplitsOfARow:
         assert "Means are over what all have: COCO-Amodal val." in capsys.readouterr().out
 
     def test_table_10_says_on_which_splits_reasoning_is_worth_it(self, tmp_path, capsys):
-        egm, direct = result(tmp_path, "a", "yyyn", ALL[:2]), result(tmp_path, "b", "ynnn", ALL[:1])
+        egm, direct = result(tmp_path, "a", "yyyn", ALL[:2]), result(tmp_path, "b", "ynnn", ALL[:1], reasoning=False)
         assert main(["table", "10", f"EGM-8B={egm}", f"EGM-8B w/o R={direct}"]) == 0
         worth = cells(capsys.readouterr().out, "EGM-8B: reasoning is worth, on 1 of 8 splits")
         assert worth[8].startswith("+50.0")
