@@ -28,7 +28,8 @@ def changed(path: Path, last_only: bool = True, **fields) -> Path:
 
 
 def two(folder: Path, **about) -> tuple[Path, Path]:
-    made = [result(folder, name, "yyn", ALL[:1], **(BUDGET | about)) for name in ("EGM-8B", "EGM-8B w_o R")]
+    ways = {"EGM-8B": True, "EGM-8B w_o R": False}
+    made = [result(folder, name, "yyn", ALL[:1], **(BUDGET | about), reasoning=way) for name, way in ways.items()]
     return tuple(changed(path, False, image="/data/coco/a.png", picture="11") for path in made)
 
 
@@ -63,7 +64,7 @@ def test_what_cannot_be_told_is_a_warning(fields, about, told, tmp_path, caplog)
 
 def test_files_that_count_success_differently_have_no_gain(tmp_path, capsys):
     first = result(tmp_path, "EGM-8B", "yyn")
-    second = result(tmp_path, "direct", "ynn", strict=False)
+    second = result(tmp_path, "direct", "ynn", strict=False, reasoning=False)
     assert main(["table", "10", f"EGM-8B={first}", f"EGM-8B w/o R={second}"]) == 2
     assert "count success differently" in capsys.readouterr().err
 
