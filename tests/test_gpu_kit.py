@@ -86,15 +86,17 @@ def test_a_job_runs_on_after_its_call_names_what_failed_and_goes_on(tmp_path: Pa
     assert "stopped at: three" in said
 
 
-@pytest.mark.long
 def test_latency_is_measured_against_the_floor(tmp_path: Path) -> None:
     done = call(KIT / "latency.sh", "--dry-run", out=tmp_path)
     assert done.returncode == 0, done.stderr
-    (found,) = json.loads((tmp_path / "latency.json").read_text())["models"]
-    assert found["tokens_agree"], "the static cache gives other tokens than the growing one"
-    assert found["floor"] > 0 and min(found["eager"], found["static"], found["prefill"]) > 0
-    assert found["graph"] is None and "no CUDA" in found["graph_says"]
-    assert "| small | 64 |" in (tmp_path / "latency.md").read_text()
+    found = json.loads((tmp_path / "latency.json").read_text())["cells"]
+    assert [(c["engine"], c["at_once"]) for c in found] == [
+        (f"tiny, {way}", at_once) for at_once in (1, 2) for way in ("eager", "static cache")
+    ]
+    assert all(c["floor"]["token"] > 0 and c["token"]["median"] > 0 and c["first"]["median"] > 0 for c in found)
+    assert "| tiny, static cache | 128x128 | 2 |" in (tmp_path / "latency.md").read_text()
+    assert "other tokens" not in done.stderr, "the static cache gives other tokens than the growing one"
+    assert {path.name for path in tmp_path.iterdir()} == {"latency.json", "latency.md", "latency.svg"}
 
 
 def test_models_fit_what_comes_back() -> None:

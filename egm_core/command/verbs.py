@@ -55,6 +55,7 @@ VERBS = (
         "measure models on sample files and generated scenes, and print the paper's tables",
         "egm_core.command.evaluate",
     ),
+    Verb("bench", "measure how fast engines answer, beside what the memory allows", "egm_core.command.bench"),
     Verb("doctor", "say what this machine has and lacks for each job", "egm_core.command.doctor"),
 )
 

@@ -1,0 +1,1 @@
+"""Models of random weights in the true shapes, measured without a download."""
