@@ -9,7 +9,7 @@ from egm_core.curate.rules.text import prepared
 
 CHECKS = (speech.check, leftovers.check, length.check, language.check, numbers.check, drawing.check, scene.check)
 RULES = ("refusal", "error", "meta", "leftover", "length", "truncated", "language", "numbers", "drawing",
-         "wrong_object", "wrong_occluder", "wrong_side")  # fmt: skip
+         "wrong_object", "wrong_occluder", "wrong_side", "wrong_extent")  # fmt: skip
 # Of what is longer than any text for training nothing but the length is looked at.
 LONGEST = 4000
 

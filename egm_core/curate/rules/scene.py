@@ -40,12 +40,18 @@ _STRANGER = re.compile(_GROUPS["stranger_hides"])
 _THAN = re.compile(rf"\b(?:{_GROUPS['than']})\b")
 # Not to be seen is to be hidden.
 _UNSEEN = re.compile(rf"\b(?:{_GROUPS['unseen']})\b")
+# The object is said to be seen whole, or to be hidden in part.
+_SEEN_WHOLE = re.compile(rf"\b(?:{_GROUPS['seen_whole']})")
+_PARTLY_HIDDEN = re.compile(rf"\b(?:{_GROUPS['partly_hidden']})")
+# With less than this share seen nobody can call an object whole, and with more nothing of note is hidden.
+_LEAST_WHOLE, _ALL_SEEN = 0.9, 0.99
 _CLAUSE = re.compile(rf",? (?:{_GROUPS['clause']})\b|[,:;] ")
 
 
 def check(trace: Plain, facts: Facts) -> Iterator[Finding]:
     """Find what speaks against the sample's truth; what is not known of it is not judged."""
     yield from _object(trace, facts)
+    yield from _extent(trace, facts)
     if facts.task == "amodal":
         yield from _occluder(trace, facts)
         yield from _side(trace, facts)
@@ -175,6 +181,22 @@ def _side(trace: Plain, facts: Facts) -> Iterator[Finding]:
     elif not claimed and whole.keys() & set(facts.hidden_sides):
         side = min(whole.keys() & set(facts.hidden_sides))
         yield Finding("wrong_side", whole[side].strip(), f"says that nothing hides its {side}")
+
+
+def _extent(trace: Plain, facts: Facts) -> Iterator[Finding]:
+    """Find a trace that calls an object whole of which much is hidden, or one hidden of which all is seen."""
+    share = facts.visible_share
+    if share is None:
+        return
+    for sentence in sentences(trace.masked):
+        # A side, or an exception, makes it a word about a part.
+        partial = _BUT.search(sentence) or any(side.search(sentence) for side in _SIDE.values())
+        if share < _LEAST_WHOLE and not partial and (found := _SEEN_WHOLE.search(sentence)):
+            yield Finding("wrong_extent", found[0], f"says that all of it is seen, where {share:.0%} is")
+            return
+        if share >= _ALL_SEEN and not facts.hidden_sides and (found := _PARTLY_HIDDEN.search(sentence)):
+            yield Finding("wrong_extent", found[0], "says that part of it is hidden, where all of it is seen")
+            return
 
 
 def _named(text: str, names: Iterable[str], apart_from: Iterable[str] = ()) -> list[str]:
