@@ -255,8 +255,8 @@ def _box(record: dict[str, Any], name: str, width: int, height: int, place: str,
         return x0, y0, x1, y1
     if min(x0, y0) < -OVERHANG or x1 > width + OVERHANG or y1 > height + OVERHANG:
         raise SampleError(
-            f"{place}: {name} is {shown(value)} and leaves the image of {width} x {height}; clip it with boxes.clip, "
-            "and check that it is in pixels, not in thousandths, and that width and height aren't swapped"
+            f"{place}: {name} is {shown(value)} and leaves the image of {width} x {height}; cut it at the image's "
+            "edges, and check that it is in pixels, not in thousandths, and that width and height aren't swapped"
         )
     inside = _inside((x0, y0, x1, y1), width, height)
     if inside is None:

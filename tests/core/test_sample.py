@@ -133,7 +133,7 @@ def without(*names: str) -> dict[str, object]:
         ({**RECORD, "bbox": [1, 2, 3, float("nan")]}, "bbox is"),
         ({**RECORD, "bbox": [1, 2, 3, 10**400]}, "bbox is"),
         ({**RECORD, "bbox": [30, 20, 10, 40]}, "has no area; boxes are"),
-        ({**RECORD, "bbox": [10, 20, 30, 140]}, "leaves the image of 200 x 100; clip it"),
+        ({**RECORD, "bbox": [10, 20, 30, 140]}, "leaves the image of 200 x 100; cut it at the image's edges"),
         ({**RECORD, "amodal_bbox": [-9000, 20, 30, 40]}, "amodal_bbox is .* far out of the image"),
         ({**RECORD, "amodal_bbox": [30, 20, 10, 40]}, "amodal_bbox is .* has no area"),
         ({**RECORD, "bbox": None, "amodal_bbox": [1, 2, 3, 4]}, "for a wholly hidden one visible_fraction 0"),

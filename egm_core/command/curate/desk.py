@@ -14,6 +14,7 @@ from egm_core.asking.job import Answer, Job
 from egm_core.asking.store import Store
 from egm_core.curate import provenance
 from egm_core.curate.money.estimate import estimate
+from egm_core.curate.money.tally import Tally
 from egm_core.curate.reason.again import Ask
 from egm_core.curate.teacher import Teacher, ask
 from egm_core.curate.teacher.ask import ABOUT, settled
@@ -39,10 +40,10 @@ class Desk:
         self._known: dict[str, Answer] = {}
         self._settled: frozenset[str] = frozenset()
         self._by_model: dict[str, _Questions] = {}
-        self._spent, self._requests = 0.0, 0
+        self._spent, self._tally = 0.0, Tally()
         if ledger.is_file():
             with Store(ledger, ABOUT) as store:
-                self._spent, self._requests = store.money()[0], store.attempts()
+                self._spent = store.money()[0]
                 self._settled = frozenset(settled(store))
                 if dry:
                     answers = (answer for answer, _ in store.answers())
@@ -64,7 +65,7 @@ class Desk:
                     questions.lacking[job.key] = job
                 yield job, self._known.get(job.key) or Answer(job.key, error=NOT_ASKED)
 
-        return collect if self.dry else lambda jobs: ask(jobs, who, self.ledger, title)
+        return collect if self.dry else lambda jobs: ask(jobs, who, self.ledger, title, self._tally)
 
     @contextmanager
     def output(self, out: Path) -> Iterator[Path]:
@@ -91,9 +92,10 @@ class Desk:
         if not self.ledger.is_file():
             return {"run_usd": 0.0, "ledger_usd": 0.0, "requests": 0}
         with Store(self.ledger, ABOUT) as store:
-            spent, requests = store.money()[0], store.attempts()
-        return {"run_usd": round(spent - self._spent, 6), "ledger_usd": round(spent, 6),
-                "requests": requests - self._requests}  # fmt: skip
+            spent = store.money()[0]
+        # Other runs may share the ledger, so its own growth tells nothing of this one.
+        return {"run_usd": round(self._tally.dollars, 6), "ledger_usd": round(spent, 6),
+                "requests": self._tally.requests}  # fmt: skip
 
     def spent(self) -> str:
         """Say what this run has cost."""

@@ -30,8 +30,18 @@ def add(own: Parser) -> None:
     )  # fmt: skip
     group.add_argument("--judge-temperature", type=number(0, 2), default=0.2, help="how freely its answers are drawn")
     group.add_argument("--judge-max-tokens", type=arguments.TOKENS, default=400, help="most tokens of its answer")
-    group.add_argument("--judge-price-in", type=arguments.DOLLARS, metavar="X", help="dollars a million tokens in")
-    group.add_argument("--judge-price-out", type=arguments.DOLLARS, metavar="X", help="dollars a million tokens out")
+    group.add_argument(
+        "--judge-price-in",
+        type=arguments.DOLLARS,
+        metavar="X",
+        help="dollars a million tokens in; 0 where nobody bills",
+    )
+    group.add_argument(
+        "--judge-price-out",
+        type=arguments.DOLLARS,
+        metavar="X",
+        help="dollars a million tokens out; 0 where nobody bills",
+    )
 
 
 def offered(options: argparse.Namespace) -> bool:

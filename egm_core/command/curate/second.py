@@ -34,8 +34,18 @@ def add(own: Parser) -> None:
     group.add_argument("--second-model", default="", metavar="NAME", help="its name there (default: the only one)")
     group.add_argument("--family", default=vendors.AUTO, choices=vendors.names(), help="how it writes boxes")
     group.add_argument("--second-max-tokens", type=arguments.TOKENS, default=1024, help="most tokens of its answer")
-    group.add_argument("--second-price-in", type=arguments.DOLLARS, metavar="X", help="dollars a million tokens in")
-    group.add_argument("--second-price-out", type=arguments.DOLLARS, metavar="X", help="dollars a million tokens out")
+    group.add_argument(
+        "--second-price-in",
+        type=arguments.DOLLARS,
+        metavar="X",
+        help="dollars a million tokens in; 0 where nobody bills",
+    )
+    group.add_argument(
+        "--second-price-out",
+        type=arguments.DOLLARS,
+        metavar="X",
+        help="dollars a million tokens out; 0 where nobody bills",
+    )
 
 
 def second(options: argparse.Namespace, teacher: Teacher, warned: str = "both") -> Teacher:

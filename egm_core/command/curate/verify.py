@@ -63,4 +63,5 @@ def _teacher(options: argparse.Namespace) -> Teacher:
         # Then there is one model only, the second.
         options.teacher_url, options.teacher_model = options.second_url, options.second_model
         options.price_in, options.price_out = options.second_price_in, options.second_price_out
+        options.price_names = "--second-price-in and --second-price-out"
     return arguments.teacher(options)

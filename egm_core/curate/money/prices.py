@@ -37,6 +37,11 @@ class Price:
         """Give what so many tokens cost."""
         return (self.into * tokens_in + self.out * tokens_out) / MILLION
 
+    @property
+    def free(self) -> bool:
+        """Whether nobody bills anything."""
+        return not (self.into or self.out)
+
     def in_batch(self) -> Price:
         """Give the price in a batch file."""
         return Price(

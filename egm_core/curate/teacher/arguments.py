@@ -19,6 +19,7 @@ from egm_core.engines.http.keys import is_loopback
 
 DOLLARS = number(0, 10_000_000)
 TOKENS = whole(16, 1_000_000)
+PRICE_NAMES = "--price-in and --price-out"
 
 
 def add(own: Parser, ledger: bool = True) -> None:
@@ -58,8 +59,12 @@ def add(own: Parser, ledger: bool = True) -> None:
     money.add_argument("--budget-usd", type=DOLLARS, default=None, metavar="X", help="spend no more, in this ledger")
     money.add_argument("--no-budget", action="store_true", help="ask without a bound")
     money.add_argument("--prices", type=Path, metavar="FILE", help="your own prices, as JSON")
-    money.add_argument("--price-in", type=DOLLARS, metavar="X", help="dollars for a million tokens in")
-    money.add_argument("--price-out", type=DOLLARS, metavar="X", help="dollars for a million tokens out")
+    money.add_argument(
+        "--price-in", type=DOLLARS, metavar="X", help="dollars for a million tokens in; 0 where nobody bills"
+    )
+    money.add_argument(
+        "--price-out", type=DOLLARS, metavar="X", help="dollars for a million tokens out; 0 where nobody bills"
+    )
     money.add_argument(
         "--partial",
         action="store_true",
@@ -76,7 +81,7 @@ def teacher(options: argparse.Namespace) -> Teacher:
     if not (options.teacher_url or options.batch_out or options.batch_in or options.dry_run):
         own.error("these steps ask a teacher: name its server with --teacher-url")
     # A second model of a command has prices of its own.
-    names: str = getattr(options, "price_names", "--price-in and --price-out")
+    names: str = getattr(options, "price_names", PRICE_NAMES)
     if (options.price_in is None) != (options.price_out is None):
         own.error(f"{names} belong together: give both")
     if options.budget_usd is not None and options.no_budget:
@@ -111,19 +116,22 @@ def teacher(options: argparse.Namespace) -> Teacher:
     )
     price = _price(options, found)
     if price is None and options.budget_usd is not None:
-        own.error(f"--budget-usd: no price of {found.model} is known; give {names}, or --prices FILE")
+        own.error(
+            f"--budget-usd: no price of {found.model} is known; give {names} (0 and 0 if nobody bills it), "
+            "or --prices FILE"
+        )
     asks = not (options.dry_run or options.batch_in)
-    if asks and options.budget_usd is None and not options.no_budget and price is not FREE:
+    if asks and options.budget_usd is None and not options.no_budget and not (price and price.free):
         own.error(
             f"asking {found.model} may cost money: give --budget-usd X as a bound, or say --no-budget "
-            "(--dry-run tells what it will cost)"
+            f"(--dry-run tells what it will cost); if nobody bills it, give {names} as 0 and 0"
         )
     return replace(found, price=price)
 
 
 def _price(options: argparse.Namespace, found: Teacher) -> Price | None:
     if options.price_in is not None:
-        return Price("*", options.price_in, options.price_out, "", "--price-in and --price-out")
+        return Price("*", options.price_in, options.price_out, "", getattr(options, "price_names", PRICE_NAMES))
     own = read_prices(options.prices) if options.prices else ()
     here = bool(found.urls) and all(is_loopback(httpx.URL(url).host) for url in found.urls)
     if here and not own and options.budget_usd is None and not os.environ.get(options.api_key_env):

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from egm_core.asking.job import Answer, Job
 from egm_core.asking.store import Store
 from egm_core.curate.money.budget import Budget
+from egm_core.curate.money.tally import TalliedStore, Tally
 from egm_core.curate.teacher import batch
 from egm_core.curate.teacher.asker import OTHERS_ROUNDS, OTHERS_WAIT, BudgetSpent, TeacherAsker, others
 from egm_core.curate.teacher.named import models_of, strangers
@@ -38,16 +39,19 @@ class NothingCame(ValueError):
         )
 
 
-def ask(jobs: Iterable[Job], teacher: Teacher, ledger: Path, title: str = "asking") -> Iterator[tuple[Job, Answer]]:
+def ask(
+    jobs: Iterable[Job], teacher: Teacher, ledger: Path, title: str = "asking", tally: Tally | None = None
+) -> Iterator[tuple[Job, Answer]]:  # fmt: skip
     """Give each job with its answer, asking for what the ledger lacks; jobs of one key are one.
 
     Failures have an `error`. What failed in an earlier run is asked anew, and what a kill cut off; an answer that was
     made and is no good is not, for it was paid. With `batch_out` nothing is asked: where something is lacking, files
     are written and the command ends. Raises EngineError where no server is left, BudgetSpent where the budget ends,
     unless `partial`, and NothingCame where batch files hold nothing of these questions, and nobody has asked them.
+    What is asked and spent is added to `tally`.
     """
     items = {job.key: job for job in jobs}
-    with Store(ledger, ABOUT) as store:
+    with TalliedStore(ledger, ABOUT, tally or Tally()) as store:
         lacking = _lacking(items, store)
         if teacher.batch_in:
             batch.take_in(teacher.batch_in, {job.key: job for job in lacking}, store, teacher)

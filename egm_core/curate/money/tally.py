@@ -1,0 +1,60 @@
+"""What one run asks and spends by a ledger that other runs may use at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from egm_core.asking.job import Answer
+from egm_core.asking.store import Store
+
+
+@dataclass
+class Tally:
+    """How often a run has asked, and the dollars that this has cost."""
+
+    requests: int = 0
+    dollars: float = 0.0
+
+
+class TalliedStore(Store):
+    """A ledger that counts what goes through it in this run, apart from what others write into the same file."""
+
+    def __init__(self, path: Path, about: Mapping[str, Any], tally: Tally) -> None:
+        self.tally = tally
+        self._reserved: dict[str, float] = {}
+        super().__init__(path, about)
+
+    def claim(self, key: str, reserve: float = 0.0, again: bool = True) -> bool:
+        """Take a job to ask it, and count that."""
+        claimed = super().claim(key, reserve, again)
+        if claimed:
+            self._reserved[key] = reserve
+            self.tally.requests += 1
+        return claimed
+
+    def unclaim(self, key: str) -> None:
+        """Free what was not asked after all, and count it no more."""
+        super().unclaim(key)
+        if self._reserved.pop(key, None) is not None:
+            self.tally.requests -= 1
+
+    def again(self, key: str, most: int | None = None) -> bool:
+        """Count another attempt."""
+        sent = super().again(key, most)
+        self.tally.requests += sent
+        return sent
+
+    def release(self) -> None:
+        """Free what has no answer; what was reserved for it counts as spent."""
+        super().release()
+        self.tally.dollars += sum(self._reserved.values())
+        self._reserved.clear()
+
+    def add(self, answer: Answer, payload: Any = None, spent: float = 0.0) -> None:
+        """Keep an answer, and count what it has cost."""
+        super().add(answer, payload, spent)
+        self._reserved.pop(answer.key, None)
+        self.tally.dollars += spent
