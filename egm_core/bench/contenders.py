@@ -97,7 +97,10 @@ def other(options: argparse.Namespace, name: str, python: str) -> Iterator[Ready
         with _transformers_serve(options, python) as found:
             yield found
         return
+    # All compute in the format that was asked for, by whichever of the two options.
+    precision = options.engine_precision if options.engine_precision != "auto" else options.dtype
     values = {**vars(options), "engine": name, "engine_python": python, "engine_url": None}
+    values["engine_precision"] = precision
     with chosen(argparse.Namespace(**values)) as found:
         yield found
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import Parser
+from egm_core.bench import cells
 from egm_core.evaluate.paper.grounding import WITHOUT
 from egm_core.evaluate.paper.training import TABLE_9
 from egm_core.evaluate.reports.field_tables import Model, hard, on_shared, plain, table_4, table_5, table_9, whole_paper
-from egm_core.evaluate.reports.latency import draw, table
+from egm_core.evaluate.reports.latency import Times, draw, table
 from egm_core.evaluate.reports.theirs import METRICS
 from egm_core.evaluate.reports.theirs import table as theirs_table
 from egm_core.evaluate.results import Result, check_same_queries, read
@@ -53,9 +54,14 @@ def add(commands: Any) -> None:
         "latency", help="print and draw accuracy against the time an answer takes, as Figure 5 of the paper",
         description="Print each result's mean time an answer and its accuracy, with the load and the machine they\n"
         "were measured on, and draw them as Figure 5 of the paper. Only times of one load on one machine compare.",
-        example="EGM-8B=out/egm8b.json Qwen3-VL-8B-Instruct=out/qwen.json --draw out/latency.svg --paper",
+        example="EGM-8B=out/egm8b.json Qwen3-VL-8B-Instruct=out/qwen.json --draw out/latency.svg --paper\n"
+        "EGM-8B=out/egm8b.json --times EGM-8B=out/bench.json",
     )  # fmt: skip
     times.add_argument("results", type=named, nargs="+", metavar="NAME=FILE", help="results on samples")
+    times.add_argument(
+        "--times", type=named, nargs="+", default=[], metavar="NAME=FILE",
+        help="take a model's times from what `egm bench --json` wrote, and only its accuracy from its result",
+    )  # fmt: skip
     times.add_argument("--draw", type=Path, help="draw here, .svg or .png")
     times.add_argument("--paper", action="store_true", help="print and draw the paper's own models, too")
     notes.add_options(times)
@@ -150,7 +156,10 @@ def run_latency(arguments: argparse.Namespace) -> None:
     if arguments.draw and arguments.draw.suffix not in (".svg", ".png"):
         raise ValueError(f"--draw {arguments.draw}: the file must end in .svg or .png")
     given, told = on_shared(models(arguments.results))
-    print("\n".join([table(given, arguments.paper), *(f"\n- {words}" for words in told)]))
+    times = {name: Times.of(cells.read(path), path) for name, path in arguments.times}
+    if strange := [name or "nothing" for name in times if name not in {model.name for model in given}]:
+        raise ValueError(f"--times {strange[0]} is no result's name: give NAME=FILE with one of those before it")
+    print("\n".join([table(given, arguments.paper, times), *(f"\n- {words}" for words in told)]))
     if arguments.draw:
-        draw(given, arguments.draw, arguments.paper)
+        draw(given, arguments.draw, arguments.paper, times)
         print(f"\nthe picture: {arguments.draw}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from egm_core.bench.cells import Bench, Cell
 from egm_core.evaluate.paper.latency import FIGURE_5
 from egm_core.evaluate.reports.field_tables import Model
 from egm_core.evaluate.reports.tables import markdown, number, percent
@@ -30,6 +31,33 @@ class _Point:
     ours: bool = True
 
 
+@dataclass(frozen=True)
+class Times:
+    """The times of a model's answers as `egm bench` measured them, one question at a time, and on what machine."""
+
+    cell: Cell
+    machine: str
+
+    @classmethod
+    def of(cls, bench: Bench, path: Path) -> Times:
+        """Take those of the bench's first engine; ValueError where it has none of one question at a time."""
+        alone = [cell for cell in bench.cells if cell.at_once == 1 and cell.total is not None]
+        if not alone:
+            raise ValueError(f"{path} has no times of one question at a time: run egm bench with --concurrency 1")
+        machine = str(bench.about.get("machine") or "not told")
+        return cls(alone[0], f"{machine}, {bench.about['device']}" if bench.about.get("device") else machine)
+
+    @property
+    def ms(self) -> Figure:
+        """The mean time of an answer, with its interval."""
+        return mean(list(self.cell.answer_ms), list(range(len(self.cell.answer_ms))))
+
+    @property
+    def asked(self) -> str:
+        """How answers were asked for."""
+        return f"one at a time of {self.cell.engine}, {self.cell.questions} images of {self.cell.size}"
+
+
 def shared_out(model: Model) -> bool:
     """Tell whether answers were made in batches, whose time was divided by their number: no answer was timed alone."""
     return any(_load(result.about)[0].startswith("in batches") for result in model.results)
@@ -47,13 +75,18 @@ def milliseconds(model: Model) -> Figure:
     return replace(found, low=found.value, high=found.value) if shared_out(model) else found
 
 
-def table(models: Sequence[Model], with_paper: bool = False) -> str:
-    """Print each model's time and accuracy, and under what load and on what machine they were measured."""
+def table(models: Sequence[Model], with_paper: bool = False, times: Mapping[str, Times] | None = None) -> str:
+    """Print each model's time and accuracy, and under what load and on what machine they were measured.
+
+    `times` are those of `egm bench` by a model's name, in place of the evaluation's own.
+    """
     rows = []
     for model in models:
-        about, ms = model.results[0].about, milliseconds(model)
-        time = f"{ms.value:.1f} ({SHARED})" if shared_out(model) else number(ms)
-        rows.append([model.name, time, percent(model.macro()), _rule(model), *_load(about)])
+        about, benched = model.results[0].about, (times or {}).get(model.name)
+        ms = benched.ms if benched else milliseconds(model)
+        time = f"{ms.value:.1f} ({SHARED})" if shared_out(model) and not benched else number(ms)
+        told = (benched.asked, benched.machine) if benched else _load(about)
+        rows.append([model.name, time, percent(model.macro()), _rule(model), *told])
     if with_paper:
         rows += [[f"{point.model}, paper", f"{point.ms:g}", f"{point.accuracy:.1f}", "IoU > 0.5", "not told",
                   "L20 GPUs; " + ("printed" if point.printed else "read off its figure")]
@@ -61,14 +94,14 @@ def table(models: Sequence[Model], with_paper: bool = False) -> str:
     return markdown(["", "ms an answer", "mean Acc@0.5, %", "success", "asked", "machine"], rows)
 
 
-def draw(models: Sequence[Model], path: Path, with_paper: bool) -> None:
+def draw(models: Sequence[Model], path: Path, with_paper: bool, times: Mapping[str, Times] | None = None) -> None:
     """Draw models with their intervals into an .svg or .png file; `with_paper` adds the paper's own, in grey."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without a date, so that the same results give the same file.
-    drawn(models, with_paper).savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    drawn(models, with_paper, times).savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
-def drawn(models: Sequence[Model], with_paper: bool) -> Any:
+def drawn(models: Sequence[Model], with_paper: bool, times: Mapping[str, Times] | None = None) -> Any:
     """Give the picture as matplotlib's figure.
 
     Points bear numbers, and a list beside the panel says whose they are: names would lie over one another.
@@ -76,7 +109,7 @@ def drawn(models: Sequence[Model], with_paper: bool) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    points = [_own(model) for model in models]
+    points = [_own(model, (times or {}).get(model.name)) for model in models]
     if with_paper:
         points += [_Point(p.model, p.ms, p.accuracy, ours=False) for p in sorted(FIGURE_5, key=lambda p: p.ms)]
     canvas = Canvas(figsize=(10.5, 5.5), layout="constrained")
@@ -113,9 +146,9 @@ def _rule(model: Model) -> str:
     return f"IoU {'>' if model.results[0].about['strict'] else '>='} 0.5"
 
 
-def _own(model: Model) -> _Point:
-    ms, accuracy, about = milliseconds(model), model.macro(), model.results[0].about
-    asked, machine = _load(about)
+def _own(model: Model, times: Times | None) -> _Point:
+    ms, accuracy, about = times.ms if times else milliseconds(model), model.macro(), model.results[0].about
+    asked, machine = (times.asked, times.machine) if times else _load(about)
     label = f"{model.name}, {_rule(model)}\n    {asked}\n    {machine}"
     return _Point(
         label, ms.value, 100 * accuracy.value, (ms.value - ms.low, ms.high - ms.value),

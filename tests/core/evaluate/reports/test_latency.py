@@ -6,10 +6,13 @@ from itertools import combinations
 
 from test_field_tables import cells, result
 
+from egm_core.bench.cells import Bench, Cell
+from egm_core.bench.cells import read as read_bench
+from egm_core.bench.timing import Timed
 from egm_core.evaluate.__main__ import main
 from egm_core.evaluate.paper.latency import FIGURE_5
 from egm_core.evaluate.reports.field_tables import Model
-from egm_core.evaluate.reports.latency import drawn
+from egm_core.evaluate.reports.latency import Times, drawn
 from egm_core.evaluate.results import read
 
 
@@ -48,3 +51,31 @@ def test_no_words_of_the_picture_lie_over_others_or_beyond_its_edge(tmp_path):
     assert all(inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1
                for box in numbers)  # fmt: skip
     assert all(box.x0 >= 0 and box.x1 <= picture.bbox.width and box.y0 >= 0 for box in lines)
+
+
+def benched(path, at_once=1):
+    answers = [Timed(0.01, 0.1, seconds, 5) for seconds in (0.1, 0.2, 0.3)]
+    cell = Cell.of(answers, 0.6, engine="vllm", model="m", size="640x480", at_once=at_once)
+    Bench({"model": "m"}, {"machine": "a robot", "device": "a card"}, [cell]).write(path)
+    return path
+
+
+def test_times_of_a_bench_stand_in_place_of_the_evaluations(tmp_path, capsys):
+    given, times = result(tmp_path, "a", "yn"), benched(tmp_path / "bench.json")
+    assert main(["latency", f"a={given}", "--times", f"a={times}"]) == 0
+    row = cells(capsys.readouterr().out, "a")
+    assert row[0].startswith("200.0 (") and "50.0" in row[1]
+    assert row[3:] == ["one at a time of vllm, 3 images of 640x480", "a robot, a card"]
+    found = Times.of(read_bench(times), times)
+    listed = drawn([Model("a", (read("a", given),))], False, {"a": found}).legends[0].get_texts()
+    assert "a robot, a card" in listed[0].get_text()
+
+
+def test_times_that_fit_nothing_are_refused(tmp_path, capsys):
+    given, times = result(tmp_path, "a", "yn"), benched(tmp_path / "bench.json", at_once=8)
+    assert main(["latency", f"a={given}", "--times", f"a={times}"]) == 2
+    assert "run egm bench with --concurrency 1" in capsys.readouterr().err
+    assert main(["latency", f"a={given}", "--times", f"b={benched(times)}"]) == 2
+    assert "--times b is no result's name" in capsys.readouterr().err
+    assert main(["latency", f"a={given}", "--times", f"a={given}"]) == 2
+    assert "was not written by egm bench" in capsys.readouterr().err
