@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -94,7 +95,9 @@ class Grounder:
         self._sampling = sampling
         self._deadline = deadline
         self.tasks, self._warnings = self._plan(tasks, force_amodal)
-        self._domains = {task: Domain.load(path) for task in self.tasks if (path := self._infos[task].domain_path)}
+        self._domains = {
+            task: (path, Domain.load(path)) for task in self.tasks if (path := self._infos[task].domain_path)
+        }
         self._thought_time = ThoughtTime()
         self._out_of_domain = out_of_domain
         if out_of_domain == "absent" and "visible" not in self._domains:
@@ -102,7 +105,7 @@ class Grounder:
                 f"out_of_domain_unknown: {info.name} does not say what it was trained on, so no answer is taken back"
             )
             self._warnings = (*self._warnings, blind)
-        self._pool = ThreadPoolExecutor(max_workers=2 * at_once, thread_name_prefix="grounder")
+        self._pool = ThreadPoolExecutor(max_workers=3 * at_once, thread_name_prefix="grounder")
 
     def _plan(self, tasks: tuple[Task, ...] | None, force: bool) -> tuple[tuple[Task, ...], tuple[str, ...]]:
         model = self._infos["amodal"]
@@ -197,8 +200,10 @@ class Grounder:
         end = math.inf if timeout is None else began + timeout
         due = began + limit if limit else math.inf
         gated = self._reasoning and math.isfinite(due)
-        requests, doubts = await self._in_thread(self._prepare, image, instruction, False if gated else None)
+        requests = await self._in_thread(self.queries, image, instruction, False if gated else None)
         sent = time.monotonic()
+        # Nothing is asked by it, so the engine need not wait for it.
+        looking = self._in_thread(self._foreign, image, instruction)
         replies = await self._first(requests, instruction, end, due)
         late: tuple[Task, ...] = ()
         failed: tuple[str, ...] = ()
@@ -206,6 +211,7 @@ class Grounder:
             until = min(end, due - MARGIN)
             replies, late, failed = await self._reconsidered(requests, replies, instruction, until)
         answered = time.monotonic()
+        doubts = await looking
         # In a thread, for calibration reads the weights where it was not asked for them yet.
         size = (image.shape[1], image.shape[0])
         found = await self._in_thread(self._decide, replies, doubts, size, instruction)
@@ -222,11 +228,13 @@ class Grounder:
             total_ms=1000 * (now - began),
         )
 
-    def _prepare(
-        self, image: NDArray[np.uint8], instruction: str, thinking: bool | None
-    ) -> tuple[dict[Task, Request], dict[Task, tuple[str, ...]]]:
-        requests = self.queries(image, instruction, thinking)
-        return requests, {task: domain.warnings(image, instruction) for task, domain in self._domains.items()}
+    def _foreign(self, image: NDArray[np.uint8], instruction: str) -> dict[Task, tuple[str, ...]]:
+        """Say for each task what its model was not trained on; one model looks at a picture once."""
+        told: dict[Path, tuple[str, ...]] = {}
+        for path, domain in self._domains.values():
+            if path not in told:
+                told[path] = domain.warnings(image, instruction)
+        return {task: told[path] for task, (path, _) in self._domains.items()}
 
     def _decide(
         self, replies: Replies | None, doubts: Mapping[Task, tuple[str, ...]], size: tuple[int, int], instruction: str

@@ -75,3 +75,19 @@ def test_foreign_words_and_pictures_are_doubted(
     found = ground(server, says((0, 0, 500, 500)), picture, info=info)
     assert found.outcome == "found"
     assert found.warnings == ("unknown_words: mug", "image_unlike_training")
+
+
+def test_one_model_looks_at_an_image_once(
+    server: misbehaving.Server, picture: NDArray[np.uint8], narrow: ModelInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    warnings = Domain.warnings
+
+    def look(self: Domain, image: NDArray[np.uint8], words: str) -> tuple[str, ...]:
+        looked.append(words)
+        return warnings(self, image, words)
+
+    monkeypatch.setattr(Domain, "warnings", look)
+    found = ground(server, says((0, 0, 500, 500)), picture, info=narrow)
+    assert found.visible and found.amodal, "both boxes were asked for"
+    assert found.warnings == ("unknown_words: mug", "image_unlike_training") and len(looked) == 1
