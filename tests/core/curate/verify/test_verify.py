@@ -134,7 +134,7 @@ def test_money_is_settled_before_anything_is_asked(server: Paid, file: Path, cap
     assert "give --budget-usd X as a bound, or say --no-budget" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([*verify, "--teacher-url", server.url, "--budget-usd", "1"])
-    assert "give --price-in and --price-out, or --prices FILE" in capsys.readouterr().err
+    assert "give --price-in and --price-out (0 and 0 if nobody bills it), or --prices FILE" in capsys.readouterr().err
     assert main([*verify, "--teacher-model", "gpt-4.1", "--dry-run"]) == 0
     printed = capsys.readouterr().out
     for words in ("5 of 5 questions to ask of gpt-4.1", "by its vendor's rule", "in batches", "$2 in and $8 out"):
