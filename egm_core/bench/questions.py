@@ -1,6 +1,6 @@
 """The questions that are put: pictures and words from sample files, from generated scenes, or one of a user's own.
 
-No picture is ever the same as one before: a corner pixel differs. So no engine answers from a cache.
+No picture is ever the same as one before: its number stands in a corner. So no engine answers from a cache.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from egm_core.engines.base import Request, Sampling
 from egm_core.models.folder import ModelInfo
 
 FIRST_SEED = 510_000_000
+# Digits to the base of four; a run has fewer questions than they count.
+DIGITS = 8
 _numbers = count()
 Size = tuple[int, int]
 
@@ -76,9 +78,10 @@ def posed(
     if size is not None and (image.shape[1], image.shape[0]) != size:
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     image = np.array(image)
-    # Every patch of the corner is another one, after any shrinking.
+    # The number stands in a corner, in greys that shrinking and JPEG keep apart.
     side = max(1, min(image.shape[:2]) // 32)
-    image[:side, :side] = (number % 251, number // 251 % 251, number // 63001 % 251)
+    for place in range(DIGITS):
+        image[:side, place * side : (place + 1) * side] = 85 * (number // 4**place % 4)
     thinking = info.thinking or info.speaker.thinking
     prompt, template = info.prompt(question.sent, "visible"), thinking.arguments(True)
 
