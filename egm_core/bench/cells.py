@@ -21,6 +21,7 @@ class Cell:
     """The figures of one engine under one load; times are milliseconds.
 
     `wrong` says why there are none, or why some questions got no answer. `answer_ms` are all whole answers' times.
+    `bunched` is the share of tokens that came together with the one before, whose times say nothing.
     `floor` is None where nobody can tell it, `joules` of a question are empty where the platform tells none.
     """
 
@@ -33,6 +34,7 @@ class Cell:
     wrong: str = ""
     prompt: int = 0
     tokens: float = 0.0
+    bunched: float = 0.0
     first: Spread | None = None
     token: Spread | None = None
     total: Spread | None = None
@@ -58,6 +60,7 @@ class Cell:
         return cls(**told | {
             "questions": len(answers), "failed": len(answers) - len(good), "wrong": wrong,
             "tokens": sum(a.tokens for a in good) / len(good),
+            "bunched": sum(a.bunched for a in good) / sum(a.tokens for a in good),
             "first": spread([a.first for a in good]),
             "token": spread([a.token for a in good if a.token is not None]),
             "total": spread([a.total for a in good]),

@@ -14,6 +14,10 @@ HEAD = (
 )  # fmt: skip
 
 
+# From this share on a token's time is told to be worth nothing.
+BUNCHED = 0.25
+
+
 def table(cells: Sequence[Cell]) -> str:
     """Write cells as Markdown; times are median / p95 / p99."""
     rows = [HEAD, ["---"] * len(HEAD), *(_row(cell) for cell in cells if cell.total)]
@@ -52,7 +56,12 @@ def ratios(cells: Sequence[Cell]) -> Iterator[str]:
                     f"second as {first.engine}"
                 )
     for cell in good:
-        if cell.token and cell.floor and cell.floor.token:
+        if cell.bunched > BUNCHED:
+            yield (
+                f"{_name(cell)}: {100 * cell.bunched:.0f} % of the tokens came in bursts, so times "
+                "of first and further tokens say little; those of answers hold"
+            )
+        elif cell.token and cell.floor and cell.floor.token:
             ratio = cell.token.median / cell.floor.token
             yield f"{_name(cell)}: a token takes {ratio:.1f} x its floor"
 

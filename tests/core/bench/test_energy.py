@@ -34,11 +34,12 @@ def test_a_jetsons_board_is_its_whole_supply(tmp_path: Path, monkeypatch: pytest
         (folder / f"in{number}_label").write_text(label)
         (folder / f"in{number}_input").write_text(str(volts))
         (folder / f"curr{number}_input").write_text(str(amperes))
+    outer = time.monotonic()
     with energy.measured(tmp_path) as used:
-        began = time.monotonic()
+        inner = time.monotonic()
         time.sleep(0.3)
-        took = time.monotonic() - began
-    assert used.joules["board (INA3221)"] == pytest.approx(40 * took, rel=0.2)
+        least = time.monotonic() - inner
+    assert 40 * least <= used.joules["board (INA3221)"] <= 40 * (time.monotonic() - outer)
 
 
 def test_nvidia_smi_is_summed_over_its_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,9 +50,11 @@ def test_nvidia_smi_is_summed_over_its_gpus(tmp_path: Path, monkeypatch: pytest.
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    began = time.monotonic()
     with energy.measured(tmp_path) as used:
         time.sleep(0.5)
-    assert 0.5 * 150 * 0.5 < used.joules["GPU (nvidia-smi)"] < 0.5 * 150 * 1.5
+    # Until the program's first line nothing is told.
+    assert 150 * 0.2 < used.joules["GPU (nvidia-smi)"] <= 150 * (time.monotonic() - began)
 
 
 def test_where_nothing_tells_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
