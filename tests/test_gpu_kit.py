@@ -87,7 +87,8 @@ def test_a_job_runs_on_after_its_call_names_what_failed_and_goes_on(tmp_path: Pa
 
 
 def test_latency_is_measured_against_the_floor(tmp_path: Path) -> None:
-    done = call(KIT / "latency.sh", "--dry-run", out=tmp_path)
+    done = call(KIT / "latency.sh", "--dry-run", out=tmp_path / "out", WORK=str(tmp_path / "work"))
+    tmp_path /= "out"
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "latency.json").read_text())["cells"]
     assert [(c["engine"], c["at_once"]) for c in found] == [
