@@ -193,6 +193,8 @@ def _bench(options: argparse.Namespace) -> cells.Bench:
         "model": model, "preset": options.preset, "questions": options.questions, "max_tokens": _longest(options),
         "max_pixels": options.max_pixels, "samples": [str(path) for path in options.samples], "share": options.share,
         "seed": options.seed, "image": str(options.image or ""), "image_format": options.image_format,
+        "instruction": options.instruction, "family": options.family, "device": options.device, "dtype": options.dtype,
+        "engine_precision": options.engine_precision, "threads": options.threads,
     }  # fmt: skip
     if options.preset:
         options.max_tokens = settings["max_tokens"]

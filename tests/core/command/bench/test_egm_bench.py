@@ -53,6 +53,8 @@ def test_what_is_there_is_not_measured_again(picture: Path, tmp_path: Path, caps
     capsys.readouterr()
     assert main(["--image", str(picture), "--questions", "3", "--max-tokens", "4", "--json", str(out)]) == 2
     assert "figures of another questions" in capsys.readouterr().err
+    assert bench(picture, "--json", str(out), "--dtype", "bfloat16") == 2
+    assert "figures of another dtype" in capsys.readouterr().err
 
 
 def test_what_cannot_be_measured_is_a_line_and_the_others_go_on(
