@@ -151,12 +151,23 @@ def run_theirs(arguments: argparse.Namespace) -> None:
     print(theirs_table(arguments.rule, read("", arguments.result)))
 
 
+def benched(path: Path) -> Times:
+    """Read the times of one question at a time, of the first engine of what `egm bench --json` wrote."""
+    bench = cells.read(path)
+    cell = next((cell for cell in bench.cells if cell.at_once == 1 and cell.total is not None), None)
+    if cell is None:
+        raise ValueError(f"{path} has no times of one question at a time: run egm bench with --concurrency 1")
+    machine = ", ".join(str(bench.about[name]) for name in ("machine", "device") if bench.about.get(name))
+    asked = f"one at a time of {cell.engine}, {cell.questions} images of {cell.size}"
+    return Times(cell.answer_ms, asked, machine or "not told")
+
+
 def run_latency(arguments: argparse.Namespace) -> None:
     """Print and draw times."""
     if arguments.draw and arguments.draw.suffix not in (".svg", ".png"):
         raise ValueError(f"--draw {arguments.draw}: the file must end in .svg or .png")
     given, told = on_shared(models(arguments.results))
-    times = {name: Times.of(cells.read(path), path) for name, path in arguments.times}
+    times = {name: benched(path) for name, path in arguments.times}
     if strange := [name or "nothing" for name in times if name not in {model.name for model in given}]:
         raise ValueError(f"--times {strange[0]} is no result's name: give NAME=FILE with one of those before it")
     print("\n".join([table(given, arguments.paper, times), *(f"\n- {words}" for words in told)]))

@@ -64,6 +64,7 @@ LAYERS = {
     "data": 7,
     "evaluate": 9,
     "curate": 10,
+    "bench": 10,
     "command": 11,
     # What `python -m` starts, and nobody imports.
     "ground": 12,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from egm_core.bench.cells import Bench, Cell
 from egm_core.evaluate.paper.latency import FIGURE_5
 from egm_core.evaluate.reports.field_tables import Model
 from egm_core.evaluate.reports.tables import markdown, number, percent
@@ -33,29 +32,16 @@ class _Point:
 
 @dataclass(frozen=True)
 class Times:
-    """The times of a model's answers as `egm bench` measured them, one question at a time, and on what machine."""
+    """Each answer's milliseconds as they were measured apart from the evaluation; how they were asked, and on what."""
 
-    cell: Cell
+    answer_ms: tuple[float, ...]
+    asked: str
     machine: str
-
-    @classmethod
-    def of(cls, bench: Bench, path: Path) -> Times:
-        """Take those of the bench's first engine; ValueError where it has none of one question at a time."""
-        alone = [cell for cell in bench.cells if cell.at_once == 1 and cell.total is not None]
-        if not alone:
-            raise ValueError(f"{path} has no times of one question at a time: run egm bench with --concurrency 1")
-        machine = str(bench.about.get("machine") or "not told")
-        return cls(alone[0], f"{machine}, {bench.about['device']}" if bench.about.get("device") else machine)
 
     @property
     def ms(self) -> Figure:
         """The mean time of an answer, with its interval."""
-        return mean(list(self.cell.answer_ms), list(range(len(self.cell.answer_ms))))
-
-    @property
-    def asked(self) -> str:
-        """How answers were asked for."""
-        return f"one at a time of {self.cell.engine}, {self.cell.questions} images of {self.cell.size}"
+        return mean(list(self.answer_ms), list(range(len(self.answer_ms))))
 
 
 def shared_out(model: Model) -> bool:
@@ -78,7 +64,7 @@ def milliseconds(model: Model) -> Figure:
 def table(models: Sequence[Model], with_paper: bool = False, times: Mapping[str, Times] | None = None) -> str:
     """Print each model's time and accuracy, and under what load and on what machine they were measured.
 
-    `times` are those of `egm bench` by a model's name, in place of the evaluation's own.
+    `times` are measured ones by a model's name, in place of the evaluation's own.
     """
     rows = []
     for model in models:

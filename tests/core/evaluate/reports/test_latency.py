@@ -7,12 +7,12 @@ from itertools import combinations
 from test_field_tables import cells, result
 
 from egm_core.bench.cells import Bench, Cell
-from egm_core.bench.cells import read as read_bench
 from egm_core.bench.timing import Timed
+from egm_core.command.paper_tables import benched as benched_times
 from egm_core.evaluate.__main__ import main
 from egm_core.evaluate.paper.latency import FIGURE_5
 from egm_core.evaluate.reports.field_tables import Model
-from egm_core.evaluate.reports.latency import Times, drawn
+from egm_core.evaluate.reports.latency import drawn
 from egm_core.evaluate.results import read
 
 
@@ -66,7 +66,7 @@ def test_times_of_a_bench_stand_in_place_of_the_evaluations(tmp_path, capsys):
     row = cells(capsys.readouterr().out, "a")
     assert row[0].startswith("200.0 (") and "50.0" in row[1]
     assert row[3:] == ["one at a time of vllm, 3 images of 640x480", "a robot, a card"]
-    found = Times.of(read_bench(times), times)
+    found = benched_times(times)
     listed = drawn([Model("a", (read("a", given),))], False, {"a": found}).legends[0].get_texts()
     assert "a robot, a card" in listed[0].get_text()
 
