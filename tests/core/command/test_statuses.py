@@ -43,6 +43,7 @@ MODULES: dict[str, Callable[[list[str]], int]] = {
 }
 # A call of each verb that names something that is not there, and what its one line must name.
 GIVEN = {
+    "bench": (["--image", "/nowhere.jpg"], "/nowhere.jpg"),
     "ground": (["nowhere.png", "the mug"], "nowhere.png"),
     "serve": (["--model", "/nowhere/model"], "/nowhere/model"),
     "scenes": (["show", "--out", "/nowhere/sheet.png"], "/nowhere"),
