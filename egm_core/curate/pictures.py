@@ -20,7 +20,7 @@ from egm_core.asking.job import Job, Message, picture_part, text_part
 from egm_core.boxes import Box
 from egm_core.curate.colours import kin
 from egm_core.curate.prompts.prompt import Prompt
-from egm_core.curate.rules.text import plain, words
+from egm_core.data.phrases import plain, words
 from egm_core.engines.base import Sampling
 from egm_core.pictures import source
 from egm_core.pictures.draw import Color, draw

@@ -6,13 +6,14 @@ import logging
 import re
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from egm_core.data.readers.kind import PLACES, DataError, Kind, Tally
+from egm_core.data.readers.shared.licence import UNKNOWN
 from egm_core.pictures.source import exists
 from egm_core.sample import Sample, write_samples
 from egm_core.sample.box_check import FAULTS, BoxCheck
@@ -37,6 +38,7 @@ class Counts:
     amodal: int = 0
     images: set[str] = field(default_factory=set)
     splits: Counter[tuple[str, str]] = field(default_factory=Counter)
+    licences: Counter[str] = field(default_factory=Counter)
     doubles: int = 0
     boxes: BoxCheck = field(default_factory=BoxCheck)
     _seen: set[int] = field(default_factory=set)
@@ -53,6 +55,7 @@ class Counts:
         self.doubles += key in self._seen
         self._seen.add(key)
         self.splits[sample.source, sample.split] += 1
+        self.licences[sample.licence] += 1
         if sample.image not in self.images:
             self.images.add(sample.image)
             if not exists(sample.image):
@@ -67,11 +70,13 @@ class Counts:
         if len(self.splits) > 1:
             named = {" ".join(filter(None, names)): count for names, count in self.splits.items()}
             lines += [f"  {name or 'of no split'}: {count:,}" for name, count in sorted(named.items())]
-        return lines
+        return [*lines, *licence_words(self.licences)]
 
 
-def convert(kind: Kind, options: Namespace, out: Path, missing_share: float = MISSING_SHARE) -> list[str]:
-    """Read files of a kind, write their samples, and give the counts in words.
+def convert(
+    kind: Kind, options: Namespace, out: Path, missing_share: float = MISSING_SHARE, licence: str = ""
+) -> list[str]:
+    """Read files of a kind, write their samples, and give the counts in words; `licence` overrules the samples' own.
 
     What is left out or missing is said as a warning. DataError where nothing is left, or more than `missing_share` of
     the pictures are missing; then no file is written.
@@ -82,7 +87,7 @@ def convert(kind: Kind, options: Namespace, out: Path, missing_share: float = MI
     def passing() -> Iterator[Sample]:
         with tqdm(kind.read(options, tally), unit="sample", desc=f"reading {kind.name}", disable=None) as samples:
             for sample in samples:
-                yield counts.take(sample)
+                yield counts.take(replace(sample, licence=licence) if licence else sample)
         _judge(counts, missing_share)
 
     try:
@@ -95,7 +100,17 @@ def convert(kind: Kind, options: Namespace, out: Path, missing_share: float = MI
         for line in left_out(tally):
             _log.warning("%s", line)
     lines = counts.words()
-    return [f"{lines[0]} -> {out}", *lines[1:], f"licence of the data: {kind.licence}"]
+    return [f"{lines[0]} -> {out}", *lines[1:]]
+
+
+def licence_words(found: Mapping[str, int]) -> list[str]:
+    """Say under which licences records are, and of how many it is not known."""
+    whole = sum(found.values())
+    told = ((licence or UNKNOWN, count) for licence, count in found.items())
+    return [
+        f"licence of {f'{count:,} of {whole:,} records' if count < whole else 'the data'}: {licence}"
+        for licence, count in told
+    ]
 
 
 def left_out(tally: Tally) -> list[str]:

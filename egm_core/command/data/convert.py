@@ -8,6 +8,7 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import Parser, number
+from egm_core.command.data.licence import add_licence
 from egm_core.data.convert import MISSING_SHARE, convert
 from egm_core.data.kinds import kinds
 
@@ -27,11 +28,12 @@ def add(commands: Any) -> None:
         one: Parser = choices.add_parser(
             kind.name,
             help=kind.summary,
-            description=f"{kind.summary[0].upper()}{kind.summary[1:]}.\nLicence of the data: {kind.licence}.",
+            description=f"{kind.summary[0].upper()}{kind.summary[1:]}.\nLicence of the data set: {kind.licence}.",
             example=f"{kind.example} --out samples.jsonl",
         )
         kind.arguments(one)
         one.add_argument("--out", type=Path, required=True, help="sample file to write, .jsonl or .parquet")
+        add_licence(one)
         one.add_argument(
             "--missing-share",
             type=number(0, 1),
@@ -43,5 +45,5 @@ def add(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    for line in convert(kinds()[options.kind], options, options.out, options.missing_share):
+    for line in convert(kinds()[options.kind], options, options.out, options.missing_share, options.licence):
         print(line)

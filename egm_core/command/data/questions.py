@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ from tqdm import tqdm
 
 from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.data.convert import left_out
+from egm_core.command.data.licence import add_licence
+from egm_core.data.convert import left_out, licence_words
 from egm_core.data.kinds import recordings
 from egm_core.data.questions import extracted, write_questions
 from egm_core.data.readers.kind import DataError, Tally
-from egm_core.data.readers.robots.question import add_pictures
+from egm_core.data.readers.robots.question import Question, add_pictures
 
 _log = logging.getLogger("egm.data")
 
@@ -35,11 +38,12 @@ def add(commands: Any) -> None:
         one: Parser = choices.add_parser(
             kind.name,
             help=kind.summary,
-            description=f"{kind.summary[0].upper()}{kind.summary[1:]}.\nLicence of the data: {kind.licence}.",
+            description=f"{kind.summary[0].upper()}{kind.summary[1:]}.\nLicence of the data set: {kind.licence}.",
             example=f"{kind.example} --out questions.jsonl",
         )
         kind.arguments(one)
         add_pictures(one, needed=kind.writes_pictures)
+        add_licence(one)
         one.add_argument("--out", type=Path, required=True, help="file to write, .jsonl")
         notes.add_options(one)
         one.set_defaults(run=_run)
@@ -47,10 +51,17 @@ def add(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     kind, tally = recordings()[options.kind], Tally()
+    licences: Counter[str] = Counter()
+
+    def licensed(one: Question) -> Question:
+        one = replace(one, licence=options.licence or one.licence)
+        licences[one.licence] += 1
+        return one
+
     try:
         with tqdm(kind.questions(options, tally), unit="question", desc=f"reading {kind.name}", disable=None) as found:
             kept = (extracted(one, options.pictures) for one in found) if options.pictures else iter(found)
-            count = write_questions(options.out, kept)
+            count = write_questions(options.out, (licensed(one) for one in kept))
     finally:
         for line in left_out(tally):
             _log.warning("%s", line)
@@ -58,4 +69,5 @@ def _run(options: argparse.Namespace) -> None:
         options.out.unlink()
         raise DataError("the recordings hold no question that can be used; see what was left out, and the names given")
     print(f"{count:,} questions without boxes -> {options.out}")
-    print(f"licence of the data: {kind.licence}")
+    for line in licence_words(licences):
+        print(line)

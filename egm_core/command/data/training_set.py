@@ -8,7 +8,9 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import number
+from egm_core.command.data.licence import add_licence
 from egm_core.data.convert import MISSING_SHARE, convert
+from egm_core.data.readers.kind import DataError
 from egm_core.data.readers.referring.refer import IMAGES, PARTITIONS
 from egm_core.data.readers.shared.pictures import add_images
 from egm_core.data.training_set import Found, kind
@@ -31,6 +33,7 @@ def add(commands: Any) -> None:
     add_images(own, what=f"ROOT/../{IMAGES}, as REFER has them")
     own.add_argument("--no-mirror", action="store_true", help="leave the mirror images out")
     own.add_argument("--out", type=Path, required=True, help="sample file to write, .jsonl or .parquet")
+    add_licence(own)
     own.add_argument(
         "--missing-share",
         type=number(0, 1),
@@ -44,5 +47,15 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> None:
     found = Found()
     rebuilt = kind(options.root, options.partition, not options.no_mirror, found)
-    for line in (*convert(rebuilt, options, options.out, options.missing_share), *found.words()):
+    try:
+        lines = convert(rebuilt, options, options.out, options.missing_share, options.licence)
+    except DataError:
+        # What was found says whether the files are the right ones.
+        _tell(found.words() if found.kept or found.left_out else [])
+        raise
+    _tell([*lines, *found.words()])
+
+
+def _tell(lines: list[str]) -> None:
+    for line in lines:
         print(line)

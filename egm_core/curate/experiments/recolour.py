@@ -13,7 +13,7 @@ from egm_core.curate.prompts import AmodalReasoning, Malformed, Reasoning, parse
 from egm_core.curate.reason.again import Ask
 from egm_core.curate.reason.questions import Asking, Question, question, questions, together
 from egm_core.curate.rules.judge import judge
-from egm_core.curate.rules.text import plain, words
+from egm_core.data.phrases import plain, words
 from egm_core.sample import Sample
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from egm_core.curate.prompts.answers import AmodalReasoning, Reasoning
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
-from egm_core.curate.rules.text import head, noun, plain, words
+from egm_core.data.phrases import head, noun, plain, words
 
 
 def contradictions(said: Reasoning | AmodalReasoning, facts: Facts) -> Iterator[Finding]:

@@ -11,7 +11,8 @@ from egm_core.curate.rules.evidence import drawings
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import groups
-from egm_core.curate.rules.text import OTHER, OWN, Plain, head, plain, words
+from egm_core.curate.rules.text import OTHER, OWN, Plain
+from egm_core.data.phrases import head, plain, words
 
 # Long words of a drawing, in which a slip of the pen is looked for.
 _SPELT = (

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import listed
-from egm_core.curate.rules.text import OTHER, OWN, Plain, plain, words
+from egm_core.curate.rules.text import OTHER, OWN, Plain
+from egm_core.data.phrases import plain, words
 
 _WORDS = listed("languages")
 _ENGLISH = frozenset(_WORDS["english"].split())

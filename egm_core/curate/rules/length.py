@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
-from egm_core.curate.rules.text import Plain, sentences, words
+from egm_core.curate.rules.text import Plain, sentences
+from egm_core.data.phrases import words
 
 LEAST_WORDS, MOST_WORDS = 6, 140
 # A trace of more sentences than this tells of looking, not of where the object is.

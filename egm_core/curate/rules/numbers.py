@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import groups
-from egm_core.curate.rules.text import Plain, plain, words
+from egm_core.curate.rules.text import Plain
+from egm_core.data.phrases import plain, words
 
 _DIGITS = re.compile(r"[0-9\u00bc-\u00be\u2150-\u215e\u2070-\u2089\u00b2\u00b3\u00b9\u2460-\u24ff]")
 _SIGNS = re.compile(r"[%°×≈=±÷≤≥∼]|~\s*\w|\+/-")

@@ -9,7 +9,8 @@ from functools import lru_cache
 from egm_core.curate.rules.facts import SIDES, Facts, Side
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import groups
-from egm_core.curate.rules.text import Plain, determined, head, noun, plain, sentences, words
+from egm_core.curate.rules.text import Plain, determined, sentences
+from egm_core.data.phrases import head, noun, plain, words
 
 _GROUPS = groups("scene")
 # A thing named after such words says where the object is, and is not taken for it.

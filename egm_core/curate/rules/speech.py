@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
 from egm_core.curate.rules.lexicon import groups
-from egm_core.curate.rules.text import OTHER, OWN, Plain, words
+from egm_core.curate.rules.text import OTHER, OWN, Plain
+from egm_core.data.phrases import words
 
 _WHY = {
     "refusal": "refuses, or asks back",

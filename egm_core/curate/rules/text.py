@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from egm_core.curate.rules.facts import Facts
+from egm_core.data.phrases import ARTICLE, head, noun, plain
 
 # What stands for a thing of the scene once its words are out of the way: the one asked for, and another.
 OWN, OTHER = "ownthing", "otherthing"
-_PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "‑": "-", "\u00a0": " "})
-_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
-_ARTICLE = re.compile(r"^(?:the|a|an|this|that|its|his|her|their)\s+")
-# Where the noun of an expression ends: what follows says where it is, not what it is.
-_AFTER_NOUN = re.compile(
-    r"\b(?:with|without|of|on|in|at|to|left|right|near|nearest|nearer|closest|farthest|behind|beside|between|under|"
-    r"underneath|below|beneath|above|over|by|next|from|for|that|which|who|whose|where|is|are|was|wearing|holding|"
-    r"standing|sitting|lying|leaning|hanging|showing|facing|passing|partly|hidden|against|among|inside|outside|"
-    r"around|across|along|beyond|having|made|before|after|saying|labelled|labeled|marked|painted|parked|covered)\b"
-)
 
 
 @dataclass(frozen=True)
@@ -31,16 +21,6 @@ class Plain:
     written: str
     whole: str
     masked: str
-
-
-def plain(text: str) -> str:
-    """Give a text in small letters with plain quotes, dashes and single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).translate(_PLAIN).lower().split())
-
-
-def words(text: str) -> list[str]:
-    """List the words of a text."""
-    return _WORD.findall(text)
 
 
 def sentences(text: str) -> list[str]:
@@ -64,25 +44,12 @@ def prepared(trace: str, facts: Facts) -> Plain:
     return Plain(trace, whole, masked)
 
 
-def noun(phrase: str) -> str:
-    """Give the noun of a phrase with its adjectives: "red mug" of "the red mug left of the box"."""
-    bare = _ARTICLE.sub("", plain(phrase)).strip(" .\"'")
-    cut = _AFTER_NOUN.search(bare, 1)
-    return bare[: cut.start()].strip(" ,(") if cut else bare
-
-
-def head(phrase: str) -> str:
-    """Give the last word of a phrase's noun: "mug"."""
-    found = words(noun(phrase))
-    return found[-1] if found else ""
-
-
 @lru_cache(4096)
 def _phrases(names: Iterable[str]) -> tuple[str, ...]:
     """Give whole phrases, their nouns with adjectives, and the nouns alone."""
     found: dict[str, None] = {}
     for name in names:
-        bare = _ARTICLE.sub("", plain(name)).strip(" .\"'")
+        bare = ARTICLE.sub("", plain(name)).strip(" .\"'")
         for phrase in (bare, noun(name), head(name)):
             if len(phrase) > 1:
                 found[phrase] = None

@@ -96,11 +96,11 @@ def _sample(
         visible_fraction=fraction,
         height=height,
         width=width,
-        source=str(record.get("source") or options.source or options.file.stem),
-        split=str(record.get("split") or split_of(options.file, options.split)),
+        source=fields.words(record, "source", place) or options.source or options.file.stem,
+        split=fields.words(record, "split", place) or split_of(options.file, options.split),
         image_id=str(record["image_id"]),
         annotation_id=fields.identity(record, "id", place),
-        licence=str(record.get("licence", "")),
+        licence=fields.words(record, "licence", place),
         category=category,
     )
 

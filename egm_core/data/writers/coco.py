@@ -10,21 +10,23 @@ from typing import Any
 
 from egm_core.data.readers.coco import EXPRESSION
 from egm_core.data.readers.kind import Tally
+from egm_core.data.writers.categories import OTHER, Categories
 from egm_core.data.writers.objects import picture_ids, xywh
 from egm_core.data.writers.writer import Placed, Writer, add_copy
 from egm_core.sample import Sample
-
-OTHER = "object"
 
 
 def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tally: Tally) -> int:
     """Write samples, an annotation each; of an absent object the picture alone is kept."""
     kept = list(samples)
     ids, placed = picture_ids(kept), Placed(out.parent, options.copy)
-    categories = {name: number for number, name in enumerate(sorted({s.category or OTHER for s in kept}), 1)}
+    named = Categories()
+    of = ["" if sample.absent else named.name(sample) for sample in kept]
+    named.tell(tally)
+    categories = {name: number for number, name in enumerate(sorted(set(of) - {""}), 1)}
     images: dict[int, dict[str, Any]] = {}
     annotations: list[dict[str, Any]] = []
-    for number, sample in enumerate(kept, 1):
+    for number, (sample, kind) in enumerate(zip(kept, of, strict=True), 1):
         image = ids[sample.picture]
         images.setdefault(
             image, {"id": image, "file_name": placed.name(sample), "width": sample.width, "height": sample.height}
@@ -40,7 +42,7 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
         record = {
             "id": len(annotations) + 1,
             "image_id": image,
-            "category_id": categories[sample.category or OTHER],
+            "category_id": categories[kind],
             "bbox": box,
             "area": box[2] * box[3],
             "iscrowd": 0,
@@ -66,4 +68,11 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
     return len(annotations)
 
 
-WRITER = Writer("coco", "COCO's layout, for FiftyOne and labelling tools", write, "val.jsonl --out coco.json", add_copy)
+WRITER = Writer(
+    "coco",
+    "COCO's layout, for FiftyOne and labelling tools",
+    write,
+    "val.jsonl --out coco.json",
+    add_copy,
+    keeps=("amodal_bbox", "visible_fraction", "category", "source", "split", "licence", "image_id"),
+)

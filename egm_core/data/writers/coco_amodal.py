@@ -1,7 +1,8 @@
 """COCO-Amodal's file: a picture's regions with outlines of whole objects, and masks of what is seen and hidden.
 
 Samples have boxes, so outlines and masks are rectangles: boxes come back, shapes do not. A region is an object, and its
-name the first of its expressions. Masks are whole pixels, and outlines end at the picture's edges, as in the original.
+name the first of its expressions; its category, data set, split and licence are fields of our own. Masks are whole
+pixels, and outlines end at the picture's edges, as in the original.
 What hides an object is kept where it is a region of the file itself: `depth_constraint` says that it is in front. Where
 that is not known, the object has no `invisible_mask`.
 """
@@ -19,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, area
+from egm_core.data.readers.amodal.regions import BOXES, OWN
 from egm_core.data.readers.kind import Tally
 from egm_core.data.readers.shared.named import cleaned
+from egm_core.data.writers.categories import Categories
 from egm_core.data.writers.objects import picture_ids
 from egm_core.data.writers.writer import Placed, Writer, add_copy
 from egm_core.sample import Sample
@@ -47,18 +50,20 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
             },
         )
         annotations.setdefault(
-            image, {"id": image, "image_id": image, "author": "egm", "url": "", "regions": [], "depth_constraint": ""}
+            image, {"id": image, "image_id": image, "author": BOXES, "url": "", "regions": [], "depth_constraint": ""}
         )
         if sample.amodal_bbox != sample.truth("amodal"):
             tally.drop("parts of amodal boxes beyond the picture: outlines end there", f"sample {number}")
+    named = Categories()
     for image, shown in together.items():
-        annotations[image] |= _regions(shown, tally)
+        annotations[image] |= _regions(shown, named, tally)
+    named.tell(tally)
     document = {"info": {}, "licenses": [], "images": list(images.values()), "annotations": list(annotations.values())}
     out.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
     return sum(one["size"] for one in annotations.values())
 
 
-def _regions(shown: list[tuple[int, Sample]], tally: Tally) -> dict[str, Any]:
+def _regions(shown: list[tuple[int, Sample]], named: Categories, tally: Tally) -> dict[str, Any]:
     """Give the regions of one picture, one for each object, and which are in front of which."""
     objects: dict[tuple[object, ...], list[tuple[int, Sample]]] = {}
     for number, sample in shown:
@@ -82,7 +87,8 @@ def _regions(shown: list[tuple[int, Sample]], tally: Tally) -> dict[str, Any]:
     orders = _orders(samples, pairs, tally)
     hidden = {behind for _, behind in pairs}
     regions = [
-        _region(sample, order, at in hidden) for at, (sample, order) in enumerate(zip(samples, orders, strict=True))
+        _region(sample, order, named.name(sample), at in hidden)
+        for at, (sample, order) in enumerate(zip(samples, orders, strict=True))
     ]
     told = dict.fromkeys(f"{orders[front]}-{orders[behind]}" for front, behind in pairs)
     return {"size": len(regions), "regions": regions, "depth_constraint": ",".join(told)}
@@ -144,7 +150,7 @@ def _has_place(sample: Sample, number: int, tally: Tally) -> bool:
     return False
 
 
-def _region(sample: Sample, order: int, told: bool) -> dict[str, Any]:
+def _region(sample: Sample, order: int, category: str, told: bool) -> dict[str, Any]:
     whole, seen = sample.truth("amodal"), sample.truth("visible")
     assert whole is not None
     x0, y0, x1, y1 = whole
@@ -155,6 +161,8 @@ def _region(sample: Sample, order: int, told: bool) -> dict[str, Any]:
         "isStuff": 0,
         "occlude_rate": 0,
         "order": order,
+        "category": category,
+        **{name: getattr(sample, name) for name in OWN},
     }
     share = sample.visible_fraction
     share = (area(seen) / area(whole) if seen else 0.0) if share is None else share
@@ -192,4 +200,16 @@ WRITER = Writer(
     write,
     "val.jsonl --out COCO_amodal_val2014.json",
     add_copy,
+    keeps=(
+        "amodal_bbox",
+        "visible_fraction",
+        "category",
+        "occluders",
+        "occluder_boxes",
+        "depth_order",
+        "source",
+        "split",
+        "licence",
+        "image_id",
+    ),
 )

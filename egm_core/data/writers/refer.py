@@ -11,11 +11,11 @@ from typing import Any
 
 from egm_core.data.readers.kind import DataError, Tally
 from egm_core.data.readers.referring.refer import INSTANCES, PARTITIONS, SPLITS
+from egm_core.data.writers.categories import OTHER, Categories
 from egm_core.data.writers.objects import objects, picture_ids, xywh
 from egm_core.data.writers.writer import Placed, Writer, add_copy, seen
 from egm_core.sample import Sample
 
-OTHER = "object"
 # What Python 2 wrote, and every copy of refer.py reads.
 PROTOCOL = 2
 
@@ -36,12 +36,15 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
         )
     found = objects(seen(samples, tally))
     ids, placed = picture_ids(one.sample for one in found), Placed(out, options.copy)
-    categories = {name: number for number, name in enumerate(sorted({o.sample.category or OTHER for o in found}), 1)}
+    named = Categories()
+    of = [named.name(one.sample) for one in found]
+    named.tell(tally)
+    categories = {name: number for number, name in enumerate(sorted(set(of)), 1)}
     images: dict[int, dict[str, Any]] = {}
     annotations, refs, sentence = [], [], 0
-    for number, one in enumerate(found, 1):
+    for number, (one, kind) in enumerate(zip(found, of, strict=True), 1):
         sample, image = one.sample, ids[one.sample.picture]
-        category, name = categories[sample.category or OTHER], placed.name(sample)
+        category, name = categories[kind], placed.name(sample)
         images.setdefault(image, {"id": image, "file_name": name, "height": sample.height, "width": sample.width})
         box = xywh(one.box)
         annotations.append(
@@ -94,6 +97,7 @@ WRITER = Writer(
     write,
     "val.jsonl --out refer/mine",
     arguments,
+    keeps=("category", "split", "image_id"),
     folder=True,
     files=(INSTANCES, "refs(*)*"),
 )

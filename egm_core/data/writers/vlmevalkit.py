@@ -65,5 +65,9 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
 
 
 WRITER = Writer(
-    "vlmevalkit", "VLMEvalKit's table of RefCOCO, with images in base64", write, "val.jsonl --out RefCOCO.tsv"
+    "vlmevalkit",
+    "VLMEvalKit's table of RefCOCO, with images in base64",
+    write,
+    "val.jsonl --out RefCOCO.tsv",
+    keeps=("source", "split"),
 )

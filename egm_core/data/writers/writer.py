@@ -23,7 +23,8 @@ class Writer:
     """A kind of files: what it is, what its command takes, and the function that writes samples to a path.
 
     `write` gives the number of samples that it wrote, and tells the tally what the kind has no place for. With `folder`
-    it writes a folder, else a file; `files` are the patterns of what it writes there, or what goes with it.
+    it writes a folder, else a file; `files` are the patterns of what it writes there, or what goes with it. `keeps`
+    names the fields of samples that have a place there, beside picture, expression and visible box.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Writer:
     write: Callable[[Iterable[Sample], Path, argparse.Namespace, Tally], int]
     example: str
     arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    keeps: tuple[str, ...] = ()
     folder: bool = False
     files: tuple[str, ...] = ()
 
@@ -70,6 +72,40 @@ class Placed:
         return f"{PICTURES}/{path.name}"
 
 
+# What a sample may have beside its picture, expression and visible box, in words.
+BESIDE = {
+    "amodal_bbox": "amodal boxes",
+    "visible_fraction": "visible shares",
+    "category": "categories",
+    "reasoning": "reasoning",
+    "amodal_reasoning": "amodal reasoning",
+    "task": "tasks",
+    "occluders": "names of what hides an object",
+    "occluder_boxes": "boxes of what hides an object",
+    "depth_order": "places in depth",
+    "source": "names of data sets",
+    "split": "splits",
+    "licence": "licences",
+    "image_id": "image ids",
+    "annotation_id": "annotation ids",
+    "ref_id": "ref ids",
+    "sentence_id": "sentence ids",
+}
+
+
+def without_place(samples: Iterable[Sample], keeps: tuple[str, ...], tally: Tally) -> Iterator[Sample]:
+    """Pass samples on, and say at their end what they have that a kind of file has no place for."""
+    lost = {name: words for name, words in BESIDE.items() if name not in keeps}
+    found = dict.fromkeys(lost, 0)
+    for sample in samples:
+        for name in lost:
+            found[name] += getattr(sample, name) not in ("", None, ())
+        yield sample
+    told = ", ".join(f"{lost[name]} ({count:,})" for name, count in found.items() if count)
+    if told:
+        tally.note(f"not written, for this kind of file has no place for them: {told}")
+
+
 def add_copy(parser: argparse.ArgumentParser) -> None:
     """Give a parser the option that copies pictures."""
     parser.add_argument("--copy", action="store_true", help=f"copy every image into `{PICTURES}`, beside the file")
@@ -83,8 +119,4 @@ def seen(samples: Iterable[Sample], tally: Tally) -> Iterator[Sample]:
             what = "absent objects" if sample.absent else hidden
             tally.drop(f"{what}: this kind of file has none", f"sample {number}")
             continue
-        if sample.amodal_bbox is not None:
-            tally.note("amodal boxes are not written: this kind of file has visible ones")
-        if sample.reasoning:
-            tally.note("reasoning is not written: this kind of file has none")
         yield sample

@@ -89,6 +89,7 @@ def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
                 task="visible" if plain and not (thing and thing.cut_short(scene.width)) else "",
                 occluders=names,
                 depth_order=_order(scene, thing) if thing else None,
+                category=thing.category if thing else "",
                 occluder_boxes=boxes,
             )
         )

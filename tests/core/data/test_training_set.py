@@ -68,3 +68,12 @@ def test_a_data_set_of_its_own_keeps_its_own_ids(roots: list[Path], tmp_path: Pa
 def test_what_is_not_given_is_said(roots: list[Path], tmp_path: Path, capsys) -> None:
     rebuilt(roots[:1], tmp_path / "x.jsonl")
     assert "not given: RefCOCO+, RefCOCOg." in capsys.readouterr().err
+
+
+def test_a_set_that_is_refused_has_its_counts_told(roots: list[Path], tmp_path: Path, capsys) -> None:
+    """Whether the files are the right ones must not be guessed from the refusal alone."""
+    arguments = ["--root", *map(str, roots), "--out", str(tmp_path / "x.jsonl")]
+    assert main(["training-set", *arguments]) == 2
+    said = capsys.readouterr()
+    assert "RefCOCO: 2 training expressions, 1 left out" in said.out and "pictures are missing" in said.err
+    assert not (tmp_path / "x.jsonl").exists()

@@ -15,12 +15,14 @@ from egm_core.data.readers.amodal.regions import cleaned_names, constraints, occ
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.coco import Layout, identity, layout
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.named import Found, Source, add_names, samples, split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 NAME = "COCO-Amodal"
 STUFF = "regions of stuff, such as sky and wall; --stuff keeps them"
+NAMES = "coco[-_]?amodal|cocoa"
 LICENCE = "annotations CC BY 4.0; COCO's images keep their Flickr terms"
 
 
@@ -36,7 +38,8 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         found = read_layout(path, tally, options.stuff)
-        source = Source(NAME, split_of(path, options.split), LICENCE, Pictures(options.images or path.parent))
+        licence = stated(path, NAMES, LICENCE)
+        source = Source(NAME, split_of(path, options.split), licence, Pictures(options.images or path.parent))
         yield from samples(found.found, found.images, {}, source, options, tally)
 
 
@@ -68,6 +71,8 @@ def read_layout(path: Path, tally: Tally, stuff: bool = False) -> Layout:
                 left_out=STUFF if one.stuff and not stuff else one.wrong,
                 mask=one.size,
                 swapped=one.swapped,
+                category=one.category,
+                own=one.own,
             )
 
     return layout(path, take, categories=False)

@@ -11,6 +11,6 @@ KIND = Kind(
     "COCOA-cls: COCO's layout with visible_mask, invisible_mask and occlude_rate",
     LICENCE,
     arguments,
-    reader("COCOA-cls", LICENCE),
+    reader("COCOA-cls", "coco_amodal|cocoa(?:[-_]cls)?", LICENCE),
     "--file COCO_amodal_val2014_with_classes.json --images coco/val2014",
 )

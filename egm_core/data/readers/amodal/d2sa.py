@@ -11,6 +11,6 @@ KIND = Kind(
     "D2SA: COCO's layout with masks of what is seen and what is hidden, in run lengths",
     LICENCE,
     arguments,
-    reader("D2SA", LICENCE),
+    reader("D2SA", "d2sa|d2s_amodal", LICENCE),
     "--file D2S_amodal_validation.json --images d2s/images",
 )

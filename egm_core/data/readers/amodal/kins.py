@@ -17,11 +17,22 @@ from egm_core.boxes import Box, area, intersection
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields, masks
 from egm_core.data.readers.shared.coco import Layout, identity, layout
-from egm_core.data.readers.shared.named import Found, Source, add_names, cleaned, exchanged, samples, split_of
+from egm_core.data.readers.shared.licence import stated
+from egm_core.data.readers.shared.named import (
+    NO_VISIBLE,
+    Found,
+    Source,
+    add_names,
+    cleaned,
+    exchanged,
+    samples,
+    split_of,
+)
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 NAME = "KINS"
+NAMES = "kins|update_(?:train|test)_2020"
 LICENCE = "no licence stands with the annotations; KITTI's images CC BY-NC-SA 3.0"
 CROWD = "annotations of crowds"
 
@@ -53,7 +64,12 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         found, clusters = read_layout(path)
-        source = Source(NAME, split_of(path, options.split), LICENCE, Pictures(options.images or path.parent))
+        licence = stated(path, NAMES, LICENCE)
+        source = Source(NAME, split_of(path, options.split), licence, Pictures(options.images or path.parent))
+        if unknown := sum(one.fraction is None for one in found.found):
+            tally.note(
+                f"{path}: {unknown:,} objects have no shape of the whole or of what is seen: the share is not known"
+            )
         known = with_occluders(found.found, clusters, found.categories)
         yield from samples(known, found.images, found.categories, source, options, tally)
 
@@ -66,7 +82,7 @@ def read_layout(path: Path) -> tuple[Layout, list[list[int]]]:
     def take(record: dict[str, Any], place: Place) -> Iterator[Found]:
         nonlocal count
         one = instance(record, place)
-        if one.order is not None and "oco_id" in record:
+        if one.order is not None:
             clusters[one.image, fields.whole(record, "oco_id", place)].append(count)
         count += 1
         yield one
@@ -83,7 +99,13 @@ def instance(record: dict[str, Any], place: Place) -> Found:
         visible = None
     whole, seen = (_area(record, name, place) for name in (edition.amodal_shape, edition.visible_shape))
     wrong = exchanged(seen, whole) if whole and seen else ""
-    order = fields.whole(record, "ico_id", place, 0) if "ico_id" in record else 0
+    wrong = wrong or (NO_VISIBLE if seen and visible is None else "")
+    # The cluster and the place in it say nothing one without the other.
+    ordered = "ico_id" in record or "oco_id" in record
+    order = fields.whole(record, "ico_id", place, 0) if ordered else 0
+    if order:
+        fields.whole(record, "oco_id", place)
+        fields.depth(record, "ico_id", place)
     return Found(
         place,
         fields.whole(record, "image_id", place),
@@ -121,8 +143,9 @@ def with_occluders(
 
 
 def _area(record: dict[str, Any], name: str, place: Place) -> float:
+    """Measure a shape; 0 where there is none."""
     found = record.get(name)
-    if not found:
+    if found is None:
         return 0.0
     if masks.is_rle(found):
         return masks.pixels(masks.run_lengths(found, name, place))

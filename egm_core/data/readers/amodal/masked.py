@@ -12,11 +12,13 @@ from egm_core.data.readers.amodal.regions import snapped, visible_share
 from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.shared import fields, masks
 from egm_core.data.readers.shared.coco import identity, layout, share
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.named import Found, Source, add_names, exchanged, samples, split_of, swapped
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 CROWD = "annotations of crowds"
+NEEDED = "an object that is partly hidden needs visible_mask"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +28,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_names(parser)
 
 
-def reader(name: str, licence: str) -> Callable[[argparse.Namespace, Tally], Iterator[Sample]]:
-    """Make the reader of a data set."""
+def reader(name: str, names: str, licence: str) -> Callable[[argparse.Namespace, Tally], Iterator[Sample]]:
+    """Make the reader of a data set, with the pattern of the names that tell it."""
 
     def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         for path in options.file:
             found = layout(path, instance)
-            source = Source(name, split_of(path, options.split), licence, Pictures(options.images or path.parent))
+            pictures = Pictures(options.images or path.parent)
+            source = Source(name, split_of(path, options.split), stated(path, names, licence), pictures)
             yield from samples(found.found, found.images, found.categories, source, options, tally)
 
     return read
@@ -48,6 +51,7 @@ def instance(record: dict[str, Any], place: Place) -> Iterator[Found]:
     fraction, wrong = 1.0, ""
     swap: bool | None = None
     seen = record.get("visible_mask")
+    hidden = _hidden(record, size, place)
     if seen is not None and masks.is_rle(seen):
         mask = masks.run_lengths(seen, "visible_mask", place)
         if size and size != tuple(mask["size"]):
@@ -56,14 +60,20 @@ def instance(record: dict[str, Any], place: Place) -> Iterator[Found]:
         visible = snapped(masks.box_of(mask), amodal)
         rate, pixels = share(record, "occlude_rate", place), masks.pixels(mask)
         fraction = visible_share(rate, mask, lambda: amount)
-        wrong, swap = exchanged(pixels, amount), swapped(pixels, _hidden(record, place), rate)
-    elif seen:
+        behind = hidden if masks.is_rle(record.get("invisible_mask")) else None
+        wrong, swap = exchanged(pixels, amount), swapped(pixels, behind, rate)
+    elif seen is not None:
         visible, part, _ = _shape(seen, "visible_mask", place)
-        fraction = 1.0 - share(record, "occlude_rate", place) if visible and part else 0.0
+        rate = share(record, "occlude_rate", place)
+        if not part and rate < 1:
+            raise place.wrong("visible_mask", seen, "an outline must stand here, unless occlude_rate is 1")
+        fraction = 1.0 - rate if part else 0.0
         visible = visible if fraction else None
         wrong = exchanged(part, amount)
-    elif record.get("occlude_rate"):
-        raise place.wrong("occlude_rate", record["occlude_rate"], "an object that is partly hidden needs visible_mask")
+    elif record.get("occlude_rate") is not None and share(record, "occlude_rate", place):
+        raise place.wrong("occlude_rate", record["occlude_rate"], NEEDED)
+    elif hidden:
+        raise place.wrong("invisible_mask", record["invisible_mask"], NEEDED)
     yield Found(
         place,
         fields.whole(record, "image_id", place),
@@ -72,7 +82,7 @@ def instance(record: dict[str, Any], place: Place) -> Iterator[Found]:
         visible,
         fraction,
         category=fields.whole(record, "category_id", place),
-        order=_depth(record),
+        order=_depth(record, place),
         left_out=CROWD if fields.flag(record, "iscrowd", place) else wrong,
         mask=size,
         swapped=swap,
@@ -88,14 +98,20 @@ def _shape(found: Any, name: str, place: Place) -> tuple[Box | None, float, tupl
     return masks.outline_box(outline), masks.outline_area(outline), None
 
 
-def _hidden(record: dict[str, Any], place: Place) -> float | None:
-    """Count the pixels of the hidden part's mask; None where there is none."""
-    found = record.get("invisible_mask")
-    return masks.pixels(masks.run_lengths(found, "invisible_mask", place)) if masks.is_rle(found) else None
+def _hidden(record: dict[str, Any], size: tuple[int, int] | None, place: Place) -> float:
+    """Measure the hidden part's mask, in either form; 0 where there is none."""
+    if record.get("invisible_mask") is None:
+        return 0.0
+    _, amount, own = _shape(record["invisible_mask"], "invisible_mask", place)
+    if size and own and own != size:
+        raise place.wrong("invisible_mask.size", list(own), f"that of segmentation is {list(size)}")
+    return amount
 
 
-def _depth(record: dict[str, Any]) -> int | None:
+def _depth(record: dict[str, Any], place: Place) -> int | None:
     """Take the order of `amodal_region`, as D2SA has it."""
-    region = record.get("amodal_region")
-    order = region.get("order") if isinstance(region, dict) else None
-    return order if isinstance(order, int) and not isinstance(order, bool) and order >= 1 else None
+    if record.get("amodal_region") is None:
+        return None
+    inside = Place(place.file, f"{place.record}, amodal_region")
+    region = fields.mapping(record["amodal_region"], inside)
+    return None if region.get("order") is None else fields.depth(region, "order", inside)

@@ -16,6 +16,10 @@ from egm_core.data.readers.shared.named import cleaned, exchanged, swapped
 _PAIR = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
 # A mask's box has whole pixels, and an outline's has not.
 PIXEL = 1.0
+# The author of files that `egm data write` makes, whose outlines and masks are boxes. Their regions say where they are
+# from, and have categories.
+BOXES = "egm"
+OWN = ("source", "split", "licence")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Region:
     hidden: masks.Rle | None
     wrong: str = ""
     swapped: bool | None = None
+    category: str = ""
+    own: Mapping[str, str] | None = None
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -48,7 +54,8 @@ class Region:
 def regions(record: dict[str, Any], place: Place) -> list[Region]:
     """Read the regions of an annotation."""
     found = enumerate(fields.listed(record, "regions", place), 1)
-    return [_region(one, Place(place.file, f"{place.record}, region {number}")) for number, one in found]
+    boxes = record.get("author") == BOXES
+    return [_region(one, Place(place.file, f"{place.record}, region {number}"), boxes) for number, one in found]
 
 
 def constraints(record: dict[str, Any], place: Place) -> dict[int, set[int]]:
@@ -110,7 +117,7 @@ def visible_share(rate: float, seen: masks.Rle, amodal_area: Callable[[], float]
     return min(1.0, count / whole) if whole > 0 else 1.0
 
 
-def _region(found: Any, place: Place) -> Region:
+def _region(found: Any, place: Place, boxes: bool) -> Region:
     record = fields.mapping(found, place)
     name = fields.value(record, "name", place)
     if not isinstance(name, str):
@@ -131,7 +138,7 @@ def _region(found: Any, place: Place) -> Region:
         raise place.wrong("invisible_mask.size", hidden["size"], f"that of visible_mask is {seen['size']}")
     return Region(
         place,
-        fields.whole(record, "order", place, 1),
+        fields.depth(record, "order", place),
         name,
         bool(stuff),
         outline,
@@ -141,7 +148,9 @@ def _region(found: Any, place: Place) -> Region:
         seen,
         hidden,
         "" if seen is None else exchanged(masks.pixels(seen), masks.outline_area(outline)),
-        None if seen is None else swapped(masks.pixels(seen), masks.pixels(hidden) if hidden else None, rate),
+        None if seen is None or boxes else swapped(masks.pixels(seen), masks.pixels(hidden) if hidden else None, rate),
+        fields.identity(record, "category", place) if boxes else "",
+        {key: fields.words(record, key, place) for key in OWN if key in record} if boxes else None,
     )
 
 

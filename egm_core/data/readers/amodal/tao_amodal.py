@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from egm_core.boxes import Box, area
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.coco import identity, layout, share
-from egm_core.data.readers.shared.named import Found, Source, add_names, samples, split_of
+from egm_core.data.readers.shared.licence import stated
+from egm_core.data.readers.shared.named import NO_VISIBLE, Found, Source, add_names, samples, split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 NAME = "TAO-Amodal"
+NAMES = "tao|tao[-_]amodal|amodal_annotations"
 LICENCE = "not for commercial use, and no part may be passed on (the terms of access; the card says MIT)"
 # Of the partly hidden objects. Where bbox is the visible box, few of these have two equal boxes.
 SHARE = 0.9
@@ -50,21 +53,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
-        found = layout(path, lambda record, place: instance(record, place, options.certain))
+        untold: list[Place] = []
+        found = layout(path, partial(instance, certain=options.certain, untold=untold))
+        if untold:
+            tally.note(
+                f"{len(untold):,} objects, such as {untold[0]}, have no visibility: they are taken to be wholly "
+                "visible, or wholly hidden where bbox is missing, as the official evaluation does"
+            )
         known = found.found
         if options.bbox == "amodal" or (options.bbox == "auto" and holds_amodal(known)):
             tally.note(f"{path}: bbox holds the amodal box, so its samples ask for the amodal box only")
             known = [unseen(one) for one in known]
-        source = Source(NAME, split_of(path, options.split), LICENCE, Pictures(options.images or path.parent))
+        licence = stated(path, NAMES, LICENCE)
+        source = Source(NAME, split_of(path, options.split), licence, Pictures(options.images or path.parent))
         yield from samples(known, found.images, found.categories, source, options, tally, cut=True)
 
 
-def instance(record: dict[str, Any], place: Place, certain: bool = False) -> Iterator[Found]:
-    """Read one annotation, taking `bbox` for the visible box."""
+def instance(
+    record: dict[str, Any], place: Place, certain: bool = False, untold: list[Place] | None = None
+) -> Iterator[Found]:
+    """Read one annotation, taking `bbox` for the visible box; its place joins `untold` where it has no visibility."""
     amodal = fields.xywh(record, "amodal_bbox", place)
     given = fields.xywh(record, "bbox", place) if record.get("bbox") is not None else None
     visible: Box | None = given if given and area(given) else None
-    fraction = share(record, "visibility", place) if record.get("visibility") is not None else 1.0
+    told = record.get("visibility") is not None
+    if not told and untold is not None:
+        untold.append(place)
+    fraction = share(record, "visibility", place) if told else 1.0
+    uncertain = fields.flag(record, "amodal_is_uncertain", place)
+    left_out = NO_VISIBLE if told and fraction and visible is None else ""
     yield Found(
         place,
         fields.whole(record, "image_id", place),
@@ -73,7 +90,7 @@ def instance(record: dict[str, Any], place: Place, certain: bool = False) -> Ite
         visible,
         fraction if visible else 0.0,
         category=fields.whole(record, "category_id", place),
-        left_out=UNCERTAIN if certain and fields.flag(record, "amodal_is_uncertain", place) else "",
+        left_out=UNCERTAIN if certain and uncertain else left_out,
     )
 
 

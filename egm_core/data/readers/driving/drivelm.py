@@ -10,11 +10,13 @@ from typing import Any
 from egm_core.data.readers.driving import cameras
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.named import Found, Shown, Source, add_names, samples, split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 NAME = "DriveLM"
+NAMES = r"drivelm|v1_[01]_(?:train|val)_nus\w*"
 LICENCE = "CC BY-NC-SA 4.0, and nuScenes' terms: not for commercial use"
 KEY = ("an object's tag", "camera", "x", "y")
 
@@ -30,7 +32,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files, frame by frame."""
     for path in options.file:
         pictures = Pictures(options.images or path.parent)
-        source = Source(NAME, split_of(path, options.split), LICENCE, None)
+        source = Source(NAME, split_of(path, options.split), stated(path, NAMES, LICENCE), None)
         for frame, record, place in frames(path):
             images = _images(record, frame, place, pictures)
             found = list(objects(record, frame, place, tally))

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.named import Found, Shown, Source, add_names, samples
 from egm_core.data.readers.shared.pictures import Pictures, add_images, picture_size
 from egm_core.pictures.source import exists
 from egm_core.sample import Sample
 
 NAME = "KITTI"
+NAMES = "kitti"
 LICENCE = "CC BY-NC-SA 3.0: not for commercial use"
 FIELDS = ("type", "truncated", "occluded", "alpha", "left", "top", "right", "bottom", "height", "width", "length",
           "x", "y", "z", "rotation_y")  # fmt: skip
@@ -35,7 +37,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files, picture by picture."""
     files = label_files(options.labels)
     root = options.images or files[0].parent.parent / "image_2"
-    pictures, source = Pictures(root), Source(NAME, options.split, LICENCE, None)
+    pictures, source = Pictures(root), Source(NAME, options.split, stated(options.labels, NAMES, LICENCE), None)
     for file in files:
         found = list(objects(file))
         if not found:

@@ -16,11 +16,13 @@ from egm_core.data.readers.driving import cameras as known
 from egm_core.data.readers.driving.nuscenes_tables import Picture, Thing, cameras, pictures, things
 from egm_core.data.readers.driving.projection import Camera, corners, seen_boxes
 from egm_core.data.readers.kind import Kind, Place, Tally
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.named import Found, Shown, Source, add_names, samples
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 NAME = "nuScenes"
+STATED = r"nuscenes|v1\.0-(?:trainval|mini|test)"
 LICENCE = "CC BY-NC-SA 4.0, behind registration: not for commercial use"
 # Steps of 0-40, 40-60, 60-80 and 80-100 %.
 SHARES = {0: None, 1: 0.2, 2: 0.5, 3: 0.7, 4: 0.9}
@@ -68,7 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples, picture by picture."""
     found = Pictures(options.images or options.tables.parent)
-    source = Source(NAME, options.split, LICENCE, None)
+    source = Source(NAME, options.split, stated(options.tables, STATED, LICENCE), None)
     shown = pictures(options.tables, options.cameras)
     if not shown:
         raise Place(str(options.tables)).error(f"no key frame of {', '.join(options.cameras)} in sample_data.json")

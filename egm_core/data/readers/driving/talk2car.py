@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from egm_core.data.readers.driving.cameras import size_of
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import arrays
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.named import split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 NAME = "Talk2Car"
+NAMES = "talk2car|(?:train|val|test)_commands"
 LICENCE = "CC BY-NC-SA 4.0, and nuScenes' terms: not for commercial use"
 
 
@@ -33,10 +36,11 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         pictures = Pictures(options.images or path.parent)
-        split = split_of(path, options.split)
+        split, licence = split_of(path, options.split), stated(path, NAMES, LICENCE)
         for _, number, record in arrays(path, ("commands",)):
             place = Place(str(path), f"commands {number}")
-            yield from command(fields.mapping(record, place), place, pictures, split, tally)
+            for sample in command(fields.mapping(record, place), place, pictures, split, tally):
+                yield replace(sample, licence=licence)
 
 
 def command(record: dict[str, Any], place: Place, pictures: Pictures, split: str, tally: Tally) -> Iterator[Sample]:
@@ -64,7 +68,6 @@ def command(record: dict[str, Any], place: Place, pictures: Pictures, split: str
         image_id=fields.text(record, "sample_token", place),
         annotation_id=fields.text(record, "box_token", place),
         sentence_id=fields.text(record, "command_token", place),
-        licence=LICENCE,
         category=fields.text(record, "obj_name", place),
     )
 

@@ -16,11 +16,14 @@ from typing import Any
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.internvl import THOUSANDTHS, kept, row, scaled
 from egm_core.data.readers.shared import fields, tables
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.data.readers.shared.splits import LICENCE as REFCOCO
-from egm_core.data.readers.shared.splits import told
+from egm_core.data.readers.shared.splits import licence_of, told
 from egm_core.sample import Sample
 
+# Names of the release's files and folders, and of its data set.
+NAMES = r"vanilla_grounding_reasoning\w*|(?:train|val)_grounding|processed_rl_data|egm_datasets"
 FAILED = "Analysis failed"
 LICENCE = f"EGM's release Apache-2.0; {REFCOCO}"
 
@@ -37,6 +40,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         source, split = told(path.stem)
+        licence = stated(path, NAMES, LICENCE) or licence_of(source)
         pictures = Pictures(options.images or path.parent)
         for place, number, record in tables.rows(path):
             for sample in _samples(record, place, number, pictures, tally):
@@ -44,7 +48,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                     tally.drop("records whose reasoning is a failed call of the teacher's API", place)
                     continue
                 yield replace(
-                    sample, source=sample.source or source or "EGM", split=sample.split or split, licence=LICENCE
+                    sample, source=sample.source or source or "EGM", split=sample.split or split, licence=licence
                 )
 
 

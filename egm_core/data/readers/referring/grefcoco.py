@@ -15,10 +15,12 @@ from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.refer import INSTANCES, SPLITS, Ref, instances, matches, samples
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import arrays
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 LICENCE = "gRefCOCO: none told with the files, see the data set's page; COCO's images keep their Flickr terms"
+NAMES = "grefcoco"
 NONE = -1
 
 
@@ -58,11 +60,11 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
             refs.append(found)
     known = instances(options.instances or options.root / INSTANCES, [found.ref for found in refs])
     images = options.images or options.root
-    pictures = Pictures(images)
+    pictures, licence = Pictures(images), stated(options.root, NAMES, LICENCE)
     for found in refs:
         if found.annotations:
             for sample in samples([found.ref], known, "gRefCOCO", images, tally):
-                yield replace(sample, licence=LICENCE)
+                yield replace(sample, licence=licence)
             continue
         ref = found.ref
         if ref.image_id not in known.images:
@@ -82,7 +84,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 image_id=str(ref.image_id),
                 ref_id=str(ref.ref_id),
                 sentence_id=sentence_id,
-                licence=LICENCE,
+                licence=licence,
             )
 
 

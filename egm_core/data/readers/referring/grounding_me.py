@@ -10,10 +10,12 @@ from typing import Any
 from egm_core.data.readers.kind import Kind, Tally
 from egm_core.data.readers.referring.internvl import kept
 from egm_core.data.readers.shared import fields, tables
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 LICENCE = "research use only, as its images of SA-1B and HR-Bench"
+NAMES = "grounding[-_]?me"
 REJECTION = "Rejection"
 GROUPS = ("Discriminative", "Spatial", "Limited", REJECTION)
 
@@ -27,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the tables."""
     for path in options.file:
-        pictures = Pictures(options.images or path.parent)
+        pictures, licence = Pictures(options.images or path.parent), stated(path, NAMES, LICENCE)
         for place, number, record in tables.rows(path):
             image, width, height = tables.picture_and_size(record, "image", place, number, pictures)
             group = fields.known(fields.text(record, "subtask_l1", place), GROUPS, "subtask_l1", place)
@@ -40,7 +42,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 "split": "test",
                 "sentence_id": fields.identity(record, "id", place) or str(number),
                 "category": f"{group} {finer}".strip() if finer else group,
-                "licence": LICENCE,
+                "licence": licence,
             }
             sent = fields.text(record, "description", place)
             if group == REJECTION:

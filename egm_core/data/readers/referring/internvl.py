@@ -17,7 +17,7 @@ from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.turns import Turn, read_turn
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id, picture_size
-from egm_core.data.readers.shared.splits import LICENCE, of_file
+from egm_core.data.readers.shared.splits import LICENCE, licence_of, of_file
 from egm_core.sample import Sample
 
 THOUSANDTHS = 1000.0
@@ -42,10 +42,11 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         source, split = of_file(path)
+        named = options.source or source
         pictures = Pictures(options.images or path.parent)
         for place, record in fields.lines(path):
             for sample in row(record, place, pictures, options.frame, tally):
-                yield replace(sample, source=options.source or source, split=options.split or split, licence=LICENCE)
+                yield replace(sample, source=named, split=options.split or split, licence=licence_of(named))
 
 
 def row(record: dict[str, Any], place: Place, pictures: Pictures, frame: float, tally: Tally) -> Iterator[Sample]:

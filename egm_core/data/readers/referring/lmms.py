@@ -18,7 +18,7 @@ from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring import refer
 from egm_core.data.readers.shared import fields, tables
 from egm_core.data.readers.shared.pictures import Pictures, coco_id
-from egm_core.data.readers.shared.splits import LICENCE, told
+from egm_core.data.readers.shared.splits import LICENCE, licence_of, told
 from egm_core.sample import Sample
 
 # The rows of the published files, and those of them that are of the partition that is reported.
@@ -135,7 +135,7 @@ def _row(
             annotation_id="" if ref is None else str(ref.annotation_id),
             ref_id=fields.identity(record, "question_id", place) or str(number) if ref is None else str(ref.ref_id),
             sentence_id=ids.get(_plain(sent), str(at)),
-            licence=LICENCE,
+            licence=licence_of(named[0]),
         )
 
 

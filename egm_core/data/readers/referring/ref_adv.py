@@ -9,10 +9,12 @@ from pathlib import Path
 from egm_core.data.readers.kind import Kind, Tally
 from egm_core.data.readers.referring.internvl import kept
 from egm_core.data.readers.shared import fields, tables
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.sample import Sample
 
 LICENCE = "see the data set's card; images of COCO and OpenImages under their own terms"
+NAMES = "ref[-_]?adv(?:[-_]s)?"
 BOXES = ("solution", "gt_bbox_xyxy")
 PICTURES = ("image", "file_name")
 
@@ -26,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the tables."""
     for path in options.file:
-        pictures = Pictures(options.images or path.parent)
+        pictures, licence = Pictures(options.images or path.parent), stated(path, NAMES, LICENCE)
         for place, number, record in tables.rows(path):
             cell = next((name for name in PICTURES if record.get(name)), PICTURES[0])
             image, width, height = tables.picture_and_size(record, cell, place, number, pictures)
@@ -39,7 +41,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 "split": "test",
                 "image_id": coco_id(fields.identity(record, "file_name", place)),
                 "sentence_id": str(number),
-                "licence": LICENCE,
+                "licence": licence,
             }
             sent = fields.text(record, "normal_caption", place)
             yield from kept(sent, fields.xyxy(record, box, place), known, place, tally)

@@ -9,10 +9,12 @@ from pathlib import Path
 from egm_core.data.readers.kind import Kind, Tally
 from egm_core.data.readers.referring.internvl import kept
 from egm_core.data.readers.shared import fields, tables
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 
 LICENCE = "Ref-L4 CC BY-NC 4.0 (non-commercial); images of COCO and Objects365 under their own terms"
+NAMES = "ref[-_]?l4"
 SPLITS = ("val", "test")
 
 
@@ -25,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the tables."""
     for path in options.file:
-        pictures = Pictures(options.images or path.parent)
+        pictures, licence = Pictures(options.images or path.parent), stated(path, NAMES, LICENCE)
         for place, _, record in tables.rows(path):
             width, height = fields.size(record, place)
             split = fields.known(fields.text(record, "split", place), SPLITS, "split", place)
@@ -40,7 +42,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 "annotation_id": fields.identity(record, "bbox_id", place),
                 "sentence_id": fields.identity(record, "id" if "id" in record else "ann_id", place),
                 "category": fields.identity(record, "ori_category_id", place),
-                "licence": LICENCE,
+                "licence": licence,
             }
             sent = fields.text(record, "caption", place)
             yield from kept(sent, fields.xywh(record, "bbox", place), known, place, tally)

@@ -21,7 +21,7 @@ from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import batches
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.data.readers.shared.plain_pickle import as_text, load, with_text_keys
-from egm_core.data.readers.shared.splits import LICENCE, SETS, told
+from egm_core.data.readers.shared.splits import LICENCE, SETS, licence_of, told
 from egm_core.sample import Sample
 
 PARTITIONS = ("unc", "umd", "google")
@@ -207,7 +207,7 @@ def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tall
             continue
         image = pictures.find(name)
         ids = str(ref.image_id), str(ref.annotation_id), str(ref.ref_id)
-        named, licence = known.categories.get(category, ""), LICENCE if source in SETS.values() else ""
+        named, licence = known.categories.get(category, ""), licence_of(source)
         for sentence_id, sent in ref.sentences:
             if not sent.strip():
                 tally.drop("sentences without a word", f"{ref.place}, sentence {sentence_id}")

@@ -17,7 +17,7 @@ from egm_core.data.readers.referring.internvl import kept
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import arrays
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
-from egm_core.data.readers.shared.splits import of_file
+from egm_core.data.readers.shared.splits import SETS, of_file
 from egm_core.sample import Sample
 
 LICENCE = "review CC BY-NC 4.0 (non-commercial); labels of RefCOCO and RefCOCO+ Apache-2.0, of RefCOCOg CC BY 4.0"
@@ -47,7 +47,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 annotations.append((place, record))
         for place, record in annotations:
             for sample in _sample(record, place, images, pictures, options.keep_wrong, tally):
-                yield replace(sample, source=source, split=split, licence=LICENCE)
+                yield replace(sample, source=source, split=split, licence=LICENCE if source in SETS.values() else "")
 
 
 def _sample(

@@ -18,7 +18,7 @@ from egm_core.data.readers.referring.internvl import kept
 from egm_core.data.readers.referring.turns import read_turn
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.pictures import Pictures, size_of
-from egm_core.data.readers.shared.splits import LICENCE, told
+from egm_core.data.readers.shared.splits import LICENCE, licence_of, told
 from egm_core.pictures.containers import unlimited_cells
 from egm_core.pictures.reference import join
 from egm_core.sample import Sample
@@ -105,7 +105,7 @@ def _row(
         "source": source,
         "split": split,
         "sentence_id": record["index"],
-        "licence": LICENCE,
+        "licence": licence_of(source),
     }
     yield from kept(read_turn(question, "").sent or question, _box(record, width, height, place), known, place, tally)
 

@@ -10,9 +10,11 @@ from typing import Any
 from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.robots import tfrecords
 from egm_core.data.readers.robots.question import FRAME, Question, Recordings
+from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.pictures import size_of
 from egm_core.pictures.reference import join
 
+NAMES = r"droid(?:_\d+)?|r2d2_faceblur"
 LICENCE = "see DROID's page (its small copy lerobot/droid_100 is MIT); IA-Bench's boxes are Apache-2.0"
 CAMERAS = ("exterior_image_1_left", "exterior_image_2_left", "wrist_image_left")
 INSTRUCTIONS = ("language_instruction", "language_instruction_2", "language_instruction_3")
@@ -35,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
     """Read an episode's picture and its instructions; empty instructions are counted."""
     for path in shards(options.file):
+        licence = stated(path, NAMES, LICENCE)
         for number, (place, features) in enumerate(tfrecords.examples(path)):
             outcome = told_outcome(tfrecords.texts(features, _PATHS[0], place))
             if options.success_only and outcome != "success":
@@ -52,7 +55,7 @@ def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
             record = f"{path.name}:{number}"
             for sent in said:
                 yield Question(
-                    image, sent, width, height, "DROID", record, options.frame, outcome, LICENCE, tuple(names)
+                    image, sent, width, height, "DROID", record, options.frame, outcome, licence, tuple(names)
                 )
 
 

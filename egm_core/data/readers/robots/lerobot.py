@@ -36,9 +36,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--camera", default="", help="camera by its name (default: the first that is no wrist's)")
     parser.add_argument("--frame", type=FRAME, default=0, help="number of the image in its episode")
     parser.add_argument("--source", default="", help="name of the data set (default: the folder's)")
-    parser.add_argument(
-        "--licence", default="", help="licence of the data set, as its card says (default: none is recorded)"
-    )
 
 
 def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
@@ -79,7 +76,6 @@ def questions(options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
             options.source or known.root.resolve().name,
             str(episode),
             options.frame,
-            licence=options.licence,
             also=(f"episode_{episode:06d}",),
         )
 

@@ -56,6 +56,4 @@ def share(record: dict[str, Any], name: str, place: Place) -> float:
 def identity(record: dict[str, Any], place: Place) -> str:
     """Take an id, which is a number or a text."""
     found = fields.value(record, "id", place)
-    if isinstance(found, str) and found:
-        return found
-    return str(fields.whole(record, "id", place))
+    return fields.text(record, "id", place) if isinstance(found, str) else str(fields.whole(record, "id", place))

@@ -15,6 +15,10 @@ from egm_core.sample import LARGEST, OVERHANG
 LONGEST = 1_000_000
 # Whole numbers of JSON may be larger than any float.
 _HUGE = 1e300
+# No id has more digits than 64 bits hold.
+_MOST = 2**63
+# No id has more digits than 64 bits hold.
+_MOST = 2**63
 _GONE = object()
 _NUMBERS = {int, float}
 
@@ -44,6 +48,14 @@ def text(record: dict[str, Any], name: str, place: Place) -> str:
     return found
 
 
+def words(record: dict[str, Any], name: str, place: Place) -> str:
+    """Take a text that may be empty, or not be there."""
+    found = record.get(name)
+    if found is None or found == "":
+        return ""
+    return text(record, name, place)
+
+
 def writable(found: str) -> bool:
     """Tell whether a text can be written: JSON may hold halves of characters."""
     if found.isascii():
@@ -68,9 +80,19 @@ def whole(record: dict[str, Any], name: str, place: Place, low: int | None = Non
     found = value(record, name, place)
     if isinstance(found, float) and found.is_integer():
         found = int(found)
-    if isinstance(found, bool) or not isinstance(found, int) or (low is not None and found < low):
+    right = isinstance(found, int) and not isinstance(found, bool) and -_MOST <= found < _MOST
+    if not right or (low is not None and found < low):
         least = "" if low is None else f" of at least {low}"
-        raise place.wrong(name, found, f"a whole number{least} must stand here")
+        most = " of 64 bits at most" if isinstance(found, int) and not -_MOST <= found < _MOST else ""
+        raise place.wrong(name, found, f"a whole number{least}{most} must stand here")
+    return int(found)
+
+
+def depth(record: dict[str, Any], name: str, place: Place) -> int:
+    """Take a place in depth, 1 in front."""
+    found = whole(record, name, place, 1)
+    if found >= LARGEST:
+        raise place.wrong(name, found, "1 for what is in front, or a few more, must stand here")
     return found
 
 

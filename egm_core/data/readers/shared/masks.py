@@ -24,17 +24,23 @@ _SIGNS = bytes(range(_FIRST, _LAST + 1))
 _LONGEST = 11
 _WEIGHTS = np.int64(1) << (_BITS * np.arange(_LONGEST + 1))
 _COUNTING = np.arange(4096)
+# Numbers of three points, the fewest that enclose anything.
+_THREE = 6
 
 
 def run_lengths(found: Any, name: str, place: Place) -> Rle:
     """Take a mask in run lengths, packed in a text as COCO does, or as a list of numbers."""
     record = found if isinstance(found, dict) else {}
     counts, size = record.get("counts"), record.get("size")
-    if not isinstance(size, list) or len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+    if (
+        not isinstance(size, list)
+        or len(size) != 2
+        or not all(type(n) is int and 0 < n <= fields.LONGEST for n in size)
+    ):
         raise place.wrong(name, found, "a mask must stand here: size [height, width] and counts")
     height, width = size
     if isinstance(counts, list):
-        if not all(isinstance(n, int) and n >= 0 for n in counts) or sum(counts) != height * width:
+        if not all(type(n) is int and n >= 0 for n in counts) or sum(counts) != height * width:
             raise place.wrong(f"{name}.counts", counts, f"run lengths that make {height} x {width} must stand here")
         return dict(library.frPyObjects({"counts": counts, "size": size}, height, width))
     if not isinstance(counts, str):
@@ -66,9 +72,11 @@ def box_of(mask: Rle) -> Box | None:
 
 
 def outline_box(outline: Polygons) -> Box:
-    """Give the box around polygons; it has no area where there is none."""
+    """Give the box around polygons; it has no area where there is none, or none has three points."""
+    if not any(len(part) >= _THREE for part in outline):
+        return 0.0, 0.0, 0.0, 0.0
     xs, ys = (list(chain.from_iterable(part[first::2] for part in outline)) for first in (0, 1))
-    return (min(xs), min(ys), max(xs), max(ys)) if xs else (0.0, 0.0, 0.0, 0.0)
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def pixels(mask: Rle) -> int:
@@ -87,7 +95,7 @@ def outline_area(outline: Polygons) -> float:
 
 def filled(outline: Polygons, height: int, width: int) -> Rle:
     """Fill polygons; what is outside the picture is cut, and parts of fewer than three points have no pixel."""
-    parts = [list(part) for part in outline if len(part) >= 6]
+    parts = [list(part) for part in outline if len(part) >= _THREE]
     if not parts:
         return {
             "counts": library.frPyObjects({"counts": [height * width], "size": [height, width]}, height, width)[

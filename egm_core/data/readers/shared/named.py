@@ -27,6 +27,7 @@ TWICE = "objects that stand there twice"
 NO_BOX, BEYOND = "objects without a box", "objects that lie wholly beyond the picture"
 # A thin shape has more pixels than its outline has area.
 EXCHANGED = "objects of which more is seen than there is: visible and amodal shape, or their masks, may be exchanged"
+NO_VISIBLE = "objects of which something is seen, by their shape or share, and whose visible box is empty or missing"
 _LARGER, _PIXELS, _EQUAL, _APART = 1.2, 50, 0.02, 0.1
 _BRACKETS = re.compile(r"\([^()]*\)")
 SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?:idation|ing)?(?![a-z])", re.IGNORECASE)
@@ -48,6 +49,7 @@ class Found:
     `visible` is None where nothing of the object is seen, and where `unseen` says that its visible box is not known.
     The name is that of the category where `name` is empty. `left_out` says why an object is none to ask for; its name
     counts all the same. `mask` is the (height, width) of its masks, and `swapped` says that they look exchanged.
+    `own` is what the object itself says of its source, split and licence, in place of what its file's name tells.
     """
 
     place: Place
@@ -65,6 +67,7 @@ class Found:
     left_out: str = ""
     mask: tuple[int, int] | None = None
     swapped: bool | None = None
+    own: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def samples(
         if not why and swaps and one.swapped:
             why = EXCHANGED
         if why:
-            tally.drop(why, one.place, wrong=why == EXCHANGED)
+            tally.drop(why, one.place, wrong=why in (EXCHANGED, NO_VISIBLE))
             continue
         shown = images.get(one.image)
         if shown is None:
@@ -150,6 +153,7 @@ def samples(
             tally.drop(why, one.place, wrong=why not in (NO_BOX, BEYOND))
             continue
         kept_alike += ambiguous
+        origin = {"source": source.name, "split": source.split, "licence": source.licence, **(one.own or {})}
         yield Sample(
             image=source.pictures.find(shown.name) if source.pictures else shown.name,
             sent=name,
@@ -158,12 +162,12 @@ def samples(
             visible_fraction=one.fraction,
             height=shown.height,
             width=shown.width,
-            source=source.name,
-            split=source.split,
+            source=origin["source"],
+            split=origin["split"],
             task="amodal" if one.unseen else "",
             image_id=str(one.image),
             annotation_id=one.annotation,
-            licence=source.licence,
+            licence=origin["licence"],
             occluders=one.occluders,
             occluder_boxes=_within(one.occluder_boxes, shown),
             depth_order=one.order,

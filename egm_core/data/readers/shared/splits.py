@@ -15,7 +15,8 @@ SETS = {
 }
 _SPLITS = {split.lower(): split for split in ("train", "val", "test", "testA", "testB", "testC", "validation")}
 _NAME = re.compile(
-    r"(refcoco(?:\+|plus|p|g)?)[^a-z+]*(?:umd|unc|google)?[^a-z+]*(test[abc]?|train|val)?(?![a-z])", re.IGNORECASE
+    r"(?<![a-z])(refcoco(?:\+|plus|p|g)?)[^a-z+]*(?:umd|unc|google)?[^a-z+]*(test[abc]?|train|val)?(?![a-z])",
+    re.IGNORECASE,
 )
 
 
@@ -25,6 +26,11 @@ def told(text: str) -> tuple[str, str]:
     if not found:
         return "", ""
     return SETS[found[1].lower()], _SPLITS.get((found[2] or "").lower(), "")
+
+
+def licence_of(source: str) -> str:
+    """Give the licence of a data set that is RefCOCO, RefCOCO+ or RefCOCOg by its name; else nothing."""
+    return LICENCE if source in SETS.values() else ""
 
 
 def of_file(path: Path) -> tuple[str, str]:

@@ -66,6 +66,9 @@ def test_an_empty_visible_box_is_a_hidden_object(convert: Any, tmp_path: Path) -
         ({"oco_id": "a"}, "oco_id is 'a'"),
         ({"a_segm": [[1, 2, 3]]}, "a_segm is"),
         ({"i_segm": {"size": [48, 64], "counts": "P"}}, "i_segm.counts is"),
+        ({"i_segm": ""}, "i_segm is ''"),
+        ({"ico_id": 10**30}, "ico_id is 1000"),
+        ({"oco_id": None}, "oco_id is None"),
         ({"category_id": 77}, "no category of that id"),
     ],
 )
@@ -109,3 +112,14 @@ def test_exchanged_masks_and_boxes_are_named_and_not_learnt(
 def test_an_annotation_that_stands_there_twice_is_one_object(convert: Any, tmp_path: Path) -> None:
     (car,) = convert("kins", "--file", coco(tmp_path / "instances_train.json", {**FIRST, "id": 3}, {**FIRST, "id": 3}))
     assert car.sent == "car" and "left out 1: objects that stand there twice" in convert.said
+
+
+def test_a_share_that_nothing_tells_is_said_and_a_seen_object_without_a_box_is_left_out(
+    convert: Any, tmp_path: Path
+) -> None:
+    seen = {**second([4, 12, 36, 28], [20, 12, 10, 28], 0), "i_bbox": [0, 0, 0, 0]}
+    bare = {name: v for name, v in second([1, 1, 9, 9], [1, 1, 9, 9], 0, category_id=2).items() if name != "i_segm"}
+    (cone,) = convert("kins", "--file", coco(tmp_path / "x.json", seen, bare))
+    assert (cone.sent, cone.visible_fraction) == ("traffic cone", None)
+    assert "left out 1: objects of which something is seen" in convert.said and "(id 1)" in convert.said
+    assert "1 objects have no shape" in convert.said

@@ -61,6 +61,17 @@ def test_crowds_are_left_out(convert: Any, tmp_path: Path) -> None:
         ({"category_id": 9}, "the file has no category of that id"),
         ({"image_id": 9}, "the file has no image of that id"),
         ({"id": None}, "id is None"),
+        ({"id": "\ud800"}, "id is"),
+        ({"id": 10**400}, "id is 1000"),
+        ({"invisible_mask": "x"}, "invisible_mask is"),
+        ({"invisible_mask": {"size": [48, 64]}}, "invisible_mask.counts is"),
+        ({"invisible_mask": rle(1, 1, 9, 9, width=32)}, "invisible_mask.size is"),
+        ({"visible_mask": [[]]}, "visible_mask is [[]]"),
+        ({"visible_mask": None, "occlude_rate": 0}, "needs visible_mask"),
+        ({"visible_mask": None, "occlude_rate": ""}, "occlude_rate is ''"),
+        ({"segmentation": {"size": [True, True], "counts": [1]}}, "segmentation is"),
+        ({"amodal_region": 3}, "amodal_region: the record is 3"),
+        ({"amodal_region": {"order": 10**30}}, "amodal_region: order is 1000"),
     ],
 )
 def test_a_wrong_field_is_named(refused: Any, tmp_path: Path, change: dict[str, Any], words: str) -> None:

@@ -107,3 +107,11 @@ def test_a_visible_box_beside_its_amodal_box_is_left_out(convert: Any, tmp_path:
     file = coco(tmp_path / "x.json", LEAVING, swapped, image=FRAME)
     assert len(convert("tao-amodal", "--file", file, "--names", "all")) == 1
     assert "left out 1: objects whose visible box is not within the amodal one" in convert.said
+
+
+def test_what_visibility_leaves_open_is_said(convert: Any, tmp_path: Path) -> None:
+    lacking = {name: value for name, value in LEAVING.items() if name != "visibility"}
+    gone = {**LEAVING, "bbox": [3, 3, 0, 9], "category_id": 2}
+    (car,) = convert("tao-amodal", "--file", coco(tmp_path / "x.json", lacking, gone, image=FRAME))
+    assert car.sent == "car" and "1 objects, such as" in convert.said and "have no visibility" in convert.said
+    assert "left out 1: objects of which something is seen" in convert.said

@@ -149,7 +149,7 @@ def test_refer_writes_what_refer_py_reads(samples: Path, tmp_path: Path, capsys:
     write("refer", samples, tmp_path / "out", "--copy")
     said = capsys.readouterr().err
     assert "left out 1: absent objects: this kind of file has none (sample 5)" in said
-    assert "left out 1: wholly hidden objects" in said and "amodal boxes are not written" in said
+    assert "left out 1: wholly hidden objects" in said and "no place for them: amodal boxes (2)" in said
     import pickle
 
     refs = pickle.loads((tmp_path / "out/refs(unc).p").read_bytes())
