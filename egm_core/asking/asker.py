@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from tqdm import tqdm
 
 from egm_core.asking.job import Answer, Job
-from egm_core.asking.store import Store
+from egm_core.asking.store import NO_BOUND, Bound, Store
 from egm_core.engines.base import EngineError
 
 Emit = Callable[[Answer], None]
@@ -38,9 +39,23 @@ def whole(item: object, answer: Answer) -> tuple[Answer, None]:
     return answer, None
 
 
+def nothing(item: object) -> float:
+    """Reserve nothing."""
+    return 0.0
+
+
 def free(item: object, answer: Answer) -> float:
     """Count no cost."""
     return 0.0
+
+
+@dataclass(frozen=True)
+class Account(Generic[Item]):
+    """What items cost: the most that one `may` cost, which is reserved, what its answer `did`, and the bound of all."""
+
+    may: Callable[[Item], float] = nothing
+    did: Callable[[Item, Answer], float] = free
+    bound: Bound = NO_BOUND
 
 
 def ask_all(
@@ -51,13 +66,14 @@ def ask_all(
     title: str,
     keep: Keep[Item] = whole,
     unit: str = "questions",
-    spent: Callable[[Item, Answer], float] = free,
+    account: Account[Item] = Account(),
 ) -> dict[str, str]:
     """Ask for what a store lacks of some items, by key; gives the keys that have no answer, and why.
 
-    `keep` says what is stored of an answer, and what beside it, `spent` what it has cost. What failed in an earlier
-    run is asked anew, last. Where another process asks for the same, this one waits for its answers. Raises
-    EngineError where the model is gone; what was answered until then is kept.
+    `keep` says what is stored of an answer, and what beside it. Nothing is asked that could lead beyond the account's
+    bound: it has no answer then, and is not told as failed. What failed in an earlier run is asked anew, last. Where
+    another process asks for the same, this one waits for its answers. Raises EngineError where the model is gone; what
+    was answered until then is kept.
     """
     failed: dict[str, str] = {}
     # What a server refuses, or fails over, must not keep it from all others in each run anew.
@@ -71,9 +87,11 @@ def ask_all(
             bar.refresh()
             if not left:
                 return failed
-            asked, answered = _pass(left, items, job, asker, store, keep, failed, bar, spent)
+            asked, answered, full = _pass(left, items, job, asker, store, keep, failed, bar, account)
             if answered < asked:
                 raise EngineError("engine_failed", f"{asked - answered} of {asked} {unit} came back without a word")
+            if not asked and full:
+                return failed
             if not asked:
                 # Somebody else asks them now, or has died while doing so.
                 time.sleep(OTHERS_WAIT)
@@ -89,22 +107,27 @@ def _pass(
     keep: Keep[Item],
     failed: dict[str, str],
     bar: Any,
-    spent: Callable[[Item, Answer], float],
-) -> tuple[int, int]:
-    """Ask for what nobody asks yet; gives how many that were, and how many came back."""
+    account: Account[Item],
+) -> tuple[int, int, bool]:
+    """Ask for what nobody asks yet; gives how many that were, how many came back, and whether the bound was met."""
     asked = answered = 0
+    full = False
 
     def claimed() -> Iterator[Job]:
-        nonlocal asked
+        nonlocal asked, full
         for key in left:
-            if store.claim(key):
+            price = account.may(items[key])
+            if store.claim(key, price, within=account.bound):
                 asked += 1
                 yield job(items[key])
+            elif not store.fits(price, account.bound):
+                full = True
+                return
 
     def emit(answer: Answer) -> None:
         nonlocal answered
         item = items[answer.key]
-        store.add(*keep(item, answer), spent(item, answer))
+        store.add(*keep(item, answer), account.did(item, answer))
         if answer.error:
             failed[answer.key] = answer.error
         answered += 1
@@ -114,4 +137,4 @@ def _pass(
         asker.ask(claimed(), emit)
     finally:
         store.release()
-    return asked, answered
+    return asked, answered, full

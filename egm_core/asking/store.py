@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -58,6 +59,20 @@ def files_of(path: Path) -> list[Path]:
 
 class StoreError(ValueError):
     """A store that cannot be used; the text says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The most that all jobs of a store may have cost, over all runs and processes; None is without limit.
+
+    `attempts` counts questions that were put, repeated ones too; `price` what is spent and reserved, in any unit.
+    """
+
+    attempts: int | None = None
+    price: float | None = None
+
+
+NO_BOUND = Bound()
 
 
 class Store:
@@ -112,21 +127,33 @@ class Store:
             there = living(self.path)
             self._base.execute(f"{_FREE} owner NOT IN ({', '.join('?' * len(there))})", there)
 
-    def claim(self, key: str, reserve: float = 0.0, again: bool = True) -> bool:
-        """Take a job to ask it, if it is free, or failed and `again`; its price is reserved until it is answered."""
+    def claim(self, key: str, reserve: float = 0.0, again: bool = True, within: Bound = NO_BOUND) -> bool:
+        """Take a job to ask it, if it is free, or failed and `again`; its price is reserved until it is answered.
+
+        False also where it would lead beyond `within`, as `fits` tells.
+        """
         free = "('free', 'failed')" if again else "('free')"
         with _trouble(self.path):
-            return self._base.execute(f"{_CLAIM} {free}", (key, self.owner.name, reserve)).rowcount == 1
+            return self._base.execute(f"{_CLAIM} {free}", self._asking(key, reserve, within)).rowcount == 1
+
+    def fits(self, reserve: float = 0.0, within: Bound = NO_BOUND) -> bool:
+        """Tell whether one more attempt at such a price stays within a bound."""
+        with _trouble(self.path):
+            return bool(self._base.execute(f"SELECT {_ROOM}", self._asking("", reserve, within)).fetchone()[0])
+
+    def _asking(self, key: str, reserve: float, within: Bound) -> dict[str, Any]:
+        told = {"key": key, "owner": self.owner.name, "reserve": reserve}
+        return told | {"attempts": within.attempts, "price": within.price}
 
     def unclaim(self, key: str) -> None:
         """Free what this process has claimed and not asked after all: it was never under way, and costs nothing."""
         with _trouble(self.path):
             self._base.execute(_UNCLAIM, (key, self.owner.name))
 
-    def again(self, key: str, most: int | None = None) -> bool:
-        """Count another attempt at a job that this process asks; False where `most` are made already, of all jobs."""
+    def again(self, key: str, reserve: float = 0.0, within: Bound = NO_BOUND) -> bool:
+        """Count another attempt at a job that this process asks, its price reserved too; False beyond `within`."""
         with _trouble(self.path):
-            return self._base.execute(_AGAIN, (key, self.owner.name, most, most)).rowcount == 1
+            return self._base.execute(_AGAIN, self._asking(key, reserve, within)).rowcount == 1
 
     def release(self) -> None:
         """Free what this process has claimed and not answered; what was reserved for it counts as spent."""
@@ -244,8 +271,14 @@ def read_answers(path: Path) -> Iterator[tuple[Answer, Any]]:
             base.close()
 
 
-_CLAIM = """
-INSERT INTO jobs (key, state, owner, attempts, reserved) VALUES (?, 'asked', ?, 1, ?) ON CONFLICT (key) DO UPDATE SET
+_ROOM = """
+    (:attempts IS NULL OR (SELECT total(attempts) FROM jobs) < :attempts)
+    AND (:price IS NULL OR (SELECT total(spent) + total(reserved) FROM jobs) + :reserve <= :price)
+"""
+# The bound is looked at in the statement that takes the job, or two processes would both take the last one.
+_CLAIM = f"""
+INSERT INTO jobs (key, state, owner, attempts, reserved) SELECT :key, 'asked', :owner, 1, :reserve WHERE {_ROOM}
+ON CONFLICT (key) DO UPDATE SET
     state = 'asked', owner = excluded.owner, attempts = attempts + 1, reserved = excluded.reserved
 WHERE state IN
 """
@@ -253,9 +286,9 @@ _UNCLAIM = """
 UPDATE jobs SET state = 'free', owner = '', reserved = 0, attempts = attempts - 1
 WHERE key = ? AND owner = ? AND state = 'asked'
 """
-_AGAIN = """
-UPDATE jobs SET attempts = attempts + 1
-WHERE key = ? AND owner = ? AND state = 'asked' AND (? IS NULL OR (SELECT total(attempts) FROM jobs) < ?)
+_AGAIN = f"""
+UPDATE jobs SET attempts = attempts + 1, reserved = reserved + :reserve
+WHERE key = :key AND owner = :owner AND state = 'asked' AND {_ROOM}
 """
 _ADD = f"""
 INSERT INTO jobs ({_COLUMNS}, state, spent) VALUES ({", ".join("?" * 12)}) ON CONFLICT (key) DO UPDATE SET

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.asking.job import Answer
-from egm_core.asking.store import Store
+from egm_core.asking.store import NO_BOUND, Bound, Store
 
 
 @dataclass
@@ -27,9 +27,9 @@ class TalliedStore(Store):
         self._reserved: dict[str, float] = {}
         super().__init__(path, about)
 
-    def claim(self, key: str, reserve: float = 0.0, again: bool = True) -> bool:
+    def claim(self, key: str, reserve: float = 0.0, again: bool = True, within: Bound = NO_BOUND) -> bool:
         """Take a job to ask it, and count that."""
-        claimed = super().claim(key, reserve, again)
+        claimed = super().claim(key, reserve, again, within)
         if claimed:
             self._reserved[key] = reserve
             self.tally.requests += 1
@@ -41,10 +41,12 @@ class TalliedStore(Store):
         if self._reserved.pop(key, None) is not None:
             self.tally.requests -= 1
 
-    def again(self, key: str, most: int | None = None) -> bool:
+    def again(self, key: str, reserve: float = 0.0, within: Bound = NO_BOUND) -> bool:
         """Count another attempt."""
-        sent = super().again(key, most)
+        sent = super().again(key, reserve, within)
         self.tally.requests += sent
+        if sent:
+            self._reserved[key] = self._reserved.get(key, 0.0) + reserve
         return sent
 
     def release(self) -> None:

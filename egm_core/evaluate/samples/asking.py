@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from egm_core.asking.asker import Asker, ask_all
+from egm_core.asking.asker import Account, Asker, ask_all
 from egm_core.asking.job import Answer, Job
-from egm_core.asking.store import Store
+from egm_core.asking.store import Bound, Store
 from egm_core.engines.base import EngineError
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples.pictures import Pictures, Seen
@@ -102,29 +102,36 @@ def ask(planned: Iterable[Planned], asker: Asker, file: Path, budget: Budget = B
         store.fail("abort", "the server gave the answer up half way")
         done, earlier = store.done(), store.errors()
         left = sorted((key for key in jobs if key not in done), key=lambda key: key in earlier)
-        failed: dict[str, str] = {}
-        while left:
-            share, left = _affordable(left, jobs, store, budget)
-            if not share:
-                break
-            failed |= ask_all(
-                {key: jobs[key] for key in share},
-                _job,
-                _bounded(asker, store, budget),
-                store,
-                "asking",
-                spent=lambda planned, answer: float(cost(answer, planned)),
-            )
+        account = _account(store, jobs, budget, asker)
+        failed = ask_all(
+            {key: jobs[key] for key in left},
+            _job,
+            replace(asker, again=_counting(store, jobs, account)) if isinstance(asker, SideBySide) else asker,
+            store,
+            "asking",
+            account=account,
+        )
         known = {answer.key: answer for answer, _ in store.answers() if not answer.error}
         answers = {key: known[key] for key in jobs if key in known}
-        return Outcome(answers, failed, len(left), store.attempts(), _spent(store, jobs))
+        unasked = sum(key not in answers and key not in failed for key in jobs)
+        tokens = round(store.money()[0]) + _untold(store, jobs)
+        return Outcome(answers, failed, unasked, store.attempts(), tokens)
 
 
-def _bounded(asker: Asker, store: Store, budget: Budget) -> Asker:
+def _account(store: Store, jobs: Mapping[str, Planned], budget: Budget, asker: Asker) -> Account[Planned]:
+    """Say what questions may cost and have cost; what this process answers by itself is billed by nobody."""
+    billed = isinstance(asker, SideBySide) or budget.tokens is not None
+    tokens = None if budget.tokens is None else budget.tokens - _untold(store, jobs)
+    return Account(
+        may=lambda planned: float(_most(planned) if billed else 0),
+        did=lambda planned, answer: float(cost(answer, planned)),
+        bound=Bound(budget.requests, tokens),
+    )
+
+
+def _counting(store: Store, jobs: Mapping[str, Planned], account: Account[Planned]) -> Callable[[str], bool]:
     """Have repeated attempts counted as requests too, and only made where the budget has room for them."""
-    if not isinstance(asker, SideBySide):
-        return asker
-    return replace(asker, again=lambda key: store.again(key, budget.requests))
+    return lambda key: store.again(key, account.may(jobs[key]), account.bound)
 
 
 def _job(planned: Planned) -> Job:
@@ -133,28 +140,15 @@ def _job(planned: Planned) -> Job:
     return planned.job
 
 
-def _affordable(
-    left: list[str], jobs: Mapping[str, Planned], store: Store, budget: Budget
-) -> tuple[list[str], list[str]]:
-    """Split the keys into those that the budget allows for certain, their longest answers reserved, and the others."""
-    count = len(left)
-    if budget.requests is not None:
-        count = min(count, max(0, budget.requests - store.attempts()))
-    if budget.tokens is not None:
-        free = budget.tokens - _spent(store, jobs)
-        for number, key in enumerate(left[:count]):
-            planned = jobs[key]
-            free -= _asking(planned) + (planned.job.sampling.max_tokens if planned.job else 0)
-            if free < 0:
-                count = number
-                break
-    return left[:count], left[count:]
-
-
-def _spent(store: Store, jobs: Mapping[str, Planned]) -> int:
-    """Count what the file has cost: as its rows keep it, which holds what failed and was asked anew, too."""
+def _untold(store: Store, jobs: Mapping[str, Planned]) -> int:
+    """Count what answers have cost whose rows do not say it, as those of earlier versions."""
     kept = store.spent()
-    return sum(round(kept[answer.key]) or cost(answer, jobs.get(answer.key)) for answer, _ in store.answers())
+    return sum(cost(answer, jobs.get(answer.key)) for answer, _ in store.answers() if not round(kept[answer.key]))
+
+
+def _most(planned: Planned) -> int:
+    """Count the tokens of a question and its longest answer."""
+    return _asking(planned) + (planned.job.sampling.max_tokens if planned.job else 0)
 
 
 def cost(answer: Answer, planned: Planned | None) -> int:

@@ -8,13 +8,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from egm_core.asking.job import Answer
-from egm_core.asking.store import Store, StoreError, read_answers
+from egm_core.asking.store import Bound, Store, StoreError, read_answers
 from egm_core.engines.base import Token
 
 ROOT = Path(__file__).parents[3]
@@ -206,6 +208,26 @@ def test_keeps_account_of_what_is_reserved_and_spent(path: Path) -> None:
     with Store(path, {}) as store:
         # Nobody knows whether what was cut off was billed.
         assert store.money() == (pytest.approx(0.725), 0.0)
+
+
+@pytest.mark.parametrize("bound", [Bound(attempts=40), Bound(price=20.0), Bound(attempts=40, price=1000.0)])
+def test_a_bound_is_never_passed_however_many_ask_at_once(path: Path, bound: Bound) -> None:
+    def asking(first: int) -> int:
+        with Store(path, {}) as store:
+            start.wait()
+            taken = [key for key in map(str, range(first, first + 60)) if store.claim(key, 0.5, within=bound)]
+            again = [store.again(key, 0.5, bound) for key in taken]
+            for key, twice in zip(taken, again, strict=True):
+                store.add(Answer(key, "x"), spent=1.0 if twice else 0.5)
+            return len(taken) + sum(again)
+
+    start = threading.Barrier(3)
+    with ThreadPoolExecutor(3) as pool:
+        counted = sum(pool.map(asking, (0, 40, 100)))
+    with Store(path, {}) as store:
+        assert store.attempts() == counted == 40
+        assert not store.fits(0.5, bound) and store.fits(0.5)
+        assert not store.claim("one more", 0.5, within=bound) and store.claim("one more", 0.5)
 
 
 def test_thousands_of_answers_take_no_time(path: Path) -> None:

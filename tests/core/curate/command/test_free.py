@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from test_reason_command import COUNT, file, run, said, server  # noqa: F401
@@ -68,7 +69,7 @@ def test_what_others_ask_by_the_same_ledger_is_not_of_this_run(
     def script(text: str, before: int) -> dict[str, object]:
         # Another run writes into the ledger while this one asks.
         with Store(ledger, ABOUT) as store:
-            key = f"other {len(store.done(failed=True))} {text[-20:]} {before}"
+            key = f"other {uuid4()}"
             store.claim(key, 1.0)
             store.add(Answer(key, text="Yes."), None, 1.0)
         return said(text, before)

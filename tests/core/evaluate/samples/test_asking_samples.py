@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -83,6 +86,46 @@ def test_a_budget_of_tokens_is_never_passed_whatever_answers_may_take(five, tmp_
     assert (len(outcome.answers), outcome.tokens) == (3, 3000)
     assert outcome.tokens + 4096 > 6500 - 1000
     assert answered(five, asker, tmp_path / "a", Budget(tokens=100_000)).unasked == 0
+
+
+@pytest.mark.parametrize("budget", [Budget(requests=3), Budget(tokens=3 * 4400)])
+def test_two_runs_at_a_time_keep_to_one_budget_together(five, tmp_path, budget):
+    both, met = threading.Barrier(2), threading.local()
+
+    def says(prompt):
+        # The first question of each run is under way at the same time as the other's.
+        if not hasattr(met, "other"):
+            met.other = both.wait(20)
+        return saying(BOX)
+
+    askers = [Scripted(says, {"total_tokens": 4300}) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda asker: answered(five, asker, tmp_path / "a", budget), askers))
+    assert sum(len(asker.asked) for asker in askers) == 3
+
+
+def test_repeated_attempts_keep_to_a_budget_of_tokens(five, tmp_path):
+    class Down(Engine):
+        asked = 0
+
+        def generate(self, request):
+            self.asked += 1
+            raise EngineError("engine_http_500", "down")
+
+        def abort(self, request_id):
+            pass
+
+        def health(self):
+            return Health("ready")
+
+        def close(self):
+            pass
+
+    engine = Down()
+    asker = SideBySide(engine, lambda reference: np.zeros((8, 8, 3), np.uint8), MODEL, 1, first_wait=0.0)
+    outcome = ask(five[:1], asker, tmp_path / "a", Budget(tokens=3 * 4300))
+    assert engine.asked == 3 == outcome.requests
+    assert "the budget allows no further attempt" in next(iter(outcome.failed.values()))
 
 
 def test_the_key_holds_the_pixels_the_prompt_and_the_settings(tmp_path):
