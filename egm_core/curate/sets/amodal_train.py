@@ -19,9 +19,10 @@ from egm_core.curate.sets.steps import Chain, Step
 from egm_core.curate.sets.workers import Workers, steps
 from egm_core.curate.verify import rates
 from egm_core.data.convert import MISSING_SHARE
+from egm_core.data.readers.shared.licence import UNKNOWN
 from egm_core.evaluate.paper.training import TABLE_3
 from egm_core.evaluate.samples.growth import digest
-from egm_core.sample import write_samples
+from egm_core.sample import Sample, write_samples
 
 PAPER = TABLE_3["amodal grounding"]
 OBJECTS = "objects"
@@ -47,7 +48,7 @@ def first(
         write_samples(out, found.samples)
         # A phrase has to tell its object from all others of the picture, not from those alone that are asked for.
         write_samples(out.with_name(NEIGHBOURS), found.neighbours)
-        return {"left_out": found.left_out, "notes": list(found.notes), "licences": licences(sources)}
+        return {"left_out": found.left_out, "notes": list(found.notes), "licences": licences(found.samples)}
 
     return Step(OBJECTS, f"{OBJECTS}.jsonl", work, options(sources, filters, excluded))
 
@@ -61,9 +62,12 @@ def options(sources: Sequence[Source], filters: Filters, excluded: Excluded) -> 
     return {"files": files, "images": images, "filters": asdict(filters), "kept_out": kept_out}
 
 
-def licences(sources: Sequence[Source]) -> dict[str, str]:
-    """Give the licence of each data set."""
-    return {source.name: source.kind.licence for source in sources}
+def licences(samples: Sequence[Sample]) -> dict[str, str]:
+    """Give the licence of each data set, as its records state it; files in its layout may be somebody's own."""
+    told: dict[str, set[str]] = {}
+    for sample in samples:
+        told.setdefault(sample.source, set()).add(sample.licence or UNKNOWN)
+    return {name: "; ".join(sorted(words)) for name, words in sorted(told.items())}
 
 
 def table(record: Mapping[str, Any], paper: tuple[int, int]) -> str:

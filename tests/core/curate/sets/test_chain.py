@@ -17,7 +17,8 @@ from egm_core.curate.sets.excluded import Excluded
 from egm_core.curate.sets.filters import Filters
 from egm_core.curate.sets.sources import coco, tao
 from egm_core.curate.sets.workers import Worker, Workers
-from egm_core.sample import read_samples, write_samples
+from egm_core.data.readers.shared.licence import UNKNOWN
+from egm_core.sample import Sample, read_samples, write_samples
 
 
 class Scripted:
@@ -167,6 +168,14 @@ def test_the_benchmark_is_whole_named_and_without_pictures_or_paths(tmp_path, be
     assert (told["teachers"], told["terms"], told["version"]) == (["gpt-x"], ["X's terms"], "1.0")
     assert told["prompts"]["expressed"]["labels"] == ["express_1"] and len(told["sources"]) == 2
     assert told["filters"]["occluded_only"] is True and told["licences"]["COCO-Amodal"].startswith("annotations CC BY")
+
+
+def test_licences_are_those_of_the_records_whatever_layout_they_came_in():
+    def record(source: str, licence: str) -> Sample:
+        return Sample("a.jpg", "the cup", (0.0, 0.0, 9.0, 9.0), None, None, 9, 9, source=source, licence=licence)
+
+    told = amodal_train.licences([record("COCO-Amodal", "CC BY 4.0"), record("mine", ""), record("mine", "CC0")])
+    assert told == {"COCO-Amodal": "CC BY 4.0", "mine": f"CC0; {UNKNOWN}"}
 
 
 def test_packing_twice_gives_the_same_files(benchmark):
