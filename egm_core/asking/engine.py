@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from egm_core.asking.asker import Emit
+from egm_core.asking.counted import usage_of
 from egm_core.asking.job import Answer, Job, ReadPicture
 from egm_core.engines.base import Completion, Engine, Request, collect
 
@@ -86,9 +87,12 @@ def answered(engine: Engine, jobs: Sequence[Job], read: ReadPicture, batch: int)
     each = (time.monotonic() - began) / max(len(requests), 1)
     for request, completion in zip(requests, completions, strict=True):
         tokens = completion.tokens if request.logprobs else ()
-        usage = {"completion_tokens": len(completion.tokens)} if completion.tokens else {}
         given_up = "the engine gave the answer up half way" if completion.finish == "abort" else ""
-        answers.append(Answer(request.id, completion.text, completion.finish, given_up, usage, model, at, each, tokens))
+        answers.append(
+            Answer(
+                request.id, completion.text, completion.finish, given_up, usage_of(completion), model, at, each, tokens
+            )
+        )
     return answers
 
 

@@ -57,12 +57,14 @@ class Token:
 class Chunk:
     """A piece of an answer. `finish` is None until the last one: "stop", "length" or "abort".
 
-    The texts of all chunks joined are the answer; so are the texts of all tokens, where tokens are given.
+    The texts of all chunks joined are the answer; so are the texts of all tokens, where tokens are given. The last one
+    has what the server says to have counted, in its own words, which nobody has checked; None where it told nothing.
     """
 
     text: str
     tokens: tuple[Token, ...] = ()
     finish: str | None = None
+    usage: Any = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Request:
 
     `id` names the query in `abort`; at most one of `regex` and `json_schema` constrains the answer, and an
     engine may ignore it, so check the answer afterwards. `template` are arguments of the model's chat template, such as
-    `enable_thinking`. `reasoning=False` forbids the model to think.
+    `enable_thinking`. `reasoning=False` forbids the model to think. `counts` asks a server to tell how many tokens it
+    has counted, for which the answer's end may come a little later.
     """
 
     id: str
@@ -108,6 +111,7 @@ class Request:
     logprobs: bool = True
     template: dict[str, Any] = field(default_factory=dict)
     reasoning: bool = True
+    counts: bool = False
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8 or not self.image.size:
@@ -126,11 +130,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """A whole answer: the chunks of one request joined."""
+    """A whole answer: the chunks of one request joined; `usage` as in `Chunk`."""
 
     text: str
     tokens: tuple[Token, ...]
     finish: str
+    usage: Any = None
 
 
 @dataclass(frozen=True)
@@ -210,8 +215,10 @@ def collect(chunks: Iterable[Chunk]) -> Completion:
     text: list[str] = []
     tokens: list[Token] = []
     finish = "stop"
+    usage: Any = None
     for chunk in chunks:
         text.append(chunk.text)
         tokens.extend(chunk.tokens)
         finish = chunk.finish or finish
-    return Completion("".join(text), tuple(tokens), finish)
+        usage = usage if chunk.usage is None else chunk.usage
+    return Completion("".join(text), tuple(tokens), finish, usage)

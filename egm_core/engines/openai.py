@@ -23,11 +23,12 @@ from egm_core.engines.http import failures
 from egm_core.engines.http.address import api_root, checked
 from egm_core.engines.http.chat_body import chat_body
 from egm_core.engines.http.failures import Timeouts, named, retry_after
+from egm_core.engines.http.follow import follow
 from egm_core.engines.http.keys import authorization, is_loopback, key_refusal, tls_context
 from egm_core.engines.http.left_out import LeftOut
 from egm_core.engines.http.limits import Limit, LimitFields, next_field
 from egm_core.engines.http.served_models import Wanted, choose, read_list, unknown_model
-from egm_core.engines.http.sse import Reader, error_message, excerpt, lines
+from egm_core.engines.http.sse import Reader, error_message, excerpt
 from egm_core.engines.pictures import FORMATS, PictureFormat
 from egm_core.families.thinking import PROBE, PROBED, Thinking, thinking_of
 from egm_core.servers.dialect import Dialect, Grammar
@@ -42,6 +43,7 @@ class _Job:
     chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
     ended: bool = False
     refusal: str = ""
+    uncounted: bool = False
     task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
@@ -87,6 +89,7 @@ class OpenAIEngine(Engine):
         self._image_format = image_format
         self._limits = LimitFields()
         self._left_out = LeftOut()
+        self._counts = False
         self._thinking: Thinking | None = None
         self._asked_thinking = False
         self._jobs: set[_Job] = set()
@@ -322,6 +325,8 @@ class OpenAIEngine(Engine):
         job.task = asyncio.current_task()
         written = (job.request, self._model, limit, self._image_format, self._dialect)
         body = self._left_out.strip(await asyncio.to_thread(chat_body, *written))
+        if job.uncounted:
+            body.pop("stream_options", None)
         async with (
             httpx.AsyncClient(**self._client_options) as client,
             client.stream("POST", f"{self._api}/chat/completions", json=body) as response,
@@ -336,15 +341,22 @@ class OpenAIEngine(Engine):
                     return other
                 if response.status_code in (400, 422) and self._left_out.learn(body, text, self.url):
                     return limit
+                if response.status_code in (400, 422) and "stream_options" in body and not self._counts:
+                    # Some refuse what they do not know without a name.
+                    job.uncounted = True
+                    return limit
                 key = f"; {self._keyless}" if self._keyless and response.status_code in (401, 403) else ""
                 wait = retry_after(response.headers)
                 raise EngineError(f"engine_http_{response.status_code}", error_message(text) + key, wait)
             if job.refusal:
                 self._limits.learn(job.request, limit, self.url, job.refusal)
-            await self._read(job, response, bool(limit))
+            if job.uncounted:
+                self._left_out.leave("stream_options", self.url)
+            self._counts |= "stream_options" in body
+            await self._read(job, response, bool(limit), "stream_options" in body)
         return None
 
-    async def _read(self, job: _Job, response: httpx.Response, limited: bool) -> None:
+    async def _read(self, job: _Job, response: httpx.Response, limited: bool, counts: bool) -> None:
         reader = Reader()
         kind = response.headers.get("content-type", "")
         if kind.startswith("application/json"):
@@ -352,26 +364,18 @@ class OpenAIEngine(Engine):
             chunk = reader.event(response.json(), "message")
             if chunk is None:
                 raise EngineError("engine_empty", f"{self.url} answered without text")
-            self._put(job, Chunk(chunk.text, chunk.tokens, chunk.finish or "stop"))
+            self._put(job, Chunk(chunk.text, chunk.tokens, chunk.finish or "stop", reader.told))
             return
         if not kind.startswith("text/event-stream"):
             text = (await response.aread()).decode("utf-8", "replace")
             raise EngineError("engine_garbage", f"neither a stream nor JSON but {kind or 'nothing'}: {excerpt(text)!r}")
-        count = 0
-        async for line in lines(response.aiter_bytes()):
-            chunk = reader.line(line)
-            if chunk is not None:
-                count += max(1, len(chunk.tokens))
-                if chunk.finish is None and count >= job.request.sampling.max_tokens and not limited:
-                    chunk = Chunk(chunk.text, chunk.tokens, "length")
-                self._put(job, chunk)
-                if chunk.finish is not None and reader.finish is None:
-                    return
-            if reader.done:
-                break
+        most = None if limited else job.request.sampling.max_tokens
+        await follow(response.aiter_bytes(), reader, lambda chunk: self._put(job, chunk), most, counts)
+        if job.ended:
+            return
         if not reader.events:
             raise EngineError("engine_empty", f"{self.url} ended its answer before it began")
         if not reader.done and reader.finish is None:
             raise EngineError("engine_cut_stream", f"{self.url} ended its answer half way")
         reader.close()
-        self._put(job, Chunk("", (), "stop"))
+        self._put(job, Chunk("", (), "stop", reader.told))

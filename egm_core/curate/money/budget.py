@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 
+from egm_core.asking.counted import is_count
 from egm_core.asking.job import Answer
 from egm_core.asking.store import Store
 from egm_core.curate.money.prices import Price
@@ -131,13 +132,13 @@ def usage(answer: Answer, tokens: Tokens | None = None) -> tuple[float, float] |
         return None
     into = counted.get("prompt_tokens", counted.get("input_tokens"))
     out = counted.get("completion_tokens", counted.get("output_tokens"))
-    if not (_count(into) and _count(out)):
+    if not (is_count(into) and is_count(out)):
         return None
     cached = [counted.get(f"cache_{kind}_input_tokens") for kind in ("creation", "read")]
     # Gemini's thoughts are in the sum alone, and are billed as what comes out.
     total = counted.get("total_tokens")
-    out = max(float(out), float(total) - float(into)) if _count(total) else float(out)
-    asked = float(into) + sum(float(one) for one in cached if _count(one))
+    out = max(float(out), float(total) - float(into)) if is_count(total) else float(out)
+    asked = float(into) + sum(float(one) for one in cached if is_count(one))
     if asked <= 0 or (out <= 0 and answer.text):
         return None
     if tokens is not None and not (
@@ -145,7 +146,3 @@ def usage(answer: Answer, tokens: Tokens | None = None) -> tuple[float, float] |
     ):
         return None
     return asked, out
-
-
-def _count(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12

@@ -27,7 +27,8 @@ def chat_body(
         raise Unsendable(str(error)) from error
     image = {"type": "image_url", "image_url": {"url": url}}
     messages = [{"role": "user", "content": [image, {"type": "text", "text": request.prompt}]}]
-    return {"messages": messages, "stream": True, **settings_of(request, model, limit, dialect)}
+    counts = {"stream_options": {"include_usage": True}} if request.counts else {}
+    return {"messages": messages, "stream": True, **counts, **settings_of(request, model, limit, dialect)}
 
 
 def settings_of(request: Request, model: str | None, limit: Limit, dialect: Dialect | None) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 # Where a refusal names two that exclude each other, the first one here is left out.
-OPTIONAL = ("top_p", "logprobs", "seed", "temperature")
+OPTIONAL = ("top_p", "logprobs", "seed", "temperature", "stream_options")
 _MEANING = {
     "temperature": "answers are drawn at the server's own temperature, and differ from run to run",
     "top_p": "the server draws from as many tokens as it likes",
     "logprobs": "answers come without scores",
     "seed": "a run cannot be repeated exactly",
+    "stream_options": "the tokens of answers are estimated where it does not count them unasked",
 }
 _REFUSAL = re.compile(
     r"unsupported|not supported|does ?n[o']t support|unrecognized|unknown|unexpected|not permitted|not allowed"
@@ -42,12 +43,17 @@ class LeftOut:
     def learn(self, body: Mapping[str, Any], refusal: str, url: str) -> bool:
         """Tell whether a refusal is about a setting that the body holds, and leave that out from now on."""
         text = refusal.lower()
+        text = text.replace("include_usage", "stream_options")
         named = [name for name in OPTIONAL if name in body and re.search(rf"\b{name}\b", text)]
         if not named or not _REFUSAL.search(text):
             return False
-        with self._lock:
-            known = named[0] in self._names
-            self._names.add(named[0])
-        if not known:
-            _log.warning("%s refuses %s, which is left out: %s", url, named[0], _MEANING[named[0]])
+        self.leave(named[0], url)
         return True
+
+    def leave(self, name: str, url: str) -> None:
+        """Leave a setting out from now on, and say so once."""
+        with self._lock:
+            known = name in self._names
+            self._names.add(name)
+        if not known:
+            _log.warning("%s refuses %s, which is left out: %s", url, name, _MEANING[name])

@@ -11,6 +11,7 @@ import logging
 import math
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from egm_core.engines.base import Chunk, EngineError, Token
@@ -75,6 +76,8 @@ class Reader:
         self.events = 0
         self.done = False
         self.usage: dict[str, Any] = {}
+        # The same as the server told it, whatever that is; None where it told nothing.
+        self.told: Any = None
         self._thinking = False
         self._kind = ""
         self._begun = ""
@@ -123,12 +126,14 @@ class Reader:
     def event(self, event: Any, field: str) -> Chunk | None:
         """Read one event, whose text lies in `delta` (streams) or `message` (whole answers).
 
-        An EngineError keeps the tokens that were counted until then, where the server tells them.
+        The last chunk has the tokens that were counted until then, where the server tells them; so has an EngineError.
         """
         usage = event.get("usage") if isinstance(event, dict) else None
         self.usage = usage if isinstance(usage, dict) else self.usage
+        self.told = self.told if usage is None else usage
         try:
-            return self._event(event, field)
+            chunk = self._event(event, field)
+            return replace(chunk, usage=self.told) if chunk is not None and chunk.finish else chunk
         except EngineError as error:
             error.usage = self.usage
             raise

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.asking.asker import Account, Asker, ask_all
+from egm_core.asking.counted import is_count, told
 from egm_core.asking.job import Answer, Job
 from egm_core.asking.store import Bound, Store
 from egm_core.engines.base import EngineError
@@ -153,13 +154,17 @@ def _most(planned: Planned) -> int:
 
 def cost(answer: Answer, planned: Planned | None) -> int:
     """Count the tokens of a question, its answer and failed attempts, as the server told or by an estimate."""
-    lost = int(answer.usage.get(LOST) or 0)
+    usage: Any = answer.usage if isinstance(answer.usage, dict) else {}
+    lost = int(usage[LOST]) if is_count(usage.get(LOST)) else 0
     if answer.error and lost:
         return lost
-    if told := answer.usage.get("total_tokens"):
-        return int(told) + lost
-    said = answer.usage.get("completion_tokens") or len(answer.tokens) or len(answer.text) // CHARACTERS_PER_TOKEN
-    return int(answer.usage.get("prompt_tokens") or (_asking(planned) if planned else 0)) + int(said) + lost
+    counts = told(usage, answer.text)
+    if counts:
+        return sum(counts.values()) + lost
+    # Without a prompt's, it is our own count of the tokens that came.
+    own = usage.get("completion_tokens") if not {"prompt_tokens", "total_tokens"} & set(usage) else None
+    said = int(own) if is_count(own) and own > 0 else len(answer.tokens) or len(answer.text) // CHARACTERS_PER_TOKEN
+    return (_asking(planned) if planned else 0) + said + lost
 
 
 def _asking(planned: Planned) -> int:

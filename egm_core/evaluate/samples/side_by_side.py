@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from egm_core.asking.asker import Emit
+from egm_core.asking.counted import is_count, is_nonsense, usage_of
 from egm_core.asking.job import Answer, Job, ReadPicture
 from egm_core.engines.base import Completion, Engine, EngineError, Request, collect
 
@@ -52,11 +53,18 @@ class _Waits:
     answered: bool = False
     silent: int = 0
     refused: int = 0
+    uncounted: bool = False
 
     def tell(self, words: str) -> None:
         if not self.told:
             self.told = True
             _log.warning("%s %s", self.server, words)
+
+    def tell_uncounted(self, said: Completion) -> None:
+        """Say once that a server's counts of tokens cannot be."""
+        if not self.uncounted and is_nonsense(said):
+            self.uncounted = True
+            _log.warning("%s tells counts of tokens that cannot be: such answers count by an estimate", self.server)
 
     def note(self, error: EngineError | None) -> None:
         """Count what came of a question; a refusal is an answer of the server, and the next question may have one."""
@@ -146,7 +154,7 @@ class SideBySide:
     def _one(self, job: Job, waits: _Waits) -> _Told:
         try:
             reference, prompt = job.single()
-            request = job.request(self.read(reference), prompt)
+            request = replace(job.request(self.read(reference), prompt), counts=True)
         except (OSError, ValueError) as error:
             return _Told(Answer(job.key, error=str(error)), unasked=True)
         lost = 0
@@ -175,8 +183,8 @@ class SideBySide:
                     raise EngineError("engine_closed", "the asking was broken off") from error
                 continue
             seconds = time.monotonic() - began
-            usage = {"completion_tokens": len(said.tokens)} if said.tokens else {}
-            usage |= {LOST: lost} if lost else {}
+            waits.tell_uncounted(said)
+            usage = usage_of(said) | ({LOST: lost} if lost else {})
             model = str(self.about.get("model", ""))
             return _Told(Answer(job.key, said.text, said.finish, "", usage, model, at, seconds, said.tokens))
         raise AssertionError("every attempt ends in an answer, a pause or an error")
@@ -203,9 +211,9 @@ def _is_wrong_key(error: EngineError, waits: _Waits) -> bool:
 
 def told_tokens(usage: Mapping[str, Any]) -> int:
     """Add up what a server has counted; 0 where it told nothing that can be."""
-    counts = [usage.get("total_tokens")] if usage.get("total_tokens") else [usage.get("prompt_tokens"),
-                                                                           usage.get("completion_tokens")]  # fmt: skip
-    return sum(int(count) for count in counts if isinstance(count, (int, float)) and 0 < count < 1e12)
+    total = usage.get("total_tokens")
+    parts = [total] if is_count(total) and total > 0 else [usage.get("prompt_tokens"), usage.get("completion_tokens")]
+    return sum(int(part) for part in parts if is_count(part))
 
 
 def _failed(job: Job, why: str, at: float, began: float, lost: int) -> Answer:
