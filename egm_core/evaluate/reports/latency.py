@@ -116,9 +116,14 @@ def drawn(models: Sequence[Model], with_paper: bool, times: Mapping[str, Times] 
     panel.set_ylabel("mean Acc@0.5, %")
     panel.grid(alpha=0.3, which="both")
     title = "grey: the paper's, on L20 GPUs, most read off its figure" if with_paper else None
-    canvas.legend(loc="outside right upper", fontsize=7, title_fontsize=7, frameon=False, title=title,
-                  ncols=1 + (len(points) - 1) // _ROWS)  # fmt: skip
+    listed = canvas.legend(loc="outside right upper", fontsize=7, title_fontsize=7, frameon=False, title=title,
+                           ncols=1 + (len(points) - 1) // _ROWS)  # fmt: skip
     canvas.draw_without_rendering()
+    # Many results with their load and machine are a list taller than the picture: the picture grows with it.
+    need = listed.get_window_extent().height / canvas.dpi + 0.3
+    if need > canvas.get_figheight():
+        canvas.set_figheight(need)
+        canvas.draw_without_rendering()
     _number(panel, points)
     return canvas
 

@@ -53,6 +53,15 @@ def test_no_words_of_the_picture_lie_over_others_or_beyond_its_edge(tmp_path):
     assert all(box.x0 >= 0 and box.x1 <= picture.bbox.width and box.y0 >= 0 for box in lines)
 
 
+def test_a_long_list_of_results_stays_inside_the_picture(tmp_path):
+    models = [Model(f"m{n}", (read(f"m{n}", result(tmp_path, f"m{n}", "yyn", machine="a machine, 96 cores")),))
+              for n in range(14)]  # fmt: skip
+    picture = drawn(models, with_paper=False)
+    picture.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in picture.legends[0].get_texts()]
+    assert len(boxes) == 14 and all(box.y0 >= 0 and box.y1 <= picture.bbox.height for box in boxes)
+
+
 def benched(path, at_once=1):
     answers = [Timed(0.01, 0.1, seconds, 5) for seconds in (0.1, 0.2, 0.3)]
     cell = Cell.of(answers, 0.6, engine="vllm", model="m", size="640x480", at_once=at_once)
