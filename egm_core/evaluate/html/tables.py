@@ -81,7 +81,7 @@ def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
         "Acc@0.5",
         "95 %",
         *over,
-        "mean IoU",
+        "mean IoU, %",
         *OUTCOMES[1:],
         "cut",
         "absent objects recognised",
@@ -95,7 +95,7 @@ def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
             fits = [a.iou for _, a in own if a.iou is not None]
             rows.append([
                 name, task, str(len(own)), str(len({q.cluster for q, _ in own})), rule(run), _percent(right.value),
-                _interval(right), *reached, f"{sum(fits) / len(fits):.3f}" if fits else "-",
+                _interval(right), *reached, _percent(sum(fits) / len(fits)) if fits else "-",
                 *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]),
                 _cut(own), _recognised(run, task),
             ])  # fmt: skip

@@ -76,7 +76,7 @@ def _passes(overlap: float, threshold: float, strict: bool) -> bool:
 
 def _accuracies(lines: Sequence[Line], strict: bool) -> str:
     head = ["", *(f"visible box fails at {t:g}: Acc@{t:g}" for t in FAILS), *(f"Acc@{t:g}" for t in THRESHOLDS),
-            "mean IoU", "questions", "images"]  # fmt: skip
+            "mean IoU, %", "questions", "images"]  # fmt: skip
     rows = []
     for line in lines:
         cells = []

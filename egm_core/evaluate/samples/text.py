@@ -62,7 +62,7 @@ def headline(summary: Summary) -> list[str]:
 
 
 def _table(title: str, lines: Sequence[Line], sign: str) -> str:
-    head = ["rows", "images", *(f"Acc@{t:g} ({sign})" for t in THRESHOLDS), "mean IoU", *LAST]
+    head = ["rows", "images", *(f"Acc@{t:g} ({sign})" for t in THRESHOLDS), "mean IoU, %", *LAST]
     rows = []
     for line in lines:
         cells = [line.name, str(line.count), str(line.pictures), *map(percent, (*line.accuracies, line.iou))]

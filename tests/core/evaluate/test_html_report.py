@@ -109,6 +109,9 @@ class TestTheFile:
             a.right for q, a in zip(runs[0].questions, runs[0].answers, strict=True) if q.task == "visible" and q.truth
         ]
         assert whole["Acc@0.5"] == f"{100 * sum(rights) / 44:.1f}"
+        fits = [a.iou for q, a in zip(runs[0].questions, runs[0].answers, strict=True)
+                if q.task == "visible" and q.truth and a.iou is not None]  # fmt: skip
+        assert whole["mean IoU, %"] == f"{100 * sum(fits) / len(fits):.1f}"
         assert (whole["n"], whole["failed"], whole["absent objects recognised"]) == ("44", "2.3", "100.0 of 1")
         against = made["Against first, on the same questions"].rows
         assert [line[2] for line in against] == ["44", "45"]
@@ -260,6 +263,15 @@ class TestInABrowser:
         assert shown.locator("#overview svg").count() >= 4
         assert shown.locator("tbody tr").first.is_visible()
         assert not shown.locator("#answers").is_visible()
+
+    @pytest.mark.parametrize("width", [1400, 800])
+    def test_no_table_is_wider_than_the_page(self, shown, width):
+        shown.set_viewport_size({"width": width, "height": 900})
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        most = shown.evaluate(
+            "Math.max(...[...document.querySelectorAll('.scroll')].map(s => s.scrollWidth - s.clientWidth))"
+        )
+        assert width < 1400 or most <= 0
 
     def test_filters_narrow_by_outcome_and_kind(self, shown):
         shown.keyboard.press("2")
