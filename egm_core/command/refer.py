@@ -51,14 +51,20 @@ def budget(word: str) -> tuple[str, int]:
     return name, int(count)
 
 
+_SERVED = "\ndata/*.jsonl --engine-url http://localhost:8000 --batch 32 --json out/served.json"
+_EXAMPLES = {
+    "refer": f"data/refcoco_val.jsonl --model models/EGM-8B --json out/egm8b.json{_SERVED}",
+    "amodal": f"data/amodal_val.jsonl --model models/EGM-8B-amodal --json out/amodal.json{_SERVED}",
+}
+
+
 def add(commands: Any) -> list[Parser]:
     """Add both commands to those of `egm evaluate`; gives their parsers."""
     found = []
     for name, about in _ABOUT.items():
         own: Parser = commands.add_parser(
             name, help=about, description=f"{about[0].upper()}{about[1:]}; prints the tables.",
-            example="data/refcoco_val.jsonl --model models/EGM-8B --json out/egm8b.json\n"
-            "data/*.jsonl --engine-url http://localhost:8000 --batch 32 --json out/served.json",
+            example=_EXAMPLES[name],
         )  # fmt: skip
         _arguments(own)
         if TASKS[name] == "amodal":
@@ -183,6 +189,7 @@ def _by_model(
     about |= {"requests": outcome.requests, "tokens_spent": outcome.tokens}
     evaluated = Evaluated(rows, about, arguments.at_least, outcome.unasked, growth)
     _print(evaluated, asked, arguments.all)
+    print(f"\nasked in all: {outcome.requests:,} requests, {outcome.tokens:,} tokens ({answers})")
     if arguments.json:
         evaluated.write(arguments.json)
         print(f"\nthe result: {arguments.json}")

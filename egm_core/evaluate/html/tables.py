@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -67,7 +68,13 @@ def _values(runs: Sequence[Run], task: str, group: str) -> list[str]:
     return sorted({
         value for run in runs for q in run.questions if q.task == task and q.truth is not None
         for value in q.groups.get(group, ())
-    })  # fmt: skip
+    }, key=_by_number)  # fmt: skip
+
+
+def _by_number(value: str) -> tuple[int, str]:
+    """Order "3 to 5" before "11 or more"; what begins with no number comes after, by its letters."""
+    begins = value.split(" ")[0]
+    return (int(begins) if begins.isdecimal() else sys.maxsize, value)
 
 
 def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:

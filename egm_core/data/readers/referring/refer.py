@@ -106,8 +106,11 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for root in options.root:
         file = refs_file(root, options.partition)
         refs = list(read_refs(file, options.split))
+        lacking = [split for split in options.split if not any(matches(ref.split, split) for ref in refs)]
+        if lacking or not refs:
+            there = ", ".join(sorted({ref.split for ref in read_refs(file)}))
+            tally.note(f"{file} has no reference of {' or '.join(lacking) or 'any split'}; it has {there or 'none'}")
         if not refs:
-            tally.note(f"{file} has no reference of {' or '.join(options.split) or 'any split'}")
             continue
         if source_of(root) not in SETS.values():
             tally.note(f"{root} is none of {', '.join(sorted(set(SETS.values())))} by its name: no licence is recorded")

@@ -83,6 +83,12 @@ def test_several_roots_and_partitions(tmp_path: Path, convert) -> None:
     assert "refs(unc).p has no reference of test" in convert.said
 
 
+def test_a_split_that_is_lacking_among_others_is_said_with_those_that_are_there(tmp_path: Path, convert) -> None:
+    root = write(tmp_path / "refcoco", [ref(0, "train"), ref(1, "testA")])
+    assert len(convert("refer", "--root", root, "--split", "train", "val")) == 1
+    assert "has no reference of val; it has testA, train" in convert.said
+
+
 def test_bytes_and_latin_1_of_python_2_become_text(tmp_path: Path, convert) -> None:
     # What Python 2 wrote: its str are byte strings, here in UTF-8 and in latin-1.
     old = pickle.dumps([changed(REF, "sentences", 0, "sent", to="CAFE")], 0)
