@@ -190,7 +190,7 @@ def test_a_model_in_this_process_is_scored_and_not_asked_twice(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_processes_share_the_work_and_end_with_their_parent(tmp_path: Path, memorising_qwen: Path) -> None:
-    write_data(tmp_path, 48)
+    write_data(tmp_path, 120)
     config = write_config(tmp_path, [], learner=str(memorising_qwen), processes=2, batch=2)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[4])}
     command = [sys.executable, "-m", "egm_core.train", "select", "--config", str(config)]
@@ -205,10 +205,10 @@ def test_processes_share_the_work_and_end_with_their_parent(tmp_path: Path, memo
     while any(alive(child) for child in children):
         assert time.monotonic() < deadline, "the processes outlive their parent"
         time.sleep(0.1)
-    assert len(children) >= 2 and len(scored(tmp_path)) < 48
+    assert len(children) >= 2 and len(scored(tmp_path)) < 120
     assert subprocess.run(command, env=environment, check=False).returncode == 0
     found = scored(tmp_path)
-    assert len(found) == len({key for key, _ in found}) == 48
+    assert len(found) == len({key for key, _ in found}) == 120
 
 
 def alive(process: str) -> bool:
