@@ -103,19 +103,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of data sets."""
+    there: dict[str, None] = {}
     for root in options.root:
         file = refs_file(root, options.partition)
-        refs = list(read_refs(file, options.split))
-        lacking = [split for split in options.split if not any(matches(ref.split, split) for ref in refs)]
-        if lacking or not refs:
-            there = ", ".join(sorted({ref.split for ref in read_refs(file)}))
-            tally.note(f"{file} has no reference of {' or '.join(lacking) or 'any split'}; it has {there or 'none'}")
+        own: dict[str, None] = {}
+        refs = list(read_refs(file, options.split, own))
+        there |= own
         if not refs:
+            wanted = " or ".join(options.split) or "any split"
+            tally.note(f"{file} has no reference of {wanted}; it has {', '.join(own) or 'none'}")
             continue
         if source_of(root) not in SETS.values():
             tally.note(f"{root} is none of {', '.join(sorted(set(SETS.values())))} by its name: no licence is recorded")
         images = options.images or root.parent / IMAGES
         yield from samples(refs, instances(root / INSTANCES, refs), source_of(root), images, tally)
+    # RefCOCOg has no testA, and is read beside RefCOCO, which has one: only what all lack may be mistyped.
+    lacking = [split for split in options.split if not any(matches(one, split) for one in there)]
+    if lacking and len(lacking) < len(options.split):
+        tally.note(f"no reference is of {' or '.join(lacking)}; there are {', '.join(there)}")
 
 
 def source_of(root: Path) -> str:
@@ -138,10 +143,11 @@ def refs_file(root: Path, partition: str = "auto") -> Path:
     raise Place(str(root)).error(f"it has no refs({partition}).p; there are {there}; see --root and --partition")
 
 
-def read_refs(file: Path, splits: Sequence[str] = ()) -> Iterator[Ref]:
+def read_refs(file: Path, splits: Sequence[str] = (), there: dict[str, None] | None = None) -> Iterator[Ref]:
     """Read the references of some splits, by default of all; a split is matched as REFER's own code does.
 
-    One of testAB is one of testA and one of testB, and is given once for each of them that is asked for.
+    One of testAB is one of testA and one of testB, and is given once for each of them that is asked for. `there`
+    gets the splits that the file has, in its order.
     """
     found = load(file) if file.suffix == ".p" else fields.document(file)
     if not isinstance(found, list):
@@ -162,6 +168,8 @@ def read_refs(file: Path, splits: Sequence[str] = ()) -> Iterator[Ref]:
             raise place.wrong("split", split, "a text must stand here")
         if split not in asked:
             asked[split] = _taken(as_text(split), splits, place)
+            if there is not None:
+                there.setdefault(as_text(split))
         for taken in asked[split]:
             yield _ref(record, place, taken)
 

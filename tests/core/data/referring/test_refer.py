@@ -80,13 +80,16 @@ def test_several_roots_and_partitions(tmp_path: Path, convert) -> None:
     assert [s.source for s in convert("refer", "--root", one, two)] == ["RefCOCO", "RefCOCOg"]
     assert len(convert("refer", "--root", two, "--partition", "google")) == 2
     convert("refer", "--root", one, two, "--split", "test")
-    assert "refs(unc).p has no reference of test" in convert.said
+    assert "refs(unc).p has no reference of test; it has val" in convert.said
 
 
 def test_a_split_that_is_lacking_among_others_is_said_with_those_that_are_there(tmp_path: Path, convert) -> None:
     root = write(tmp_path / "refcoco", [ref(0, "train"), ref(1, "testA")])
     assert len(convert("refer", "--root", root, "--split", "train", "val")) == 1
-    assert "has no reference of val; it has testA, train" in convert.said
+    assert "no reference is of val; there are train, testA" in convert.said
+    other = write(tmp_path / "refcoco+", [ref(0, "val")])
+    assert len(convert("refer", "--root", root, other, "--split", "train", "val")) == 2
+    assert "no reference is of" not in convert.said
 
 
 def test_bytes_and_latin_1_of_python_2_become_text(tmp_path: Path, convert) -> None:
