@@ -77,6 +77,8 @@ def area(boxes: Box) -> float: ...
 def area(boxes: Many) -> Boxes: ...
 def area(boxes: Box | Many) -> float | Boxes:
     """Give the area in square pixels, or in square units of the frame."""
+    if isinstance(boxes, tuple) and (sides := _plain(boxes)) and (plain := _plain_area(sides)) < math.inf:
+        return plain
     return _value(boxes, boxes, _areas(as_boxes(boxes)))
 
 
@@ -88,6 +90,8 @@ def intersection(a: Many, b: Box | Many) -> Boxes: ...
 def intersection(a: Box, b: Many) -> Boxes: ...
 def intersection(a: Box | Many, b: Box | Many) -> float | Boxes:
     """Give the area that two boxes share, pair by pair."""
+    if isinstance(a, tuple) and isinstance(b, tuple) and (plain := _plain_shared(a, b)) is not None:
+        return plain[0]
     return _value(a, b, _shared(as_boxes(a), as_boxes(b)))
 
 
@@ -99,8 +103,8 @@ def iou(a: Many, b: Box | Many) -> Boxes: ...
 def iou(a: Box, b: Many) -> Boxes: ...
 def iou(a: Box | Many, b: Box | Many) -> float | Boxes:
     """Give the intersection over union in [0, 1], pair by pair."""
-    if isinstance(a, tuple) and isinstance(b, tuple) and (plain := _plain_iou(a, b)) is not None:
-        return plain
+    if isinstance(a, tuple) and isinstance(b, tuple) and (plain := _plain_shared(a, b)) is not None:
+        return min(plain[0] / (plain[1] - plain[0]), 1.0)
     one, two = as_boxes(a), as_boxes(b)
     shared = _shared(one, two)
     with np.errstate(over="ignore"):
@@ -109,19 +113,31 @@ def iou(a: Box | Many, b: Box | Many) -> float | Boxes:
     return _value(a, b, np.asarray(np.minimum(ratio, 1.0)))
 
 
-def _plain_iou(a: tuple[object, ...], b: tuple[object, ...]) -> float | None:
-    """Give the IoU of two boxes without arrays, which take far longer for one pair; None for unusual boxes."""
-    if len(a) != 4 or len(b) != 4 or not all(type(side) is float or type(side) is int for side in (*a, *b)):
+def _plain(box: tuple[object, ...]) -> tuple[float, float, float, float] | None:
+    """Give one box's numbers as they are, for arrays take far longer for one; None for what only arrays can read."""
+    if len(box) != 4 or not all(type(side) is float or type(side) is int for side in box):
         return None
-    ax0, ay0, ax1, ay1, bx0, by0, bx1, by1 = map(float, (*a, *b))  # type: ignore[arg-type]
-    one = max(ax1 - ax0, 0.0) * max(ay1 - ay0, 0.0)
-    two = max(bx1 - bx0, 0.0) * max(by1 - by0, 0.0)
-    both = one + two
+    x0, y0, x1, y1 = map(float, box)  # type: ignore[arg-type]
+    return x0, y0, x1, y1
+
+
+def _plain_area(sides: tuple[float, float, float, float]) -> float:
+    """Give an area, which is no number or infinite where the arrays have to decide."""
+    return max(sides[2] - sides[0], 0.0) * max(sides[3] - sides[1], 0.0)
+
+
+def _plain_shared(a: tuple[object, ...], b: tuple[object, ...]) -> tuple[float, float] | None:
+    """Give what two boxes share, and the sum of their areas; None for unusual boxes, and those without area."""
+    one, two = _plain(a), _plain(b)
+    if one is None or two is None:
+        return None
+    areas = _plain_area(one), _plain_area(two)
     # Numbers that are none, or overflow, are left to the arrays; so is an area of nothing.
-    if not (one > 0 and two > 0 and both < math.inf):
+    if not (areas[0] > 0 and areas[1] > 0 and sum(areas) < math.inf):
         return None
-    shared = max(min(ax1, bx1) - max(ax0, bx0), 0.0) * max(min(ay1, by1) - max(ay0, by0), 0.0)
-    return min(shared / (both - shared), 1.0)
+    low_x, low_y = map(max, one[:2], two[:2])
+    high_x, high_y = map(min, one[2:], two[2:])
+    return _plain_area((low_x, low_y, high_x, high_y)), sum(areas)
 
 
 @overload
@@ -132,6 +148,8 @@ def contains(outer: Many, inner: Box | Many, margin: float = 0.0) -> NDArray[np.
 def contains(outer: Box, inner: Many, margin: float = 0.0) -> NDArray[np.bool_]: ...
 def contains(outer: Box | Many, inner: Box | Many, margin: float = 0.0) -> bool | NDArray[np.bool_]:
     """Tell whether the inner box lies in the outer one; it may stand out by a margin on every side."""
+    if isinstance(outer, tuple) and isinstance(inner, tuple) and (o := _plain(outer)) and (i := _plain(inner)):
+        return all(i[n] >= o[n] - margin and i[n + 2] <= o[n + 2] + margin for n in (0, 1))
     one, two = as_boxes(outer), as_boxes(inner)
     low = (two[..., :2] >= one[..., :2] - margin).all(-1)
     held = np.asarray(low & (two[..., 2:] <= one[..., 2:] + margin).all(-1))

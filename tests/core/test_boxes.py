@@ -75,8 +75,13 @@ ANY_NUMBER = st.floats() | st.integers(-9, 9) | st.sampled_from([1e200, 5e-324, 
 
 @given(st.tuples(*[ANY_NUMBER] * 4), st.tuples(*[ANY_NUMBER] * 4))
 def test_one_pair_of_boxes_is_what_arrays_of_them_are(a, b):
-    value = boxes.iou(a, b)
-    assert type(value) is float and value == boxes.iou(np.array([a], float), np.array([b], float))[0]
+    one, two = np.array([a], float), np.array([b], float)
+    for measure in (boxes.iou, boxes.intersection):
+        value = measure(a, b)
+        assert type(value) is float and value == measure(one, two)[0]
+    assert type(boxes.area(a)) is float and boxes.area(a) == boxes.area(one)[0]
+    for margin in (0.0, 2.5):
+        assert boxes.contains(a, b, margin) is bool(boxes.contains(one, two, margin)[0])
 
 
 @given(st.tuples(*[st.floats()] * 4), st.tuples(*[st.floats()] * 4))
