@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from egm_core.arguments import Parser, address, changed, number
 from egm_core.command.curate.desk import Desk
+from egm_core.command.curate.further import add_prices, in_place
 from egm_core.curate.reason.judging import Judge
 from egm_core.curate.teacher import Teacher, arguments
 from egm_core.curate.teacher.terms import terms_of
@@ -30,18 +31,7 @@ def add(own: Parser) -> None:
     )  # fmt: skip
     group.add_argument("--judge-temperature", type=number(0, 2), default=0.2, help="how freely its answers are drawn")
     group.add_argument("--judge-max-tokens", type=arguments.TOKENS, default=400, help="most tokens of its answer")
-    group.add_argument(
-        "--judge-price-in",
-        type=arguments.DOLLARS,
-        metavar="X",
-        help="dollars a million tokens in; 0 where nobody bills",
-    )
-    group.add_argument(
-        "--judge-price-out",
-        type=arguments.DOLLARS,
-        metavar="X",
-        help="dollars a million tokens out; 0 where nobody bills",
-    )
+    add_prices(group, "judge")
 
 
 def offered(options: argparse.Namespace) -> bool:
@@ -55,12 +45,8 @@ def teacher(options: argparse.Namespace, asked: Teacher) -> Teacher | None:
         if idle := changed(options.own, options, ABOUT):
             options.own.error(f"{idle} is about a judge; name it with --judge-model, or leave that away")
         return None
-    own = argparse.Namespace(**vars(options))
-    own.teacher_url = options.judge_url or options.teacher_url
-    own.teacher_model = options.judge_model
+    own = in_place(options, "judge")
     own.temperature, own.max_tokens = options.judge_temperature, options.judge_max_tokens
-    own.price_in, own.price_out = options.judge_price_in, options.judge_price_out
-    own.price_names = "--judge-price-in and --judge-price-out"
     found = arguments.teacher(own)
     if found.model == asked.model:
         _log.warning("the judge is the teacher's own model: one of another family (--judge-model) says more")

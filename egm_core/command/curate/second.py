@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from egm_core.arguments import Parser, address
+from egm_core.command.curate.further import add_prices, in_place
 from egm_core.curate.reason.again import Ask
 from egm_core.curate.sets.expressing import Manner
 from egm_core.curate.teacher import Teacher, arguments
@@ -34,18 +35,7 @@ def add(own: Parser) -> None:
     group.add_argument("--second-model", default="", metavar="NAME", help="its name there (default: the only one)")
     group.add_argument("--family", default=vendors.AUTO, choices=vendors.names(), help="how it writes boxes")
     group.add_argument("--second-max-tokens", type=arguments.TOKENS, default=1024, help="most tokens of its answer")
-    group.add_argument(
-        "--second-price-in",
-        type=arguments.DOLLARS,
-        metavar="X",
-        help="dollars a million tokens in; 0 where nobody bills",
-    )
-    group.add_argument(
-        "--second-price-out",
-        type=arguments.DOLLARS,
-        metavar="X",
-        help="dollars a million tokens out; 0 where nobody bills",
-    )
+    add_prices(group, "second")
 
 
 def second(options: argparse.Namespace, teacher: Teacher, warned: str = "both") -> Teacher:
@@ -59,13 +49,9 @@ def second(options: argparse.Namespace, teacher: Teacher, warned: str = "both") 
         if options.kind in warned.split():
             _log.warning("one model does all of it: a second one of another family (--second-url) says more")
         return teacher
-    own = argparse.Namespace(**vars(options))
-    own.teacher_url = options.second_url or options.teacher_url
-    own.teacher_model = options.second_model
+    own = in_place(options, "second")
     # What was said of the teacher's terms is not true of another model.
     own.teacher_terms = NO_TEXT
-    own.price_in, own.price_out = options.second_price_in, options.second_price_out
-    own.price_names = "--second-price-in and --second-price-out"
     return arguments.teacher(own)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from egm_core import notes
 from egm_core.command.curate import second
 from egm_core.command.curate.desk import Desk
+from egm_core.command.curate.further import in_place
 from egm_core.console import FAILED
 from egm_core.curate.teacher import Teacher, arguments
 from egm_core.curate.verify.rates import table
@@ -61,7 +62,5 @@ def _run(options: argparse.Namespace) -> int:
 def _teacher(options: argparse.Namespace) -> Teacher:
     if options.kind == "hits" and (options.second_url or options.second_model) and not options.teacher_url:
         # Then there is one model only, the second.
-        options.teacher_url, options.teacher_model = options.second_url, options.second_model
-        options.price_in, options.price_out = options.second_price_in, options.second_price_out
-        options.price_names = "--second-price-in and --second-price-out"
+        return arguments.teacher(in_place(options, "second"))
     return arguments.teacher(options)
