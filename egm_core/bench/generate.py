@@ -16,7 +16,7 @@ import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request, Token
+from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request, Token, handed_over
 from egm_core.engines.checkpoint import Checkpoint
 
 
@@ -86,13 +86,7 @@ class GenerateEngine(Engine):
         chunks: SimpleQueue[Chunk | EngineError] = SimpleQueue()
         threading.Thread(target=self._answer, args=(request, stop, chunks), name="generate", daemon=True).start()
         try:
-            while True:
-                chunk = chunks.get()
-                if isinstance(chunk, EngineError):
-                    raise chunk
-                yield chunk
-                if chunk.finish is not None:
-                    return
+            yield from handed_over(chunks)
         finally:
             stop.set()
             self._stops.pop(request.id, None)

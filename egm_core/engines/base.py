@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -208,6 +209,17 @@ class Engine(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def handed_over(queue: SimpleQueue[Chunk | EngineError]) -> Iterator[Chunk]:
+    """Give the chunks of one answer as another thread puts them, up to the last; raises the error that it puts."""
+    while True:
+        chunk = queue.get()
+        if isinstance(chunk, EngineError):
+            raise chunk
+        yield chunk
+        if chunk.finish is not None:
+            return
 
 
 def collect(chunks: Iterable[Chunk]) -> Completion:

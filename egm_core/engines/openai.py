@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request
+from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request, handed_over
 from egm_core.engines.http import failures
 from egm_core.engines.http.address import api_root, checked
 from egm_core.engines.http.chat_body import chat_body
@@ -130,13 +130,7 @@ class OpenAIEngine(Engine):
 
     def _stream(self, job: _Job) -> Iterator[Chunk]:
         try:
-            while True:
-                chunk = job.chunks.get()
-                if isinstance(chunk, EngineError):
-                    raise chunk
-                yield chunk
-                if chunk.finish is not None:
-                    return
+            yield from handed_over(job.chunks)
         finally:
             self._stop(job)
 

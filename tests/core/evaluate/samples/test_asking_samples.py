@@ -31,6 +31,19 @@ from egm_core.families import family
 RULES = Rules(family("qwen3_vl"), "paper_eval")
 
 
+class Idle(Engine):
+    """What an engine has besides answering."""
+
+    def abort(self, request_id):
+        pass
+
+    def health(self):
+        return Health("ready")
+
+    def close(self):
+        pass
+
+
 @pytest.fixture
 def five(tmp_path):
     image = picture(tmp_path)
@@ -105,21 +118,12 @@ def test_two_runs_at_a_time_keep_to_one_budget_together(five, tmp_path, budget):
 
 
 def test_repeated_attempts_keep_to_a_budget_of_tokens(five, tmp_path):
-    class Down(Engine):
+    class Down(Idle):
         asked = 0
 
         def generate(self, request):
             self.asked += 1
             raise EngineError("engine_http_500", "down")
-
-        def abort(self, request_id):
-            pass
-
-        def health(self):
-            return Health("ready")
-
-        def close(self):
-            pass
 
     engine = Down()
     asker = SideBySide(engine, lambda reference: np.zeros((8, 8, 3), np.uint8), MODEL, 1, first_wait=0.0)
@@ -167,7 +171,7 @@ def test_tokens_of_failed_attempts_are_counted_over_all_runs(tmp_path):
     job = found[0].job
     assert job is not None
 
-    class Failing(Engine):
+    class Failing(Idle):
         left = 2
 
         def generate(self, request):
@@ -177,15 +181,6 @@ def test_tokens_of_failed_attempts_are_counted_over_all_runs(tmp_path):
                 error.usage = {"prompt_tokens": 100, "completion_tokens": 20}
                 raise error
             yield Chunk(saying(BOX), (), "stop")
-
-        def abort(self, request_id):
-            pass
-
-        def health(self):
-            return Health("ready")
-
-        def close(self):
-            pass
 
     asker = SideBySide(Failing(), lambda reference: np.zeros((8, 8, 3), np.uint8), MODEL, 1, first_wait=0.0)
     first = ask(found, asker, tmp_path / "a")
