@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +57,16 @@ class Cell:
         found = cls(**told, questions=len(answers), failed=len(answers) - len(good), wrong=wrong)
         if not good:
             return found
-        return cls(**told | {
-            "questions": len(answers), "failed": len(answers) - len(good), "wrong": wrong,
-            "tokens": sum(a.tokens for a in good) / len(good),
-            "bunched": sum(a.bunched for a in good) / sum(a.tokens for a in good),
-            "first": spread([a.first for a in good]),
-            "token": spread([a.token for a in good if a.token is not None]),
-            "total": spread([a.total for a in good]),
-            "a_second": len(good) / seconds,
-            "answer_ms": tuple(round(1000 * a.total, 3) for a in good),
-        })  # fmt: skip
+        return replace(
+            found,
+            tokens=sum(a.tokens for a in good) / len(good),
+            bunched=sum(a.bunched for a in good) / sum(a.tokens for a in good),
+            first=spread([a.first for a in good]),
+            token=spread([a.token for a in good if a.token is not None]),
+            total=spread([a.total for a in good]),
+            a_second=len(good) / seconds,
+            answer_ms=tuple(round(1000 * a.total, 3) for a in good),
+        )
 
 
 @dataclass

@@ -101,6 +101,7 @@ class TestVendors:
         sent = VENDORS["gpt_5_2"].bodies[0]["response_format"]["json_schema"]
         assert sent["strict"] is True
         assert sent["schema"]["required"] == ["detections"]
+        pilot(file, VENDORS["gpt_4"], "gpt")
         assert "response_format" not in VENDORS["gpt_4"].bodies[0]
 
     def test_what_a_server_refuses_is_left_out_and_said(self, file, caplog):
