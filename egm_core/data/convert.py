@@ -6,7 +6,7 @@ import logging
 import re
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from egm_core.data.readers.kind import PLACES, DataError, Kind, Tally
 from egm_core.data.readers.shared.licence import UNKNOWN
+from egm_core.data.readers.shared.whereabouts import whereabouts
 from egm_core.pictures.source import exists
 from egm_core.sample import Sample, write_samples
 from egm_core.sample.box_check import FAULTS, BoxCheck
@@ -135,21 +136,26 @@ def _judge(counts: Counts, missing_share: float) -> None:
         if FAULTS["unit"].words in words:
             raise DataError(words)
         counts.tally.note(f"the boxes look wrong: {words}")
-    if not counts.samples:
-        raise DataError("the files hold no sample that can be used; see what was left out, and the names given")
     lost, whole = len(counts.tally.lost), len(counts.images | counts.tally.lost.keys())
+    where = whereabouts(counts.tally.lost, counts.tally.folders) if lost else ""
+    if not counts.samples:
+        told = f" ({lost:,} pictures are missing; {where})" if where else ""
+        raise DataError(f"the files hold no sample that can be used; see what was left out, and the names given{told}")
     if lost > missing_share * whole:
         first = list(counts.tally.lost)[:PLACES]
         raise DataError(
-            f"{lost:,} of {whole:,} pictures are missing, such as {', '.join(first)}; {_remedy(first[0])}, or allow "
-            f"more than --missing-share {missing_share:g}"
+            f"{lost:,} of {whole:,} pictures are missing, such as {', '.join(first)}; "
+            f"{_remedy(first[0], counts.tally.folders, where)}, or allow more than --missing-share {missing_share:g}"
         )
+    if where:
+        counts.tally.note(f"pictures are missing: {where}")
 
 
-def _remedy(image: str) -> str:
+def _remedy(image: str, folders: Collection[Path], where: str) -> str:
     if "\\" in image or _WINDOWS.match(image):
         return "the file has paths of Windows: write / in place of each backslash, and no drive"
-    return "name their folder with --images, which paths that begin with / do not heed"
+    looked = f" (looked for below {', '.join(map(str, folders))})" if folders else ""
+    return where or f"name their folder with --images, which paths that begin with / do not heed{looked}"
 
 
 def _ids(sample: Sample) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from egm_core.data.convert import MISSING_SHARE
 from egm_core.data.readers.amodal import coco_amodal, tao_amodal
 from egm_core.data.readers.kind import DataError, Kind, Tally
 from egm_core.data.readers.shared.named import split_of
+from egm_core.data.readers.shared.whereabouts import whereabouts
 from egm_core.pictures.source import exists
 from egm_core.sample import Sample
 
@@ -85,7 +86,7 @@ def objects(
         tally = Tally()
         most = filters.per_frame if source.name == tao_amodal.NAME else filters.per_image
         passed: Kept = kept(source.samples(filters, tally), filters, excluded, most)
-        found += _with_pictures(passed, source, missing_share)
+        found += _with_pictures(passed, source, missing_share, tally)
         neighbours += passed.neighbours
         left_out[source.name] = dict(tally.dropped + passed.left_out)
         # The reader warns of names that several objects have, which is why expressions are written at all.
@@ -93,14 +94,15 @@ def objects(
     return Objects(tuple(found), tuple(neighbours), left_out, tuple(notes))
 
 
-def _with_pictures(passed: Kept, source: Source, missing_share: float) -> list[Sample]:
+def _with_pictures(passed: Kept, source: Source, missing_share: float, tally: Tally) -> list[Sample]:
     images = dict.fromkeys(sample.image for sample in passed.samples)
     missing = {image for image in images if not exists(image)}
     if len(missing) > missing_share * len(images):
         option = "--tao-images" if source.name == tao_amodal.NAME else "--coco-images"
         raise DataError(
-            f"{len(missing):,} of {len(images):,} images of {source.name} are missing, such as {min(missing)}; name "
-            f"their folder with {option}, or allow more than --missing-share {missing_share:g}"
+            f"{len(missing):,} of {len(images):,} images of {source.name} are missing, such as {min(missing)}; "
+            f"{whereabouts(sorted(missing), tally.folders, option) or f'name their folder with {option}'}, or allow "
+            f"more than --missing-share {missing_share:g}"
         )
     there = [sample for sample in passed.samples if sample.image not in missing]
     if len(there) < len(passed.samples):

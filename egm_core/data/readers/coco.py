@@ -16,7 +16,7 @@ from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.named import AMBIGUOUS, TWICE, add_names, cleaned, split_of
-from egm_core.data.readers.shared.pictures import Pictures, add_images, picture_size
+from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 from egm_core.sample.record import far
 
@@ -47,7 +47,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     named = {category: cleaned(name).casefold() for category, name in names.items()}
     annotations = _once(annotations, tally)
     alike = Counter((image, named.get(category)) for _, _, image, category in annotations)
-    pictures = Pictures(options.images or options.file.parent)
+    pictures = Pictures.below(options.images or options.file.parent, tally)
     sizes: dict[str, tuple[str, int, int]] = {}
     for at, record, image, category in annotations:
         if image not in images:
@@ -156,7 +156,7 @@ def _key(record: dict[str, Any], name: str, place: Place) -> str:
 def _picture(known: tuple[dict[str, Any], Place], pictures: Pictures) -> tuple[str, int, int]:
     record, place = known
     path = pictures.find(record["file_name"])
-    size = fields.size(record, place) if "width" in record or "height" in record else picture_size(path, place)
+    size = fields.size(record, place) if "width" in record or "height" in record else pictures.size(path, place)
     return path, *size
 
 

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from egm_core.sample import Sample
@@ -39,11 +40,15 @@ class Place:
 
 @dataclass
 class Tally:
-    """Counts what a reader leaves out and what is missing, with the first places of each, while it reads."""
+    """Counts what a reader leaves out and what is missing, with the first places of each, while it reads.
+
+    `folders` are those in which it looks for pictures.
+    """
 
     dropped: Counter[str] = field(default_factory=Counter)
     places: dict[str, list[str]] = field(default_factory=dict)
     lost: dict[str, None] = field(default_factory=dict)
+    folders: dict[Path, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     wrong: Counter[str] = field(default_factory=Counter)
 

@@ -39,7 +39,9 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for path in options.file:
         found = read_layout(path, tally, options.stuff)
         licence = stated(path, NAMES, LICENCE)
-        source = Source(NAME, split_of(path, options.split), licence, Pictures(options.images or path.parent))
+        source = Source(
+            NAME, split_of(path, options.split), licence, Pictures.below(options.images or path.parent, tally)
+        )
         yield from samples(found.found, found.images, {}, source, options, tally)
 
 

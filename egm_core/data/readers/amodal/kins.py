@@ -65,7 +65,9 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for path in options.file:
         found, clusters = read_layout(path)
         licence = stated(path, NAMES, LICENCE)
-        source = Source(NAME, split_of(path, options.split), licence, Pictures(options.images or path.parent))
+        source = Source(
+            NAME, split_of(path, options.split), licence, Pictures.below(options.images or path.parent, tally)
+        )
         if unknown := sum(one.fraction is None for one in found.found):
             tally.note(
                 f"{path}: {unknown:,} objects have no shape of the whole or of what is seen: the share is not known"

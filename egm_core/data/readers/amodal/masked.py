@@ -34,7 +34,7 @@ def reader(name: str, names: str, licence: str) -> Callable[[argparse.Namespace,
     def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         for path in options.file:
             found = layout(path, instance)
-            pictures = Pictures(options.images or path.parent)
+            pictures = Pictures.below(options.images or path.parent, tally)
             source = Source(name, split_of(path, options.split), stated(path, names, licence), pictures)
             yield from samples(found.found, found.images, found.categories, source, options, tally)
 

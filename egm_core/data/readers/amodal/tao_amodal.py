@@ -65,7 +65,9 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
             tally.note(f"{path}: bbox holds the amodal box, so its samples ask for the amodal box only")
             known = [unseen(one) for one in known]
         licence = stated(path, NAMES, LICENCE)
-        source = Source(NAME, split_of(path, options.split), licence, Pictures(options.images or path.parent))
+        source = Source(
+            NAME, split_of(path, options.split), licence, Pictures.below(options.images or path.parent, tally)
+        )
         yield from samples(known, found.images, found.categories, source, options, tally, cut=True)
 
 

@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files, frame by frame."""
     for path in options.file:
-        pictures = Pictures(options.images or path.parent)
+        pictures = Pictures.below(options.images or path.parent, tally)
         source = Source(NAME, split_of(path, options.split), stated(path, NAMES, LICENCE), None)
         for frame, record, place in frames(path):
             images = _images(record, frame, place, pictures)

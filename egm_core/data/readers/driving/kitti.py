@@ -37,7 +37,8 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files, picture by picture."""
     files = label_files(options.labels)
     root = options.images or files[0].parent.parent / "image_2"
-    pictures, source = Pictures(root), Source(NAME, options.split, stated(options.labels, NAMES, LICENCE), None)
+    pictures = Pictures.below(root, tally)
+    source = Source(NAME, options.split, stated(options.labels, NAMES, LICENCE), None)
     for file in files:
         found = list(objects(file))
         if not found:

@@ -69,7 +69,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples, picture by picture."""
-    found = Pictures(options.images or options.tables.parent)
+    found = Pictures.below(options.images or options.tables.parent, tally)
     source = Source(NAME, options.split, stated(options.tables, STATED, LICENCE), None)
     shown = pictures(options.tables, options.cameras)
     if not shown:

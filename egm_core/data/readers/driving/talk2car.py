@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
-        pictures = Pictures(options.images or path.parent)
+        pictures = Pictures.below(options.images or path.parent, tally)
         split, licence = split_of(path, options.split), stated(path, NAMES, LICENCE)
         for _, number, record in arrays(path, ("commands",)):
             place = Place(str(path), f"commands {number}")

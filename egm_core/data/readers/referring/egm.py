@@ -41,7 +41,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for path in options.file:
         source, split = told(path.stem)
         licence = stated(path, NAMES, LICENCE) or licence_of(source)
-        pictures = Pictures(options.images or path.parent)
+        pictures = Pictures.below(options.images or path.parent, tally)
         for place, number, record in tables.rows(path):
             for sample in _samples(record, place, number, pictures, tally):
                 if sample.reasoning.startswith(FAILED):

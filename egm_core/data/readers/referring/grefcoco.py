@@ -60,7 +60,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
             refs.append(found)
     known = instances(options.instances or options.root / INSTANCES, [found.ref for found in refs])
     images = options.images or options.root
-    pictures, licence = Pictures(images), stated(options.root, NAMES, LICENCE)
+    pictures, licence = Pictures.below(images, tally), stated(options.root, NAMES, LICENCE)
     for found in refs:
         if found.annotations:
             for sample in samples([found.ref], known, "gRefCOCO", images, tally):

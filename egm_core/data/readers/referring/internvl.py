@@ -16,7 +16,7 @@ from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.turns import Turn, read_turn
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id, picture_size
+from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.data.readers.shared.splits import LICENCE, licence_of, of_file
 from egm_core.sample import Sample
 
@@ -43,7 +43,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for path in options.file:
         source, split = of_file(path)
         named = options.source or source
-        pictures = Pictures(options.images or path.parent)
+        pictures = Pictures.below(options.images or path.parent, tally)
         for place, record in fields.lines(path):
             for sample in row(record, place, pictures, options.frame, tally):
                 yield replace(sample, source=named, split=options.split or split, licence=licence_of(named))
@@ -60,7 +60,7 @@ def row(record: dict[str, Any], place: Place, pictures: Pictures, frame: float, 
     image = fields.text({"image": record["image"][0]} if isinstance(record["image"], list) else record, "image", place)
     path, flipped = pictures.mirrored(image)
     told = record.get("width") is not None or record.get("height") is not None
-    width, height = fields.size(record, place) if told else picture_size(path, place)
+    width, height = fields.size(record, place) if told else pictures.size(path, place)
     known = {"image": path, "mirrored": flipped, "width": width, "height": height, "image_id": coco_id(image)}
     if "conversations" not in record:
         if "text" in record and "sent" not in record:

@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the tables."""
     for path in options.file:
-        pictures, licence = Pictures(options.images or path.parent), stated(path, NAMES, LICENCE)
+        pictures, licence = Pictures.below(options.images or path.parent, tally), stated(path, NAMES, LICENCE)
         for place, number, record in tables.rows(path):
             cell = next((name for name in PICTURES if record.get(name)), PICTURES[0])
             image, width, height = tables.picture_and_size(record, cell, place, number, pictures)

@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the tables."""
     for path in options.file:
-        pictures, licence = Pictures(options.images or path.parent), stated(path, NAMES, LICENCE)
+        pictures, licence = Pictures.below(options.images or path.parent, tally), stated(path, NAMES, LICENCE)
         for place, _, record in tables.rows(path):
             width, height = fields.size(record, place)
             split = fields.known(fields.text(record, "split", place), SPLITS, "split", place)

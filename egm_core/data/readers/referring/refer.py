@@ -207,7 +207,7 @@ def instances(path: Path, refs: Sequence[Ref]) -> Instances:
 
 def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tally: Tally) -> Iterator[Sample]:
     """Put references and their boxes together: a sample for each sentence."""
-    pictures = Pictures(root)
+    pictures = Pictures.below(root, tally)
     for ref in refs:
         image_id, box, category = _of(ref.annotation_id, known.boxes, "ann_id", "annotation", ref, known)
         name, width, height = _of(ref.image_id, known.images, "image_id", "image", ref, known)

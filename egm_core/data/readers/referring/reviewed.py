@@ -35,7 +35,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         source, split = of_file(path)
-        pictures = Pictures(options.images or path.parent)
+        pictures = Pictures.below(options.images or path.parent, tally)
         images: dict[str, dict[str, Any]] = {}
         annotations: list[tuple[Place, dict[str, Any]]] = []
         for name, number, record in arrays(path, ("images", "annotations")):

@@ -15,9 +15,10 @@ from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from egm_core.data.readers.kind import Place
+from egm_core.data.readers.kind import Place, Tally
+from egm_core.data.readers.shared.whereabouts import whereabouts
 from egm_core.pictures.reference import is_url, join
-from egm_core.pictures.source import encoded, read
+from egm_core.pictures.source import encoded, exists, read
 
 ARCHIVES = (".zip", ".tar")
 # EXIF's mark, and those of its values that make a picture's width its height.
@@ -41,6 +42,12 @@ class Pictures:
     root: Path
     flipped: tuple[str, str] = FLIPPED
     _held: dict[bytes, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def below(cls, root: Path, tally: Tally) -> Pictures:
+        """Make those of a folder or archive, of which the tally then knows that they were looked for there."""
+        tally.folders.setdefault(root)
+        return cls(root)
 
     def held(self, reference: str, data: bytes) -> str:
         """Give the reference of the first row that held the same picture: rows of one picture must stay rows of one."""
@@ -68,6 +75,11 @@ class Pictures:
         found = [self.find("/".join(way)) for way in ways]
         there = [way for way in found if Path(way).is_file() or self._is_archive]
         return (there[0], True) if there else (path, False)
+
+    def size(self, image: str, place: Place) -> tuple[int, int]:
+        """Look up the (width, height) of a picture that was found, where its record does not say it."""
+        hint = "" if is_url(image) or exists(image) else whereabouts([image], [self.root])
+        return picture_size(image, place, hint)
 
     @cached_property
     def _is_archive(self) -> bool:
@@ -105,15 +117,15 @@ def add_images(parser: argparse.ArgumentParser, needed: bool = False, what: str 
     )
 
 
-def picture_size(image: str, place: Place) -> tuple[int, int]:
-    """Look up the (width, height) of a picture as it is shown, where its record does not say it."""
+def picture_size(image: str, place: Place, hint: str = "") -> tuple[int, int]:
+    """Look up the (width, height) of a picture as it is shown; `hint` says where it may be if it is not there."""
     try:
         data = encoded(image)
         if data is None:
             height, width = read(image).shape[:2]
             return width, height
     except (OSError, ValueError) as error:
-        raise place.error(f"{LACKING}: {error}") from error
+        raise place.error(f"{LACKING}: {error}{'; ' * bool(hint)}{hint}") from error
     return size_of(data, place)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from egm_core.data.readers.kind import Place
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import arrays
-from egm_core.data.readers.shared.pictures import Pictures, picture_size, size_of
+from egm_core.data.readers.shared.pictures import Pictures, size_of
 from egm_core.pictures.reference import join
 
 # Rows with pictures are large.
@@ -72,7 +72,7 @@ def picture_and_size(
     if record.get("width") is not None and record.get("height") is not None:
         return (image, *fields.size(record, place))
     if data is None:
-        return (image, *picture_size(image, place))
+        return (image, *pictures.size(image, place))
     return (image, *size_of(data, place))
 
 

@@ -143,3 +143,10 @@ def test_objects_without_their_image_are_left_out_and_many_are_an_error(tmp_path
     found = objects([coco([file], None)], Filters(), NONE, 0.5)
     assert {sample.image_id for sample in found.samples} == {"7"}
     assert found.left_out["COCO-Amodal"]["its image is not there"] == 2
+
+
+def test_missing_images_are_looked_for_and_the_folder_that_has_them_is_named(tmp_path):
+    file = coco_amodal(tmp_path / "coco" / "COCO_amodal_train2014.json", (7,))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match=f"--coco-images {tmp_path / 'coco'}, or allow"):
+        objects([coco([file], tmp_path / "other")], Filters(), NONE)
