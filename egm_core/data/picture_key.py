@@ -10,10 +10,9 @@ import re
 from egm_core.data.readers.shared.pictures import coco_id
 from egm_core.pictures.reference import split
 from egm_core.sample import Sample
+from egm_core.sample.worlds import apart
 
 _OF_COCO = re.compile(r"(?<![a-z])(?:ms)?coco|^g?refcoco|^ref-(?:l4|adv)|^lmms|^egm$", re.IGNORECASE)
-# A generated scene's source ends in the kind of its expression.
-_SCENES = re.compile(r"(egm_scenes_v\d+/[^/]+)/.*")
 
 
 def of_coco(source: str) -> bool:
@@ -35,8 +34,9 @@ def picture_key(sample: Sample, place: str = "") -> str:
         return f"coco {sample.image_id.lstrip('0') or '0'}"
     if not sample.source:
         return f"{sample.image_id} {place}"
-    scenes = _SCENES.fullmatch(sample.source)
-    return f"{scenes[1] if scenes else sample.source} {sample.image_id}"
+    # The worlds of generated scenes have files of their own, each with its own numbers.
+    source, world, _ = apart(sample.source, sample.world)
+    return f"{source}/{world} {sample.image_id}" if world else f"{source} {sample.image_id}"
 
 
 def inner_name(image: str) -> str:

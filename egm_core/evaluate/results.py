@@ -18,6 +18,7 @@ from egm_core.evaluate.reports.checked import check_rows
 from egm_core.evaluate.scores import Outcome
 from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
 from egm_core.families import Task
+from egm_core.sample.worlds import column
 from egm_core.scenes.language.drafts import Kind
 
 SAMPLES = "samples"
@@ -191,7 +192,7 @@ def answered(row: dict[str, Any]) -> Answered:
         box(row.get("box")),
         None if row.get("score") is None else float(row["score"]),
         str(row.get("id", "")),
-        str(row.get("column", "")),
+        column(str(row.get("column", ""))),
         row.get("iou"),
         seconds(row.get("seconds")),
         str(row.get("picture", "")),

@@ -11,6 +11,7 @@ from egm_core.boxes import Box
 from egm_core.families import TASKS, Task
 from egm_core.pictures.reference import mirrored
 from egm_core.sample.shown import shown
+from egm_core.sample.worlds import apart
 
 OVERHANG = 1.0
 LARGEST = 1e9
@@ -32,7 +33,8 @@ class Sample:
     `source` is the data set's name and `split` its split; the ids are those of the data set. `occluders` are the names
     of what hides the object, from front to back, and `occluder_boxes` are around what is seen of these, where that is
     known. `depth_order` is the object's place in depth, 1 in front. With `mirrored` the picture is flipped left to
-    right on reading, and the boxes are already those of the mirrored picture.
+    right on reading, and the boxes are already those of the mirrored picture. `world` is the kind of place that is
+    shown, such as street, and `expression_kind` the kind of its words, where the data set tells: neither is a split.
     """
 
     image: str
@@ -57,6 +59,8 @@ class Sample:
     mirrored: bool = False
     category: str = ""
     occluder_boxes: tuple[Box, ...] = ()
+    world: str = ""
+    expression_kind: str = ""
 
     @property
     def picture(self) -> str:
@@ -93,7 +97,7 @@ class Sample:
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Sample))
 # Where a record's object comes from; a foreign file may have others that look alike, such as `license`.
-ORIGIN = ("image_id", "annotation_id", "ref_id", "sentence_id", "licence", "category")
+ORIGIN = ("image_id", "annotation_id", "ref_id", "sentence_id", "licence", "category", "world", "expression_kind")
 _KNOWN = frozenset(FIELDS)
 VISIBLE_ALIAS = "modal_bbox"
 REQUIRED = ("image", "sent", "bbox", "height", "width")
@@ -125,6 +129,8 @@ def from_record(record: Any, place: str) -> Sample:
             f"{place}: amodal_bbox is given and bbox is null; for an absent object give neither, for a wholly hidden "
             "one visible_fraction 0, for any other both, or task 'amodal' where the visible box is not known"
         )
+    kinds = _id(record, "world", place), _id(record, "expression_kind", place)
+    source, world, kind = apart(_text(record, "source", place), *kinds)
     return Sample(
         image=_text(record, "image", place, required=True),
         sent=_text(record, "sent", place, required=True),
@@ -134,7 +140,7 @@ def from_record(record: Any, place: str) -> Sample:
         height=height,
         width=width,
         reasoning=_text(record, "reasoning", place),
-        source=_text(record, "source", place),
+        source=source,
         split=_text(record, "split", place),
         amodal_reasoning=_text(record, "amodal_reasoning", place),
         task=task,
@@ -148,6 +154,8 @@ def from_record(record: Any, place: str) -> Sample:
         mirrored=_flag(record, "mirrored", place),
         category=_id(record, "category", place),
         occluder_boxes=_boxes(record, "occluder_boxes", width, height, place),
+        world=world,
+        expression_kind=kind,
     )
 
 

@@ -52,7 +52,8 @@ def lines(folder: Path, *records: object) -> Path:
 def test_the_fields_are_the_ones_agreed_on():
     agreed = "image sent bbox amodal_bbox visible_fraction height width reasoning source split"
     origin = "image_id annotation_id ref_id sentence_id licence occluders depth_order mirrored category occluder_boxes"
-    assert " ".join(FIELDS) == f"{agreed} amodal_reasoning task {origin}"
+    kinds = "world expression_kind"
+    assert " ".join(FIELDS) == f"{agreed} amodal_reasoning task {origin} {kinds}"
 
 
 @pytest.mark.parametrize("kind", KINDS)

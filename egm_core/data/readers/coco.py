@@ -19,6 +19,7 @@ from egm_core.data.readers.shared.named import AMBIGUOUS, TWICE, add_names, clea
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
 from egm_core.sample.record import far
+from egm_core.sample.worlds import apart
 
 LICENCE = "that of the file; COCO's own annotations are CC BY 4.0, its images keep their Flickr terms"
 EXPRESSION = "expression"
@@ -88,6 +89,8 @@ def _sample(
     if why:
         tally.drop(why, place, wrong=True)
         return
+    data_set = fields.words(record, "source", place) or options.source or options.file.stem
+    source, world, kind = apart(data_set, *(fields.words(record, name, place) for name in ("world", "expression_kind")))
     yield Sample(
         image=path,
         sent=sent,
@@ -96,12 +99,14 @@ def _sample(
         visible_fraction=fraction,
         height=height,
         width=width,
-        source=fields.words(record, "source", place) or options.source or options.file.stem,
+        source=source,
         split=fields.words(record, "split", place) or split_of(options.file, options.split),
         image_id=str(record["image_id"]),
         annotation_id=fields.identity(record, "id", place),
         licence=fields.words(record, "licence", place),
         category=category,
+        world=world,
+        expression_kind=kind,
     )
 
 

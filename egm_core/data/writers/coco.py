@@ -51,6 +51,7 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
             "split": sample.split,
             "licence": sample.licence,
         }
+        record |= {name: told for name in ("world", "expression_kind") if (told := getattr(sample, name))}
         if sample.amodal_bbox is not None:
             record["amodal_bbox"] = xywh(sample.amodal_bbox)
         if sample.visible_fraction is not None:
@@ -74,5 +75,15 @@ WRITER = Writer(
     write,
     "val.jsonl --out coco.json",
     add_copy,
-    keeps=("amodal_bbox", "visible_fraction", "category", "source", "split", "licence", "image_id"),
+    keeps=(
+        "amodal_bbox",
+        "visible_fraction",
+        "category",
+        "source",
+        "split",
+        "licence",
+        "world",
+        "expression_kind",
+        "image_id",
+    ),
 )

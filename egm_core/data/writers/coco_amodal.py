@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, area
-from egm_core.data.readers.amodal.regions import BOXES, OWN
+from egm_core.data.readers.amodal.regions import BOXES, NAMED, OWN
 from egm_core.data.readers.kind import Tally
 from egm_core.data.readers.shared.named import cleaned
 from egm_core.data.writers.categories import Categories
@@ -162,7 +162,7 @@ def _region(sample: Sample, order: int, category: str, told: bool) -> dict[str, 
         "occlude_rate": 0,
         "order": order,
         "category": category,
-        **{name: getattr(sample, name) for name in OWN},
+        **{name: getattr(sample, name) for name in OWN if name in NAMED or getattr(sample, name)},
     }
     share = sample.visible_fraction
     share = (area(seen) / area(whole) if seen else 0.0) if share is None else share
@@ -210,6 +210,8 @@ WRITER = Writer(
         "source",
         "split",
         "licence",
+        "world",
+        "expression_kind",
         "image_id",
     ),
 )

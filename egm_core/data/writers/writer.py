@@ -90,6 +90,8 @@ BESIDE = {
     "annotation_id": "annotation ids",
     "ref_id": "ref ids",
     "sentence_id": "sentence ids",
+    "world": "kinds of worlds",
+    "expression_kind": "kinds of expressions",
 }
 
 

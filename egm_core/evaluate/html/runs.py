@@ -16,10 +16,12 @@ from egm_core.boxes import Box, iou
 from egm_core.evaluate.pairing import Shown, compared, same_budget
 from egm_core.evaluate.reports.checked import check_rows
 from egm_core.evaluate.results import seconds, text_of, whether
+from egm_core.sample.worlds import column
 
 # What a table can be made by, where a file has it, and how that is called in the report.
 GROUPS = {
     "column": "split", "split": "split", "dataset": "data set", "world": "world", "kind": "kind of expression",
+    "expression_kind": "kind of expression, as the files tell",
     "size": "size of the object", "words": "words", "hiding": "hiding", "seen": "visible share",
     "distractors": "others of its category in the image",
 }  # fmt: skip
@@ -150,6 +152,7 @@ def _question(row: Mapping[str, Any]) -> Question:
         # It has the data set's name and the split's.
         groups.pop("split", None)
         groups.pop("dataset", None)
+        groups["column"] = (column(str(row["column"])),)
     seed = row.get("seed")
     cluster = int(seed) if seed is not None else int.from_bytes(blake2b(picture.encode(), digest_size=6).digest())
     task = str(row.get("task") or "visible")

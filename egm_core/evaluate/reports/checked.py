@@ -115,6 +115,7 @@ _TEXT: _Field = (_text, "a text")
 _FIELDS: dict[str, _Field] = {
     "seed": (lambda value: _number(value) and value == int(value), "a whole number"),
     **dict.fromkeys(("task", "kind", "text", "column", "split", "dataset", "answer", "reasoning", "reason"), _TEXT),
+    **dict.fromkeys(("world", "expression_kind"), _TEXT),
     "kinds": (_texts, "a list of texts"),
     "outcome": (lambda value: _text(value) and value in OUTCOMES, f"one of {', '.join(OUTCOMES)}"),
     **dict.fromkeys(("truth", "box", "visible"), (_box, "four numbers, or null")),

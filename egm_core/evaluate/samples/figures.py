@@ -29,7 +29,10 @@ GROUPS: dict[str, Groups] = {
     "kind, by its words (a row counts in each that it has)": lambda r: wordings(r.question.sample.sent),
     "others of its category in the image": lambda r: (r.question.distractors,),
     "share that is seen": lambda r: (r.question.seen,),
+    "world": lambda r: (r.question.sample.world or UNKNOWN,),
+    "kind of expression, as the files tell": lambda r: (r.question.sample.expression_kind or UNKNOWN,),
 }
+UNKNOWN = "unknown"
 HIDING = "IoU of visible and amodal truth"
 _ORDER = ["small", "medium", "large", *(f"{low} to {high}" if high else f"{low} or more" for low, high in LENGTHS)]
 _ORDER += [*WORDINGS, "0", "1", "2", "3 or more"]
@@ -91,8 +94,20 @@ class Summary:
     @cached_property
     def splits(self) -> list[Line]:
         """A line for each split, in the order of the files."""
-        names = dict.fromkeys(row.question.split for row in self.present)
-        return [self.line(name, [row for row in self.present if row.question.split == name]) for name in names]
+        return self._columns(self._of_splits)
+
+    @cached_property
+    def whole_sets(self) -> list[Line]:
+        """A line for each data set whose rows name no split."""
+        return self._columns([row for row in self.present if not row.question.of_split])
+
+    @cached_property
+    def _of_splits(self) -> list[Scored]:
+        return [row for row in self.present if row.question.of_split]
+
+    def _columns(self, rows: Sequence[Scored]) -> list[Line]:
+        names = dict.fromkeys(row.question.split for row in rows)
+        return [self.line(name, [row for row in rows if row.question.split == name]) for name in names]
 
     @cached_property
     def micro(self) -> Line:
@@ -101,15 +116,17 @@ class Summary:
 
     @cached_property
     def macro(self) -> Line:
-        """The plain mean of the splits, as the paper averages."""
-        clusters = [row.question.cluster for row in self.present]
-        groups = [row.question.split for row in self.present]
-        accuracies = tuple(
-            macro_mean([self._right(row, t) for row in self.present], clusters, groups) for t in THRESHOLDS
-        )
-        overlap = macro_mean([row.iou or 0.0 for row in self.present], clusters, groups)
+        """The plain mean of the splits, as the paper averages; rows of no split are in no such mean."""
+        rows = self._of_splits
+        clusters = [row.question.cluster for row in rows]
+        groups = [row.question.split for row in rows]
+        accuracies = tuple(macro_mean([self._right(row, t) for row in rows], clusters, groups) for t in THRESHOLDS)
+        overlap = macro_mean([row.iou or 0.0 for row in rows], clusters, groups)
         name = f"mean of {len(set(groups))} splits (macro)"
-        return Line(name, accuracies, overlap, self.micro.pictures, self.micro.outcomes, self.micro.cut)
+        if others := len(self.present) - len(rows):
+            name += f", without {others} rows of no split"
+        whole = self.line(name, rows)
+        return Line(name, accuracies, overlap, whole.pictures, whole.outcomes, whole.cut)
 
     @cached_property
     def groups(self) -> dict[str, list[Line]]:
@@ -176,7 +193,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """Give the figures as JSON values."""
-        lines = {"splits": self.splits, "baselines": self.baselines,
+        lines = {"splits": self.splits, "whole_sets": self.whole_sets, "baselines": self.baselines,
                  "where_the_visible_box_fails": [line for pair in self.failing_copy() for line in pair]}  # fmt: skip
         return {
             **{name: [_json(line) for line in found] for name, found in lines.items()},

@@ -71,6 +71,11 @@ class Question:
         known = split_of(s.source, s.split)
         return known.name if known else " ".join(filter(None, (s.source, s.split))) or "all"
 
+    @property
+    def of_split(self) -> bool:
+        """Whether its sample is of a split; without one, `split` names the data set alone."""
+        return bool(self.sample.split)
+
     @cached_property
     def overlap(self) -> float | None:
         """The IoU of visible and amodal truth; 0 where nothing is seen, None where the amodal one is not known."""

@@ -122,6 +122,8 @@ def record(row: Scored, at_least: bool) -> dict[str, Any]:
         "dataset": sample.source,
         "split": sample.split,
         "column": question.split,
+        "world": sample.world,
+        "expression_kind": sample.expression_kind,
         "words": length(sample.sent),
         "size": question.size,
         "hiding": question.hiding,

@@ -28,8 +28,10 @@ def text(summary: Summary, everything: bool = False, batched: bool = False) -> s
         parts.append(told + table("", [summary.micro, *summary.baselines]))
         parts.append("\n".join(f"- {note}" for note in summary.baseline_notes))
     if summary.present:
-        lines = [*summary.splits, summary.micro]
-        parts.append(table("split", [*lines, summary.macro] if len(summary.splits) > 1 else lines))
+        lines = [*summary.splits, *summary.whole_sets, summary.micro]
+        names = {"split": summary.splits, "data set": summary.whole_sets}
+        title = " or ".join(name for name, found in names.items() if found)
+        parts.append(table(title, [*lines, summary.macro] if len(summary.splits) > 1 else lines))
     finer = {"where the visible box fails": [line for pair in summary.failing_copy() for line in pair if line.count]}
     finer = {title: lines for title, lines in (finer | summary.groups).items() if lines}
     if everything:

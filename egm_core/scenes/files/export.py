@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from egm_core.boxes import Box
 from egm_core.sample import Sample, write_samples
+from egm_core.sample.worlds import GENERATED
 from egm_core.scenes.files import store
 from egm_core.scenes.files.variation import varied
 from egm_core.scenes.generator import Generator
@@ -83,7 +84,7 @@ def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
                 height=scene.height,
                 width=scene.width,
                 reasoning="" if direct else expression.reasoning,
-                source=f"egm_scenes_v{scene.version}/{scene.world}/{expression.kind}",
+                source=f"{GENERATED}{scene.version}",
                 split=split,
                 amodal_reasoning="" if direct else expression.amodal_reasoning,
                 task="visible" if plain and not (thing and thing.cut_short(scene.width)) else "",
@@ -91,6 +92,8 @@ def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
                 depth_order=_order(scene, thing) if thing else None,
                 category=thing.category if thing else "",
                 occluder_boxes=boxes,
+                world=scene.world,
+                expression_kind=expression.kind,
             )
         )
     return records

@@ -19,7 +19,8 @@ PIXEL = 1.0
 # The author of files that `egm data write` makes, whose outlines and masks are boxes. Their regions say where they are
 # from, and have categories.
 BOXES = "egm"
-OWN = ("source", "split", "licence")
+NAMED = ("source", "split", "licence")
+OWN = (*NAMED, "world", "expression_kind")
 
 
 @dataclass(frozen=True)

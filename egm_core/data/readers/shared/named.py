@@ -19,6 +19,7 @@ from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.pictures import Pictures
 from egm_core.sample import Sample
 from egm_core.sample.record import far
+from egm_core.sample.worlds import apart
 
 # How much of a visible box lies within the amodal box at least, which may be drawn some pixels too small.
 WITHIN, ROUNDING = 0.9, 2.0
@@ -49,7 +50,7 @@ class Found:
     `visible` is None where nothing of the object is seen, and where `unseen` says that its visible box is not known.
     The name is that of the category where `name` is empty. `left_out` says why an object is none to ask for; its name
     counts all the same. `mask` is the (height, width) of its masks, and `swapped` says that they look exchanged.
-    `own` is what the object itself says of its source, split and licence, in place of what its file's name tells.
+    `own` is what the object itself says of its source, split, licence and kinds; its file's name tells the others.
     """
 
     place: Place
@@ -154,6 +155,7 @@ def samples(
             continue
         kept_alike += ambiguous
         origin = {"source": source.name, "split": source.split, "licence": source.licence, **(one.own or {})}
+        data_set, world, kind = apart(origin["source"], origin.get("world", ""), origin.get("expression_kind", ""))
         yield Sample(
             image=source.pictures.find(shown.name) if source.pictures else shown.name,
             sent=name,
@@ -162,7 +164,7 @@ def samples(
             visible_fraction=one.fraction,
             height=shown.height,
             width=shown.width,
-            source=origin["source"],
+            source=data_set,
             split=origin["split"],
             task="amodal" if one.unseen else "",
             image_id=str(one.image),
@@ -172,6 +174,8 @@ def samples(
             occluder_boxes=_within(one.occluder_boxes, shown),
             depth_order=one.order,
             category=name if one.category == "" else _category(one, categories),
+            world=world,
+            expression_kind=kind,
         )
     if kept_alike:
         tally.note(f"{kept_alike:,} samples have a name that another object of their picture has, too (--names all)")

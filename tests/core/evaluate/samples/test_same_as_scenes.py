@@ -20,8 +20,8 @@ SCENES = 3
 def sample(scene: Scene, query: Query, number: int, picture: Path) -> Sample:
     return Sample(
         image=str(picture), sent=query.text, bbox=query.visible, amodal_bbox=query.amodal, visible_fraction=None,
-        height=scene.height, width=scene.width, source=scene.world, split="evaluation", task=query.task,
-        image_id=str(scene.seed), sentence_id=str(number),
+        height=scene.height, width=scene.width, source="egm_scenes", world=scene.world, split="evaluation",
+        task=query.task, image_id=str(scene.seed), sentence_id=str(number),
     )  # fmt: skip
 
 
