@@ -24,6 +24,7 @@ from egm_core.console import INTERRUPTED, attempt
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import rendered
 from egm_core.evaluate.mix import measured_mix
+from egm_core.evaluate.reports import learnt
 from egm_core.evaluate.reports.chart import draw
 from egm_core.evaluate.reports.diagram import draw_reliability
 from egm_core.evaluate.reports.origin import CALIBRATION_FIRST_SEED, Origin, stored
@@ -192,6 +193,8 @@ def _rows(evaluation: Evaluation, arguments: argparse.Namespace) -> tuple[list[R
 def _scenes(arguments: argparse.Namespace) -> int:
     evaluation = _evaluation(arguments)
     info = evaluation.info
+    for words in learnt.of_seeds(arguments.first_seed, arguments.scenes):
+        _log.warning("%s", words)
     rows, seconds, reached = _rows(evaluation, arguments)
     report = Report(rows, arguments.threshold_strict)
     ms = 1000 * seconds / max(len(rows), 1)
@@ -211,6 +214,7 @@ def _scenes(arguments: argparse.Namespace) -> int:
             "ms_per_query": ms,
             "engine": evaluation.engine_kind,
             "weights_sha256": weights_digest(info.path) if info.path else None,
+            "warnings": learnt.of_seeds(arguments.first_seed, reached),
         }
         arguments.json.write_text(json.dumps(report.as_json(**about)))
         print(f"\nthe result: {arguments.json}")

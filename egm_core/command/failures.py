@@ -16,6 +16,7 @@ from egm_core.command.paper_tables import named
 from egm_core.engines.http.served_models import Wanted
 from egm_core.evaluate.failures.agreement import kappa, reasons_table, recovery_table, shared
 from egm_core.evaluate.failures.judging import Failure, failures, framed, judged
+from egm_core.evaluate.reports import learnt
 from egm_core.evaluate.results import check_same_queries, read
 from egm_core.evaluate.samples.side_by_side import SideBySide
 from egm_core.evaluate.waiting import add_wait, awaited
@@ -88,6 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{arguments.result} is about scenes, whose pictures are not kept: give a result of `refer`")
     others = [read(name or path.stem, path) for name, path in arguments.by]
     check_same_queries([result, *others])
+    warnings = learnt.of_rows(answer.row for answer in result.answers)
+    for words in warnings:
+        _log.warning("%s: %s", arguments.result, words)
     found, unanswered = failures(result)
     if unanswered:
         _log.warning("%d questions got no answer, which says nothing of the model: they are not judged", unanswered)
@@ -115,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
                     "%s: %d of %d judgements %s, and in no share; %s", name, count, len(found), what, _REMEDY[what]
                 )
     if arguments.json:
-        told_of = {"model": result.about["model"], "judgements": judgements, "left_out": left}
+        told_of = {"model": result.about["model"], "judgements": judgements, "left_out": left, "warnings": warnings}
         arguments.json.write_text(json.dumps(told_of, indent=1), encoding="utf-8")
         print(f"\nthe judgements: {arguments.json}")
     unsure = any(counts["unreadable"] > UNREADABLE * len(found) for counts in left.values())

@@ -12,6 +12,7 @@ from egm_core.arguments import CORES, COUNT, PIXELS, SEED, Parser, address, apar
 from egm_core.asking.store import files_of
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import Manner
+from egm_core.evaluate.reports import learnt
 from egm_core.evaluate.samples import by_rule
 from egm_core.evaluate.samples import growth as growing
 from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan
@@ -147,6 +148,8 @@ def run(arguments: argparse.Namespace) -> int:
     asked = subset(whole_set, arguments.sample, arguments.seed)
     if not asked.questions:
         raise ValueError(f"{_names(arguments)} has no {task} question; is it the right file?")
+    for words in _learnt(asked):
+        _log.warning("%s", words)
     if rule:
         return _by_rule(arguments, whole_set, asked, rule, growth)
     with own_engine.chosen(arguments, arguments.model, family=arguments.family) as running:
@@ -292,7 +295,12 @@ def _about(arguments: argparse.Namespace, whole_set: Asked, asked: Asked) -> dic
         "left_out": dict(whole_set.left_out),
         "splits": sizes(asked.questions),
         "whole_pixels": arguments.whole_pixels,
+        "warnings": _learnt(asked),
     }  # fmt: skip
+
+
+def _learnt(asked: Asked) -> list[str]:
+    return learnt.of_samples((q.sample.source, q.sample.split, q.sample.image) for q in asked.questions)
 
 
 def _with(found: Ready, manner: Manner, task: Task, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
     made = page(runs, arguments.title, not arguments.no_pictures, round(arguments.megabytes * 1e6))
     with written(arguments.out) as part:
         part.write_text(made.html, encoding="utf-8")
+    for words in made.warnings:
+        _log.warning("%s", words)
     for note in made.notes:
         (
             _log.warning

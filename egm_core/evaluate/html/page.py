@@ -28,16 +28,18 @@ CUTS = (4000, 2000, 1200, 800, 500, 300, 200, 120, 60)
 
 @dataclass(frozen=True)
 class Page:
-    """A page's HTML, and what its reader has to know: what was cut or left out."""
+    """A page's HTML, and what its reader has to know: what was cut or left out, and what warns of the figures."""
 
     html: str
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def page(runs: Sequence[Run], title: str = "", pictures: bool = True, limit: int = LIMIT) -> Page:
     """Write the page of some runs; ValueError where their answers do not fit into `limit` bytes."""
     runs, apart = told_apart(runs)
     names = named_apart(runs)
+    warnings = tuple(f"{name}: {words}" for run, name in zip(runs, names, strict=True) for words in run.warnings)
     questions = _questions(runs)
     order = {picture: number for number, picture in enumerate(dict.fromkeys(q.picture for q, _ in questions))}
     records, notes = _records(questions, order, limit - REST)
@@ -56,6 +58,7 @@ def page(runs: Sequence[Run], title: str = "", pictures: bool = True, limit: int
         title=title or " and ".join(names),
         questions=len(questions),
         runs=[_head(run, name, COLORS[i % len(COLORS)]) for i, (run, name) in enumerate(zip(runs, names, strict=True))],
+        warnings=warnings,
         notes=notes,
         plots=plots(runs, names),
         tables=tables(runs, names),
@@ -64,7 +67,7 @@ def page(runs: Sequence[Run], title: str = "", pictures: bool = True, limit: int
         packed=packed,
         css=_part("page.css"),
         script=_part("page.js"),
-    ), tuple(notes))  # fmt: skip
+    ), tuple(notes), warnings)  # fmt: skip
 
 
 def _questions(runs: Sequence[Run]) -> list[tuple[Question, list[Answer | None]]]:

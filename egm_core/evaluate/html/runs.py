@@ -14,6 +14,7 @@ from typing import Any
 
 from egm_core.boxes import Box, iou
 from egm_core.evaluate.pairing import Shown, compared, same_budget
+from egm_core.evaluate.reports import learnt
 from egm_core.evaluate.reports.checked import check_rows
 from egm_core.evaluate.results import seconds, text_of, whether
 from egm_core.sample.worlds import column
@@ -69,13 +70,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Run:
-    """One file: a model's name, how it was asked, and its answers by their questions."""
+    """One file: a model's name, how it was asked, its answers by their questions, and what warns of its figures."""
 
     name: str
     path: Path
     about: Mapping[str, Any]
     questions: Sequence[Question]
     answers: Sequence[Answer]
+    warnings: Sequence[str] = ()
 
     @property
     def at_least(self) -> bool:
@@ -105,7 +107,7 @@ def read(path: Path) -> Run:
         raise ValueError(f"{path} holds no answers; evaluate at least one question")
     about = {key: value for key, value in data.items() if isinstance(value, (str, int, float, bool))}
     about |= {f"prompt, {task}": text for task, text in _object(data.get("prompts")).items()}
-    return Run(str(data.get("model") or path.stem), path, about, questions, answers)
+    return Run(str(data.get("model") or path.stem), path, about, questions, answers, learnt.of_result(data))
 
 
 def named_apart(runs: Sequence[Run]) -> list[str]:

@@ -130,6 +130,7 @@ _ABOUT: dict[str, _Field] = {
     "model": (_maybe(_text), "a text"),
     "version": (_maybe(_text), "a text"),
     "splits": (_maybe(_texts), "a list of texts"),
+    "warnings": (_maybe(_texts), "a list of texts"),
     "baselines": (_maybe(_texts), "a list of texts"),
     "prompts": (_maybe(lambda value: isinstance(value, dict)), "texts by their names"),
     "unasked": (_maybe(_count), "a number of 0 or more"),

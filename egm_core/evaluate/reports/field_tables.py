@@ -15,6 +15,7 @@ from itertools import pairwise
 from egm_core.evaluate.paper import amodal, failures, training
 from egm_core.evaluate.paper.grounding import ROWS, WITHOUT, Row
 from egm_core.evaluate.paper.splits import SPLITS
+from egm_core.evaluate.reports import learnt
 from egm_core.evaluate.reports.amodal_lines import below_table_5
 from egm_core.evaluate.reports.tables import markdown, percent, table_11
 from egm_core.evaluate.results import Answered, Result, check_answers
@@ -58,6 +59,7 @@ class Model:
             if about.get("subset"):
                 told.append(f"{name}: {about['subset']}")
             told += [f"{name}: {line}" for line in about.get("splits") or () if ": all " not in line]
+            told += [f"{name}: {words}" for words in learnt.of_rows(a.row for a in result.answers)]
             failed = sum(a.outcome == "failed" for a in result.answers)
             if failed:
                 told.append(f"{name}: {failed} answers failed, and count as wrong")

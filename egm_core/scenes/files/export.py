@@ -15,6 +15,7 @@ from egm_core.boxes import Box
 from egm_core.sample import Sample, write_samples
 from egm_core.sample.worlds import GENERATED
 from egm_core.scenes.files import store
+from egm_core.scenes.files.names import picture_name
 from egm_core.scenes.files.variation import varied
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.language.expressions import MIX, Kind, choose
@@ -181,7 +182,7 @@ def _records(folder: Path, scenes: Iterable[Scene], taste: Taste, vary: bool) ->
     for scene in scenes:
         if vary:
             scene = varied(scene, np.random.default_rng([_VARIATION_STREAM, scene.seed]))
-        path = folder / IMAGES / f"{scene.world}-{scene.seed:09d}.png"
+        path = folder / IMAGES / picture_name(scene.world, scene.seed)
         if not cv2.imwrite(str(path), np.ascontiguousarray(scene.image[..., ::-1])):
             raise OSError(f"can't write {path}")
         yield from samples(scene, str(path), taste)
