@@ -124,7 +124,11 @@ def _amodal_arguments(own: Parser) -> None:
         help="sample file of a training set, or what `egm evaluate growth --out` wrote: by how much the visible box is "
         "enlarged (default: the mean of these files' other images)",
     )  # fmt: skip
-    plain.add_argument("--without-model", choices=sorted(RULES), help="answer by this rule, and ask no model")
+    plain.add_argument(
+        "--without-model",
+        choices=sorted(RULES),
+        help="answer by this rule, and ask no model; copy: true visible box copied",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

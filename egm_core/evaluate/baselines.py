@@ -10,6 +10,9 @@ from egm_core.boxes import Box, iou
 from egm_core.evaluate.queries import Query
 from egm_core.evaluate.scores import THRESHOLD, Row
 
+# What a model gains by completing. The true visible box copied is another baseline, which asks no model at all.
+OWN_COPIED = "own visible box copied"
+
 
 def _hit(box: Box, truth: Box, strict: bool) -> float:
     overlap = iou(box, truth)
@@ -32,7 +35,7 @@ def largest_object(query: Query, strict: bool = False) -> float | None:
     return _hit(query.largest[0 if query.task == "visible" else 1], query.truth, strict)
 
 
-def copied_visible(rows: Sequence[Row], strict: bool = False) -> list[float | None]:
+def own_visible_copied(rows: Sequence[Row], strict: bool = False) -> list[float | None]:
     """Score each amodal row as if the model's own visible answer to the same expression were its amodal one.
 
     None for rows that are not amodal, are absent, or whose expression was not asked as a visible question.

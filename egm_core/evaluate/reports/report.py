@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from egm_core.evaluate.baselines import category_only, copied_visible, largest_object
+from egm_core.evaluate.baselines import OWN_COPIED, category_only, largest_object, own_visible_copied
 from egm_core.evaluate.finite import finite
 from egm_core.evaluate.results import Result, check_same_rules, read
 from egm_core.evaluate.scores import Row
@@ -56,7 +56,7 @@ class Line:
     iou: Figure
     category_only: Figure
     largest_object: Figure
-    copy_visible: Figure
+    own_visible_copied: Figure
 
 
 class Report:
@@ -65,7 +65,7 @@ class Report:
     def __init__(self, rows: Sequence[Row], strict: bool = False) -> None:
         self.rows = list(rows)
         self.strict = strict
-        copies = copied_visible(self.rows, strict)
+        copies = own_visible_copied(self.rows, strict)
         self._copies = {id(row): value for row, value in zip(self.rows, copies, strict=True)}
         self._category = {id(row): category_only(row.query, strict) for row in self.rows}
         self._largest = {id(row): largest_object(row.query, strict) for row in self.rows}
@@ -119,8 +119,8 @@ class Report:
         """Accuracy of amodal questions where visible and amodal truth have an IoU below 0.5."""
         return self.accuracy(lambda r: r.query.task == "amodal" and r.query.hiding == "heavy")
 
-    def heavy_copy(self) -> Figure:
-        """Accuracy of the copied visible answer on those questions."""
+    def heavy_own_copied(self) -> Figure:
+        """Accuracy of the model's own visible box, copied, on those questions."""
         return self._figure(lambda r: self._copies[id(r)], lambda r: r.query.hiding == "heavy")
 
     def heavy_share(self) -> float:
@@ -176,7 +176,7 @@ class Report:
         parts.append(
             f"amodal, IoU(visible, amodal) < 0.5: {_with_interval(self.heavy())}, {100 * self.heavy_share():.1f} % of "
             f"the amodal queries (at least {100 * HEAVY_SHARE:.0f} wanted); "
-            f"copied visible box {_percent(self.heavy_copy())}"
+            f"{OWN_COPIED} {_percent(self.heavy_own_copied())}"
         )
         parts.append(f"amodal, IoU 0.5 to 0.8: nearer to the amodal truth {_with_interval(self.nearer())}")
         thinking = self.thinking()
@@ -199,7 +199,7 @@ class Report:
                 "tables": {task: [asdict(line) for line in self.table(task)] for task in TASKS},
                 "absent": {"recognised": asdict(self.recall()), "false": asdict(self.false_absents())},
                 "heavy_share": self.heavy_share(),
-                "heavy_copy_visible": asdict(self.heavy_copy()),
+                "heavy_own_visible_copied": asdict(self.heavy_own_copied()),
                 "malformed": asdict(self.malformed()),
                 "thinking_tokens": asdict(self.thinking()),
                 "bars": [{**asdict(bar), "verdict": bar.verdict} for bar in self.bars()],
@@ -308,9 +308,9 @@ def _table_text(title: str, lines: Sequence[Line], copies: bool) -> str:
         interval = "-" if math.isnan(both.value) else f"{100 * both.low:.1f}-{100 * both.high:.1f}"
         cells = [line.name, *(_percent(line.worlds[w]) for w in WORLDS), _percent(both), interval, str(both.count)]
         cells += [_percent(line.iou), _percent(line.category_only), _percent(line.largest_object)]
-        rows.append([*cells, _percent(line.copy_visible)] if copies else cells)
+        rows.append([*cells, _percent(line.own_visible_copied)] if copies else cells)
     if copies:
-        head.append("copy visible")
+        head.append(OWN_COPIED)
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     text = [
         "  ".join(

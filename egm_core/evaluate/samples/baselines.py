@@ -11,7 +11,10 @@ from egm_core.evaluate.samples import growth as growing
 from egm_core.evaluate.samples.growth import Growth
 from egm_core.evaluate.samples.questions import Question
 
-COPY, ENLARGED, HULL = "copy of the visible box", "visible box enlarged", "hull of the visible mask"
+# Beside generated scenes stands another baseline, a model's own visible box copied.
+COPY, ENLARGED, HULL = "true visible box copied", "visible box enlarged", "hull of the visible mask"
+# What files of earlier versions call it.
+EARLIER = {"copy of the visible box": COPY}
 LARGEST, WHOLE = "largest object", "whole image"
 # What a command line calls them.
 RULES = {"copy": COPY, "enlarged": ENLARGED, "hull": HULL, "largest": LARGEST, "image": WHOLE}
@@ -19,7 +22,7 @@ Answers = Mapping[str, Box | None]
 
 HULL_NOTE = (
     "The box around a mask's convex hull is the box around the mask. So the hull answers with the true visible box, "
-    "whether masks are kept or not: its line is that of the copy."
+    f"whether masks are kept or not: its line is that of the {COPY}."
 )
 LARGEST_NOTE = "The largest object is the one with the largest visible box that the files have of the image."
 

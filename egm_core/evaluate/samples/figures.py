@@ -173,7 +173,7 @@ class Summary:
         return baselines([row.question for row in self.present], self.growth)
 
     def failing_copy(self) -> list[tuple[Line, Line]]:
-        """Give the rows on which the copied visible box fails, at 0.5 and at 0.75: the model's line, and the copy's."""
+        """Give the rows on which the true visible box copied fails, at 0.5 and 0.75: the model's line, and its own."""
         if not self.baselines:
             return []
         copied = self._boxes[COPY]

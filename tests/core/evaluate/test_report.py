@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from egm_core.evaluate.baselines import category_only, copied_visible, largest_object
+from egm_core.evaluate.baselines import OWN_COPIED, category_only, largest_object, own_visible_copied
 from egm_core.evaluate.queries import Query
 from egm_core.evaluate.reports.report import Report, compare
 from egm_core.evaluate.scores import row_of, score
@@ -83,15 +83,15 @@ def test_the_dumb_baselines():
     assert largest_object(SEEN) == 0.0
     assert largest_object(replace(SEEN, largest=(VISIBLE, AMODAL))) == 1.0
     rows = [row_of(SEEN, "found", VISIBLE), row_of(WHOLE, "found", AMODAL)]
-    assert copied_visible(rows) == [None, 1.0]
+    assert own_visible_copied(rows) == [None, 1.0]
     hidden = replace(WHOLE, amodal=(0.0, 0.0, 100.0, 400.0))
-    assert copied_visible(
+    assert own_visible_copied(
         [row_of(replace(hidden, task="visible"), "found", VISIBLE), row_of(hidden, "found", BIG)]
     ) == [
         None,
         0.0,
     ]
-    assert copied_visible([row_of(WHOLE, "found", AMODAL)]) == [None]
+    assert own_visible_copied([row_of(WHOLE, "found", AMODAL)]) == [None]
 
 
 def report() -> Report:
@@ -144,7 +144,7 @@ def test_the_text_names_every_figure():
     for words in (
         "visible questions",
         "amodal questions",
-        "copy visible",
+        OWN_COPIED,
         "category only",
         "12 ms a query",
         "goal met",

@@ -78,4 +78,4 @@ def test_the_embedded_model_is_asked_both_questions(file: Path, tmp_path: Path, 
         assert len(rows) == count and all(row["picture"] for row in rows)
         # A photograph is nothing that this model knows: what matters is that each question ends in an outcome.
         assert {row["outcome"] for row in rows} <= {"found", "malformed", "absent", "truncated"}
-    assert "copy of the visible box" in capsys.readouterr().out
+    assert "true visible box copied" in capsys.readouterr().out

@@ -79,7 +79,7 @@ def test_amodal_questions_have_the_amodal_prompt_and_baselines(file, tmp_path, c
         assert asked(file, server.url, "--answers", str(tmp_path / "a"), verb="amodal") == 0
         assert "amodally" in json.dumps(server.bodies[0])
     printed = capsys.readouterr().out
-    for words in ("copy of the visible box", "visible box enlarged", "Where the visible box fails at 0.75"):
+    for words in ("true visible box copied", "visible box enlarged", "Where the visible box fails at 0.75"):
         assert words in printed, words
 
 
@@ -141,5 +141,5 @@ def test_finer_tables_are_printed_on_request_alone(file, tmp_path, capsys):
     heads = [[line for line in printed.splitlines() if "| rows |" in line] for printed in (short, whole)]
     assert len(heads[0]) == 2 and len(heads[1]) > 2
     assert "are printed with --all" in short and "--all" not in whole
-    assert short.index("copy of the visible box") < short.index("| split |")
+    assert short.index("true visible box copied") < short.index("| split |")
     assert "Acc@0.5 (>)" in heads[0][0]
