@@ -58,7 +58,10 @@ def read_layout(path: Path, tally: Tally, stuff: bool = False) -> Layout:
         key = identity(record, place)
         there, behind = regions(record, place), constraints(record, place)
         for one in there:
-            front = occluders(one, there, behind)
+            if one.stands:
+                continue
+            front = [] if one.said else occluders(one, there, behind)
+            seen = tuple(other.visible for other in front if other.visible)
             yield Found(
                 one.place,
                 image,
@@ -67,9 +70,9 @@ def read_layout(path: Path, tally: Tally, stuff: bool = False) -> Layout:
                 one.visible,
                 one.fraction,
                 name=one.name,
-                occluders=cleaned_names(front),
-                occluder_boxes=tuple(other.visible for other in front if other.visible),
-                order=one.order,
+                occluders=one.said.names if one.said else cleaned_names(front),
+                occluder_boxes=one.said.boxes if one.said else seen,
+                order=one.said.order if one.said else one.order,
                 left_out=STUFF if one.stuff and not stuff else one.wrong,
                 mask=one.size,
                 swapped=one.swapped,

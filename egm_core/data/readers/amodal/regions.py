@@ -17,15 +17,29 @@ _PAIR = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
 # A mask's box has whole pixels, and an outline's has not.
 PIXEL = 1.0
 # The author of files that `egm data write` makes, whose outlines and masks are boxes. Their regions say where they are
-# from, and have categories.
+# from, have categories, and say what hides them by names and boxes as the sample had them. A region with `STANDS` is no
+# object to ask for: it stands for what hides one.
 BOXES = "egm"
 NAMED = ("source", "split", "licence")
 OWN = (*NAMED, "world", "expression_kind")
+HIDES, HIDE_BOXES, DEPTH, STANDS = "occluders", "occluder_boxes", "depth_order", "only_hides"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What hides an object, by names and visible boxes, and its place in depth, where that is known."""
+
+    names: tuple[str, ...]
+    boxes: tuple[Box, ...]
+    order: int | None
 
 
 @dataclass(frozen=True)
 class Region:
-    """A region; its masks are None where it is wholly visible. `order` is 1 in front."""
+    """A region; its masks are None where it is wholly visible. `order` is 1 in front.
+
+    `said` is what a file of boxes says itself of its depth and of what hides it.
+    """
 
     place: Place
     order: int
@@ -41,6 +55,8 @@ class Region:
     swapped: bool | None = None
     category: str = ""
     own: Mapping[str, str] | None = None
+    said: Said | None = None
+    stands: bool = False
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -152,7 +168,18 @@ def _region(found: Any, place: Place, boxes: bool) -> Region:
         None if seen is None or boxes else swapped(masks.pixels(seen), masks.pixels(hidden) if hidden else None, rate),
         fields.identity(record, "category", place) if boxes else "",
         {key: fields.words(record, key, place) for key in OWN if key in record} if boxes else None,
+        _said(record, place) if boxes and HIDES in record else None,
+        boxes and fields.flag(record, STANDS, place),
     )
+
+
+def _said(record: dict[str, Any], place: Place) -> Said:
+    names = fields.listed(record, HIDES, place)
+    if not all(isinstance(name, str) and fields.writable(name) for name in names):
+        raise place.wrong(HIDES, names, "a list of texts must stand here")
+    found = fields.listed(record, HIDE_BOXES, place) if HIDE_BOXES in record else []
+    drawn = tuple(fields.xyxy({HIDE_BOXES: one}, HIDE_BOXES, place) for one in found)
+    return Said(tuple(names), drawn, None if record.get(DEPTH) is None else fields.depth(record, DEPTH, place))
 
 
 def _overlap(one: Box, other: Box) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,53 @@ def test_no_occluder_and_no_second_object_is_invented(convert: Any, tmp_path: Pa
 def test_two_objects_of_one_name_are_not_guessed_between(convert: Any, tmp_path: Path) -> None:
     other = replace(CUP, bbox=(2.0, 2.0, 19.0, 29.0), amodal_bbox=(2.0, 2.0, 19.0, 29.0))
     found = read_back(convert, tmp_path, [CUP, other, BOOK])
-    assert [one.occluders for one in found] == [(), (), ()]
+    assert [one.occluders for one in found] == [(), (), ("cup",)], "the name is kept, and no region is chosen"
+    (annotation,) = json.loads((tmp_path / "x.json").read_text())["annotations"]
+    assert annotation["depth_constraint"] == ""
 
 
 def test_what_hides_comes_first_where_depth_is_not_known(convert: Any, tmp_path: Path) -> None:
     found = read_back(convert, tmp_path, [replace(BOOK, depth_order=None), CUP])
-    assert [(one.sent, one.depth_order, one.occluders) for one in found] == [("book", 2, ("cup",)), ("cup", 1, ())]
+    assert [(one.sent, one.depth_order, one.occluders) for one in found] == [
+        ("book", None, ("cup",)),
+        ("cup", None, ()),
+    ]
+    (annotation,) = json.loads((tmp_path / "x.json").read_text())["annotations"]
+    assert [one["order"] for one in annotation["regions"]] == [2, 1] and annotation["depth_constraint"] == "1-2"
+
+
+VASE = (4.0, 4.0, 19.0, 24.0)
+
+
+def test_what_hides_and_is_no_sample_is_a_region_with_its_box(
+    convert: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = replace(BOOK, occluders=("blue_vase.", "hand"), occluder_boxes=(VASE,), depth_order=3)
+    file, out = tmp_path / "s.jsonl", tmp_path / "x.json"
+    write_samples(file, [replace(one, image="a.png") for one in (book, replace(CUP, depth_order=9))])
+    assert main(["write", "coco-amodal", str(file), "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "2 samples -> " in said.out and "1 regions stand for what hides an object" in said.err
+    assert "1 names of what hides an object belong to no region" in said.err and "(sample 1: hand)" in said.err
+    assert "left out" not in said.err
+    (annotation,) = json.loads(out.read_text())["annotations"]
+    vase = annotation["regions"][2]
+    assert (vase["name"], vase["segmentation"]) == ("blue_vase.", [4, 4, 19, 4, 19, 24, 4, 24])
+    orders = [one["order"] for one in annotation["regions"]]
+    assert annotation["depth_constraint"] == f"{vase['order']}-{orders[0]}" and vase["order"] < orders[0] < orders[1]
+    again, cup = convert("coco-amodal", "--file", out)
+    assert (again.occluders, again.occluder_boxes, again.depth_order) == (book.occluders, (VASE,), 3)
+    assert (cup.sent, cup.depth_order) == ("cup", 9) and "left out" not in convert.said
+
+
+def test_what_hides_keeps_its_name_where_it_is_a_sample(convert: Any, tmp_path: Path) -> None:
+    mug = replace(CUP, sent="the tall mug on the left")
+    cat = replace(
+        CUP, sent="cat", bbox=(41.0, 5.0, 50.0, 25.0), amodal_bbox=(38.0, 5.0, 50.0, 25.0), occluders=("vase",)
+    )
+    book = replace(BOOK, occluders=("mug",), occluder_boxes=(mug.bbox,))  # type: ignore[arg-type]
+    found = read_back(convert, tmp_path, [mug, book, cat, replace(cat, sent="dog", annotation_id="5")])
+    assert [one.occluders for one in found] == [(), ("mug",), ("vase",), ("vase",)]
+    assert [one.occluder_boxes for one in found] == [(), (mug.bbox,), (), ()]
+    (annotation,) = json.loads((tmp_path / "x.json").read_text())["annotations"]
+    assert len(annotation["regions"]) == 4, "the mug is a region already"
