@@ -6,7 +6,7 @@ SHORT := not long and not soak
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-edgellm test-sglang test-verl test-ray test-scores proof-data clean
+.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-edgellm test-sglang test-verl test-ray test-scores lint-containers proof-data clean
 
 setup:
 	@tools/setup.sh
@@ -69,6 +69,10 @@ test-ray:
 # 5,000 answers scored by us, by lmms-eval and by VLMEvalKit's rules, in an environment of their own.
 test-scores:
 	@tools/test_scores.sh
+
+# containers/ by hadolint and by the Compose specification, in an environment of their own; nothing is built.
+lint-containers:
+	@tools/lint_containers.sh
 
 # Curation in a closed loop, with a scripted teacher and a scripted verifier, into out/proof-data; PROOF="--kills 2" tries it.
 proof-data: setup
