@@ -71,7 +71,7 @@ class Counts:
         if len(self.splits) > 1:
             named = {" ".join(filter(None, names)): count for names, count in self.splits.items()}
             lines += [f"  {name or 'of no split'}: {count:,}" for name, count in sorted(named.items())]
-        return [*lines, *licence_words(self.licences)]
+        return [*lines, *guessed(self.tally), *licence_words(self.licences)]
 
 
 def convert(
@@ -102,6 +102,17 @@ def convert(
             _log.warning("%s", line)
     lines = counts.words()
     return [f"{lines[0]} -> {out}", *lines[1:]]
+
+
+def guessed(tally: Tally) -> list[str]:
+    """Say what data were taken for by the names of their files."""
+    lines = []
+    for (what, value, option), files in tally.guesses.items():
+        names = list(files)
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        remedy = f"{option} names another" if option else "give it another name where that is wrong"
+        lines.append(f"taken as {what} {value!r} by the name of {names[0]}{more}; {remedy}")
+    return lines
 
 
 def licence_words(found: Mapping[str, int]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.chosen import SET, SPLIT, Chosen
 from egm_core.data.readers.shared.named import AMBIGUOUS, TWICE, add_names, cleaned, split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample
@@ -50,6 +51,11 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     alike = Counter((image, named.get(category)) for _, _, image, category in annotations)
     pictures = Pictures.below(options.images or options.file.parent, tally)
     sizes: dict[str, tuple[str, int, int]] = {}
+    file = options.file
+    called = (
+        Chosen(SET, "--source", options.source, file.stem, str(file)),
+        Chosen(SPLIT, "--split", options.split, split_of(file), str(file)),
+    )
     for at, record, image, category in annotations:
         if image not in images:
             raise at.wrong("image_id", record["image_id"], "an id of images must stand here")
@@ -63,7 +69,9 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
         else:
             if image not in sizes:
                 sizes[image] = _picture(images[image], pictures)
-            yield from _sample(record, own or names[category], names[category], sizes[image], options, tally, at)
+            yield from _sample(record, own or names[category], names[category], sizes[image], called, tally, at)
+    for one in called:
+        one.tell(tally)
 
 
 def _sample(
@@ -71,7 +79,7 @@ def _sample(
     sent: str,
     category: str,
     picture: tuple[str, int, int],
-    options: argparse.Namespace,
+    called: tuple[Chosen, Chosen],
     tally: Tally,
     place: Place,
 ) -> Iterator[Sample]:
@@ -89,7 +97,7 @@ def _sample(
     if why:
         tally.drop(why, place, wrong=True)
         return
-    data_set = fields.words(record, "source", place) or options.source or options.file.stem
+    data_set = called[0].take(fields.words(record, "source", place))
     source, world, kind = apart(data_set, *(fields.words(record, name, place) for name in ("world", "expression_kind")))
     yield Sample(
         image=path,
@@ -100,7 +108,7 @@ def _sample(
         height=height,
         width=width,
         source=source,
-        split=fields.words(record, "split", place) or split_of(options.file, options.split),
+        split=called[1].take(fields.words(record, "split", place)),
         image_id=str(record["image_id"]),
         annotation_id=fields.identity(record, "id", place),
         licence=fields.words(record, "licence", place),

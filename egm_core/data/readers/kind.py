@@ -42,7 +42,7 @@ class Place:
 class Tally:
     """Counts what a reader leaves out and what is missing, with the first places of each, while it reads.
 
-    `folders` are those in which it looks for pictures.
+    `folders` are those in which it looks for pictures, `guesses` what the files' names told.
     """
 
     dropped: Counter[str] = field(default_factory=Counter)
@@ -51,6 +51,7 @@ class Tally:
     folders: dict[Path, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     wrong: Counter[str] = field(default_factory=Counter)
+    guesses: dict[tuple[str, str, str], dict[str, None]] = field(default_factory=dict)
 
     def drop(self, reason: str, where: object, wrong: bool = False) -> None:
         """Count something that is left out, by its reason; `where` is its place.
@@ -67,6 +68,10 @@ class Tally:
     def missing(self, image: str) -> None:
         """Count a picture that is not there, once however many samples show it."""
         self.lost.setdefault(image)
+
+    def guess(self, what: str, value: str, option: str, file: str) -> None:
+        """Keep that a file's name told what the data are called, in place of `option`; said once at the end."""
+        self.guesses.setdefault((what, value, option), {}).setdefault(file)
 
     def note(self, words: str) -> None:
         """Keep a warning about the whole file, said once at the end."""

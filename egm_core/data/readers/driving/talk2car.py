@@ -14,6 +14,7 @@ from typing import Any
 from egm_core.data.readers.driving.cameras import size_of
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.chosen import SPLIT
 from egm_core.data.readers.shared.json_stream import arrays
 from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.named import split_of
@@ -41,6 +42,8 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
             place = Place(str(path), f"commands {number}")
             for sample in command(fields.mapping(record, place), place, pictures, split, tally):
                 yield replace(sample, licence=licence)
+        if split and not options.split:
+            tally.guess(SPLIT, split, "--split", str(path))
 
 
 def command(record: dict[str, Any], place: Place, pictures: Pictures, split: str, tally: Tally) -> Iterator[Sample]:

@@ -16,6 +16,7 @@ from typing import Any
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.internvl import THOUSANDTHS, kept, row, scaled
 from egm_core.data.readers.shared import fields, tables
+from egm_core.data.readers.shared.chosen import SET, SPLIT, Chosen
 from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.data.readers.shared.splits import LICENCE as REFCOCO
@@ -40,6 +41,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         source, split = told(path.stem)
+        named, part = Chosen(SET, "", "", source, str(path)), Chosen(SPLIT, "", "", split, str(path))
         licence = stated(path, NAMES, LICENCE) or licence_of(source)
         pictures = Pictures.below(options.images or path.parent, tally)
         for place, number, record in tables.rows(path):
@@ -48,8 +50,13 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                     tally.drop("records whose reasoning is a failed call of the teacher's API", place)
                     continue
                 yield replace(
-                    sample, source=sample.source or source or "EGM", split=sample.split or split, licence=licence
+                    sample,
+                    source=named.take(sample.source) or "EGM",
+                    split=part.take(sample.split),
+                    licence=licence,
                 )
+        named.tell(tally)
+        part.tell(tally)
 
 
 def _samples(record: dict[str, Any], place: Place, number: int, pictures: Pictures, tally: Tally) -> Iterator[Sample]:

@@ -16,6 +16,7 @@ from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.turns import Turn, read_turn
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.chosen import SET, SPLIT, Chosen
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.data.readers.shared.splits import LICENCE, licence_of, of_file
 from egm_core.sample import Sample
@@ -42,11 +43,15 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         source, split = of_file(path)
-        named = options.source or source
+        named = Chosen(SET, "--source", options.source, source, str(path))
+        part = Chosen(SPLIT, "--split", options.split, split, str(path))
         pictures = Pictures.below(options.images or path.parent, tally)
         for place, record in fields.lines(path):
             for sample in row(record, place, pictures, options.frame, tally):
-                yield replace(sample, source=named, split=options.split or split, licence=licence_of(named))
+                of = named.take()
+                yield replace(sample, source=of, split=part.take(), licence=licence_of(of))
+        named.tell(tally)
+        part.tell(tally)
 
 
 def row(record: dict[str, Any], place: Place, pictures: Pictures, frame: float, tally: Tally) -> Iterator[Sample]:

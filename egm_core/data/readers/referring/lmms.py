@@ -17,6 +17,7 @@ from typing import Any
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring import refer
 from egm_core.data.readers.shared import fields, tables
+from egm_core.data.readers.shared.chosen import SET, SPLIT, Chosen
 from egm_core.data.readers.shared.pictures import Pictures, coco_id
 from egm_core.data.readers.shared.splits import LICENCE, licence_of, told
 from egm_core.sample import Sample
@@ -44,7 +45,13 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for path in options.file:
         # Shards of one folder may share pictures.
         own = pictures.setdefault(path.parent, Pictures(path.parent))
-        named = options.source or _source(path), options.split or _split(path)
+        chosen = (
+            Chosen(SET, "--source", options.source, _source(path), str(path)),
+            Chosen(SPLIT, "--split", options.split, _split(path), str(path)),
+        )
+        named = chosen[0].take(), chosen[1].take()
+        for one in chosen:
+            one.tell(tally)
         if wanted is None and named not in warned:
             warned.add(named)
             _warn(*named, tally)

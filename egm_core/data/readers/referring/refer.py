@@ -18,6 +18,7 @@ import msgspec
 from egm_core.boxes import Box
 from egm_core.data.readers.kind import DataError, Kind, Place, Tally
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.chosen import SET
 from egm_core.data.readers.shared.json_stream import batches
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.data.readers.shared.plain_pickle import as_text, load, with_text_keys
@@ -115,6 +116,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
             continue
         if source_of(root) not in SETS.values():
             tally.note(f"{root} is none of {', '.join(sorted(set(SETS.values())))} by its name: no licence is recorded")
+        tally.guess(SET, source_of(root), "", str(root))
         images = options.images or root.parent / IMAGES
         yield from samples(refs, instances(root / INSTANCES, refs), source_of(root), images, tally)
     # RefCOCOg has no testA, and is read beside RefCOCO, which has one: only what all lack may be mistyped.

@@ -15,6 +15,7 @@ from typing import Any
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.internvl import kept
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.chosen import SET, SPLIT
 from egm_core.data.readers.shared.json_stream import arrays
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.data.readers.shared.splits import SETS, of_file
@@ -35,6 +36,9 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     """Read the samples of the files."""
     for path in options.file:
         source, split = of_file(path)
+        tally.guess(SET, source, "", str(path))
+        if split:
+            tally.guess(SPLIT, split, "", str(path))
         pictures = Pictures.below(options.images or path.parent, tally)
         images: dict[str, dict[str, Any]] = {}
         annotations: list[tuple[Place, dict[str, Any]]] = []

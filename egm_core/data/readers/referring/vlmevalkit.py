@@ -76,6 +76,11 @@ def _row(
 ) -> Iterator[Sample]:
     category = record.get("category") or " ".join(filter(None, (record.get("dataset"), record.get("split"))))
     source, split = _named(record, category)
+    if (part := record.get("split", "")) and record.get("category") and split != part and part != record.get("dataset"):
+        tally.note(
+            f"{place.file}: category tells the split {split!r} and the column split {part!r}; that of category is "
+            "taken: empty that column to have the other"
+        )
     cell, key = fields.text(record, "image", place), (category, record["index"])
     image, found = join(place.file, "image", number), None
     if len(cell) <= SHORTEST:

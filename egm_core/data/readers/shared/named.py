@@ -16,6 +16,8 @@ from pathlib import Path
 from egm_core.boxes import Box, area, clip, intersection
 from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.shared import fields
+from egm_core.data.readers.shared.chosen import SPLIT as SPLIT_OF
+from egm_core.data.readers.shared.chosen import Chosen
 from egm_core.data.readers.shared.pictures import Pictures
 from egm_core.sample import Sample
 from egm_core.sample.record import far
@@ -135,6 +137,8 @@ def samples(
     names = [_name(one, categories) for one in found]
     alike = Counter((one.image, name.casefold()) for one, name in zip(found, names, strict=True))
     kept_alike, swaps = 0, _swaps(found, tally)
+    given = getattr(options, "split", "")
+    split = Chosen(SPLIT_OF, "--split", given, "" if given else source.split, found[0].place.file if found else "")
     for one, name in zip(found, names, strict=True):
         ambiguous = alike[one.image, name.casefold()] > 1
         why = _left_out(one, name, ambiguous and options.names == "unique", getattr(options, "occluded", False))
@@ -154,7 +158,9 @@ def samples(
             tally.drop(why, one.place, wrong=why not in (NO_BOX, BEYOND))
             continue
         kept_alike += ambiguous
-        origin = {"source": source.name, "split": source.split, "licence": source.licence, **(one.own or {})}
+        origin = {"source": source.name, "licence": source.licence, **(one.own or {})}
+        # A file of our own may say that there is no split.
+        untold = origin.get("split") == "" and not given
         data_set, world, kind = apart(origin["source"], origin.get("world", ""), origin.get("expression_kind", ""))
         yield Sample(
             image=source.pictures.find(shown.name) if source.pictures else shown.name,
@@ -165,7 +171,7 @@ def samples(
             height=shown.height,
             width=shown.width,
             source=data_set,
-            split=origin["split"],
+            split="" if untold else split.take(origin.get("split", "")),
             task="amodal" if one.unseen else "",
             image_id=str(one.image),
             annotation_id=one.annotation,
@@ -177,6 +183,7 @@ def samples(
             world=world,
             expression_kind=kind,
         )
+    split.tell(tally)
     if kept_alike:
         tally.note(f"{kept_alike:,} samples have a name that another object of their picture has, too (--names all)")
 
