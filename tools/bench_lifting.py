@@ -28,6 +28,7 @@ import numpy as np
 
 from egm_core.arguments import COUNT, SEED, number
 from egm_core.boxes import Box, as_box
+from egm_core.evaluate.reports.intervals import written
 from egm_core.evaluate.statistics import paired_difference
 from egm_core.lifting import Box3D, Camera, Lifted, corners, lift, small_depth, surface
 from egm_core.pictures.draw import AMODAL, VISIBLE
@@ -228,8 +229,8 @@ def waited(rows: Sequence[Row]) -> dict[str, Any]:
         print(
             f"{world:10}{len(some):>5}" + "".join(f"{a:>10.2f} ({b:4.1f})" for a, b in told)
             + "".join(f"{np.mean(values):>8.1%}" for values in good)
-            + f"   {difference.difference:+.2%} ({difference.low:+.2%} to {difference.high:+.2%})"
-            f"   range within 2 %: {ranges.difference:+.2%} ({ranges.low:+.2%} to {ranges.high:+.2%})"
+            + f"   {difference.difference:+.2%} ({written(difference, '+.2%')})"
+            f"   range within 2 %: {ranges.difference:+.2%} ({written(ranges, '+.2%')})"
         )  # fmt: skip
     return figures
 

@@ -28,6 +28,7 @@ from egm_core.asking.engine import answerer
 from egm_core.engines.local import TransformersEngine
 from egm_core.engines.pictures import FORMATS, PictureFormat, data_url
 from egm_core.evaluate.asking import ask, rendered
+from egm_core.evaluate.reports.intervals import written
 from egm_core.evaluate.reports.report import Report, compare
 from egm_core.evaluate.scores import Row
 from egm_core.models.folder import EMBEDDED, load_info, resolve
@@ -90,7 +91,7 @@ def accuracy(options: argparse.Namespace) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(Report(rows[name]).as_json(pictures=name, scenes=options.scenes)))
         for group, c in compare(*files).items():
-            interval = f"[{100 * c.low:+.2f}, {100 * c.high:+.2f}]"
+            interval = f"[{written(c, '+.2f', 100, between=', ')}]"
             print(f"{group:<20} {100 * c.difference:+6.2f} points {interval}, n {c.count}")
 
 

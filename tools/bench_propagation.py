@@ -26,6 +26,7 @@ import numpy as np
 
 from egm_core.arguments import COUNT
 from egm_core.boxes import Box, area, iou
+from egm_core.evaluate.reports.intervals import written
 from egm_core.evaluate.statistics import Comparison, mean, paired_difference
 from egm_core.grounder.grounder import Grounder
 from egm_core.models.folder import load_info, resolve
@@ -237,7 +238,7 @@ def summary(rows: Sequence[Row], title: str) -> list[dict[str, Any]]:
 
 def told(difference: Comparison) -> str:
     """Write a difference with its interval."""
-    return f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    return f"{difference.difference:+.3f} ({written(difference, '+.3f')})"
 
 
 def milliseconds(every: Sequence[Clip]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from egm_core.evaluate.mix import measured_mix
 from egm_core.evaluate.reports import learnt
 from egm_core.evaluate.reports.chart import draw
 from egm_core.evaluate.reports.diagram import draw_reliability
+from egm_core.evaluate.reports.intervals import legend, missing, written
 from egm_core.evaluate.reports.origin import CALIBRATION_FIRST_SEED, Origin, stored
 from egm_core.evaluate.reports.reliability import fitted, published, table
 from egm_core.evaluate.reports.report import Report, difference, record
@@ -229,11 +231,12 @@ def _compare(arguments: argparse.Namespace) -> None:
     found = difference(one, two)
     print(f"{arguments.second} minus {arguments.first}: above zero, {arguments.second} is better")
     print(f"success is IoU {'>' if one.about['strict'] else '>='} 0.5\n")
+    unit = "images" if one.of_samples else "scenes"
     for group, c in found.items():
-        print(
-            f"{group:<20} {100 * c.difference:+6.1f} points [{100 * c.low:+.1f}, {100 * c.high:+.1f}], "
-            f"n {c.count}, above zero in {100 * c.above_zero:.0f} % of the resamples"
-        )
+        ends = written(c, "+.1f", 100, between=", ") if c.bounded else missing(c, unit)
+        above = "" if math.isnan(c.above_zero) else f", above zero in {100 * c.above_zero:.0f} % of the resamples"
+        print(f"{group:<20} {100 * c.difference:+6.1f} points [{ends}], n {c.count}{above}")
+    print(f"\n{legend(unit)}")
 
 
 def _tables(arguments: argparse.Namespace) -> None:

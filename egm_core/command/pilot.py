@@ -19,8 +19,10 @@ from egm_core import notes
 from egm_core.arguments import COUNT, SEED, Parser, address, whole
 from egm_core.console import INTERRUPTED
 from egm_core.engines import Engine, EngineError, Sampling, collect
+from egm_core.evaluate.finite import finite
 from egm_core.evaluate.pilot import PICTURES, Fit, Pilot, Reply, judge
 from egm_core.evaluate.posing import pose
+from egm_core.evaluate.reports.intervals import legend, missing, written
 from egm_core.evaluate.waiting import add_wait, awaited
 from egm_core.families import TASKS, Task
 from egm_core.families.base import Speaker
@@ -125,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
             "that are told as x, y, width, height look alike", model, pilot.exchanged, pilot.answers,
         )  # fmt: skip
     if arguments.json:
-        arguments.json.write_text(json.dumps(_record(pilot, family, model, replies, failed), indent=1))
+        arguments.json.write_text(json.dumps(finite(_record(pilot, family, model, replies, failed)), indent=1))
         print(f"\nfigures and answers: {arguments.json}")
     if reached < len(drawn):
         _log.error("interrupted: the figures are of %d of %d images; run again for all", reached, len(drawn))
@@ -193,13 +195,17 @@ def text(pilot: Pilot, family: Speaker, model: str, failed: int) -> str:
     width = max(len(fit.name) for fit in (pilot.own, *pilot.others))
     lines = [f"{'read as':<{width}}  {'Acc@0.5':>8}  {'mean IoU':>8}  {'readable':>8}  gain in points [95 %]"]
     lines += [_line(fit, width) for fit in (pilot.own, *pilot.others)]
-    return "\n".join([head, *lines, "frames that read all answers alike are one line", "", _verdict(pilot)])
+    return "\n".join(
+        [head, *lines, f"frames that read all answers alike are one line. {legend()}", "", _verdict(pilot)]
+    )
 
 
 def _verdict(pilot: Pilot) -> str:
     if not pilot.readable:
         return "nothing was readable: no frame finds a box in any answer"
     told = "no other frame fits better for sure" if pilot.better is None else f"fits better: {pilot.better.name}"
+    if pilot.few:
+        told = f"too few images to say for sure whether another frame fits better: {missing(pilot.few, 'images')}"
     if 2 * pilot.readable < pilot.answers:
         told += f"; but only {pilot.readable} of {pilot.answers} answers could be read, so this says little"
     return told
@@ -208,7 +214,7 @@ def _verdict(pilot: Pilot) -> str:
 def _line(fit: Fit, width: int) -> str:
     gain = "as it is scored"
     if fit.gain is not None:
-        gain = f"{100 * fit.gain.difference:+.1f} [{100 * fit.gain.low:+.1f}, {100 * fit.gain.high:+.1f}]"
+        gain = f"{100 * fit.gain.difference:+.1f} [{written(fit.gain, '+.1f', 100, between=', ')}]"
     return f"{fit.name:<{width}}  {100 * fit.accuracy:8.1f}  {fit.mean_iou:8.3f}  {fit.read:8d}  {gain}"
 
 

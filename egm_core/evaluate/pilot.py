@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, clip, iou, to_pixels
-from egm_core.evaluate.statistics import Comparison, paired_difference
+from egm_core.evaluate.statistics import FEWEST, Comparison, paired_difference
 from egm_core.families.base import Speaker, answer_end, four_numbers, split_reasoning
 from egm_core.families.parts import POINTS, SIDES, Refused
 from egm_core.families.salvage.salvage import salvage
@@ -69,6 +69,11 @@ class Pilot:
     def readable(self) -> int:
         """In how many answers the frame that reads most of them finds a box."""
         return max(fit.read for fit in (self.own, *self.others))
+
+    @property
+    def few(self) -> Comparison | None:
+        """A gain that has no interval, for there are too few pictures; None where there are enough."""
+        return next((fit.gain for fit in self.others if fit.gain and fit.gain.clusters < FEWEST), None)
 
     @property
     def better(self) -> Fit | None:

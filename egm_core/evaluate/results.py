@@ -115,12 +115,15 @@ class Result:
         """Whether samples were asked about, not scenes."""
         return self.about.get("of") == SAMPLES
 
-    def figure(self, value: Value, pick: Pick = lambda a: True) -> Figure:
-        """Give the mean of a value over the picked answers, with its interval clustered by scene."""
-        found = [(v, a.seed) for a in self.answers if pick(a) and (v := value(a)) is not None]
-        return mean([v for v, _ in found], [seed for _, seed in found]) if found else EMPTY
+    def figure(self, value: Value, pick: Pick = lambda a: True, share: bool = True) -> Figure:
+        """Give the mean of a value over the picked answers, with its interval clustered by scene.
 
-    def since(self, first: Result, value: Value, pick: Pick = lambda a: True) -> Comparison | None:
+        `share` says that the value is of 0 to 1.
+        """
+        found = [(v, a.seed) for a in self.answers if pick(a) and (v := value(a)) is not None]
+        return mean([v for v, _ in found], [seed for _, seed in found], share=share) if found else EMPTY
+
+    def since(self, first: Result, value: Value, pick: Pick = lambda a: True, share: bool = True) -> Comparison | None:
         """Give the paired difference of a value, this result minus `first`; None where no query was picked.
 
         What is picked is decided on the answers of `first`.
@@ -133,7 +136,7 @@ class Result:
         if not pairs:
             return None
         ones, twos, seeds = zip(*pairs, strict=True)
-        return paired_difference(ones, twos, seeds)
+        return paired_difference(ones, twos, seeds, share=share)
 
 
 def read(name: str, path: Path) -> Result:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from egm_core.curate.audit.interval import wilson
+from egm_core.evaluate.statistics import wilson
 
 LEAST_CAUGHT, MOST_LOST = 0.95, 0.03
 # The bars are for the wordings that nobody who made the rules has seen.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Z = 1.959964
+from egm_core.evaluate.statistics import wilson
+
 GOOD, WRONG = "y", "n"
 
 
@@ -37,16 +37,6 @@ class Judged:
             f"{self.wrong} of {count} audited samples were judged wrong: {self.wrong / count:.1%}, 95 % interval "
             f"{low:.1%} to {high:.1%} (Wilson); drawn at random (seed {self.seed}) from {self.of:,}{undecided}."
         )
-
-
-def wilson(wrong: int, count: int) -> tuple[float, float]:
-    """Give Wilson's 95 % interval of a share; 0 to 1 where nothing was counted."""
-    if not count:
-        return 0.0, 1.0
-    share = wrong / count
-    centre = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
-    half = Z * math.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2)) / (1 + Z**2 / count)
-    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def read_judgements(path: Path) -> Judged:

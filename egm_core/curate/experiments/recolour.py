@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from egm_core.asking.job import Answer
-from egm_core.curate.audit.interval import wilson
 from egm_core.curate.colours import kin
 from egm_core.curate.prompts import AmodalReasoning, Malformed, Reasoning, parsed
 from egm_core.curate.reason.again import Ask
 from egm_core.curate.reason.questions import Asking, Question, question, questions, together
 from egm_core.curate.rules.judge import judge
 from egm_core.data.phrases import plain, words
+from egm_core.evaluate.statistics import wilson
 from egm_core.sample import Sample
 
 

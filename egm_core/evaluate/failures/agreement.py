@@ -10,6 +10,7 @@ import numpy as np
 from egm_core.evaluate.failures.judging import complex_by_most
 from egm_core.evaluate.paper.failures import COMPLEX, JUDGES, REASONS, TABLE_2, TABLE_12
 from egm_core.evaluate.reports.field_tables import beside, plain
+from egm_core.evaluate.reports.intervals import legend
 from egm_core.evaluate.reports.tables import markdown, percent
 from egm_core.evaluate.results import Result
 from egm_core.evaluate.statistics import EMPTY, Figure, mean
@@ -59,7 +60,7 @@ def reasons_table(judgements: Judgements, seeds: Mapping[str, int], with_paper: 
         paper = [f"{value:.1f}" for value in TABLE_12[reason]] if with_paper else []
         rows.append([reason + (" (Table 1)" if not number else ""), *cells, *paper])
     rows.append(["judged", *(str(len(told)) for told in judgements.values()), *([""] * 3 if with_paper else [])])
-    return markdown(head, rows)
+    return f"{markdown(head, rows)}\n\n{legend()}"
 
 
 def _share(told: Mapping[str, str], reason: str, seeds: Mapping[str, int]) -> Figure:

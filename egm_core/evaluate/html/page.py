@@ -15,8 +15,9 @@ from typing import Any
 from egm_core import __version__
 from egm_core.evaluate.html.plots import COLORS, plots
 from egm_core.evaluate.html.runs import GROUPS, Answer, Question, Run, named_apart, told_apart
-from egm_core.evaluate.html.tables import accuracy, pairs_of, rule, tables
+from egm_core.evaluate.html.tables import accuracy, ends, pairs_of, rule, tables
 from egm_core.evaluate.html.thumbnails import Thumbnail, Thumbnails, thumbnails
+from egm_core.evaluate.reports.intervals import missing
 
 # What a page may weigh, in bytes, and what of it is kept for everything but questions and pictures.
 LIMIT = 19_500_000
@@ -141,9 +142,8 @@ def _head(run: Run, name: str, color: str) -> dict[str, Any]:
         f = accuracy(pairs_of(run, task))
         if not f.count:
             continue
-        scores.append(
-            (f"{task}, {rule(run)}", f"{100 * f.value:.1f}", f"{100 * f.low:.1f} to {100 * f.high:.1f}, n {f.count}")
-        )
+        interval = ends(f) if f.bounded else missing(f, "pictures")
+        scores.append((f"{task}, {rule(run)}", f"{100 * f.value:.1f}", f"{interval}, n {f.count}"))
     about = [(key.replace("_", " "), value) for key, value in run.about.items()]
     return {"name": name, "color": color, "scores": scores, "about": [*about, ("file", str(run.path))]}
 

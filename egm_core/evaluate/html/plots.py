@@ -12,6 +12,7 @@ import numpy as np
 
 from egm_core.evaluate.html.runs import Run
 from egm_core.evaluate.html.tables import OUTCOMES, accuracy, pairs_of, rule
+from egm_core.evaluate.statistics import FEWEST
 
 # Stands for the page's ink, which CSS decides.
 INK = "#010203"
@@ -36,7 +37,11 @@ def plots(runs: Sequence[Run], names: Sequence[str]) -> list[Plot]:
         asked = [q for run in runs for q in run.questions if q.task == task]
         kinds = sorted({kind for q in asked if q.truth is not None for kind in q.groups.get("kind", ())})
         if len(kinds) > 1:
-            made.append(Plot(f"{task}: accuracy by kind of expression", _bars(runs, names, task, kinds)))
+            title = f"{task}: accuracy by kind of expression"
+            few = [accuracy(pairs_of(run, task, "kind", kind)) for run in runs for kind in kinds]
+            if any(f.count and not f.bounded for f in few):
+                title += f"; bars without a whisker are of fewer than {FEWEST} pictures"
+            made.append(Plot(title, _bars(runs, names, task, kinds)))
     made.append(Plot("what the answers were", _outcomes(runs, names)))
     return made
 
@@ -63,14 +68,14 @@ def _bars(runs: Sequence[Run], names: Sequence[str], task: str, kinds: Sequence[
     for number, (run, name) in enumerate(zip(runs, names, strict=True)):
         figures = [accuracy(pairs_of(run, task, "kind", kind)) for kind in kinds]
         values = [100 * f.value for f in figures]
-        arms = [[100 * max(f.value - f.low, 0) for f in figures], [100 * max(f.high - f.value, 0) for f in figures]]
+        arms = np.array([[f.value - f.low for f in figures], [f.high - f.value for f in figures]])
         places = np.arange(len(kinds)) + (number - (len(runs) - 1) / 2) * width
         color = COLORS[number % len(COLORS)]
         panel.bar(
             places,
             values,
             width * 0.92,
-            yerr=arms,
+            yerr=100 * np.maximum(arms, 0),
             color=color,
             ecolor=INK,
             capsize=2,

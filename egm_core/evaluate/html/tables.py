@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from egm_core.evaluate.html.runs import GROUPS, Answer, Question, Run
-from egm_core.evaluate.statistics import Figure, mean, paired_difference
+from egm_core.evaluate.reports.intervals import legend, written
+from egm_core.evaluate.statistics import Comparison, Figure, mean, paired_difference
 
 THRESHOLDS = (0.75, 0.9)
 MOST_GROUPS = 16
@@ -102,14 +103,14 @@ def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
             fits = [a.iou for _, a in own if a.iou is not None]
             rows.append([
                 name, task, str(len(own)), str(len({q.cluster for q, _ in own})), rule(run), _percent(right.value),
-                _interval(right), *reached, _percent(sum(fits) / len(fits)) if fits else "-",
+                ends(right), *reached, _percent(sum(fits) / len(fits)) if fits else "-",
                 *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]),
                 _cut(own), _recognised(run, task),
             ])  # fmt: skip
     note = (
         "Answers that are absent, malformed or failed stay in the denominator, and so do those that were cut at their "
         "longest length. Acc@0.5 is as the file scored it. "
-        "Intervals resample pictures. Objects that are not there are counted in the last column alone."
+        f"{legend('pictures')} Objects that are not there are counted in the last column alone."
     )
     note += " Success is an IoU " + "; ".join(
         f"{'of at least' if run.at_least else 'above'} the threshold for {name}"
@@ -126,7 +127,7 @@ def _by_group(
         cells = [value]
         for run in runs:
             right = accuracy(pairs_of(run, task, group, value))
-            cells += [_percent(right.value), _interval(right), str(right.count)]
+            cells += [_percent(right.value), ends(right), str(right.count)]
         rows.append(cells)
     head = [title, *(
         label for run, name in zip(runs, names, strict=True) for label in (f"{name}, Acc@0.5, {rule(run)}", "95 %", "n")
@@ -150,7 +151,7 @@ def _differences(runs: Sequence[Run], names: Sequence[str]) -> Table:
             c = paired_difference(ones, twos, clusters)
             rows.append([
                 name, task, str(len(both)), f"{100 * c.difference:+.1f}",
-                f"{100 * c.low:+.1f} to {100 * c.high:+.1f}",
+                ends(c, "+.1f"),
                 str(sum(a > b for a, b in zip(ones, twos, strict=True))),
                 str(sum(b > a for a, b in zip(ones, twos, strict=True))),
             ])  # fmt: skip
@@ -196,5 +197,6 @@ def _percent(value: float) -> str:
     return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _interval(shown: Figure) -> str:
-    return "-" if not shown.count else f"{100 * shown.low:.1f} to {100 * shown.high:.1f}"
+def ends(of: Figure | Comparison, form: str = ".1f") -> str:
+    """Write an interval of shares in %, or that there is none and why."""
+    return written(of, form, 100) if of.count else "-"

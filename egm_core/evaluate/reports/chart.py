@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from egm_core.evaluate.reports.intervals import marked
 from egm_core.evaluate.results import Result, of, reasoning_tokens, right
 from egm_core.evaluate.statistics import Figure
 from egm_core.families import TASKS
@@ -23,7 +25,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     panels = canvas.subplots(1, len(TASKS), sharey=True)
     for panel, task in zip(panels, TASKS, strict=True):
         for number, result in enumerate(results):
-            tokens = result.figure(reasoning_tokens, of(task))
+            tokens = result.figure(reasoning_tokens, of(task), share=False)
             accuracy = result.figure(right, of(task))
             panel.errorbar(
                 [tokens.value],
@@ -34,7 +36,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
                 color=f"C{number % 10}",
                 fillstyle="full" if number < 10 else "none",
                 capsize=2,
-                label=result.name,
+                label=marked(result.name, accuracy),
             )
         panel.set_title(f"{task} questions")
         panel.set_xlabel("mean reasoning tokens")
@@ -48,5 +50,5 @@ def draw(results: Sequence[Result], path: Path) -> None:
 
 def _arms(figure: Figure, scale: float) -> list[list[float]]:
     """Give an interval as matplotlib's distances below and above the value."""
-    below, above = figure.value - figure.low, figure.high - figure.value
-    return [[max(scale * below, 0.0)], [max(scale * above, 0.0)]]
+    below, above = (scale * arm for arm in (figure.value - figure.low, figure.high - figure.value))
+    return [[below if math.isnan(below) else max(below, 0.0)], [above if math.isnan(above) else max(above, 0.0)]]

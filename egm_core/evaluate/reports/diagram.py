@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from egm_core.evaluate.reports.reliability import BINS, Judged, arrays, bins, calibrated, ece
+from egm_core.evaluate.statistics import wilson
 from egm_core.families import TASKS, Task
 from egm_core.models.calibration import Curve
 
-Z = 1.96
 LOOKS = (("raw", "C1", "s"), ("calibrated", "C0", "o"))
 
 
@@ -60,6 +60,5 @@ def draw_reliability(judged: Sequence[Judged], curves: Mapping[Task, Curve], pat
 
 def _arms(share: float, count: int) -> tuple[float, float]:
     """Give Wilson's interval of a share as distances below and above it."""
-    centre = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
-    half = Z * float(np.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))) / (1 + Z**2 / count)
-    return max(share - centre + half, 0.0), max(centre + half - share, 0.0)
+    low, high = wilson(share * count, count)
+    return max(share - low, 0.0), max(high - share, 0.0)

@@ -17,6 +17,7 @@ from egm_core.evaluate.paper.grounding import ROWS, WITHOUT, Row
 from egm_core.evaluate.paper.splits import SPLITS
 from egm_core.evaluate.reports import learnt
 from egm_core.evaluate.reports.amodal_lines import below_table_5
+from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.reports.tables import markdown, percent, table_11
 from egm_core.evaluate.results import Answered, Result, check_answers
 from egm_core.evaluate.statistics import EMPTY, Figure, macro_mean, mean
@@ -115,7 +116,8 @@ class Model:
         theirs = other.answers
         pairs = [(a, theirs[key]) for key, a in self.answers.items() if key in theirs]
         values = [float(one.correct) - float(two.correct) for one, two in pairs]
-        return macro_mean(values, [a.seed for a, _ in pairs], [a.column for a, _ in pairs]) if pairs else EMPTY
+        return macro_mean(values, [a.seed for a, _ in pairs], [a.column for a, _ in pairs],
+                          least=-1.0) if pairs else EMPTY  # fmt: skip
 
 
 def known(name: str) -> Row | None:
@@ -258,33 +260,29 @@ def hard(base: Result, after: Result) -> str:
     solved = mean([float(after.by_key[a.key].correct) for a in wrong], [a.seed for a in wrong])
     count = round(solved.value * len(wrong)) if wrong else 0
     shares = failures.HARD_SHARES
-    unsolved = Figure(1 - solved.value, 1 - solved.high, 1 - solved.low, solved.count)
+    unsolved = replace(solved, value=1 - solved.value, low=1 - solved.high, high=1 - solved.low)
     lines = {"unsolved": (len(wrong) - count, unsolved), "solved": (count, solved)}
     rows = [[name, str(number), percent(figure), str(failures.HARD[name]), f"{shares[name]:.1f}",
              beside(figure, shares[name])] for name, (number, figure) in lines.items()]  # fmt: skip
     head = [f"wrong by {base.name}", "count", "%", "count, paper", "%, paper", "difference"]
-    return "\n\n".join([markdown(head, rows), table_11(base, after)])
+    return "\n\n".join([markdown(head, rows), table_11(base, after), legend()])
 
 
 def beside(figure: Figure, paper: float) -> str:
     """Write a figure (a share) minus the paper's value in %, with the figure's own interval."""
     if math.isnan(figure.value):
         return "-"
-    return _points(100 * figure.value - paper, 100 * figure.low - paper, 100 * figure.high - paper)
+    return f"{100 * figure.value - paper:+.1f} ({written(figure, '+.1f', 100, -paper)})"
 
 
 def signed(figure: Figure) -> str:
     """Write a difference of shares in points, with its interval."""
-    return "-" if math.isnan(figure.value) else _points(100 * figure.value, 100 * figure.low, 100 * figure.high)
-
-
-def _points(value: float, low: float, high: float) -> str:
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+    return "-" if math.isnan(figure.value) else f"{100 * figure.value:+.1f} ({written(figure, '+.1f', 100)})"
 
 
 def _noted(table: str, models: Sequence[Model], more: Sequence[str] = ()) -> str:
     sign = {">" if result.about["strict"] else ">=" for model in models for result in model.results}
-    told = [f"Acc@0.5 in %, success is IoU {' or '.join(sorted(sign))} 0.5 (the paper: >). 95 % intervals by image; a "
+    told = [f"Acc@0.5 in %, success is IoU {' or '.join(sorted(sign))} 0.5 (the paper: >). {legend()} A "
             "difference to the paper is ours minus the paper's, with the interval of ours alone."]  # fmt: skip
     told += [*more, *(note for model in models for note in model.notes)]
     return "\n\n".join([table, "\n".join(f"- {note}" for note in told)])

@@ -10,8 +10,9 @@ from typing import Any
 
 from egm_core.evaluate.paper.latency import FIGURE_5
 from egm_core.evaluate.reports.field_tables import Model
+from egm_core.evaluate.reports.intervals import legend, marked
 from egm_core.evaluate.reports.tables import markdown, number, percent
-from egm_core.evaluate.statistics import Figure, mean
+from egm_core.evaluate.statistics import NAN, Figure, mean
 
 SHARED = "the batch's time, shared out"
 # So many lines are a column of the picture's list.
@@ -41,7 +42,7 @@ class Times:
     @property
     def ms(self) -> Figure:
         """The mean time of an answer, with its interval."""
-        return mean(list(self.answer_ms), list(range(len(self.answer_ms))))
+        return mean(list(self.answer_ms), list(range(len(self.answer_ms))), share=False)
 
 
 def shared_out(model: Model) -> bool:
@@ -57,8 +58,8 @@ def milliseconds(model: Model) -> Figure:
     timed = [a for result in model.results for a in result.answers if a.seconds]
     if not timed:
         raise ValueError(f"{model.results[0].path} tells no times, so it has no place beside others: evaluate it again")
-    found = mean([1000 * (a.seconds or 0.0) for a in timed], [a.seed for a in timed])
-    return replace(found, low=found.value, high=found.value) if shared_out(model) else found
+    found = mean([1000 * (a.seconds or 0.0) for a in timed], [a.seed for a in timed], share=False)
+    return replace(found, low=NAN, high=NAN) if shared_out(model) else found
 
 
 def table(models: Sequence[Model], with_paper: bool = False, times: Mapping[str, Times] | None = None) -> str:
@@ -77,7 +78,8 @@ def table(models: Sequence[Model], with_paper: bool = False, times: Mapping[str,
         rows += [[f"{point.model}, paper", f"{point.ms:g}", f"{point.accuracy:.1f}", "IoU > 0.5", "not told",
                   "L20 GPUs; " + ("printed" if point.printed else "read off its figure")]
                  for point in FIGURE_5]  # fmt: skip
-    return markdown(["", "ms an answer", "mean Acc@0.5, %", "success", "asked", "machine"], rows)
+    head = ["", "ms an answer", "mean Acc@0.5, %", "success", "asked", "machine"]
+    return f"{markdown(head, rows)}\n\n{legend()}"
 
 
 def draw(models: Sequence[Model], path: Path, with_paper: bool, times: Mapping[str, Times] | None = None) -> None:
@@ -140,7 +142,7 @@ def _rule(model: Model) -> str:
 def _own(model: Model, times: Times | None) -> _Point:
     ms, accuracy, about = times.ms if times else milliseconds(model), model.macro(), model.results[0].about
     asked, machine = (times.asked, times.machine) if times else _load(about)
-    label = f"{model.name}, {_rule(model)}\n    {asked}\n    {machine}"
+    label = f"{marked(f'{model.name}, {_rule(model)}', accuracy)}\n    {asked}\n    {machine}"
     return _Point(
         label, ms.value, 100 * accuracy.value, (ms.value - ms.low, ms.high - ms.value),
         (100 * (accuracy.value - accuracy.low), 100 * (accuracy.high - accuracy.value)),

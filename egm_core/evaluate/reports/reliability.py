@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, contains, intersection, iou, union
+from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.results import Answered
 from egm_core.evaluate.scores import THRESHOLD
-from egm_core.evaluate.statistics import Figure
+from egm_core.evaluate.statistics import FEWEST, NAN, Figure
 from egm_core.families import TASKS, Task
 from egm_core.models.calibration import Curve
 
 BINS = 10
 RESAMPLES = 500
+_ALIKE = 1e-9
 NAMES = {"ece": "ECE", "auroc": "AUROC", "brier": "Brier"}
 Floats = NDArray[np.float64]
 Metric = Callable[[Floats, Floats], float]
@@ -108,17 +111,21 @@ METRICS: dict[str, Metric] = {"ece": ece, "auroc": auroc, "brier": brier}
 
 
 def measure(judged: Sequence[Judged], metric: Metric, resamples: int = RESAMPLES) -> Figure:
-    """Give a metric with its 95 % bootstrap interval over scenes."""
+    """Give a metric with its 95 % bootstrap interval over scenes; none where they are few, or all alike."""
     scores, right = arrays(judged)
     _, scene = np.unique([j.seed for j in judged], return_inverse=True)
     members = np.split(np.argsort(scene, kind="stable"), np.cumsum(np.bincount(scene))[:-1])
+    if len(members) < FEWEST:
+        return Figure(metric(scores, right), NAN, NAN, len(judged), len(members))
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(resamples):
         index = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
         drawn.append(metric(scores[index], right[index]))
     low, high = np.nanquantile(drawn, (0.025, 0.975))
-    return Figure(metric(scores, right), float(low), float(high), len(judged))
+    if high - low < _ALIKE:
+        low, high = NAN, NAN
+    return Figure(metric(scores, right), float(low), float(high), len(judged), len(members))
 
 
 def arrays(judged: Sequence[Judged]) -> tuple[Floats, Floats]:
@@ -137,8 +144,8 @@ def table(judged: Sequence[Judged], curves: Mapping[Task, Curve]) -> str:
         for key, metric in METRICS.items():
             cells = [_cell(measure(boxes, metric)) for boxes in (own, calibrated(own, curves))]
             lines.append(f"| {name} | {len(own)} | {right:.1f} | {NAMES[key]} | {cells[0]} | {cells[1]} |")
-    return "\n".join(lines)
+    return "\n".join(lines) + f"\n\n{legend('scenes', wilson=False)}"
 
 
 def _cell(figure: Figure) -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+    return "-" if math.isnan(figure.value) else f"{figure.value:.3f} ({written(figure, '.3f')})"

@@ -11,6 +11,7 @@ from typing import Any
 
 from egm_core.evaluate.baselines import OWN_COPIED, category_only, largest_object, own_visible_copied
 from egm_core.evaluate.finite import finite
+from egm_core.evaluate.reports.intervals import legend, missing, written
 from egm_core.evaluate.results import Result, check_same_rules, read
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.statistics import EMPTY, Comparison, Figure, mean, paired_difference
@@ -71,9 +72,9 @@ class Report:
         self._largest = {id(row): largest_object(row.query, strict) for row in self.rows}
         self._tables: dict[Task, list[Line]] = {}
 
-    def _figure(self, value: Callable[[Row], float | None], pick: Pick) -> Figure:
+    def _figure(self, value: Callable[[Row], float | None], pick: Pick, share: bool = True) -> Figure:
         found = [(v, r.query.seed) for r in self.rows if pick(r) and (v := value(r)) is not None]
-        return mean([v for v, _ in found], [seed for _, seed in found]) if found else EMPTY
+        return mean([v for v, _ in found], [seed for _, seed in found], share=share) if found else EMPTY
 
     def accuracy(self, pick: Pick) -> Figure:
         """Share of right answers among the picked rows whose object is there."""
@@ -144,7 +145,7 @@ class Report:
 
     def thinking(self) -> Figure:
         """Mean number of tokens before `</think>`."""
-        return self._figure(lambda r: None if r.thinking is None else float(r.thinking), lambda r: True)
+        return self._figure(lambda r: None if r.thinking is None else float(r.thinking), lambda r: True, False)
 
     def bars(self) -> list[Bar]:
         """Hold the figures against the embedded model's bars."""
@@ -188,7 +189,7 @@ class Report:
         bars = self.bars()
         width = max(len(bar.name) for bar in bars)
         parts.append("\n".join(f"{bar.name:<{width}}  {_percent(bar.figure):>6}  {bar.verdict}" for bar in bars))
-        return "\n\n".join(parts)
+        return "\n\n".join([*parts, legend("scenes")])
 
     def as_json(self, **about: Any) -> dict[str, Any]:
         """Give everything as JSON values: `about`, the figures, and a record for each answer."""
@@ -297,7 +298,8 @@ def _percent(figure: Figure) -> str:
 def _with_interval(figure: Figure) -> str:
     if math.isnan(figure.value):
         return "- (n 0)"
-    return f"{100 * figure.value:.1f} % [{100 * figure.low:.1f}, {100 * figure.high:.1f}] (n {figure.count})"
+    ends = written(figure, scale=100, between=", ") if figure.bounded else missing(figure, "scenes")
+    return f"{100 * figure.value:.1f} % [{ends}] (n {figure.count})"
 
 
 def _table_text(title: str, lines: Sequence[Line], copies: bool) -> str:
@@ -305,7 +307,7 @@ def _table_text(title: str, lines: Sequence[Line], copies: bool) -> str:
     rows = []
     for line in lines:
         both = line.accuracy
-        interval = "-" if math.isnan(both.value) else f"{100 * both.low:.1f}-{100 * both.high:.1f}"
+        interval = "-" if math.isnan(both.value) else written(both, scale=100, between="-")
         cells = [line.name, *(_percent(line.worlds[w]) for w in WORLDS), _percent(both), interval, str(both.count)]
         cells += [_percent(line.iou), _percent(line.category_only), _percent(line.largest_object)]
         rows.append([*cells, _percent(line.own_visible_copied)] if copies else cells)

@@ -1,6 +1,6 @@
 """The paper's Tables 9, 10 and 11 in small, and ablations, as Markdown from stored results.
 
-Intervals are 95 % bootstrap intervals clustered by scene, differences are paired query by query.
+Intervals are those of `statistics`, clustered by scene; differences are paired query by query.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.results import (
     SAMPLES,
     Answered,
@@ -55,9 +56,9 @@ def sections(
         else (f"{about['scenes']} scenes from seed {about['first_seed']}")
     )
     yield (
-        f"{asked}, in brackets 95 % intervals (bootstrap over scenes or images; "
-        "differences paired by query, in bold where their interval is clear of zero); "
-        f"success is IoU {'>' if about['strict'] else '>='} 0.5"
+        f"{asked}; success is IoU {'>' if about['strict'] else '>='} 0.5. "
+        f"{legend('images' if about.get('of') == SAMPLES else 'scenes', ', in brackets')} "
+        "Differences are paired by query, in bold where their interval is clear of zero."
     )
     if stages:
         yield "**Stages of training** (the paper's Table 9)\n\n" + table_9(list(stages.values()))
@@ -79,7 +80,7 @@ def table_9(results: Sequence[Result]) -> str:
     rows = []
     for result in results:
         cells = [percent(result.figure(value, pick)) for _, value, pick in COLUMNS]
-        rows.append([result.name, *cells, number(result.figure(reasoning_tokens))])
+        rows.append([result.name, *cells, number(result.figure(reasoning_tokens, share=False))])
     counts = [str(results[0].figure(value, pick).count) for _, value, pick in COLUMNS]
     rows.append(["n", *counts, str(len(results[0].answers))])
     parts = [markdown(head, rows)]
@@ -87,7 +88,7 @@ def table_9(results: Sequence[Result]) -> str:
         differences = []
         for before, after in pairwise(results):
             cells = [points(after.since(before, value, pick)) for _, value, pick in COLUMNS]
-            cells.append(change(after.since(before, reasoning_tokens)))
+            cells.append(change(after.since(before, reasoning_tokens, share=False)))
             differences.append([f"{after.name} against {before.name}", *cells])
         parts.append(markdown(["difference, points", *head[1:]], differences))
     return "\n\n".join(parts)
@@ -143,7 +144,7 @@ def ablation_table(results: Sequence[Result]) -> str:
     rows = []
     for result in results:
         cells = [percent(result.figure(right, of(task))) for task in TASKS]
-        cells.append(number(result.figure(reasoning_tokens)))
+        cells.append(number(result.figure(reasoning_tokens, share=False)))
         if result is first:
             cells += ["" for _ in TASKS]
         else:
@@ -156,14 +157,14 @@ def percent(figure: Figure) -> str:
     """Write a share as per cent, with its interval."""
     if math.isnan(figure.value):
         return "-"
-    return f"{100 * figure.value:.1f} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+    return f"{100 * figure.value:.1f} ({written(figure, scale=100)})"
 
 
 def number(figure: Figure) -> str:
     """Write a mean, with its interval."""
     if math.isnan(figure.value):
         return "-"
-    return f"{figure.value:.1f} ({figure.low:.1f} to {figure.high:.1f})"
+    return f"{figure.value:.1f} ({written(figure)})"
 
 
 def points(comparison: Comparison | None) -> str:
@@ -177,7 +178,7 @@ def change(comparison: Comparison | None) -> str:
 
 
 def _difference(c: Comparison, scale: float) -> str:
-    text = f"{scale * c.difference:+.1f} ({scale * c.low:+.1f} to {scale * c.high:+.1f})"
+    text = f"{scale * c.difference:+.1f} ({written(c, '+.1f', scale)})"
     return f"**{text}**" if c.low > 0 or c.high < 0 else text
 
 

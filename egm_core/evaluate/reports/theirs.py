@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from egm_core.boxes import Box, area, intersection, union
+from egm_core.evaluate.reports.intervals import legend
 from egm_core.evaluate.reports.tables import markdown, percent
 from egm_core.evaluate.results import Answered, Result
 from egm_core.evaluate.statistics import EMPTY, Figure, macro_mean, mean
@@ -109,7 +110,7 @@ def table(name: str, result: Result) -> str:
     rows = [[m.name, percent(m.theirs), str(m.theirs.count), percent(m.ours), str(m.ours.count), m.difference]
             for m in METRICS[name](result)]  # fmt: skip
     notes = "One box is read from each answer, so expressions about several objects are not in here."
-    return markdown(["", f"{name}'s rule, %", "n", "ours, %", "n", "difference"], rows) + f"\n\n{notes}"
+    return markdown(["", f"{name}'s rule, %", "n", "ours, %", "n", "difference"], rows) + f"\n\n{notes} {legend()}"
 
 
 def _mean(rows: Sequence[Answered], value: Value) -> Figure:

@@ -189,7 +189,9 @@ class Summary:
     def seconds(self) -> Figure:
         """How long an answer took on the average, where that was measured."""
         timed = [row for row in self.rows if row.seconds is not None]
-        return mean([row.seconds or 0.0 for row in timed], [row.question.cluster for row in timed]) if timed else EMPTY
+        if not timed:
+            return EMPTY
+        return mean([row.seconds or 0.0 for row in timed], [row.question.cluster for row in timed], share=False)
 
     def as_json(self) -> dict[str, Any]:
         """Give the figures as JSON values."""
@@ -213,7 +215,8 @@ def _place(name: str) -> tuple[int, str]:
 
 def _json(line: Line) -> dict[str, Any]:
     def told(figure: Figure) -> dict[str, float | int]:
-        return {"value": figure.value, "low": figure.low, "high": figure.high, "count": figure.count}
+        return {"value": figure.value, "low": figure.low, "high": figure.high, "count": figure.count,
+                "images": figure.clusters}  # fmt: skip
 
     accuracies = {f"acc@{t:g}": told(figure) for t, figure in zip(THRESHOLDS, line.accuracies, strict=True)}
     return {"name": line.name, "rows": line.count, "pictures": line.pictures, **accuracies, "iou": told(line.iou),

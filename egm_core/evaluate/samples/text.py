@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from egm_core.evaluate.reports.intervals import legend
 from egm_core.evaluate.reports.tables import markdown, percent
 from egm_core.evaluate.samples.figures import THRESHOLDS, Line, Summary
 
@@ -18,7 +19,7 @@ def text(summary: Summary, everything: bool = False, batched: bool = False) -> s
     """
     sign = "at least" if summary.at_least else "above"
     parts = [
-        f"Success is an IoU {sign} the threshold. 95 % intervals in brackets are a bootstrap over images. Absent, "
+        f"Success is an IoU {sign} the threshold. {legend(bootstrap=', in brackets')} Absent, "
         "malformed and failed answers count as wrong. Cut ones reached their longest length, and count as they read."
     ]
     parts += headline(summary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from egm_core.evaluate.reports.intervals import marked
 from egm_core.evaluate.thinking.front import Point
 
 
@@ -24,7 +25,13 @@ def draw(points: Sequence[Point], path: Path) -> None:
             figure = point.accuracy
             arms = [[100 * (figure.value - figure.low)], [100 * (figure.high - figure.value)]]
             panel.errorbar(
-                [x], [100 * figure.value], yerr=arms, fmt="o", color=f"C{number}", capsize=2, label=point.name
+                [x],
+                [100 * figure.value],
+                yerr=arms,
+                fmt="o",
+                color=f"C{number}",
+                capsize=2,
+                label=marked(point.name, figure),
             )
         panel.set_xlabel(what)
         panel.grid(alpha=0.3)

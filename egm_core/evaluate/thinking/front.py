@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.results import Result
-from egm_core.evaluate.statistics import Figure, mean, resampled_means
+from egm_core.evaluate.statistics import FEWEST, NAN, Figure, mean, resampled_means
 from egm_core.evaluate.thinking.pairs import Floats, Pairs
 from egm_core.grounder.gate import Gate
 
 LEVEL = (0.025, 0.975)
+_ALIKE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,14 @@ def _point(pairs: Pairs, name: str, right: Floats, thinks: Floats, ms: Floats) -
 def _kept(pairs: Pairs, right: Floats) -> Figure:
     """Give the share of the gain that is kept, with its interval: both sums are drawn over the same scenes."""
     scenes = pairs.scenes.tolist()
+    clusters = len(set(scenes))
     own, whole = (resampled_means(values.tolist(), scenes) for values in (right - pairs.first, pairs.gain))
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = np.nanquantile(own / whole, LEVEL)
         value = (right - pairs.first).sum() / pairs.gain.sum()
-    return Figure(float(value), float(low), float(high), len(pairs))
+    if clusters < FEWEST or high - low < _ALIKE:
+        low, high = NAN, NAN
+    return Figure(float(value), float(low), float(high), len(pairs), clusters)
 
 
 def _cut(name: str, result: Result) -> Point:
@@ -83,8 +88,11 @@ def table(points: Sequence[Point]) -> str:
         "| --- " * 7 + "|",
     ]
     for p in points:
-        kept = "" if p.kept is None else f"{100 * p.kept.value:.0f} ({100 * p.kept.low:.0f} to {100 * p.kept.high:.0f})"
+        kept = "" if p.kept is None else f"{100 * p.kept.value:.0f}"
+        # All and nothing are kept by definition, not by measurement.
+        if p.kept is not None and p.name not in ("never", "always"):
+            kept += f" ({written(p.kept, '.0f', 100)})"
         spent = "" if p.spent is None else f"{100 * p.spent:.0f}"
-        right = f"{100 * p.accuracy.value:.1f} ({100 * p.accuracy.low:.1f} to {100 * p.accuracy.high:.1f})"
+        right = f"{100 * p.accuracy.value:.1f} ({written(p.accuracy, scale=100)})"
         lines.append(f"| {p.name} | {right} | {kept} | {p.tokens:.1f} | {spent} | {p.ms:.0f} | {p.accuracy.count} |")
-    return "\n".join(lines)
+    return "\n".join(lines) + f"\n\n{legend('scenes')}"

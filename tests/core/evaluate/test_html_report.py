@@ -163,9 +163,9 @@ class TestSameFigures:
     def test_groups_and_intervals_are_those_of_the_result(self, tmp_path, at_least):
         sents = ("left red cup", "the cup", "not the blue cup on the right", "old cup", "cup at the top")
         records = [
-            {"image": f"{n % 4}.jpg", "sent": f"{sents[n % 5]} {n}", "bbox": [1, 1, 11, 6 + n % 5],
+            {"image": f"{n % 7}.jpg", "sent": f"{sents[n % 5]} {n}", "bbox": [1, 1, 11, 6 + n % 5],
              "amodal_bbox": [1, 1, 11, 11], "visible_fraction": 0.5, "height": 90, "width": 120, "source": "ours",
-             "split": "val", "image_id": str(n % 4)}
+             "split": "val", "image_id": str(n % 7)}
             for n in range(20)
         ] + [{"image": "9.jpg", "sent": "red cup", "bbox": None, "height": 90, "width": 120}]  # fmt: skip
         file, result = tmp_path / "a.jsonl", tmp_path / "a.json"
@@ -178,6 +178,8 @@ class TestSameFigures:
         kinds = next(lines for title, lines in figures["groups"].items() if title.startswith("kind"))
         told = [[line["name"], *_cells(line["acc@0.5"]), str(line["rows"])] for line in kinds]
         assert len({kind for kind, *_ in told}) > 3
+        assert any("no interval: 4" in line for line in told) and any(" to " in line[2] for line in told)
+        assert "Wilson" in made["All answers"].note and "Fewer than 5 pictures" in made["All answers"].note
         assert sorted(map(list, made["amodal: by kind of expression"].rows)) == sorted(told)
         assert "each kind" in made["amodal: by kind of expression"].note
         whole = dict(zip(made["All answers"].head, made["All answers"].rows[0], strict=True))
@@ -188,8 +190,10 @@ class TestSameFigures:
         assert question["g"]["kind"] == ["spatial", "attribute"]
 
 
-def _cells(figure: dict[str, float]) -> list[str]:
-    return [f"{100 * figure['value']:.1f}", f"{100 * figure['low']:.1f} to {100 * figure['high']:.1f}"]
+def _cells(figure: dict[str, Any]) -> list[str]:
+    low, high = figure["low"], figure["high"]
+    ends = f"no interval: {figure['images']}" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
+    return [f"{100 * figure['value']:.1f}", ends]
 
 
 def questions_of(run: Any) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import vendor_server
 from vendor_server import VENDORS, pixels, relative, serving
 
 from egm_core.command.evaluate import main
-from egm_core.command.pilot import draw
+from egm_core.command.pilot import draw, text
 from egm_core.evaluate.pilot import Reply, judge
 from egm_core.families.vendors import SPEAKERS, speaker
 from egm_core.sample import Sample, read_samples, write_samples
@@ -158,6 +158,16 @@ class TestAWrongFrame:
         right = Reply("a.png", "it", "[[250, 100, 750, 600]]", (160.0, 48.0, 480.0, 288.0), (640, 480), (640, 480))
         lucky = replace(right, picture="b.png", text="[[100, 250, 600, 750]]")
         assert judge(speaker("glm"), [right, right, right, lucky]).better is None
+
+    def test_a_few_pictures_say_so_rather_than_that_none_is_better(self):
+        reply = Reply("a.png", "it", "[[100, 250, 600, 750]]", (160.0, 48.0, 480.0, 288.0), (640, 480), (640, 480))
+        found = judge(speaker("glm"), [replace(reply, picture=f"{n}.png") for n in range(3)])
+        assert found.better is None
+        printed = text(found, speaker("glm"), "m", 0)
+        assert "too few images to say for sure whether another frame fits better: no interval: 3 images" in printed
+        assert "+100.0 [no interval: 3]" in printed and "for sure" not in printed.replace("say for sure", "")
+        enough = judge(speaker("glm"), [replace(reply, picture=f"{n}.png") for n in range(5)])
+        assert enough.better is not None and "fits better: " in text(enough, speaker("glm"), "m", 0)
 
 
 class TestTheDraw:

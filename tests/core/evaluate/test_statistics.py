@@ -7,20 +7,74 @@ import math
 import numpy as np
 import pytest
 
-from egm_core.evaluate.statistics import mean, paired_difference
+from egm_core.evaluate.statistics import macro_mean, mean, paired_difference, wilson
 
 
 def test_the_mean_is_over_values_not_over_scenes():
     figure = mean([1, 1, 1, 0], [7, 7, 7, 9])
-    assert figure.value == 0.75
-    assert figure.count == 4
-    assert (figure.low, figure.high) == (0.0, 1.0)
+    assert (figure.value, figure.count, figure.clusters) == (0.75, 4, 2)
+    several = mean([1, 1, 1, 0, 1, 0, 0], [7, 7, 7, 9, 3, 4, 5])
+    assert several.value == pytest.approx(4 / 7) and (several.low, several.high) == (0.0, pytest.approx(10 / 11))
 
 
-def test_equal_values_have_no_spread():
-    figure = mean([0.4] * 10, range(10))
-    assert figure.value == pytest.approx(0.4)
-    assert figure.low == pytest.approx(0.4) == figure.high
+@pytest.mark.parametrize("rights", [[1], [1, 0], [1, 1, 0], [1, 1, 1, 1]])
+def test_fewer_than_five_scenes_have_no_interval(rights):
+    figure = mean(rights * 3, [*range(len(rights))] * 3)
+    assert figure.value == np.mean(rights) and figure.clusters == len(rights)
+    assert not figure.bounded and math.isnan(figure.low) and math.isnan(figure.high)
+    difference = paired_difference([0.0] * len(rights), rights, range(len(rights)))
+    assert difference.difference == figure.value
+    assert not difference.bounded and math.isnan(difference.above_zero)
+    assert mean([1, 1, 1, 0, 1], range(5)).bounded
+
+
+@pytest.mark.parametrize(("value", "count"), [(1.0, 5), (0.0, 5), (1.0, 100), (0.0, 40)])
+def test_shares_that_are_alike_in_all_scenes_have_wilsons_interval(value, count):
+    """Three answers a scene: the scenes count, not the answers."""
+    figure = mean([value] * 3 * count, [*range(count)] * 3)
+    assert (figure.low, figure.high) == pytest.approx(wilson(value * count, count))
+    assert figure.high - figure.low == pytest.approx(3.8415 / (count + 3.8415), rel=1e-4)
+
+
+def test_alike_between_the_ends_reaches_both_ways():
+    figure = mean([1.0, 0.0] * 10, [n // 2 for n in range(20)])
+    assert 0.3 < figure.low < 0.5 < figure.high < 0.7
+    rough = mean([0.1 + 0.2, 0.3] * 5, range(10))
+    assert rough.low < 0.3 < rough.high, "sums of floats differ in their last digits"
+
+
+def test_what_is_no_share_has_no_interval_where_all_are_alike():
+    assert not mean([0.0] * 10, range(10), share=False).bounded
+    assert not paired_difference([10.0] * 10, [16.0] * 10, range(10), share=False).bounded
+    assert mean([10.0, 20.0] * 5, range(10), share=False).bounded
+
+
+@pytest.mark.parametrize("gain", [-1.0, 0.0, 1.0])
+def test_a_difference_that_is_alike_in_all_scenes_is_not_sure(gain):
+    first = [1.0 if gain < 0 else 0.0] * 20
+    difference = paired_difference(first, [value + gain for value in first], range(20))
+    other = wilson(0, 20)[1]
+    assert difference.difference == gain and difference.high - difference.low == pytest.approx(2 * other)
+    assert -1 <= difference.low <= gain <= difference.high <= 1
+    assert math.isnan(difference.above_zero), "nothing was resampled"
+
+
+def test_a_mean_of_splits_has_no_interval_where_one_is_of_few_scenes():
+    rights = [1.0, 0.0] * 20
+    whole = macro_mean(rights, range(40), ["a"] * 20 + ["b"] * 20)
+    assert whole.bounded and whole.clusters == 20
+    short = macro_mean(rights, range(40), ["a"] * 36 + ["b"] * 4)
+    assert short.value == 0.5 and not short.bounded and short.clusters == 4
+
+
+def test_a_mean_of_splits_that_are_alike_is_no_surer_than_one_of_them():
+    alike = macro_mean([1.0] * 30, range(30), ["a"] * 10 + ["b"] * 20)
+    assert alike.high == 1.0 and alike.low == pytest.approx((wilson(10, 10)[0] + wilson(20, 20)[0]) / 2)
+    mixed = macro_mean([1.0] * 10 + [1.0, 0.0] * 50, range(110), ["a"] * 10 + ["b"] * 100)
+    lone = mean([1.0, 0.0] * 50, range(100))
+    assert mixed.value - mixed.low > (lone.value - lone.low) / 2, "the split that is alike adds to the reach"
+    equal = macro_mean([0.0] * 20, range(20), ["a"] * 10 + ["b"] * 10, least=-1.0)
+    assert equal.low == pytest.approx(-equal.high) and equal.high > 0.1
 
 
 def test_independent_values_have_the_textbook_interval():

@@ -13,8 +13,9 @@ import pytest
 
 from egm_core.command.curate import main
 from egm_core.curate import provenance
-from egm_core.curate.audit.interval import Judged, read_judgements, wilson
+from egm_core.curate.audit.interval import Judged, read_judgements
 from egm_core.curate.audit.items import chosen, items
+from egm_core.evaluate.statistics import wilson
 from egm_core.sample import Sample, read_samples, write_samples
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -22,7 +22,7 @@ def test_a_batchs_time_that_was_shared_out_has_no_interval(tmp_path, capsys):
     assert main(["latency", f"a={batched}", f"b={apart}"]) == 0
     printed = capsys.readouterr().out
     assert cells(printed, "a")[0] == "250.0 (the batch's time, shared out)"
-    assert cells(printed, "b")[0] == "250.0 (250.0 to 250.0)"
+    assert cells(printed, "b")[0] == "250.0 (no interval: 2)"
 
 
 def test_the_papers_rows_are_printed_and_the_picture_is_told(tmp_path, capsys):
