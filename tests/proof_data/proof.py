@@ -150,7 +150,7 @@ def _reasoning(out: Path, task: str, url: str) -> list[str]:
     return ["curate", "reason", str(out / f"{task}.jsonl"), "--out", str(folder / "reasoned.jsonl"), "--task", task,
             "--teacher-url", url, "--timeout", str(TIMEOUT), "--concurrency", "12", *PRICES,
             # One answer a sample: what was planted is what is counted.
-            "--retries", "0", "--terms", TERMS, "-q"]  # fmt: skip
+            "--retries", "0", "--no-judge", "--terms", TERMS, "-q"]  # fmt: skip
 
 
 def _asked(

@@ -44,7 +44,7 @@ def smoke(folder: Path, out: Path, run: Run, found: Found) -> None:
             )
             asked = write_samples(source, samples(folder / part, task))
             url = ["--teacher-url", server.url, "--terms", "none: a script", "-q"]
-            statuses = [run(["curate", "reason", str(source), "--out", str(made), "--task", task, *url]),
+            statuses = [run(["curate", "reason", str(source), "--out", str(made), "--task", task, "--no-judge", *url]),
                         run(["curate", "verify", str(made), "--out", str(checked), *url])]  # fmt: skip
             kept = sum(1 for _ in read_samples(checked)) if checked.exists() else 0
             told = f"{asked} asked, {kept} verified, statuses {statuses}"

@@ -24,9 +24,9 @@ def add(commands: Any) -> None:
         "amodal-train",
         help="make an amodal training set of COCO-Amodal and TAO-Amodal",
         description="Make an amodal training set: objects of COCO-Amodal's training images and of TAO-Amodal's\n"
-        "frames, expressions by a teacher, their verification, and amodal reasoning. Each step writes a file into the\n"
-        "folder; what has not changed is kept, so a command that was cut off goes on where it was. Counts stand\n"
-        "beside the paper's, whose choice of objects is not told.",
+        "frames, expressions by a teacher, their verification, and amodal reasoning, which a judge reads, too. Each\n"
+        "step writes a file into the folder; what has not changed is kept, so a command that was cut off goes on\n"
+        "where it was. Counts stand beside the paper's, whose choice of objects is not told.",
         example="--coco COCO_amodal_train2014.json --coco-images coco/train2014 --tao tao/train.json "
         "--tao-images tao/frames --exclude refs.p --teacher-url http://localhost:8000 --out sets/amodal_train\n"
         "--coco COCO_amodal_train2014.json --coco-images coco/train2014 --step objects --out sets/amodal_train",

@@ -28,6 +28,7 @@ class _Questions:
     """What one model would be asked."""
 
     teacher: Teacher
+    part: str = ""
     asked: set[str] = field(default_factory=set)
     lacking: dict[str, Job] = field(default_factory=dict)
 
@@ -39,7 +40,7 @@ class Desk:
         self.ledger, self.dry = ledger, dry
         self._known: dict[str, Answer] = {}
         self._settled: frozenset[str] = frozenset()
-        self._by_model: dict[str, _Questions] = {}
+        self._by_model: dict[tuple[str, str], _Questions] = {}
         self._spent, self._tally = 0.0, Tally()
         if ledger.is_file():
             with Store(ledger, ABOUT) as store:
@@ -54,9 +55,9 @@ class Desk:
         """The keys of what was answered before this run."""
         return self._settled
 
-    def put(self, who: Teacher, title: str) -> Ask:
-        """Give what puts jobs to a teacher, under a title."""
-        questions = self._by_model.setdefault(who.model, _Questions(who))
+    def put(self, who: Teacher, title: str, part: str = "") -> Ask:
+        """Give what puts jobs to a teacher, under a title; what it costs is told apart by model and `part`."""
+        questions = self._by_model.setdefault((who.model, part), _Questions(who, part))
 
         def collect(jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
             for job in jobs:
@@ -82,6 +83,7 @@ class Desk:
 
     def _expected(self, one: _Questions, title: str) -> str:
         who, lacking = one.teacher, list(one.lacking.values())
+        title = f"{title}, {one.part}" if one.part else title
         told = estimate(
             lacking, who.model, who.price, title, len(one.asked), self.ledger, self._spent, who.retries
         )  # fmt: skip
@@ -100,7 +102,7 @@ class Desk:
     def spent(self) -> str:
         """Say what this run has cost."""
         told = self.money()
-        unpriced = [name for name, one in self._by_model.items() if one.teacher.price is None]
+        unpriced = dict.fromkeys(name for (name, _), one in self._by_model.items() if one.teacher.price is None)
         none = f"; no price of {', '.join(unpriced)} is known, so its dollars are not counted" if unpriced else ""
         return (
             f"asked {told['requests']:,} times for ${told['run_usd']:,.4f}; ${told['ledger_usd']:,.4f} is spent in "

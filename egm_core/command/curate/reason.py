@@ -22,10 +22,12 @@ def add(commands: Any) -> None:
         help="have a teacher write reasoning for samples",
         description="Have a teacher write how to find each sample's object. It sees the image and a copy with the "
         "true box. What names numbers or the drawing, refuses, breaks off, or speaks against the sample is left out. "
-        "With --judge-model a second model then reads what the rules let pass, without the image. "
+        "A judge then reads what the rules let pass, without the image: the teacher's own model, unless --judge-model "
+        "names another or --no-judge asks none. "
         "Beside the samples are their provenance, the failures, and the rate of each step.",
         example="train.jsonl --out reasoned.jsonl --teacher-url http://localhost:8000\n"
-        "train.jsonl --out reasoned.jsonl --task amodal --teacher-model gpt-4.1 --judge-model gpt-5-mini --dry-run",
+        "train.jsonl --out reasoned.jsonl --task amodal --teacher-model gpt-4.1 --judge-model gpt-5-mini "
+        "--judge-temperature 1 --judge-max-tokens 2000 --dry-run",
     )
     own.add_argument("file", type=Path, help="sample file, .jsonl or .parquet")
     own.add_argument("--out", type=Path, required=True, help="sample file to write, .jsonl or .parquet")

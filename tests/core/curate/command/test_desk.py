@@ -16,6 +16,7 @@ from test_reason_command import COUNT, file, run, said, server  # noqa: F401
 from egm_core.curate.teacher.named import strangers
 
 PRICES = ["--price-in", "1000", "--price-out", "1000", "--budget-usd", "100"]
+ONCE = ["--retries", "0", "--no-judge"]
 
 
 def text_of(capsys: pytest.CaptureFixture[str]) -> str:
@@ -30,7 +31,7 @@ def test_a_dry_run_knows_the_ledger_and_what_is_still_to_be_asked_anew(
 ) -> None:
     server.script = said
     out = tmp_path / "out.jsonl"
-    asked = ["reason", file, "--out", out, "--teacher-url", server.url, *PRICES]
+    asked = ["reason", file, "--out", out, "--teacher-url", server.url, *PRICES, "--no-judge"]
     assert run(*asked, "--dry-run") == 0
     printed = text_of(capsys)
     assert f"reasoning: {COUNT} of {COUNT} questions to ask of teacher-1 tokens" in printed, "no ledger has others"
@@ -56,7 +57,7 @@ def test_dollars_are_printed_and_among_the_rates(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.script = said
-    asked = ["reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *PRICES, "--retries", "0"]
+    asked = ["reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *PRICES, *ONCE]
     for run_usd, requests in ((COUNT * 0.12, COUNT), (0.0, 0)):
         assert run(*asked) == 0
         words = f"asked {requests} times for ${run_usd:.4f}; ${COUNT * 0.12:.4f} is spent in"
@@ -73,7 +74,7 @@ def test_another_model_than_the_one_asked_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     server.script, server.name = said, "gpt-4.1"
-    assert run("reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, "--retries", "0") == 0
+    assert run("reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *ONCE) == 0
     err = capsys.readouterr().err
     assert f"gpt-4.1 was asked, and {COUNT} of {COUNT} answers name another model: teacher-1-0825 ({COUNT})" in err
     assert json.loads((tmp_path / "out.rates.json").read_text())["answered_by"] == {"teacher-1-0825": COUNT - 2}
@@ -113,7 +114,7 @@ def test_a_picture_that_is_missing_fails_alone(
     }
     server.script = lambda text, before: answers[verb](text)
     (tmp_path / "3.png").unlink()
-    kind = ["--kind", "hits", "--family", "qwen3_vl"] if "hits" in verb else []
+    kind = {"verify hits": ["--kind", "hits", "--family", "qwen3_vl"], "reason": ["--no-judge"]}.get(verb, [])
     asked = [verb.split()[0], file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *kind]
     assert run(*asked, "--retries", "0", "--dry-run") == 0
     run(*asked, "--retries", "0")

@@ -28,7 +28,7 @@ def test_zero_prices_say_free_and_the_refusal_tells_that(
     monkeypatch.setenv("OPENAI_API_KEY", "secret")  # the server may pass questions on to one that bills
     server.script = said
     asked = [*verb.split(), file, "--teacher-url", server.url, "--retries", "0"]
-    asked += ["--out", tmp_path / "out.jsonl"] if verb == "reason" else []
+    asked += ["--out", tmp_path / "out.jsonl", "--no-judge"] if verb == "reason" else []
     for more in ([], ["--budget-usd", "1"]):
         with pytest.raises(SystemExit, match="2"):
             run(*asked, *more)
@@ -77,7 +77,7 @@ def test_what_others_ask_by_the_same_ledger_is_not_of_this_run(
     server.script = script
     prices = ["--price-in", "1000", "--price-out", "1000", "--budget-usd", "100"]
     asked = ["reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, "--ledger", ledger]
-    assert run(*asked, *prices, "--retries", "0") == 0
+    assert run(*asked, *prices, "--retries", "0", "--no-judge") == 0
     assert f"asked {COUNT} times for ${COUNT * 0.12:.4f}; " in capsys.readouterr().out
     money = json.loads((tmp_path / "out.rates.json").read_text())["money"]
     assert money["requests"] == COUNT and money["run_usd"] == pytest.approx(COUNT * 0.12)

@@ -1,4 +1,4 @@
-"""`egm curate reason --judge-model`: two models over real HTTP, by one ledger, one budget, and batch files."""
+"""The judge of `egm curate reason` over real HTTP: by one ledger and one budget with the teacher, and batch files."""
 
 from __future__ import annotations
 
@@ -163,9 +163,52 @@ def test_batch_files_take_a_round_for_each_model(
     assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.jsonl")] == list("045")
 
 
-@pytest.mark.parametrize("given", [["--judge-price-in", "3"], ["--judge-max-tokens", "90"], ["--judge-terms", "MIT"]])
+def both(text: str, before: int) -> dict[str, Any]:
+    """Reason, and judge where that is asked."""
+    return (judging if text.startswith("You check texts") else said)(text, before)
+
+
+def test_the_teacher_s_own_model_judges_unless_told_otherwise(
+    server: Paid,  # noqa: F811
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.script = both
+    asked = ["reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, "--teacher-terms", "MIT",
+             "--retries", "0", "--price-in", "2", "--price-out", "8", "--no-budget"]  # fmt: skip
+    assert run(*asked, "--dry-run") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in ("reasoning: 6 of 6 questions to ask of teacher-1", "reasoning, the judge's part: 6 of 6 questions"):
+        assert words in printed, printed
+    assert run(*asked, "--dry-run", "--no-judge") == 0
+    assert "the judge's part" not in capsys.readouterr().out
+    assert run(*asked) == 0
+    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 2, "by_judge": 1, "no_verdict": 1}
+    assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.jsonl")] == list("05")
+    (told, _) = (one.verdicts["judge"] for one in provenance.read(tmp_path / "out.provenance.jsonl"))
+    assert told["terms"] == "MIT; none of its text is trained on"
+    assert server.answers == COUNT + 4 and {body["temperature"] for body in server.bodies} == {0.7}
+    assert run(*asked, "--no-judge") == 0
+    assert server.answers == COUNT + 4 and [one.sent[-1] for one in read_samples(tmp_path / "out.jsonl")] == list(
+        "0345"
+    )
+    assert run(*asked, "--judge-temperature", "0", "--judge-max-tokens", "90") == 0
+    last = server.bodies[-1]
+    assert (server.answers, last["temperature"], last["max_tokens"]) == (COUNT + 8, 0, 90)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--judge-price-in", "3"], "--judge-price-in is about a judge of its own; name it with --judge-model"),
+        (["--no-judge", "--judge-terms", "MIT"], "--no-judge: --judge-terms is about a judge; leave one of both away"),
+        (["--no-judge", "--judge-model", "m"], "--no-judge: --judge-model is about a judge; leave one of both away"),
+    ],
+)
 def test_what_is_said_of_no_judge_is_refused(
     given: list[str],
+    words: str,
     server: Paid,  # noqa: F811
     file: Path,  # noqa: F811
     tmp_path: Path,
@@ -173,4 +216,4 @@ def test_what_is_said_of_no_judge_is_refused(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         run("reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *given)
-    assert f"{given[0]} is about a judge; name it with --judge-model" in capsys.readouterr().err
+    assert words in capsys.readouterr().err

@@ -63,7 +63,7 @@ def test_reasoning_is_written_judged_and_asked_once(
 ) -> None:
     server.script = said
     out = tmp_path / "out.jsonl"
-    arguments = ["reason", file, "--out", out, "--teacher-url", server.url, "--retries", "0"]
+    arguments = ["reason", file, "--out", out, "--teacher-url", server.url, "--retries", "0", "--no-judge"]
     assert run(*arguments) == 0
     printed = capsys.readouterr().out
     assert "66.7%" in printed and "4 of 6 samples" in printed
@@ -84,7 +84,7 @@ def test_other_objects_may_be_spoken_of(server: Paid, file: Path, tmp_path: Path
     first = next(read_samples(file))
     write_samples(tmp_path / "near.jsonl", [replace(first, sent="box", category="box", bbox=(60, 60, 90, 90))])
     out = tmp_path / "out.jsonl"
-    run("reason", file, "--out", out, "--teacher-url", server.url, "--others", tmp_path / "near.jsonl")
+    run("reason", file, "--out", out, "--teacher-url", server.url, "--no-judge", "--others", tmp_path / "near.jsonl")
     assert [sample.sent for sample in read_samples(out)] == ["mug number 0"], "the other images have no box"
 
 
@@ -102,6 +102,7 @@ def test_a_part_is_drawn_by_its_seed(server: Paid, file: Path, tmp_path: Path) -
             3,
             "--seed",
             seed,
+            "--no-judge",
         )
     rates = {name: json.loads((tmp_path / f"{name}.rates.json").read_text()) for name in "abc"}
     told = {name: {key: value for key, value in one.items() if key != "money"} for name, one in rates.items()}
@@ -145,7 +146,7 @@ def test_a_colour_word_that_follows_the_frame_is_found(
 def test_a_reader_without_pictures_is_asked(server: Paid, file: Path, tmp_path: Path) -> None:
     reasoned = tmp_path / "reasoned.jsonl"
     server.script = said
-    run("reason", file, "--out", reasoned, "--teacher-url", server.url)
+    run("reason", file, "--out", reasoned, "--teacher-url", server.url, "--no-judge")
     server.script = lambda text, before: {"text": '{"left": 1, "top": 200, "right": 400, "bottom": 600}'}
     figures = tmp_path / "text.json"
     assert run("leaks", "text", reasoned, "--teacher-url", server.url, "--json", figures) == 0

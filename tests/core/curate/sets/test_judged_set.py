@@ -34,7 +34,7 @@ def test_a_judge_is_a_part_of_the_reasoning_step(
     judged: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(training) == 0
+    assert main([*training, "--no-judge"]) == 0
     capsys.readouterr()
     condemned = {"why": "It is behind a lamp.", **{name: name == "wrong_place" for name in FAULTS}}
     judge.mistakes["judge", "cup"] = json.dumps(condemned)

@@ -49,7 +49,7 @@ def test_a_kill_in_each_step_asks_nothing_twice_and_loses_nothing(
     killed(command, folder.exists)
     assert not teacher.asked, "the step of the objects asks nobody"
     again = 0
-    for kind in ("express", "verify", "reason"):
+    for kind in ("express", "verify", "reason", "judge"):
         killed(command, lambda kind=kind: teacher.asked[kind] >= 3)  # type: ignore[misc]
         # What the dead command had sent has come by now.
         time.sleep(2 * teacher.seconds)
@@ -58,8 +58,8 @@ def test_a_kill_in_each_step_asks_nothing_twice_and_loses_nothing(
         again += lost
     teacher.seconds = 0.0
     assert main(command) == 0
-    assert sum(teacher.asked.values()) == 18 + again, "only what was under way at a kill is asked again"
-    assert answered(folder) == 18
+    assert sum(teacher.asked.values()) == 21 + again, "only what was under way at a kill is asked again"
+    assert answered(folder) == 21
     assert len(list(read_samples(folder / "reasoned.jsonl"))) == 6
     for step in ("expressed", "verified", "reasoned"):
         assert not (folder / f"{step}.failures.jsonl").read_text()

@@ -42,7 +42,7 @@ def test_a_round_for_each_step(
     asked = [*training[:at], "--teacher-model", MODEL, *training[at + 2 :], "--no-budget"]
     counts: list[Any] = []
     given: list[str] = []
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         folder = tmp_path / f"batch{number}"
         with pytest.raises(SystemExit, match="0"):
             main([*asked, *given, "--batch-out", str(folder), "--partial"])
@@ -56,4 +56,4 @@ def test_a_round_for_each_step(
             assert main([*asked, "--batch-in", made]) == 2, "the same files again bring nothing"
         given = ["--batch-in", made]
     assert main([*asked, *given, "--partial"]) == 0
-    assert counts == [6, 4, 4] and len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) == 4
+    assert counts == [6, 4, 4, 2] and len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) == 4

@@ -40,7 +40,8 @@ def failures(folder: Path, step: str) -> list[dict]:
 
 def test_a_training_set_is_made_and_nothing_is_asked_twice(tmp_path, teacher, training, capsys):
     assert main(training) == 0
-    assert teacher.asked == {"express": 6, "verify": 6, "reason": 6} and set(teacher.pictures) == {2}
+    # Two pictures have the same things, and the same texts about them: these are judged once.
+    assert teacher.asked == {"express": 6, "verify": 6, "reason": 6, "judge": 3} and set(teacher.pictures) == {2, 0}
     assert sum("must not be taken for it: cup, box." in text for text in teacher.texts) == 2, "the mug's expression"
     samples = list(read_samples(tmp_path / "set/reasoned.jsonl"))
     assert [sample.sent for sample in samples[::2]] == ["red mug in the middle"] * 2 + ["car at the left"]
@@ -60,7 +61,7 @@ def test_a_training_set_is_made_and_nothing_is_asked_twice(tmp_path, teacher, tr
     assert "kept: nothing changed" in capsys.readouterr().out
     (tmp_path / "set/steps.json").unlink()
     assert main(training) == 0
-    assert sum(teacher.asked.values()) == 18, "the ledger knows all answers, whatever the steps remember"
+    assert sum(teacher.asked.values()) == 21, "the ledger knows all answers, whatever the steps remember"
 
 
 def test_a_run_that_the_teacher_ends_goes_on_where_it_was(tmp_path, teacher, training, capsys):
@@ -69,7 +70,7 @@ def test_a_run_that_the_teacher_ends_goes_on_where_it_was(tmp_path, teacher, tra
     assert not (tmp_path / "set/verified.jsonl").exists()
     teacher.fails_after = None
     assert main(training) == 0
-    assert sum(teacher.asked.values()) == 18
+    assert sum(teacher.asked.values()) == 21
 
 
 @pytest.mark.parametrize(
@@ -138,18 +139,18 @@ def test_a_budget_that_ends_leaves_what_was_answered(tmp_path, teacher, training
     priced = [*training, "--price-in", "1000", "--price-out", "1000"]
     assert main([*priced, "--budget-usd", "30", "--concurrency", "1"]) == 1
     asked = sum(teacher.asked.values())
-    assert 0 < asked < 18
+    assert 0 < asked < 21
     assert main([*priced, "--budget-usd", "1000"]) == 0
-    assert sum(teacher.asked.values()) == 18
+    assert sum(teacher.asked.values()) == 21
 
 
 def test_what_a_budget_left_out_is_asked_by_the_next_run(tmp_path, teacher, training, capsys):
     priced = [*training, "--price-in", "1000", "--price-out", "1000", "--concurrency", "1"]
     assert main([*priced, "--budget-usd", "30", "--partial"]) == 0
     assert "questions have no answer: run again" in capsys.readouterr().out
-    assert 0 < len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) + sum(teacher.asked.values()) < 24
+    assert 0 < len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) + sum(teacher.asked.values()) < 27
     assert main([*priced, "--budget-usd", "1000"]) == 0
-    assert len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) == 6 and sum(teacher.asked.values()) == 18
+    assert len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) == 6 and sum(teacher.asked.values()) == 21
     capsys.readouterr()
     assert main([*priced, "--budget-usd", "1000"]) == 0
     assert capsys.readouterr().out.count("nothing changed") == 4
