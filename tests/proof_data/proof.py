@@ -1,9 +1,10 @@
 """Proves curation in a closed loop, without a hub or a key: `make proof-data`.
 
 Generated worlds are written as REFER's and COCO-Amodal's files and read back. A scripted teacher knows the truth, and
-makes planted mistakes in other people's words; a scripted verifier errs in one judgement of ten. What `egm curate`
-keeps is trained on for a few steps and evaluated. The table says what was caught and lost, whether the ledger and the
-server count the same after kills, and whether the budget held. Status 1 where a bar is missed.
+makes planted mistakes in other people's words. It also judges, as by default the teacher does, with the recorded
+verdicts of a large language model. A scripted verifier errs in one judgement of ten. What `egm curate` keeps is trained
+on for a few steps and evaluated. The table says what was caught and lost, whether the ledger and the server count the
+same after kills, and whether the budget held. Status 1 where a bar is missed.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from typing import Any
 # It is no test, so that nobody has put the folder of tests onto the path.
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+import proof_judge
 import proof_ledger
 import proof_photographs
 import proof_rates
+from proof_judge import RecordedJudge
 from proof_models import LASTING, PASSING, TEACHER, VERIFIER, Teacher, Verifier, faults
 from proof_server import PRICE_IN, PRICE_OUT, Books, Scripted
 from proof_table import Found, markdown, write
@@ -34,6 +37,7 @@ from proof_wordings import GOOD, Planned, Wording, judged_alone, plan, read, som
 from proof_worlds import World, make, world_of
 from scripted_http import running_server
 
+from egm_core.curate import provenance
 from egm_core.curate.reason.questions import Asking, questions
 from egm_core.engines.base import Sampling
 from egm_core.sample import Sample, read_samples
@@ -43,8 +47,9 @@ HALVES = ("open", "closed")
 SERVER_SECONDS, TIMEOUT = 0.2, 6.0
 TERMS = "none: a script"
 PRICES = ["--price-in", str(PRICE_IN), "--price-out", str(PRICE_OUT)]
-# Bounds in dollars for a question with an amodal box: the run ends at each, and goes on with the next.
-BOUNDS, ENOUGH = (0.0008, 0.0018), 200.0
+# Bounds in dollars for a question with an amodal box: the run ends at each, at the last while it judges, and goes on
+# with the next.
+BOUNDS, ENOUGH = (0.0008, 0.0018, 0.0042), 200.0
 Run = Callable[[Sequence[str]], int]
 
 
@@ -52,7 +57,8 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make proof-data", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "proof-data", help="folder, which is made anew")
     parser.add_argument("--halves", nargs="+", choices=HALVES, default=list(HALVES), help="halves of the wordings")
-    parser.add_argument("--wordings", type=int, help="so many wordings of each half (default: all)")
+    parser.add_argument("--wordings", type=int, help="so many wordings of the closed half (default: all)")
+    parser.add_argument("--opened", type=int, default=460, help="so many wordings of the open half, drawn at random")
     parser.add_argument("--scenes", type=int, default=240, help="generated scenes")
     parser.add_argument("--seed", type=int, default=7, help="seed of scenes and of all that is drawn")
     parser.add_argument("--kills", type=int, default=10, help="how often the command is killed")
@@ -78,16 +84,21 @@ def main(given: Sequence[str] | None = None, run: Run | None = None) -> int:
     step(f"rendering {options.scenes} scenes, and writing them as REFER's and COCO-Amodal's files")
     worlds, sources = _files(options, out, run, found)
     rng = random.Random(options.seed)
-    wordings = [one for half in options.halves for one in some(read(half), options.wordings, rng)]
+    wordings = [
+        one
+        for half in options.halves
+        for one in some(read(half), options.opened if half == "open" else options.wordings, rng)
+    ]
     plans = {task: plan(wordings, sources[task], worlds, task, rng) for task in sources}
     troubles = {task: _troubles(sources[task], worlds, plans[task], options.faults, rng) for task in sources}
-    with running_server(Scripted(TEACHER, Teacher(worlds.values(), plans, troubles), SERVER_SECONDS)) as server:
+    teacher = Teacher(worlds.values(), plans, troubles)
+    with running_server(Scripted(TEACHER, teacher, SERVER_SECONDS)) as server:
         for task in sources:
             step(f"reasoning about {len(sources[task])} samples ({task} boxes), {len(plans[task])} of them planned")
             words = _reasoning(out, task, server.url)
             moments = _asked(words, out, task, server.books, options, run, log, found, len(sources[task]))
             _reconcile(out, task, sources[task], worlds, server.books, moments, found)
-        _judge(out, sources, worlds, plans, troubles, wordings, found)
+        _judge(out, sources, worlds, plans, troubles, wordings, teacher.judge, found)
         _budget(out, server.books, found)
     # What was counted is kept, whatever becomes of the steps that follow.
     write(found, out, {"date": "not at its end"})
@@ -150,7 +161,7 @@ def _reasoning(out: Path, task: str, url: str) -> list[str]:
     return ["curate", "reason", str(out / f"{task}.jsonl"), "--out", str(folder / "reasoned.jsonl"), "--task", task,
             "--teacher-url", url, "--timeout", str(TIMEOUT), "--concurrency", "12", *PRICES,
             # One answer a sample: what was planted is what is counted.
-            "--retries", "0", "--no-judge", "--terms", TERMS, "-q"]  # fmt: skip
+            "--retries", "0", "--terms", TERMS, "-q"]  # fmt: skip
 
 
 def _asked(
@@ -178,7 +189,7 @@ def _reconcile(
     moments: list[proof_ledger.Moment], found: Found,
 ) -> None:  # fmt: skip
     asking = Asking(task, TEACHER, Sampling(max_tokens=800, temperature=0.7))  # type: ignore[arg-type]
-    names = {
+    names = proof_judge.names_of(out / f"reason_{task}" / "answers.sqlite", samples, asking) | {
         one.job.key: (task, world_of(worlds, one.sample).stem, one.sample.sent) for one in questions(samples, asking)
     }
     ledger = proof_ledger.rows_of(out / f"reason_{task}" / "answers.sqlite")
@@ -202,7 +213,7 @@ def _of(requests: Any, task: str) -> Any:
 
 def _judge(
     out: Path, sources: dict[str, list[Sample]], worlds: dict[str, World], plans: dict[str, dict[Any, Planned]],
-    troubles: dict[str, dict[Any, str]], wordings: Sequence[Wording], found: Found,
+    troubles: dict[str, dict[Any, str]], wordings: Sequence[Wording], judge: RecordedJudge, found: Found,
 ) -> None:  # fmt: skip
     """Count what was caught and lost, by what is in the files and what is not."""
     rng = random.Random(0)
@@ -210,10 +221,12 @@ def _judge(
     for task, samples in sources.items():
         file = out / f"reason_{task}" / "reasoned.jsonl"
         kept = {(world_of(worlds, one).stem, one.sent) for one in read_samples(file)}
+        condemned, unjudged = _condemned(file)
         for name in {(world_of(worlds, one).stem, one.sent) for one in samples}:
             planned, trouble = plans[task].get(name), troubles[task].get(name)
             if planned:
-                found.count(planned.wording.half, [(planned.wording.kind, name not in kept)])
+                by_judge = name in condemned
+                _counted(planned.wording, name not in kept and not by_judge, by_judge, judge, found)
             elif trouble in LASTING:
                 lasting[0] += name not in kept
                 lasting[1] += 1
@@ -222,12 +235,31 @@ def _judge(
                 fillers[1] += 1
         text = file.read_text("utf-8")
         found.say(f"error texts of the server among the samples, {task}", "none", "scripted" not in text)
+        found.say(f"texts without a verdict, {task}", str(unjudged), not unjudged)
     for wording in wordings:
         if wording.own is not None:
-            found.count(wording.half, [(wording.kind, judged_alone(wording, rng))])
+            by_rules = judged_alone(wording, rng)
+            _counted(wording, by_rules, not by_rules and judge.condemns(wording), judge, found)
+    proof_judge.tell(judge, found)
     found.say("answers cut off, refused, filtered, empty or without their form", f"{lasting[0]} of {lasting[1]} caught",
               lasting[0] == lasting[1])  # fmt: skip
     found.say("the teacher's plain good words lost", f"{fillers[0]} of {fillers[1]}")
+
+
+def _condemned(file: Path) -> tuple[set[tuple[str, str]], int]:
+    """Give the pictures and phrases of what the judge condemned, and how many texts it said nothing of."""
+    told = [json.loads(line) for line in provenance.beside(file, "failures").read_text("utf-8").splitlines()]
+    condemned = {(Path(one["image"]).stem.rsplit("-", 1)[0], one["sent"]) for one in told
+                 if one["step"].startswith("judged:") and one["step"] != provenance.NO_VERDICT}  # fmt: skip
+    return condemned, sum(one["step"] == provenance.NO_VERDICT for one in told)
+
+
+def _counted(wording: Wording, by_rules: bool, by_judge: bool, judge: RecordedJudge, found: Found) -> None:
+    """Count a wording by who found something in it."""
+    found.count(wording.half, [(wording.kind, by_rules or by_judge)])
+    found.count(f"{wording.half}, rules alone", [(wording.kind, by_rules)])
+    if not by_rules:
+        judge.came(wording, by_judge)
 
 
 def _budget(out: Path, books: Books, found: Found) -> None:

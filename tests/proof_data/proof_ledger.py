@@ -68,19 +68,20 @@ def rows_of(ledger: Path) -> dict[str, Row]:
 def killed(words: Sequence[str], log: Path, ledger: Path, books: Books, times: int, seed: int) -> list[Moment]:
     """Start a command so often, and end it by SIGKILL at a random moment; gives what was found after each.
 
-    Most moments are while it asks; every fifth is at any time since its start. A command that was done before its
-    kill is no kill.
+    The first moments are while it asks for reasoning, and the last four of ten while its judge is asked; every fifth is
+    at any time since its start. A command that was done before its kill is no kill.
     """
     rng = random.Random(seed)
     moments: list[Moment] = []
     for number in range(times):
-        began = books.total()
+        counted = books.judged if number >= 0.6 * times else books.total
+        began = counted()
         with log.open("a") as file:
             process = subprocess.Popen(
                 command(*words), stdout=file, stderr=file, cwd=ROOT, env=surroundings(), start_new_session=True
             )
         if number % 5 != 4:
-            while process.poll() is None and books.total() == began:
+            while process.poll() is None and counted() == began:
                 time.sleep(0.02)
             time.sleep(rng.uniform(0.05, 1.2))
         else:

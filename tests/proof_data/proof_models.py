@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from proof_judge import RecordedJudge, is_verdict, plain
 from proof_server import Books, Question, Turn, phrase
 from proof_wordings import FRAME, Planned
 from proof_worlds import Thing, World, digest
@@ -33,15 +34,18 @@ def faults(able: Iterable[Any], each: int) -> dict[Any, str]:
 
 
 class Teacher:
-    """Answers questions about reasoning: as planned where something is, else with plain good words."""
+    """Answers questions about reasoning: as planned where something is, else with plain good words. It also judges."""
 
     def __init__(
         self, worlds: Iterable[World], plans: dict[str, dict[Any, Planned]], troubles: dict[str, dict[Any, str]]
     ) -> None:
         self.worlds = {world.pixels: world for world in worlds}
         self.plans, self.troubles = plans, troubles
+        self.judge = RecordedJudge()
 
     def __call__(self, question: Question, books: Books) -> Turn:
+        if is_verdict(question):
+            return self.judge(question, books)
         task = "amodal" if "hidden_sides" in question.parts else "visible"
         world, sent = self.worlds[digest(question.pictures[0])], phrase(question)
         key = (task, world.stem, sent)
@@ -56,6 +60,8 @@ class Teacher:
         plan = self.plans[task].get(key[1:])
         found = re.search(r"a (\w+) frame", question.text)
         text = plan.text.replace(FRAME, found[1] if found else "red") if plan else plain_words(thing, known, task)
+        if plan:
+            self.judge.spoken[plain(text)] = plan
         said: dict[str, Any] = {"reasoning": text, "object": thing.category}
         if task == "amodal":
             sides = facts.hidden_sides(thing.visible, thing.amodal)
@@ -88,7 +94,8 @@ def plain_words(thing: Thing, known: Sequence[str], task: str) -> str:
         return text
     sides = facts.hidden_sides(thing.visible, thing.amodal)
     if not sides:
-        return f"{text} It is seen whole."
+        # Something may still cover its middle, so that it is not seen whole.
+        return text
     hides = f"The {known[0]}" if known else "Something in front"
     return f"{text} {hides} covers a part of it, so it goes on towards the {sides[0]}."
 

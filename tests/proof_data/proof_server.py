@@ -78,6 +78,13 @@ class Books:
         with self.lock:
             return sum(self.requests.values())
 
+    def judged(self) -> int:
+        """Count the requests for verdicts."""
+        with self.lock:
+            return sum(
+                count for key, count in self.requests.items() if isinstance(key, tuple) and key[1:2] == ("judge",)
+            )
+
     def copy(self) -> Counter[Hashable]:
         with self.lock:
             return Counter(self.requests)

@@ -2,8 +2,8 @@
 
     python tests/proof_data/proof_speed.py --samples 5000
 
-Prints a row of a table: questions a second and a question's processor time, the largest memory, the ledger's size, and
-how long the same command takes when it has nothing to ask.
+The teacher also judges, as by default. Prints a row of a table: samples a second and a sample's processor time, the
+largest memory, the ledger's size, and how long the same command takes when it has nothing to ask.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import cv2
 import numpy as np
+from proof_judge import FAULTS
 from proof_ledger import command, surroundings
 from scripted_http import JsonHandler, LocalServer
 
@@ -39,11 +40,17 @@ class Handler(JsonHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if b"You check texts" in body:
+            verdict = {"why": "It is well."} | dict.fromkeys(FAULTS, False)
+            self.answer(json.dumps(verdict))
+            return
         # Taking the pictures apart would be the server's time, and not that of the command.
         name = re.search(rb'the phrase is: \\"(.*?)\\"', body, re.IGNORECASE)
         phrase = name[1].decode() if name else "the mug"
         trace = f"Of all mugs on the table this is {phrase}. Its handle points away from the wall, and it stands apart."
-        text = json.dumps({"reasoning": trace, "object": "mug"})
+        self.answer(json.dumps({"reasoning": trace, "object": "mug"}))
+
+    def answer(self, text: str) -> None:
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         usage = {"prompt_tokens": 900, "completion_tokens": 60}
         self.reply(200, {"model": "teacher", "choices": [choice], "usage": usage})
@@ -102,7 +109,7 @@ def main() -> None:
         ledger = (folder / "answers.sqlite").stat().st_size / 1e6
         again, _, _ = run(words)
     server.terminate()
-    print("| Questions | a second | ms of processor each | Largest memory | Ledger | The same command again |")
+    print("| Samples | a second | ms of processor each | Largest memory | Ledger | The same command again |")
     print("| --- | --- | --- | --- | --- | --- |")
     print(
         f"| {given.samples:,} ({kept:,} kept) | {given.samples / wall:.0f} | {1000 * cpu / given.samples:.1f} | "

@@ -42,10 +42,10 @@ class Planned:
 
 
 def read(half: str) -> list[Wording]:
-    """Read the three files of a half."""
+    """Read all files of a half."""
     found = []
-    for name in ("a", "b", "good"):
-        for line in (HERE / half / f"{name}.jsonl").read_text("utf-8").splitlines():
+    for file in sorted((HERE / half).glob("*.jsonl")):
+        for line in file.read_text("utf-8").splitlines():
             told = json.loads(line)
             own = {key: told[key] for key in told if key not in ("kind", "task", "trace")}
             found.append(Wording(half, told.get("kind", GOOD), told["task"], told["trace"], own or None))
