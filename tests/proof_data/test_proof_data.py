@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 from proof import main
+from proof_judge import PASSED, RecordedJudge, tell
 from proof_ledger import Moment, Row, reconciled
-from proof_server import Books
+from proof_recording import digest, read_recorded
+from proof_server import Books, Question
 from proof_table import Found
-from proof_wordings import read
+from proof_wordings import Planned, Wording, read
 
 from egm_core.command.entry import main as egm
+from egm_core.curate.prompts import Judgement, load
 
 
 def in_this_process(words: Sequence[str]) -> int:
@@ -25,7 +28,7 @@ def in_this_process(words: Sequence[str]) -> int:
 
 
 def test_a_small_proof_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--halves", "open", "--wordings", "14", "--scenes", "6", "--kills", "0", "--steps", "0", "--faults", "0"]
+    options = ["--halves", "open", "--opened", "14", "--scenes", "6", "--kills", "0", "--steps", "0", "--faults", "0"]
     status = main(
         [*options, "--out", str(tmp_path / "p"), "--photographs", str(tmp_path / "none")], run=in_this_process
     )
@@ -39,12 +42,46 @@ def test_a_small_proof_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         True,
     )
     # The budgets that end are told apart from the one that does not.
-    assert [line["holds"] for line in told["lines"] if "budget $" in line["what"]] == [True] * 4
+    assert [line["holds"] for line in told["lines"] if "budget $" in line["what"]] == [True] * 5
 
 
 def test_each_wording_has_only_known_slots() -> None:
-    counts = Counter(wording.kind == "good" for wording in read("open"))
-    assert counts == {True: 220, False: 240}
+    assert Counter(wording.kind == "good" for wording in read("open")) == {True: 740, False: 930}
+    assert Counter(wording.kind == "good" for wording in read("closed")) == {True: 220, False: 240}
+
+
+def test_each_recorded_verdict_is_about_a_wording_of_the_closed_half_and_has_its_form() -> None:
+    verdicts = read_recorded()
+    assert verdicts.keys() <= {digest(one.task, one.trace) for one in read("closed")}
+    assert len(verdicts) == 253 and all(Judgement.model_validate(one) for one in verdicts.values())
+
+
+def question(trace: str) -> Question:
+    asked = load("judge").render(
+        expression="the mug", category="mug", amodal=False, colour="red", occluders=(), hidden_sides=(), others=(),
+        trace=trace,
+    )  # fmt: skip
+    return Question(asked, (), frozenset(Judgement.model_fields), None)
+
+
+def test_the_judge_says_what_was_recorded_and_lets_pass_what_was_not() -> None:
+    judge, books = RecordedJudge(), Books()
+    bad = Wording("closed", "drawing", "visible", "It is in the mark.")
+    judge.verdicts = {digest("visible", bad.trace): PASSED | {"why": "The mark.", "speaks_of_drawing": True}}
+    judge.spoken = {"It is in the mark.": Planned(bad, "It is in the mark.")}
+    said = {}
+    for trace in (bad.trace, "It stands alone."):
+        turns = [judge(question(trace), books) for _ in range(2)]
+        said[trace] = json.loads(turns[-1].text)["speaks_of_drawing"]
+    assert said == {bad.trace: True, "It stands alone.": False} and judge.condemns(bad)
+    found = Found()
+    judge.came(bad, True)
+    judge.came(Wording("open", "drawing", "visible", "Another."), False)
+    tell(judge, found)
+    assert [told for _, told, _ in found.lines] == [
+        "1: the rules alone decide",
+        "condemned: 1 / 1 = 100.0% (20.7% to 100.0%)",
+    ]
 
 
 @pytest.mark.parametrize(
