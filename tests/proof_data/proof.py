@@ -58,7 +58,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "proof-data", help="folder, which is made anew")
     parser.add_argument("--halves", nargs="+", choices=HALVES, default=list(HALVES), help="halves of the wordings")
     parser.add_argument("--wordings", type=int, help="so many wordings of the closed half (default: all)")
-    parser.add_argument("--opened", type=int, default=460, help="so many wordings of the open half, drawn at random")
+    parser.add_argument("--opened", type=int, default=360, help="so many wordings of the open half, drawn at random")
     parser.add_argument("--scenes", type=int, default=240, help="generated scenes")
     parser.add_argument("--seed", type=int, default=7, help="seed of scenes and of all that is drawn")
     parser.add_argument("--kills", type=int, default=10, help="how often the command is killed")
