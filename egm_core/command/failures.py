@@ -15,8 +15,8 @@ from egm_core.asking.store import files_of
 from egm_core.command.paper_tables import named
 from egm_core.engines.http.served_models import Wanted
 from egm_core.evaluate.failures.agreement import kappa, reasons_table, recovery_table, shared
-from egm_core.evaluate.failures.judging import Failure, failures, framed, judged
-from egm_core.evaluate.reports import learnt
+from egm_core.evaluate.failures.judging import Failure, failures, framed, judged, part_of
+from egm_core.evaluate.reports import learnt, part
 from egm_core.evaluate.results import check_same_queries, read
 from egm_core.evaluate.samples.side_by_side import SideBySide
 from egm_core.evaluate.waiting import add_wait, awaited
@@ -62,7 +62,7 @@ def add(commands: Any) -> None:
         metavar="NAME=FILE",
         help="result of another model on the same files: how many of the failures it gets right",
     )
-    own.add_argument("--most", type=PIXELS, metavar="N", help="judge the first N failures only")
+    own.add_argument("--most", type=PIXELS, metavar="N", help="judge a random part of N failures only")
     own.add_argument("--max-tokens", type=whole(16, 1_000_000), default=1024, help="longest judgement")
     own.add_argument("--batch", type=COUNT, default=8, help="questions under way at each judge")
     own.add_argument("--api-key-env", default="OPENAI_API_KEY", metavar="NAME", help="variable that holds the API key")
@@ -90,19 +90,28 @@ def run(arguments: argparse.Namespace) -> int:
     others = [read(name or path.stem, path) for name, path in arguments.by]
     check_same_queries([result, *others])
     warnings = learnt.of_rows(answer.row for answer in result.answers)
+    if only := part.of_result(result.about):
+        warnings.append(only)
     for words in warnings:
         _log.warning("%s: %s", arguments.result, words)
     found, unanswered = failures(result)
     if unanswered:
         _log.warning("%d questions got no answer, which says nothing of the model: they are not judged", unanswered)
-    found = found[: arguments.most]
+    whole_count = len(found)
+    found = part_of(found, arguments.most)
     if not found:
         raise ValueError(f"{arguments.result} has no wrong answer to judge")
+    only = ""
+    if len(found) < whole_count:
+        only = f"PART ONLY: {len(found):,} of {whole_count:,} wrong answers are judged (--most), drawn at random"
+        warnings.append(only)
     judgements, left = {}, {}
     for name, url in arguments.judge:
         judgements[name], left[name] = _ask(arguments, name, url, found)
     seeds = {failure.answer.id: failure.answer.seed for failure in found}
     print(f"{result.about['model']}: {len(found)} wrong answers, judged by {', '.join(judgements)}\n")
+    if only:
+        print(f"{only}\n")
     print(reasons_table(judgements, seeds, with_paper=True) + "\n")
     if len(judgements) > 1:
         value = kappa(judgements)

@@ -12,10 +12,10 @@ from egm_core.arguments import CORES, COUNT, PIXELS, SEED, Parser, address, apar
 from egm_core.asking.store import files_of
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import Manner
-from egm_core.evaluate.reports import learnt
+from egm_core.evaluate.reports import learnt, part
 from egm_core.evaluate.samples import by_rule
 from egm_core.evaluate.samples import growth as growing
-from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan
+from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan, shuffled
 from egm_core.evaluate.samples.baselines import RULES
 from egm_core.evaluate.samples.growth import Growth
 from egm_core.evaluate.samples.questions import Asked, read_questions, subset
@@ -78,7 +78,7 @@ def _arguments(own: Parser) -> None:
     own.add_argument("files", type=Path, nargs="+", help="sample files, as `egm data convert` writes them")
     own.add_argument("--images", type=Path, help="folder of the images (default: each file's own)")
     own.add_argument("--sample", type=PIXELS, metavar="N", help="ask a random part of N questions")
-    own.add_argument("--seed", type=SEED, default=42, help="which random part")
+    own.add_argument("--seed", type=SEED, default=42, help="which random part, of --sample or of a --budget")
     model = own.add_argument_group("model")
     model.add_argument("--model", default="", help=f"model folder (default: {EMBEDDED}, or what the server has)")
     model.add_argument("--family", choices=names(), default="", metavar="NAME",
@@ -180,7 +180,9 @@ def _by_model(
         planned = plan(asked.questions, found.info, manner, found.pictures, found.identity)
         _say_wrong(planned)
         try:
-            outcome = ask(planned, found.asker, answers, Budget(**dict(arguments.budget)))
+            # A budget may end anywhere: then what was asked must be a random part, not what stands first in the files.
+            order = shuffled(planned, arguments.seed) if arguments.budget else planned
+            outcome = ask(order, found.asker, answers, Budget(**dict(arguments.budget)))
         except KeyboardInterrupt:
             _log.warning("what was answered is kept in %s: the same command goes on from there", answers)
             raise
@@ -194,6 +196,8 @@ def _by_model(
         return 1
     about = _about(arguments, whole_set, asked) | _with(found, manner, task, arguments) | {"mode": mode}
     about |= {"requests": outcome.requests, "tokens_spent": outcome.tokens}
+    if only := part.words(outcome.unasked, len(planned), arguments.seed, outcome.drawn):
+        about |= {"part": only, "warnings": [*about["warnings"], only]}
     evaluated = Evaluated(rows, about, arguments.at_least, outcome.unasked, growth)
     _print(evaluated, asked, arguments.all)
     print(f"\nasked in all: {outcome.requests:,} requests, {outcome.tokens:,} tokens ({answers})")
@@ -323,8 +327,8 @@ def _print(evaluated: Evaluated, asked: Asked, everything: bool) -> None:
     print(f"{' '.join(filter(None, (about['model'], about['version'])))}, {about['task']} boxes: {asked.rows_are}")
     if about["subset"]:
         print(f"a part of the files: {about['subset']}")
-    if evaluated.unasked:
-        print(f"PART ONLY: {evaluated.unasked} of {about['questions']} questions were not asked")
+    if about.get("part"):
+        print(about["part"])
     for line in about["splits"]:
         print(line)
     pixels = about["max_pixels"] or "all"

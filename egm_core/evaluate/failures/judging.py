@@ -75,6 +75,21 @@ def failures(result: Result) -> tuple[list[Failure], int]:
     return judged, len(wrong) - len(judged)
 
 
+def part_of(found: Sequence[Failure], most: int | None) -> list[Failure]:
+    """Draw a random part of failures, in their order; a larger part has all of a smaller one, so it asks only the rest.
+
+    Those that stand first in a result are of its first files, splits and pictures.
+    """
+    if most is None or most >= len(found):
+        return list(found)
+
+    def place(failure: Failure) -> bytes:
+        return blake2b(failure.answer.id.encode(), digest_size=8).digest()
+
+    chosen = {id(failure) for failure in sorted(found, key=place)[:most]}
+    return [failure for failure in found if id(failure) in chosen]
+
+
 def framed(reference: Mapping[str, object]) -> NDArray[np.uint8]:
     """Read a picture and draw the true box in green and the predicted one in red."""
     image = np.ascontiguousarray(read(str(reference["picture"])))

@@ -14,7 +14,7 @@ from typing import Any
 
 from egm_core.boxes import Box, iou
 from egm_core.evaluate.pairing import Shown, compared, same_budget
-from egm_core.evaluate.reports import learnt
+from egm_core.evaluate.reports import learnt, part
 from egm_core.evaluate.reports.checked import check_rows
 from egm_core.evaluate.results import seconds, text_of, whether
 from egm_core.sample.worlds import column
@@ -107,7 +107,13 @@ def read(path: Path) -> Run:
         raise ValueError(f"{path} holds no answers; evaluate at least one question")
     about = {key: value for key, value in data.items() if isinstance(value, (str, int, float, bool))}
     about |= {f"prompt, {task}": text for task, text in _object(data.get("prompts")).items()}
-    return Run(str(data.get("model") or path.stem), path, about, questions, answers, learnt.of_result(data))
+    return Run(str(data.get("model") or path.stem), path, about, questions, answers, _warnings(data))
+
+
+def _warnings(data: Mapping[str, Any]) -> list[str]:
+    """Give what warns of a result's figures; those of earlier versions do not say it themselves."""
+    told = data.get("warnings")
+    return told if told is not None else list(filter(None, (*learnt.of_result(data), part.of_result(data))))
 
 
 def named_apart(runs: Sequence[Run]) -> list[str]:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from egm_core.evaluate.paper import amodal, failures, training
 from egm_core.evaluate.paper.grounding import ROWS, WITHOUT, Row
 from egm_core.evaluate.paper.splits import SPLITS
-from egm_core.evaluate.reports import learnt
+from egm_core.evaluate.reports import learnt, part
 from egm_core.evaluate.reports.amodal_lines import below_table_5
 from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.reports.tables import markdown, percent, table_11
@@ -55,8 +55,8 @@ class Model:
         told = []
         for result in self.results:
             about, name = result.about, f"{self.name} ({result.path.name})"
-            if about.get("unasked"):
-                told.append(f"{name}: PART ONLY, {about['unasked']} questions were not asked")
+            if only := part.of_result(about):
+                told.append(f"{name}: {only}")
             if about.get("subset"):
                 told.append(f"{name}: {about['subset']}")
             told += [f"{name}: {line}" for line in about.get("splits") or () if ": all " not in line]

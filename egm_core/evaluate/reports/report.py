@@ -11,6 +11,7 @@ from typing import Any
 
 from egm_core.evaluate.baselines import OWN_COPIED, category_only, largest_object, own_visible_copied
 from egm_core.evaluate.finite import finite
+from egm_core.evaluate.reports import part
 from egm_core.evaluate.reports.intervals import legend, missing, written
 from egm_core.evaluate.results import Result, check_same_rules, read
 from egm_core.evaluate.scores import Row
@@ -255,8 +256,8 @@ def difference(one: Result, two: Result) -> dict[str, Comparison]:
                 "%s: %d of %d questions are not in %s: the figures are of the %d that are in both",
                 mine.path, alone, len(mine.by_key), its.path, count,
             )  # fmt: skip
-        if mine.about.get("unasked"):
-            _log.warning("%s: a part only, %s questions were not asked", mine.path, mine.about["unasked"])
+        if only := part.of_result(mine.about):
+            _log.warning("%s: %s", mine.path, only)
     if (rules := one.about.get("mode")) != (others := two.about.get("mode")):
         _log.warning(
             "%s was read by the rules %s, %s by %s: a part of the difference may be theirs",

@@ -51,7 +51,8 @@ class Planned:
 class Outcome:
     """What came of planned questions: an answer by the key of each job, why others failed, and how many were not asked.
 
-    `requests` and `tokens` are what the answers file has cost in all.
+    `requests` and `tokens` are what the answers file has cost in all. With `drawn` what was asked is a beginning of the
+    order in which questions were put: where that is a random one, a random part.
     """
 
     answers: Mapping[str, Answer]
@@ -59,6 +60,20 @@ class Outcome:
     unasked: int
     requests: int
     tokens: int
+    drawn: bool = True
+
+
+def shuffled(planned: Iterable[Planned], seed: int) -> list[Planned]:
+    """Put questions in a random order of their pictures, the same for a seed whatever the order of the files.
+
+    So each beginning is a random part, and a longer one has all of a shorter one. Questions about one picture stay
+    together: it is read once, servers keep it, and intervals are by picture, too.
+    """
+
+    def place(one: Planned) -> bytes:
+        return blake2b(f"{seed} {one.question.picture}".encode(), digest_size=8).digest()
+
+    return sorted(planned, key=place)
 
 
 def plan(
@@ -116,7 +131,10 @@ def ask(planned: Iterable[Planned], asker: Asker, file: Path, budget: Budget = B
         answers = {key: known[key] for key in jobs if key in known}
         unasked = sum(key not in answers and key not in failed for key in jobs)
         tokens = round(store.money()[0]) + _untold(store, jobs)
-        return Outcome(answers, failed, unasked, store.attempts(), tokens)
+        # What failed before is asked last, and not out of its place.
+        places = [key in answers or key in failed for key in jobs if key not in earlier]
+        drawn = sorted(places, reverse=True) == places
+        return Outcome(answers, failed, unasked, store.attempts(), tokens, drawn)
 
 
 def _account(store: Store, jobs: Mapping[str, Planned], budget: Budget, asker: Asker) -> Account[Planned]:

@@ -14,7 +14,7 @@ import pytest
 
 from egm_core.evaluate.__main__ import main
 from egm_core.evaluate.failures.agreement import fleiss_kappa
-from egm_core.evaluate.failures.judging import PREDICTION, TRUTH, failures, framed, reason_of
+from egm_core.evaluate.failures.judging import PREDICTION, TRUTH, failures, framed, part_of, reason_of
 from egm_core.evaluate.results import read
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "engines"))
@@ -163,3 +163,20 @@ def test_kappa_over_no_failure_says_so(picture, capsys):
         assert main(["failures", str(result(picture, "m", "nn")), *judges]) == 1
     told = capsys.readouterr().out
     assert "over 0 of 2 failures cannot be told: no failure has a reason from every judge" in told
+
+
+def test_a_part_of_the_failures_is_a_random_one_and_said_to_be_a_part(picture, capsys):
+    found, _ = failures(read("m", result(picture, "m", "n" * 40)))
+    few, more = ([f.answer.id for f in part_of(found, count)] for count in (5, 10))
+    assert set(few) < set(more) and more != [f"q{n}" for n in range(10)]
+    assert part_of(found, None) == part_of(found, 40) == found
+    out, file = picture.parent / "judged.json", picture.parent / "m.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"unasked": 60, "questions": 100}))
+    with running() as server:
+        server.model = 'says:{"reason": "OTHER"}'
+        judge = ["--judge", f"a={server.url}", "--most", "5", "--json", str(out)]
+        assert main(["failures", str(file), *judge]) == 0
+    words = "PART ONLY: 5 of 40 wrong answers are judged (--most), drawn at random"
+    told = capsys.readouterr()
+    assert words in told.out and "PART ONLY: 60 of 100 questions were not asked" in told.err
+    assert json.loads(out.read_text())["warnings"][-1] == words
