@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from types import TracebackType
@@ -100,7 +100,8 @@ class Request:
     `id` names the query in `abort`; at most one of `regex` and `json_schema` constrains the answer, and an
     engine may ignore it, so check the answer afterwards. `template` are arguments of the model's chat template, such as
     `enable_thinking`. `reasoning=False` forbids the model to think. `counts` asks a server to tell how many tokens it
-    has counted, for which the answer's end may come a little later.
+    has counted, for which the answer's end may come a little later. `again` is asked before a server that refused how
+    it was asked is asked otherwise, which is another request; False forbids it.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Request:
     template: dict[str, Any] = field(default_factory=dict)
     reasoning: bool = True
     counts: bool = False
+    again: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8 or not self.image.size:

@@ -43,6 +43,8 @@ class _Job:
     chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
     ended: bool = False
     refusal: str = ""
+    refused: str = ""
+    status: int = 0
     uncounted: bool = False
     task: asyncio.Task[None] | None = None
 
@@ -51,6 +53,13 @@ class _Job:
         if self.task is not None:
             self.task.cancel()
             self.task = None
+
+
+async def _allowed(job: _Job) -> None:
+    """Raise EngineError where a request that was refused may not be put anew."""
+    again = job.request.again
+    if again is not None and not await asyncio.to_thread(again):
+        raise EngineError(f"engine_http_{job.status}", f"{job.refused}; the budget allows no further attempt")
 
 
 class OpenAIEngine(Engine):
@@ -307,6 +316,8 @@ class OpenAIEngine(Engine):
                 limit: Limit | None = self._limits.field(job.request)
                 while limit is not None:
                     limit = await self._exchange(job, limit)
+                    if limit is not None:
+                        await _allowed(job)
         except EngineError as error:
             self._put(job, error)
         except failures.FAILURES as error:
@@ -327,6 +338,7 @@ class OpenAIEngine(Engine):
         ):
             if not response.is_success:
                 text = (await response.aread()).decode("utf-8", "replace")
+                job.status, job.refused = response.status_code, error_message(text)
                 if unknown_model(response.status_code, text) and await self._renamed(body["model"]):
                     return limit
                 other = next_field(limit, text) if response.status_code in (400, 422) else None

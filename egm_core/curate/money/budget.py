@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from egm_core.asking.counted import is_count
+from egm_core.asking.counted import ABSURD, LONGEST, is_count
 from egm_core.asking.job import Answer
 from egm_core.asking.store import Store
 from egm_core.curate.money.prices import Price
@@ -20,8 +20,6 @@ from egm_core.curate.money.tokens import Tokens
 
 # So many answers are taken to know how a server bills; until then reservations are raised by a factor.
 TRIAL, WARY = 8, 2.0
-# No server counts so many times the most that a question can have, nor that many tokens in a short answer.
-ABSURD, LONGEST = 100, 65_536
 _log = logging.getLogger("egm.curate")
 
 

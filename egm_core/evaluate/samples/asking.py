@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.asking.asker import Account, Asker, ask_all
-from egm_core.asking.counted import is_count, told
+from egm_core.asking.counted import CHARACTERS_PER_TOKEN, UNKNOWN, Most, estimated, is_count, told
 from egm_core.asking.job import Answer, Job
 from egm_core.asking.store import Bound, Store
 from egm_core.engines.base import EngineError
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.samples.pictures import Pictures, Seen
 from egm_core.evaluate.samples.questions import Question
-from egm_core.evaluate.samples.side_by_side import LOST, SideBySide
+from egm_core.evaluate.samples.side_by_side import ATTEMPTS, LOST, SideBySide
 from egm_core.families import Family, Task
 from egm_core.families.base import Speaker
 from egm_core.models.folder import ModelInfo
-
-# Nobody tells ahead how many tokens a picture and a text have; these are the usual sizes of a patch group and a token.
-PIXELS_PER_TOKEN, CHARACTERS_PER_TOKEN = 28 * 28, 3
 
 
 @dataclass(frozen=True)
@@ -173,15 +170,21 @@ def _most(planned: Planned) -> int:
 def cost(answer: Answer, planned: Planned | None) -> int:
     """Count the tokens of a question, its answer and failed attempts, as the server told or by an estimate."""
     usage: Any = answer.usage if isinstance(answer.usage, dict) else {}
-    lost = int(usage[LOST]) if is_count(usage.get(LOST)) else 0
+    most = Most(_asking(planned), planned.job.sampling.max_tokens) if planned and planned.job else UNKNOWN
+    failed = usage.get(LOST)
+    lost = int(failed) if is_count(failed) and failed <= ATTEMPTS * most.whole else 0
     if answer.error and lost:
         return lost
-    counts = told(usage, answer.text)
+    counts = told(usage, answer.text, most)
     if counts:
         return sum(counts.values()) + lost
     # Without a prompt's, it is our own count of the tokens that came.
     own = usage.get("completion_tokens") if not {"prompt_tokens", "total_tokens"} & set(usage) else None
-    said = int(own) if is_count(own) and own > 0 else len(answer.tokens) or len(answer.text) // CHARACTERS_PER_TOKEN
+    said = (
+        int(own)
+        if is_count(own) and own > 0 and most.allows(0, own)
+        else len(answer.tokens) or len(answer.text) // CHARACTERS_PER_TOKEN
+    )
     return (_asking(planned) if planned else 0) + said + lost
 
 
@@ -189,4 +192,4 @@ def _asking(planned: Planned) -> int:
     """Estimate the tokens of a question: those of its picture and its words."""
     prompt = planned.job.single()[1] if planned.job else ""
     width, height = planned.picture.sent
-    return width * height // PIXELS_PER_TOKEN + len(prompt) // CHARACTERS_PER_TOKEN + 1
+    return estimated(width, height, prompt)

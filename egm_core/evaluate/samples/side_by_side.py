@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from egm_core.asking.asker import Emit
-from egm_core.asking.counted import is_count, is_nonsense, usage_of
+from egm_core.asking.counted import UNKNOWN, Most, estimated, is_count, is_nonsense, usage_of
 from egm_core.asking.job import Answer, Job, ReadPicture
 from egm_core.engines.base import Completion, Engine, EngineError, Request, collect
 
@@ -60,9 +61,9 @@ class _Waits:
             self.told = True
             _log.warning("%s %s", self.server, words)
 
-    def tell_uncounted(self, said: Completion) -> None:
+    def tell_uncounted(self, said: Completion, most: Most) -> None:
         """Say once that a server's counts of tokens cannot be."""
-        if not self.uncounted and is_nonsense(said):
+        if not self.uncounted and is_nonsense(said, most):
             self.uncounted = True
             _log.warning("%s tells counts of tokens that cannot be: such answers count by an estimate", self.server)
 
@@ -154,10 +155,13 @@ class SideBySide:
     def _one(self, job: Job, waits: _Waits) -> _Told:
         try:
             reference, prompt = job.single()
-            request = replace(job.request(self.read(reference), prompt), counts=True)
+            # Nothing here keeps a server from refusing how it is asked, and a question put anew is a request more.
+            anew = partial(self.again, job.key)
+            request = replace(job.request(self.read(reference), prompt), counts=True, again=anew)
         except (OSError, ValueError) as error:
             return _Told(Answer(job.key, error=str(error)), unasked=True)
-        lost = 0
+        height, width = request.image.shape[:2]
+        lost, most = 0, Most(estimated(width, height, prompt), request.sampling.max_tokens)
         for attempt in range(ATTEMPTS):
             at, began = time.time(), time.monotonic()
             try:
@@ -165,7 +169,7 @@ class SideBySide:
             except EngineError as error:
                 if error.reason in SHUT:
                     raise
-                lost += told_tokens(error.usage)
+                lost += told_tokens(error.usage, most)
                 last = attempt + 1 >= FEW_ATTEMPTS.get(error.reason, ATTEMPTS)
                 if last and (error.reason == "engine_unreachable" or _is_wrong_key(error, waits)):
                     raise
@@ -183,8 +187,8 @@ class SideBySide:
                     raise EngineError("engine_closed", "the asking was broken off") from error
                 continue
             seconds = time.monotonic() - began
-            waits.tell_uncounted(said)
-            usage = usage_of(said) | ({LOST: lost} if lost else {})
+            waits.tell_uncounted(said, most)
+            usage = usage_of(said, most) | ({LOST: lost} if lost else {})
             model = str(self.about.get("model", ""))
             return _Told(Answer(job.key, said.text, said.finish, "", usage, model, at, seconds, said.tokens))
         raise AssertionError("every attempt ends in an answer, a pause or an error")
@@ -209,11 +213,12 @@ def _is_wrong_key(error: EngineError, waits: _Waits) -> bool:
     return error.reason == "engine_http_401" and not waits.answered
 
 
-def told_tokens(usage: Mapping[str, Any]) -> int:
+def told_tokens(usage: Mapping[str, Any], most: Most = UNKNOWN) -> int:
     """Add up what a server has counted; 0 where it told nothing that can be."""
     total = usage.get("total_tokens")
     parts = [total] if is_count(total) and total > 0 else [usage.get("prompt_tokens"), usage.get("completion_tokens")]
-    return sum(int(part) for part in parts if is_count(part))
+    known = sum(int(part) for part in parts if is_count(part))
+    return known if known <= most.whole else 0
 
 
 def _failed(job: Job, why: str, at: float, began: float, lost: int) -> Answer:
