@@ -18,6 +18,7 @@ from egm_core.data.readers.shared.whereabouts import whereabouts
 from egm_core.pictures.source import exists
 from egm_core.sample import Sample, write_samples
 from egm_core.sample.box_check import FAULTS, BoxCheck
+from egm_core.sample.worlds import licence_of
 
 _log = logging.getLogger("egm.data")
 MISSING_SHARE = 0.05
@@ -88,7 +89,8 @@ def convert(
     def passing() -> Iterator[Sample]:
         with tqdm(kind.read(options, tally), unit="sample", desc=f"reading {kind.name}", disable=None) as samples:
             for sample in samples:
-                yield counts.take(replace(sample, licence=licence) if licence else sample)
+                own = licence or licence_of(sample.source, sample.licence)
+                yield counts.take(sample if own == sample.licence else replace(sample, licence=own))
         _judge(counts, missing_share)
 
     try:

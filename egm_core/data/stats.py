@@ -36,6 +36,7 @@ class Stats:
     by_share: Counter[int] = field(default_factory=Counter)
     by_words: Counter[int] = field(default_factory=Counter)
     shares_unknown: int = 0
+    licences: Counter[str] = field(default_factory=Counter)
 
     def take(self, sample: Sample) -> None:
         """Count a sample."""
@@ -46,6 +47,7 @@ class Stats:
         self.beyond += sample.amodal_bbox is not None and _beyond(sample)
         self.reasoned += bool(sample.reasoning or sample.amodal_reasoning)
         self.mirrored += sample.mirrored
+        self.licences[sample.licence] += 1
         self.pictures.setdefault(sample.picture, (sample.width, sample.height))
         self.expressions.add((sample.picture, sample.sent))
         if not sample.absent:

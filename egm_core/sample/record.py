@@ -11,7 +11,7 @@ from egm_core.boxes import Box
 from egm_core.families import TASKS, Task
 from egm_core.pictures.reference import mirrored
 from egm_core.sample.shown import shown
-from egm_core.sample.worlds import apart
+from egm_core.sample.worlds import apart, licence_of
 
 OVERHANG = 1.0
 LARGEST = 1e9
@@ -148,7 +148,7 @@ def from_record(record: Any, place: str) -> Sample:
         annotation_id=_id(record, "annotation_id", place),
         ref_id=_id(record, "ref_id", place),
         sentence_id=_id(record, "sentence_id", place),
-        licence=_id(record, "licence", place),
+        licence=licence_of(source, _id(record, "licence", place)),
         occluders=_names(record, "occluders", place),
         depth_order=_depth_order(record, place),
         mirrored=_flag(record, "mirrored", place),

@@ -1,7 +1,8 @@
-"""The names that generated scenes had as sources in files of earlier versions: data set, world and kind of expression.
+"""What generated scenes are called as a data set, and their licence.
 
-A world's kind is no data set, and a kind of expression is none: what tables group by data set and split would take
-them for splits. Records now have fields for both.
+In files of earlier versions a source joins data set, world and kind of expression. A world's kind is no data set, and a
+kind of expression is none: what tables group by data set and split would take them for splits. Records now have fields
+for both.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 
 GENERATED = "egm_scenes_v"
+# They are drawn by this package's own code, from nothing that is anybody else's: theirs is its licence.
+LICENCE = "Apache-2.0"
 _JOINED = re.compile(rf"({GENERATED}\d+)/([^/\s]+)(?:/([^/\s]+))?")
 
 
@@ -23,6 +26,11 @@ def apart(source: str, world: str = "", kind: str = "") -> tuple[str, str, str]:
 def column(name: str) -> str:
     """Give a table's group of a stored result, data set and split, without the kinds that an earlier version joined."""
     return _JOINED.sub(r"\1", name) if name.startswith(GENERATED) else name
+
+
+def licence_of(source: str, stated: str) -> str:
+    """Give a record's licence: the one that is stated, else that of generated scenes where it is of those."""
+    return stated or (LICENCE if generated(source) else "")
 
 
 def generated(source: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from egm_core import notes
+from egm_core.data.convert import licence_words
 from egm_core.data.readers.kind import DataError
 from egm_core.data.stats import Stats, bars, gathered, histograms, kinds, table
 from egm_core.pictures.draw import check_writable
@@ -43,6 +44,7 @@ def _run(options: argparse.Namespace) -> None:
         raise DataError(f"{options.file}: the file holds no sample")
     print(table(found))
     print(f"\n{kinds(whole)}")
+    print("\n".join(licence_words(whole.licences)))
     for title, bins in histograms(whole).items():
         print(f"\n{bars(title, bins)}")
     if options.png:

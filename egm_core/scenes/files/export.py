@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from egm_core.boxes import Box
 from egm_core.sample import Sample, write_samples
-from egm_core.sample.worlds import GENERATED
+from egm_core.sample.worlds import GENERATED, LICENCE
 from egm_core.scenes.files import store
 from egm_core.scenes.files.names import picture_name
 from egm_core.scenes.files.variation import varied
@@ -93,6 +93,7 @@ def samples(scene: Scene, image: str, taste: Taste) -> list[Sample]:
                 depth_order=_order(scene, thing) if thing else None,
                 category=thing.category if thing else "",
                 occluder_boxes=boxes,
+                licence=LICENCE,
                 world=scene.world,
                 expression_kind=expression.kind,
             )

@@ -73,3 +73,20 @@ def test_the_command(samples: list[Sample], tmp_path: Path, capsys: Any) -> None
     (tmp_path / "e.jsonl").write_text("")
     assert main(["stats", str(tmp_path / "e.jsonl")]) == 2
     assert "holds no sample" in capsys.readouterr().err
+
+
+def test_the_command_prints_the_licences(tmp_path: Path, capsys: Any, samples: list[Sample]) -> None:
+    rows = [dataclasses.replace(one, licence="CC0" if number else "") for number, one in enumerate(samples)]
+    write_samples(tmp_path / "s.jsonl", rows)
+    assert main(["stats", str(tmp_path / "s.jsonl")]) == 0
+    printed = capsys.readouterr().out
+    assert "licence of 5 of 6 records: CC0" in printed
+    assert "licence of 1 of 6 records: unknown" in printed
+
+
+def test_generated_scenes_are_under_our_own_licence(tmp_path: Path, capsys: Any) -> None:
+    """Also those of files that were written before records had it."""
+    assert (Path(__file__).parents[3] / "LICENSE").read_text().split()[:4] == ["Apache", "License", "Version", "2.0,"]
+    write_samples(tmp_path / "s.jsonl", [dataclasses.replace(ONE, source="egm_scenes_v1", split="evaluation")])
+    assert main(["stats", str(tmp_path / "s.jsonl")]) == 0
+    assert "licence of the data: Apache-2.0" in capsys.readouterr().out

@@ -50,12 +50,17 @@ def test_two_worlds_are_one_split_and_no_mean_of_splits(scenes, tmp_path, capsys
     assert "kind of expression, as the files tell" in stored["figures"]["groups"]
 
 
+def test_their_records_name_our_licence(scenes):
+    assert {json.loads(line)["licence"] for line in scenes.read_text().splitlines()} == {"Apache-2.0"}
+
+
 def test_they_still_are_after_coco_amodals_layout(scenes, tmp_path, capsys):
     layout, back = tmp_path / "ev.coco.json", tmp_path / "back.jsonl"
     assert data_main(["write", "coco-amodal", str(scenes), "--out", str(layout)]) == 0
     assert data_main(["convert", "coco-amodal", "--file", str(layout), "--names", "all", "--out", str(back)]) == 0
     said = capsys.readouterr()
     assert "egm_scenes_v1/" not in said.out
+    assert "licence of the data: Apache-2.0" in said.out
     stored = figures(back, tmp_path / "b.json")
     assert [line["name"] for line in stored["figures"]["splits"]] == [f"egm_scenes_v{VERSION} evaluation"]
     assert kinds(stored) == {"tabletop", "street"}
