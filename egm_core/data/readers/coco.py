@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.chosen import SET, SPLIT, Chosen
+from egm_core.data.readers.shared.called import SET, SPLIT, Chosen
 from egm_core.data.readers.shared.named import AMBIGUOUS, TWICE, add_names, cleaned, split_of
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.sample import Sample

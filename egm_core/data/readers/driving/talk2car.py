@@ -14,7 +14,7 @@ from typing import Any
 from egm_core.data.readers.driving.cameras import size_of
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.chosen import SPLIT
+from egm_core.data.readers.shared.called import SPLIT
 from egm_core.data.readers.shared.json_stream import arrays
 from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.named import split_of

@@ -16,7 +16,7 @@ from typing import Any
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.internvl import THOUSANDTHS, kept, row, scaled
 from egm_core.data.readers.shared import fields, tables
-from egm_core.data.readers.shared.chosen import SET, SPLIT, Chosen
+from egm_core.data.readers.shared.called import SET, SPLIT, Chosen
 from egm_core.data.readers.shared.licence import stated
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.data.readers.shared.splits import LICENCE as REFCOCO

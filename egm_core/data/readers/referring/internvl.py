@@ -16,7 +16,7 @@ from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.turns import Turn, read_turn
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.chosen import SET, SPLIT, Chosen
+from egm_core.data.readers.shared.called import SET, SPLIT, Chosen
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.data.readers.shared.splits import LICENCE, licence_of, of_file
 from egm_core.sample import Sample

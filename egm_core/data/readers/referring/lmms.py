@@ -17,7 +17,7 @@ from typing import Any
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring import refer
 from egm_core.data.readers.shared import fields, tables
-from egm_core.data.readers.shared.chosen import SET, SPLIT, Chosen
+from egm_core.data.readers.shared.called import SET, SPLIT, Chosen
 from egm_core.data.readers.shared.pictures import Pictures, coco_id
 from egm_core.data.readers.shared.splits import LICENCE, licence_of, told
 from egm_core.sample import Sample

@@ -18,7 +18,7 @@ import msgspec
 from egm_core.boxes import Box
 from egm_core.data.readers.kind import DataError, Kind, Place, Tally
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.chosen import SET
+from egm_core.data.readers.shared.called import SET
 from egm_core.data.readers.shared.json_stream import batches
 from egm_core.data.readers.shared.pictures import Pictures, add_images
 from egm_core.data.readers.shared.plain_pickle import as_text, load, with_text_keys

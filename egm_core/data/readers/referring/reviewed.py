@@ -15,7 +15,7 @@ from typing import Any
 from egm_core.data.readers.kind import Kind, Place, Tally
 from egm_core.data.readers.referring.internvl import kept
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.chosen import SET, SPLIT
+from egm_core.data.readers.shared.called import SET, SPLIT
 from egm_core.data.readers.shared.json_stream import arrays
 from egm_core.data.readers.shared.pictures import Pictures, add_images, coco_id
 from egm_core.data.readers.shared.splits import SETS, of_file

@@ -16,8 +16,8 @@ from pathlib import Path
 from egm_core.boxes import Box, area, clip, intersection
 from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.shared import fields
-from egm_core.data.readers.shared.chosen import SPLIT as SPLIT_OF
-from egm_core.data.readers.shared.chosen import Chosen
+from egm_core.data.readers.shared.called import SPLIT as SPLIT_OF
+from egm_core.data.readers.shared.called import Chosen
 from egm_core.data.readers.shared.pictures import Pictures
 from egm_core.sample import Sample
 from egm_core.sample.record import far
