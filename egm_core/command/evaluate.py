@@ -33,7 +33,7 @@ from egm_core.evaluate.reports.origin import CALIBRATION_FIRST_SEED, Origin, sto
 from egm_core.evaluate.reports.reliability import fitted, published, table
 from egm_core.evaluate.reports.report import Report, difference, record
 from egm_core.evaluate.reports.tables import sections
-from egm_core.evaluate.results import answered, check_reasoning, check_same_queries, read
+from egm_core.evaluate.results import FORBIDDEN, answered, check_reasoning, check_same_queries, forbidden, read
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.shares import Evaluation, evaluate
 from egm_core.evaluate.waiting import add_wait
@@ -200,7 +200,8 @@ def _scenes(arguments: argparse.Namespace) -> int:
     rows, seconds, reached = _rows(evaluation, arguments)
     report = Report(rows, arguments.threshold_strict)
     ms = 1000 * seconds / max(len(rows), 1)
-    print(f"{info.name} {info.version}: {reached} scenes from seed {arguments.first_seed}\n")
+    manner = "" if evaluation.reasoning else f"; {FORBIDDEN}"
+    print(f"{info.name} {info.version}: {reached} scenes from seed {arguments.first_seed}{manner}\n")
     if reached < arguments.scenes:
         print(f"PART ONLY: interrupted after {reached} of {arguments.scenes} scenes\n")
     print(report.text(ms))
@@ -230,7 +231,14 @@ def _compare(arguments: argparse.Namespace) -> None:
     one, two = (read(path.stem, path) for path in (arguments.first, arguments.second))
     found = difference(one, two)
     print(f"{arguments.second} minus {arguments.first}: above zero, {arguments.second} is better")
-    print(f"success is IoU {'>' if one.about['strict'] else '>='} 0.5\n")
+    print(f"success is IoU {'>' if one.about['strict'] else '>='} 0.5")
+    # Two files of one name would read as one model against itself.
+    for path, result in ((arguments.first, one), (arguments.second, two)):
+        if forbidden(result.about):
+            print(f"{path}: {FORBIDDEN}")
+    if forbidden(one.about) != forbidden(two.about):
+        print("so the difference, or a part of it, is what reasoning is worth")
+    print()
     unit = "images" if one.of_samples else "scenes"
     for group, c in found.items():
         ends = written(c, "+.1f", 100, between=", ") if c.bounded else missing(c, unit)

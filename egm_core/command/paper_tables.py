@@ -15,7 +15,7 @@ from egm_core.evaluate.reports.field_tables import Model, hard, on_shared, plain
 from egm_core.evaluate.reports.latency import Times, draw, table
 from egm_core.evaluate.reports.theirs import METRICS
 from egm_core.evaluate.reports.theirs import table as theirs_table
-from egm_core.evaluate.results import Result, check_same_queries, read
+from egm_core.evaluate.results import FORBIDDEN, Result, check_same_queries, forbidden, read
 
 TABLES = (4, 5, 9, 10, 11)
 STAGES = ("base", "sft", "rl")
@@ -77,11 +77,15 @@ def add(commands: Any) -> None:
 
 
 def models(results: list[tuple[str, Path]]) -> list[Model]:
-    """Read the results of each model, under the name that was given, else its own."""
+    """Read the results of each model, under the name that was given, else its own.
+
+    Of one model, answers for which reasoning was forbidden are another line than those with it.
+    """
     found: dict[str, list[Result]] = {}
     for name, path in results:
         result = read(name, path)
-        found.setdefault(name or str(result.about["model"]), []).append(result)
+        own = str(result.about["model"]) + (WITHOUT if forbidden(result.about) else "")
+        found.setdefault(name or own, []).append(result)
     return [Model(name, tuple(mine)) for name, mine in found.items()]
 
 
@@ -148,7 +152,10 @@ def _only(stages: dict[str, Model], names: tuple[str, ...], number: str) -> None
 
 def run_theirs(arguments: argparse.Namespace) -> None:
     """Print a set's own figures."""
-    print(theirs_table(arguments.rule, read("", arguments.result)))
+    result = read("", arguments.result)
+    if forbidden(result.about):
+        print(f"{FORBIDDEN}\n")
+    print(theirs_table(arguments.rule, result))
 
 
 def benched(path: Path) -> Times:

@@ -193,7 +193,7 @@ def text(pilot: Pilot, family: Speaker, model: str, failed: int) -> str:
     """Give the table: the family's reading first, then the other frames."""
     head = f"{model}, asked as {family.name}: {pilot.answers} answers, {failed} failed; Acc@0.5 is IoU > 0.5\n"
     width = max(len(fit.name) for fit in (pilot.own, *pilot.others))
-    lines = [f"{'read as':<{width}}  {'Acc@0.5':>8}  {'mean IoU':>8}  {'readable':>8}  gain in points [95 %]"]
+    lines = [f"{'read as':<{width}}  {'Acc@0.5, %':>10}  {'mean IoU, %':>11}  {'readable':>8}  gain in points [95 %]"]
     lines += [_line(fit, width) for fit in (pilot.own, *pilot.others)]
     return "\n".join(
         [head, *lines, f"frames that read all answers alike are one line. {legend()}", "", _verdict(pilot)]
@@ -215,7 +215,7 @@ def _line(fit: Fit, width: int) -> str:
     gain = "as it is scored"
     if fit.gain is not None:
         gain = f"{100 * fit.gain.difference:+.1f} [{written(fit.gain, '+.1f', 100, between=', ')}]"
-    return f"{fit.name:<{width}}  {100 * fit.accuracy:8.1f}  {fit.mean_iou:8.3f}  {fit.read:8d}  {gain}"
+    return f"{fit.name:<{width}}  {100 * fit.accuracy:10.1f}  {100 * fit.mean_iou:11.1f}  {fit.read:8d}  {gain}"
 
 
 def _record(pilot: Pilot, family: Speaker, model: str, replies: list[Reply], failed: list[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from egm_core.asking.store import files_of
 from egm_core.engines.devices import check_here
 from egm_core.evaluate.asking import Manner
 from egm_core.evaluate.reports import learnt, part
+from egm_core.evaluate.results import FORBIDDEN, forbidden
 from egm_core.evaluate.samples import by_rule
 from egm_core.evaluate.samples import growth as growing
 from egm_core.evaluate.samples.asking import Budget, Planned, ask, plan, shuffled
@@ -325,6 +326,8 @@ def _with(found: Ready, manner: Manner, task: Task, arguments: argparse.Namespac
 def _print(evaluated: Evaluated, asked: Asked, everything: bool) -> None:
     about = evaluated.about
     print(f"{' '.join(filter(None, (about['model'], about['version'])))}, {about['task']} boxes: {asked.rows_are}")
+    if forbidden(about):
+        print(FORBIDDEN)
     if about["subset"]:
         print(f"a part of the files: {about['subset']}")
     if about.get("part"):

@@ -26,6 +26,8 @@ SAME_FOR_ALL = ("first_seed", "scenes", "queries_per_scene", "mode", "strict")
 # Models of other vendors are read by other rules, so only the questions and what counts as success must be the same.
 SAME_SAMPLES = ("of", "task", "questions", "strict")
 TRUTH_TOLERANCE = 2.0
+# Said of results whose model was kept from reasoning.
+FORBIDDEN = "reasoning was forbidden (--no-reasoning)"
 _log = logging.getLogger("egm.evaluate")
 Key = tuple[int, str, str]
 
@@ -64,6 +66,11 @@ class Answered:
 
 Pick = Callable[[Answered], bool]
 Value = Callable[[Answered], float | None]
+
+
+def forbidden(about: Mapping[str, Any]) -> bool:
+    """Tell whether a model was kept from reasoning; a rule, which has none, was not."""
+    return about.get("reasoning") is False and about.get("mode") != "rule"
 
 
 def of(task: Task) -> Pick:

@@ -16,7 +16,7 @@ from egm_core.boxes import Box, iou
 from egm_core.evaluate.pairing import Shown, compared, same_budget
 from egm_core.evaluate.reports import learnt, part
 from egm_core.evaluate.reports.checked import check_rows
-from egm_core.evaluate.results import seconds, text_of, whether
+from egm_core.evaluate.results import forbidden, seconds, text_of, whether
 from egm_core.sample.worlds import column
 
 # What a table can be made by, where a file has it, and how that is called in the report.
@@ -107,7 +107,8 @@ def read(path: Path) -> Run:
         raise ValueError(f"{path} holds no answers; evaluate at least one question")
     about = {key: value for key, value in data.items() if isinstance(value, (str, int, float, bool))}
     about |= {f"prompt, {task}": text for task, text in _object(data.get("prompts")).items()}
-    return Run(str(data.get("model") or path.stem), path, about, questions, answers, _warnings(data))
+    name = str(data.get("model") or path.stem) + (", no reasoning" if forbidden(data) else "")
+    return Run(name, path, about, questions, answers, _warnings(data))
 
 
 def _warnings(data: Mapping[str, Any]) -> list[str]:

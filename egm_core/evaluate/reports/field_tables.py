@@ -19,7 +19,7 @@ from egm_core.evaluate.reports import learnt, part
 from egm_core.evaluate.reports.amodal_lines import below_table_5
 from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.reports.tables import markdown, percent, table_11
-from egm_core.evaluate.results import Answered, Result, check_answers
+from egm_core.evaluate.results import FORBIDDEN, Answered, Result, check_answers, forbidden
 from egm_core.evaluate.statistics import EMPTY, Figure, macro_mean, mean
 
 _HEAD = ["", *(split.name for split in SPLITS), "mean of the splits", "rows"]
@@ -39,6 +39,13 @@ class Model:
                 raise ValueError(f"{result.path} is about scenes: give results of `egm evaluate refer` or `amodal`")
             if result.about["strict"] != self.results[0].about["strict"]:
                 raise ValueError(f"{result.path} and {self.results[0].path} count success differently (--at-least)")
+            first = self.results[0]
+            if forbidden(result.about) != forbidden(first.about):
+                one, other = (result, first) if forbidden(result.about) else (first, result)
+                raise ValueError(
+                    f"{one.path} was made with --no-reasoning, {other.path} with reasoning, and both are named "
+                    f"{self.name!r}: name the former '{self.name}{WITHOUT}={one.path}'"
+                )
             for key in result.by_key:
                 if key in seen:
                     raise ValueError(f"{result.path} and {seen[key].path} answer the same question: give one of them")
@@ -55,6 +62,8 @@ class Model:
         told = []
         for result in self.results:
             about, name = result.about, f"{self.name} ({result.path.name})"
+            if forbidden(about):
+                told.append(f"{name}: {FORBIDDEN}")
             if only := part.of_result(about):
                 told.append(f"{name}: {only}")
             if about.get("subset"):
@@ -265,7 +274,8 @@ def hard(base: Result, after: Result) -> str:
     rows = [[name, str(number), percent(figure), str(failures.HARD[name]), f"{shares[name]:.1f}",
              beside(figure, shares[name])] for name, (number, figure) in lines.items()]  # fmt: skip
     head = [f"wrong by {base.name}", "count", "%", "count, paper", "%, paper", "difference"]
-    return "\n\n".join([markdown(head, rows), table_11(base, after), legend()])
+    told = [f"{result.name}: {FORBIDDEN}" for result in (base, after) if forbidden(result.about)]
+    return "\n\n".join([markdown(head, rows), table_11(base, after), legend(), *told])
 
 
 def beside(figure: Figure, paper: float) -> str:

@@ -12,6 +12,7 @@ from egm_core.evaluate.paper.latency import FIGURE_5
 from egm_core.evaluate.reports.field_tables import Model
 from egm_core.evaluate.reports.intervals import legend, marked
 from egm_core.evaluate.reports.tables import markdown, number, percent
+from egm_core.evaluate.results import forbidden
 from egm_core.evaluate.statistics import NAN, Figure, mean
 
 SHARED = "the batch's time, shared out"
@@ -132,7 +133,8 @@ def drawn(models: Sequence[Model], with_paper: bool, times: Mapping[str, Times] 
 
 def _load(about: Mapping[str, Any]) -> tuple[str, str]:
     """How answers were asked for, and on what machine; files mended by hand may not tell."""
-    return str(about.get("asked") or "not told"), str(about.get("machine") or "not told")
+    manner = ", no reasoning" if forbidden(about) else ""
+    return str(about.get("asked") or "not told") + manner, str(about.get("machine") or "not told")
 
 
 def _rule(model: Model) -> str:

@@ -304,7 +304,7 @@ def _with_interval(figure: Figure) -> str:
 
 
 def _table_text(title: str, lines: Sequence[Line], copies: bool) -> str:
-    head = ["Acc@0.5, %", *WORLDS, "both", "95 %", "n", "mean IoU", "category only", "largest"]
+    head = ["Acc@0.5, %", *WORLDS, "both", "95 %", "n", "mean IoU, %", "category only", "largest"]
     rows = []
     for line in lines:
         both = line.accuracy

@@ -18,6 +18,7 @@ from egm_core.evaluate.results import (
     Value,
     absent,
     called_absent,
+    forbidden,
     of,
     reasoning_tokens,
     right,
@@ -149,7 +150,7 @@ def ablation_table(results: Sequence[Result]) -> str:
             cells += ["" for _ in TASKS]
         else:
             cells += [points(result.since(first, right, of(task))) for task in TASKS]
-        rows.append([result.name, *cells])
+        rows.append([result.name + (", no reasoning" if forbidden(result.about) else ""), *cells])
     return markdown(head, rows)
 
 

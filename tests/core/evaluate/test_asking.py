@@ -16,6 +16,7 @@ from egm_core.evaluate.asking import ask, rendered
 from egm_core.evaluate.mix import measured_mix
 from egm_core.evaluate.queries import HEAVY_ASKED, Query, scene_queries
 from egm_core.evaluate.reports.report import Report
+from egm_core.evaluate.results import FORBIDDEN
 from egm_core.models.folder import load_info
 from egm_core.scenes.language.expressions import expressions
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene
@@ -111,6 +112,10 @@ def test_the_command_with_a_random_model(family, random_qwen, random_internvl, t
     assert {row["seed"] for row in data["rows"]} == {FIRST, FIRST + 1}
     assert main(["compare", str(result), str(result)]) == 0
     told = capsys.readouterr().out
+    assert FORBIDDEN not in printed + told
+    assert main([*command[:-4], "--scenes", "1", "--queries-per-scene", "1", "--model", str(model), "--threads", "1",
+                 "--no-reasoning"]) == 0  # fmt: skip
+    assert FORBIDDEN in capsys.readouterr().out.splitlines()[0]
     assert "+0.0 points" in told and told.startswith(f"{result} minus {result}: above zero, {result} is better")
 
 

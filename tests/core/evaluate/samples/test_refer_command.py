@@ -12,6 +12,7 @@ import pytest
 from sample_oracles import BOX, picture, sample, saying
 
 from egm_core.evaluate.__main__ import main
+from egm_core.evaluate.results import FORBIDDEN
 from egm_core.sample import write_samples
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "engines"))
@@ -61,6 +62,18 @@ def test_a_served_model_is_asked_scored_and_kept(file, tmp_path, capsys):
     assert {row["outcome"] for row in data["rows"]} == {"found"}
     assert all(row["seconds"] > 0 and row["picture"] for row in data["rows"])
     assert data["figures"]["macro"]["acc@0.9"]["value"] == 1.0
+
+
+def test_the_head_says_that_reasoning_was_forbidden(file, tmp_path, capsys):
+    out = tmp_path / "out.json"
+    for more in ([], ["--no-reasoning"]):
+        with serving(f"says:{saying(BOX)}") as server:
+            assert asked(file, server.url, "--json", str(out), "--answers", str(tmp_path / "kept"), *more) == 0
+        head = capsys.readouterr().out.partition("\nanswered ")[0]
+        assert (FORBIDDEN in head.splitlines()) == bool(more)
+        assert json.loads(out.read_text())["reasoning"] == (not more)
+    assert main(["amodal", str(file), "--without-model", "copy"]) == 0
+    assert FORBIDDEN not in capsys.readouterr().out
 
 
 def test_a_budget_ends_the_run_by_name_and_a_larger_one_goes_on(file, tmp_path, capsys):
