@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from egm_core.engines.base import Chunk, Engine, EngineError, Request, Sampling, collect
 from egm_core.families import Family, Task
 from egm_core.families.thinking import Opening, Thinking
+from egm_core.grounder.closing_time import ClosingTime
 from egm_core.grounder.decision import OUT_OF_DOMAIN as OUT_OF_DOMAIN
 from egm_core.grounder.decision import Curves, Replies, Reply, better, decide, inside
 from egm_core.grounder.gate import features, gate_of
@@ -40,8 +41,6 @@ from egm_core.models.folder import ModelInfo
 Constrain = Literal["auto", "off", "regex"]
 OutOfDomain = Literal["warn", "absent"]
 LONGEST = 4096
-# Seconds before a deadline at which a thought is cut: deciding and publishing need them.
-MARGIN = 0.02
 NO_WORDS = "the instruction is empty; name an object, such as 'the red mug'"
 _T = TypeVar("_T")
 THOUGHT_ALL_THE_SAME = (
@@ -98,7 +97,7 @@ class Grounder:
         self._domains = {
             task: (path, Domain.load(path)) for task in self.tasks if (path := self._infos[task].domain_path)
         }
-        self._thought_time = ThoughtTime()
+        self._thought_time, self._closing_time = ThoughtTime(), ClosingTime()
         self._out_of_domain = out_of_domain
         if out_of_domain == "absent" and "visible" not in self._domains:
             blind = (
@@ -192,24 +191,27 @@ class Grounder:
         answer is the error "timeout". An engine's trouble is an error as well, never an exception; ValueError for an
         empty instruction or a picture of the wrong shape.
 
-        With a `deadline` (None: the grounder's own) a thought that has not ended then is cut, and the first box is the
-        answer; never the thought's beginning. A first box that comes later is the answer all the same, and `missed`.
+        With a `deadline` (None: the grounder's own) a thought that has not ended shortly before is cut, and the first
+        box is the answer; never the thought's beginning. A first box that comes later is the answer all the same, and
+        `missed`.
         """
         began = time.monotonic()
         limit = self._deadline if deadline is None else deadline
         end = math.inf if timeout is None else began + timeout
         due = began + limit if limit else math.inf
+        # From then on nothing is waited for: deciding takes time as well, the more on a busy machine.
+        last = due - self._closing_time.margin(limit) if limit else math.inf
         gated = self._reasoning and math.isfinite(due)
         requests = await self._in_thread(self.queries, image, instruction, False if gated else None)
         sent = time.monotonic()
         # Nothing is asked by it, so the engine need not wait for it.
         looking = self._in_thread(self._foreign, image, instruction)
-        replies = await self._first(requests, instruction, end, due)
+        replies = await self._first(requests, instruction, end, last)
+        came = time.monotonic()
         late: tuple[Task, ...] = ()
         failed: tuple[str, ...] = ()
         if gated and replies is not None and replies["visible"].error is None:
-            until = min(end, due - MARGIN)
-            replies, late, failed = await self._reconsidered(requests, replies, instruction, until)
+            replies, late, failed = await self._reconsidered(requests, replies, instruction, min(end, last))
         answered = time.monotonic()
         doubts = await looking
         # In a thread, for calibration reads the weights where it was not asked for them yet.
@@ -220,6 +222,8 @@ class Grounder:
             thoughts = {task: "late" if task in late else reply.thought for task, reply in replies.items()}
             found = replace(found, thought=thoughts["visible"], amodal_thought=thoughts.get("amodal", ""))
         now = time.monotonic()
+        # A thought is cut later than it should be on a busy machine; what a late first box took is the engine's.
+        self._closing_time.took(now - (answered if came > last else min(answered, last)))
         return replace(
             found,
             warnings=(*self._warnings, *markup_doubt(instruction), *foreign, *found.warnings, *failed),

@@ -132,6 +132,15 @@ def test_a_thought_that_has_not_ended_is_cut_and_the_first_box_stands(picture: N
     assert all(engine.aborted[name].is_set() for name in thoughts)
 
 
+def test_a_thought_is_cut_the_earlier_the_longer_answers_took_after_it(picture: NDArray[np.uint8]) -> None:
+    grounder = Grounder(Scripted("hang"), BOTH)
+    grounder._closing_time.took(0.0)
+    grounder._closing_time.took(1.0)
+    found = grounder.ground(picture, RELATED, deadline=3.0)
+    grounder.close()
+    assert (found.thought, found.missed) == ("late", False) and 1400 < found.total_ms < 2900
+
+
 def test_after_a_cut_the_next_picture_s_thought_is_not_begun(picture: NDArray[np.uint8]) -> None:
     engine = Scripted("hang")
     grounder = Grounder(engine, BOTH, deadline=5.0)
@@ -210,6 +219,9 @@ def test_cancelling_aborts_the_thought(picture: NDArray[np.uint8]) -> None:
 def test_nothing_waits_for_an_amodal_box_once_the_visible_one_is_there_at_the_deadline(
     picture: NDArray[np.uint8],
 ) -> None:
-    found = Grounder(Scripted(), BOTH, amodal_engine=Scripted(wait=60.0)).ground(picture, PLAIN, deadline=0.5)
-    assert (found.outcome, found.amodal, found.amodal_thought) == ("found", None, "")
+    grounder = Grounder(Scripted(), BOTH, amodal_engine=Scripted(wait=60.0))
+    grounder._closing_time.took(0.0)
+    grounder._closing_time.took(0.4)
+    found = grounder.ground(picture, PLAIN, deadline=1.5)
+    assert (found.outcome, found.amodal, found.amodal_thought, found.missed) == ("found", None, "", False)
     assert any(warning.startswith("amodal_failed: deadline") for warning in found.warnings)
