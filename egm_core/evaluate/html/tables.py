@@ -85,7 +85,6 @@ def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
         "task",
         "n",
         "pictures",
-        "success",
         "Acc@0.5",
         "95 %",
         *over,
@@ -102,7 +101,7 @@ def _whole(runs: Sequence[Run], names: Sequence[str]) -> Table:
             reached = [_percent(_share(own, partial(_reaches, t, run.at_least))) for t in THRESHOLDS]
             fits = [a.iou for _, a in own if a.iou is not None]
             rows.append([
-                name, task, str(len(own)), str(len({q.cluster for q, _ in own})), rule(run), _percent(right.value),
+                name, task, str(len(own)), str(len({q.cluster for q, _ in own})), _percent(right.value),
                 ends(right), *reached, _percent(sum(fits) / len(fits)) if fits else "-",
                 *(_percent(_share(own, partial(_is, outcome))) for outcome in OUTCOMES[1:]),
                 _cut(own), _recognised(run, task),

@@ -276,6 +276,29 @@ class TestInABrowser:
             "Math.max(...[...document.querySelectorAll('.scroll')].map(s => s.scrollWidth - s.clientWidth))"
         )
         assert width < 1400 or most <= 0
+        assert shown.evaluate("document.querySelector('.scroll').scrollWidth") <= shown.evaluate(
+            "document.querySelector('.scroll').clientWidth"
+        )
+
+    @pytest.mark.parametrize("width", [1400, 800])
+    def test_all_answers_of_two_models_of_long_names_fit_their_card(self, browser, results, tmp_path, width):
+        paths = []
+        for path, name in zip(results, ("nvidia/EGM-Qwen3-VL-8B-v1", "Qwen/Qwen3-VL-235B-A22B-Instruct"), strict=True):
+            told = json.loads(path.read_text()) | {"model": name, "reasoning": False, "mode": "paper_eval"}
+            for row in told["rows"]:
+                row["finish"] = "length"
+            paths.append(tmp_path / path.name)
+            paths[-1].write_text(json.dumps(told))
+        runs = [read(path) for path in paths]
+        assert "no reasoning" in runs[0].name
+        out = tmp_path / "report.html"
+        out.write_text(page(runs, pictures=False).html)
+        view = browser.new_page(viewport={"width": width, "height": 900})
+        view.goto(out.as_uri())
+        scrolled, seen = view.evaluate("(s => [s.scrollWidth, s.clientWidth])(document.querySelector('.scroll'))")
+        head = view.locator(".table").first.locator("thead").inner_text()
+        view.close()
+        assert scrolled <= seen and "success" not in head
 
     def test_filters_narrow_by_outcome_and_kind(self, shown):
         shown.keyboard.press("2")
