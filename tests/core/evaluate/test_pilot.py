@@ -159,6 +159,12 @@ class TestAWrongFrame:
         lucky = replace(right, picture="b.png", text="[[100, 250, 600, 750]]")
         assert judge(speaker("glm"), [right, right, right, lucky]).better is None
 
+    def test_mean_iou_and_accuracy_are_in_percent_and_say_so(self):
+        reply = Reply("a.png", "it", "[[250, 100, 750, 600]]", (160.0, 48.0, 480.0, 288.0), (640, 480), (640, 480))
+        own = [line.split() for line in text(judge(speaker("glm"), [reply]), speaker("glm"), "m", 0).splitlines()]
+        assert any("Acc@0.5, % mean IoU, %" in " ".join(line) for line in own)
+        assert any(line[-7:] == ["100.0", "100.0", "1", "as", "it", "is", "scored"] for line in own)
+
     def test_a_few_pictures_say_so_rather_than_that_none_is_better(self):
         reply = Reply("a.png", "it", "[[100, 250, 600, 750]]", (160.0, 48.0, 480.0, 288.0), (640, 480), (640, 480))
         found = judge(speaker("glm"), [replace(reply, picture=f"{n}.png") for n in range(3)])

@@ -75,6 +75,8 @@ def test_the_report_on_scenes_says_how_many_there_are():
         distractor=True, width=1000, height=1000, visible=box, amodal=box, rivals=(), largest=(box, box),
     )  # fmt: skip
     text = Report([row_of(replace(query, seed=n), "found", box) for n in range(3)]).text(1.0)
+    heads = [line for line in text.splitlines() if line.startswith("Acc@0.5")]
+    assert len(heads) == 2 and all("  mean IoU, %  " in head for head in heads)
     assert "false absents 0.0 % [no interval: 3 scenes] (n 3)" in text
     assert "no interval: 3 " in next(line for line in text.splitlines() if line.startswith("attribute"))
     assert "Fewer than 5 scenes" in text and not CERTAIN.search(text)
