@@ -25,6 +25,8 @@ MISSING_SHARE = 0.05
 # As many of the records as may have a box that can be none; a few of a small file are named and no more.
 WRONG_SHARE, FEW = 0.05, 10
 REMEDY = "see that they are in pixels and in the order that the files' kind has, and that the sizes are the pictures'"
+# No path that a file has is longer; what a record holds in a path's place may be, and would fill the screen.
+LONGEST = 400
 _WINDOWS = re.compile("[A-Za-z]:[/\\\\]")
 
 
@@ -149,19 +151,29 @@ def _judge(counts: Counts, missing_share: float) -> None:
         if FAULTS["unit"].words in words:
             raise DataError(words)
         counts.tally.note(f"the boxes look wrong: {words}")
-    lost, whole = len(counts.tally.lost), len(counts.images | counts.tally.lost.keys())
-    where = whereabouts(counts.tally.lost, counts.tally.folders) if lost else ""
     if not counts.samples:
-        told = f" ({lost:,} pictures are missing; {where})" if where else ""
+        lost = counts.tally.lost
+        where = whereabouts(lost, counts.tally.folders) if lost else ""
+        told = f" ({len(lost):,} pictures are missing; {where})" if where else ""
         raise DataError(f"the files hold no sample that can be used; see what was left out, and the names given{told}")
-    if lost > missing_share * whole:
-        first = list(counts.tally.lost)[:PLACES]
+    judge_missing(counts.tally, counts.images, missing_share)
+
+
+def judge_missing(tally: Tally, images: Collection[str], share: float) -> None:
+    """Raise DataError where more than a share of the images that were looked for are missing; else say where they lie.
+
+    What is said becomes one of the tally's notes.
+    """
+    lost, whole = len(tally.lost), len({*images, *tally.lost})
+    where = whereabouts(tally.lost, tally.folders) if lost else ""
+    if lost > share * whole:
+        first = list(tally.lost)[:PLACES]
         raise DataError(
-            f"{lost:,} of {whole:,} pictures are missing, such as {', '.join(first)}; "
-            f"{_remedy(first[0], counts.tally.folders, where)}, or allow more than --missing-share {missing_share:g}"
+            f"{lost:,} of {whole:,} pictures are missing, such as {', '.join(map(_cut, first))}; "
+            f"{_remedy(first[0], tally.folders, where)}, or allow more than --missing-share {share:g}"
         )
     if where:
-        counts.tally.note(f"pictures are missing: {where}")
+        tally.note(f"pictures are missing: {where}")
 
 
 def _remedy(image: str, folders: Collection[Path], where: str) -> str:
@@ -176,4 +188,8 @@ def _ids(sample: Sample) -> tuple[str, ...]:
 
 
 def _some(places: list[str], count: int) -> str:
-    return ", ".join(places) + (", …" if count > len(places) else "")
+    return ", ".join(map(_cut, places)) + (", …" if count > len(places) else "")
+
+
+def _cut(place: str) -> str:
+    return place if len(place) <= LONGEST else place[:LONGEST] + "…"

@@ -89,7 +89,10 @@ def parquet_cell(path: str, column: str, row: int) -> bytes:
     if column not in columns or not 0 <= row < starts[-1]:
         raise _lacks(path, f"row {row} of column {column!r}")
     group = bisect_right(starts, row) - 1
-    cell = _group(path, stamp(path), column, group)[row - starts[group]].as_py()
+    try:
+        cell = _group(path, stamp(path), column, group)[row - starts[group]].as_py()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: column {column!r} of row {row} is damaged ({error}); copy the file anew") from error
     data = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(data, bytes):
         raise ValueError(f"{path}: column {column!r} of row {row} holds no picture's bytes; give another column")
@@ -104,32 +107,34 @@ def has_parquet_cell(path: str, column: str, row: int) -> bool:
 
 @lru_cache(_KEPT)
 def _parquet(path: str, _: Stamp) -> tuple[list[int], frozenset[str]]:
-    with _opened(path) as file:
-        starts = [0]
-        for group in range(file.metadata.num_row_groups):
-            starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
-        return starts, frozenset(file.schema_arrow.names)
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(path) as file:
+            starts = [0]
+            for group in range(file.metadata.num_row_groups):
+                starts.append(starts[-1] + file.metadata.row_group(group).num_rows)
+            return starts, frozenset(file.schema_arrow.names)
+    except parquet_errors() as error:
+        raise ValueError(f"{path} is no whole parquet file ({error}); copy it anew") from error
 
 
 @lru_cache(_GROUPS)
 def _group(path: str, _: Stamp, column: str, group: int) -> Any:
-    from pyarrow import ArrowException
-
-    try:
-        with _opened(path) as file:
-            return file.read_row_group(group, columns=[column]).column(0)
-    except (ArrowException, OSError) as error:
-        raise ValueError(f"{path}: column {column!r} cannot be read ({error}); copy the file anew") from error
-
-
-def _opened(path: str) -> Any:
-    from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     try:
-        return ParquetFile(path)
-    except (ArrowException, OSError) as error:
-        raise ValueError(f"{path} is no whole parquet file ({error}); copy it anew") from error
+        with ParquetFile(path) as file:
+            return file.read_row_group(group, columns=[column]).column(0)
+    except parquet_errors() as error:
+        raise ValueError(f"{path}: column {column!r} cannot be read ({error}); copy the file anew") from error
+
+
+def parquet_errors() -> tuple[type[Exception], ...]:
+    """Give what a damaged parquet file makes pyarrow raise; names and texts in it may be none, too."""
+    from pyarrow import ArrowException
+
+    return ArrowException, OSError, UnicodeDecodeError
 
 
 def tsv_cell(path: str, column: str, row: int) -> bytes:

@@ -5,6 +5,7 @@ Training, evaluation and checks all read by these functions, so that a picture i
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,7 +45,7 @@ def read(picture: str, trusted: bool = False) -> Picture:
 def exists(image: str) -> bool:
     """Tell whether a picture is there; a video's moment and the values in a TFRecord's record are not looked for."""
     container, kind, place = split(image.removesuffix(MIRRORED))
-    if is_url(image) or not Path(container).is_file():
+    if is_url(image) or not is_file(container):
         return False
     try:
         if kind == "zip":
@@ -63,6 +64,16 @@ def exists(image: str) -> bool:
     return True
 
 
+def is_file(path: str) -> bool:
+    """Tell whether a file is there; a name that no file can have, for it is too long, is that of none."""
+    try:
+        return Path(path).is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
+
+
 def encoded(image: str) -> bytes | None:
     """Give a picture's bytes as they are stored, not mirrored; None for a video, whose pictures have none."""
     plain = image.removesuffix(MIRRORED)
@@ -70,7 +81,7 @@ def encoded(image: str) -> bytes | None:
     if is_url(plain):
         raise FileNotFoundError(f"{plain} is on a network, and nothing is fetched; download it and name the file")
     if not kind:
-        if not Path(container).is_file():
+        if not is_file(container):
             raise FileNotFoundError(f"{container} is not there; name a picture file")
         return Path(container).read_bytes()
     if kind == "zip":

@@ -12,6 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
+from egm_core.pictures.containers import parquet_errors
 from egm_core.pictures.reference import below, moved
 from egm_core.sample.record import FIELDS, Sample, SampleError, from_record
 from egm_core.sample.sound import sound
@@ -84,23 +85,23 @@ def _read_lines(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     try:
         file = ParquetFile(path)
-    except (ArrowException, OSError) as error:
+    except parquet_errors() as error:
         raise SampleError(f"{path}: not a parquet file ({error}); write it anew with write_samples") from error
     with file:
         number, batches = 0, file.iter_batches(BATCH)
         while True:
             try:
                 batch = next(batches, None)
-            except (ArrowException, OSError) as error:
+                records = None if batch is None else batch.to_pylist()
+            except parquet_errors() as error:
                 raise SampleError(f"{path}: damaged after record {number} ({error}); copy it anew") from error
-            if batch is None:
+            if records is None:
                 return
-            for record in batch.to_pylist():
+            for record in records:
                 number += 1
                 yield f"{path}:{number}", record
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from egm_core import notes
-from egm_core.arguments import Parser, number
+from egm_core.arguments import Parser
 from egm_core.command.data.licence import add_licence
-from egm_core.data.convert import MISSING_SHARE, convert
+from egm_core.command.data.missing import add_missing_share
+from egm_core.data.convert import convert
 from egm_core.data.kinds import kinds
 
 
@@ -34,12 +35,7 @@ def add(commands: Any) -> None:
         kind.arguments(one)
         one.add_argument("--out", type=Path, required=True, help="sample file to write, .jsonl or .parquet")
         add_licence(one)
-        one.add_argument(
-            "--missing-share",
-            type=number(0, 1),
-            default=MISSING_SHARE,
-            help="share of the images that may be missing; their samples are kept",
-        )
+        add_missing_share(one, "samples")
         notes.add_options(one)
         one.set_defaults(run=_run)
 

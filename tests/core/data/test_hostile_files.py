@@ -140,3 +140,23 @@ def test_an_id_that_is_none_is_named_in_cocos_files(tmp_path: Path, refused: Any
     file = tmp_path / "a.json"
     file.write_text(json.dumps({"images": [IMAGE], "annotations": [annotation], "categories": [CUP]}))
     assert "annotation 1: id is" in refused("coco", "--file", file)
+
+
+def test_a_text_that_is_none_in_a_table_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Parquet has no checksum of its own, so damage may be in a text's letters alone."""
+    row = {"image": "a.png", "sent": "hello", "bbox": [1.0, 2.0, 3.0, 4.0], "width": 9, "height": 9}
+    file = tmp_path / "x.parquet"
+    parquet.write_table(pa.Table.from_pylist([row]), file, compression="none", use_dictionary=False)
+    file.write_bytes(file.read_bytes().replace(b"hello", b"he\xffl\xff"))
+    for command in (["stats", str(file)], ["convert", "egm", "--file", str(file), "--out", str(tmp_path / "o.jsonl")]):
+        assert main(command) == 2
+        assert "x.parquet: " in capsys.readouterr().err
+
+
+def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
+    cell = {"image": {"bytes": b"abc", "path": "hello"}}
+    parquet.write_table(pa.Table.from_pylist([cell]), tmp_path / "x.parquet", use_dictionary=False, compression="none")
+    data = (tmp_path / "x.parquet").read_bytes()
+    (tmp_path / "x.parquet").write_bytes(data.replace(b"hello", b"he\xffl\xff"))
+    with pytest.raises(ValueError, match=r"x\.parquet: column 'image' of row 0 is damaged"):
+        read(f"{tmp_path}/x.parquet::image::0")

@@ -42,6 +42,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for file in files:
         found = list(objects(file))
         if not found:
+            tally.drop("label files without an object", file)
             continue
         paths = [pictures.find(file.stem + ending) for ending in ENDINGS]
         image = next(filter(exists, paths), "")
@@ -79,23 +80,13 @@ def _object(parts: list[str], image: str, annotation: str, place: Place) -> Foun
         raise place.error("16 fields, of which the last is a detector's score; labels have 15, and stand in label_2")
     if len(parts) != len(FIELDS):
         raise place.error(f"{len(parts)} fields, where {len(FIELDS)} must stand: {', '.join(FIELDS)}")
-    values = {name: _number(name, part, place) for name, part in zip(FIELDS[1:], parts[1:], strict=True)}
+    values = {name: fields.number(name, part, place) for name, part in zip(FIELDS[1:], parts[1:], strict=True)}
     box = fields.xyxy(
         {"left, top, right, bottom": [values[name] for name in FIELDS[4:8]]}, "left, top, right, bottom", place
     )
     left_out = UNNAMED.get(parts[0], "")
     name = parts[0].replace("_", " ").lower()
     return Found(place, image, annotation, None, box, None, name=name, category=parts[0], left_out=left_out)
-
-
-def _number(name: str, text: str, place: Place) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = float("nan")
-    if not fields.is_number(found):
-        raise place.wrong(name, text, "a number must stand here")
-    return found
 
 
 KIND = Kind(

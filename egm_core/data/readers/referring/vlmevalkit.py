@@ -129,30 +129,20 @@ def _size(record: dict[str, str], place: Place) -> tuple[int, int]:
     """Give the size that a row tells; (0, 0) where it tells none: a missing one was written as 1.0."""
     values = []
     for name in ("width", "height"):
-        value = _number(record, name, place) if record.get(name, "").strip() else None
+        value = fields.number(name, record[name], place) if record.get(name, "").strip() else None
         values.append(0 if value is None or value <= 1 else fields.side({name: value}, name, place))
     return values[0], values[1]
 
 
 def _box(record: dict[str, str], width: int, height: int, place: Place) -> Box:
     if all(record.get(name, "").strip() for name in CORNERS):
-        corners = [_number(record, name, place) for name in CORNERS]
+        corners = [fields.number(name, record[name], place) for name in CORNERS]
         return fields.xyxy({"bbox": corners}, "bbox", place)
     relative = [f"{name}_norm" for name in CORNERS]
     if all(record.get(name, "").strip() for name in relative):
-        x0, y0, x1, y1 = (_number(record, name, place) for name in relative)
+        x0, y0, x1, y1 = (fields.number(name, record[name], place) for name in relative)
         return fields.xyxy({"bbox": [x0 * width, y0 * height, x1 * width, y1 * height]}, "bbox", place)
     raise place.error(f"the row has neither {', '.join(CORNERS)} nor their _norm; they must be there")
-
-
-def _number(record: dict[str, str], name: str, place: Place) -> float:
-    try:
-        value = float(record[name])
-    except ValueError:
-        value = float("nan")
-    if not fields.is_number(value):
-        raise place.wrong(name, record[name], "a number must stand here")
-    return value
 
 
 def _bytes(cell: str, place: Place) -> bytes:

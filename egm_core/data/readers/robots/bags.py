@@ -22,6 +22,7 @@ from egm_core.pictures.messages import RGB, ImageError, decode, guess
 
 LICENCE = "yours, or that of whoever recorded it"
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+LONG = 300
 TEXTS = ("std_msgs/msg/String",)
 
 
@@ -177,7 +178,8 @@ def _broken() -> tuple[type[Exception], ...]:
 
 
 def _damaged(place: Place, where: str, error: Exception) -> DataError:
-    why = str(error) or type(error).__name__
+    # YAML's errors have many lines, with the text itself.
+    why = " ".join(str(error).split())[:LONG] or type(error).__name__
     return place.error(f"cannot be read as a bag {where}: {why}; see that the recording was ended, and copy it anew")
 
 

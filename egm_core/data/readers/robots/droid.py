@@ -89,6 +89,8 @@ def _picture(features: Mapping[str, Any], options: argparse.Namespace, tally: Ta
     if options.frame >= len(pictures):
         tally.drop(f"episodes that have no frame {options.frame}", place)
         return b""
+    if not pictures[options.frame]:
+        tally.drop(f"episodes whose frame {options.frame} has no picture", place)
     return bytes(pictures[options.frame])
 
 

@@ -14,7 +14,7 @@ from egm_core.data.readers.robots.lerobot_layout import Camera, Layout, layout
 from egm_core.data.readers.robots.question import FRAME, Question, Recordings
 from egm_core.data.readers.shared import fields, tables
 from egm_core.data.readers.shared.pictures import picture_size
-from egm_core.pictures.containers import Stamp, stamp
+from egm_core.pictures.containers import Stamp, parquet_errors, stamp
 from egm_core.pictures.reference import join
 
 LICENCE = "that of the data set's card (lerobot/droid_100 is MIT)"
@@ -167,10 +167,10 @@ def _frames(path: Path, _: Stamp, frame: int) -> dict[int, Row]:
     place = Place(str(path))
     found, number = {}, 0
     for batch in _batches(path, _COLUMNS):
-        lacking = [name for name in _COLUMNS if name not in batch.schema.names]
-        if lacking:
-            raise place.error(f"the column {lacking[0]!r} is missing; the file has {', '.join(batch.schema.names)}")
-        for row in batch.select(_COLUMNS).to_pylist():
+        for row in batch:
+            lacking = [name for name in _COLUMNS if name not in row]
+            if lacking:
+                raise place.error(f"the column {lacking[0]!r} is missing; the file has {', '.join(row)}")
             if row["frame_index"] == frame:
                 at = Place(str(path), f"row {number}")
                 (moment,) = fields.numbers([row["timestamp"]], "timestamp", at, 1)
@@ -183,19 +183,19 @@ def _frames(path: Path, _: Stamp, frame: int) -> dict[int, Row]:
 def _rows(path: Path, prefixes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Read the rows of a table, with the columns whose names begin with one of some texts."""
     for batch in _batches(path, prefixes):
-        yield from batch.to_pylist()
+        yield from batch
 
 
-def _batches(path: Path, prefixes: tuple[str, ...]) -> Iterator[Any]:
-    from pyarrow import ArrowException
+def _batches(path: Path, prefixes: tuple[str, ...]) -> Iterator[list[dict[str, Any]]]:
     from pyarrow.parquet import ParquetFile
 
     fields.require(path)
     try:
         with ParquetFile(path) as file:
             names = [name for name in file.schema_arrow.names if name.startswith(prefixes)]
-            yield from file.iter_batches(columns=names)
-    except (ArrowException, OSError) as error:
+            for batch in file.iter_batches(columns=names):
+                yield batch.to_pylist()
+    except parquet_errors() as error:
         raise Place(str(path)).error(f"no whole parquet file ({error}); copy it anew") from error
 
 

@@ -11,6 +11,7 @@ from egm_core.data.readers.kind import Place
 from egm_core.data.readers.shared import fields
 
 VIDEO_PATH = "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4"
+MOST = 10_000_000
 _AXES = {"height": "h", "width": "w", "channel": "c", "channels": "c", "h": "h", "w": "w", "c": "c"}
 
 
@@ -46,7 +47,8 @@ class Layout:
         """Fill a pattern of file names."""
         try:
             return self.root / pattern.format(**numbers)
-        except (KeyError, IndexError, ValueError) as error:
+        # A pattern may ask for parts of a number, and for as many digits as it likes.
+        except (LookupError, ValueError, AttributeError, TypeError, MemoryError, OverflowError) as error:
             known = ", ".join(numbers)
             raise self.place.error(f"the pattern {pattern!r} cannot be filled ({error}); there are {known}") from error
 
@@ -77,10 +79,18 @@ def layout(root: Path) -> Layout:
         fields.text(info, "data_path", place),
         fields.text(info, "video_path", place) if info.get("video_path") else VIDEO_PATH,
         fields.whole(info, "chunks_size", place, 1),
-        fields.whole(info, "total_episodes", place, 0),
+        _episodes(info, place),
         tuple(_cameras(info, place)),
         place,
     )
+
+
+def _episodes(info: dict[str, Any], place: Place) -> int:
+    found = fields.whole(info, "total_episodes", place, 0)
+    # Each may have to be looked for.
+    if found > MOST:
+        raise place.wrong("total_episodes", found, f"no data set has more than {MOST:,} episodes")
+    return found
 
 
 def _cameras(info: dict[str, Any], place: Place) -> Iterator[Camera]:
@@ -117,9 +127,11 @@ def _early_cameras(info: dict[str, Any], place: Place) -> Iterator[Camera]:
     """Read the cameras of an early v2.0, whose info lists keys and shapes."""
     shapes = fields.mapping(fields.value(info, "shapes", place), place)
     for name in ("video_keys", "image_keys"):
-        for key in info.get(name) or ():
+        for key in fields.listed(info, name, place) if info.get(name) is not None else ():
+            if not isinstance(key, str):
+                raise place.wrong(name, key, "the names of cameras must stand here")
             at = Place(place.file, f"shapes.{key}")
             shape = fields.mapping(fields.value(shapes, key, place), at)
             width, height = fields.size(shape, at)
-            if shape.get("channels", 3) >= 3:
+            if "channels" not in shape or fields.whole(shape, "channels", at, 1) >= 3:
                 yield Camera(key, name == "video_keys", width, height)

@@ -19,7 +19,10 @@ _DELTA = 0xA282EAD8
 
 
 def examples(path: Path) -> Iterator[tuple[Place, Mapping[str, Any]]]:
-    """Read the records of a file one after the other: each with its place, its features by name."""
+    """Read the records of a file one after the other: each with its place, its features by name.
+
+    DataError where there is no record, as in a file that was lost on its way.
+    """
     from google.protobuf.message import DecodeError
     from tfrecord import example_pb2
 
@@ -36,6 +39,8 @@ def examples(path: Path) -> Iterator[tuple[Place, Mapping[str, Any]]]:
                 raise place.error(f"no tf.train.Example ({error}); copy the file anew") from error
             yield place, example.features.feature
             number += 1
+    if not number:
+        raise fields.no_record(path)
 
 
 def _body(file: Any, head: bytes, place: Place) -> bytes:

@@ -17,8 +17,6 @@ LONGEST = 1_000_000
 _HUGE = 1e300
 # No id has more digits than 64 bits hold.
 _MOST = 2**63
-# No id has more digits than 64 bits hold.
-_MOST = 2**63
 _GONE = object()
 _NUMBERS = {int, float}
 
@@ -182,6 +180,17 @@ def unusable(box: Box, width: int, height: int) -> str:
 def is_number(found: Any) -> bool:
     """Tell whether a value is a finite number of a size that files have, and no bool."""
     return isinstance(found, (int, float)) and not isinstance(found, bool) and -_HUGE < found < _HUGE
+
+
+def number(name: str, found: str, place: Place) -> float:
+    """Take a number that is written as a text, in digits of ASCII: Python alone would take 1_0 for 10."""
+    try:
+        told = float(found) if found.isascii() and "_" not in found else math.nan
+    except ValueError:
+        told = math.nan
+    if not is_number(told):
+        raise place.wrong(name, found, "a number must stand here")
+    return told
 
 
 def lines(path: Path) -> Iterator[tuple[Place, dict[str, Any]]]:

@@ -18,7 +18,7 @@ from typing import Any
 from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.shared.whereabouts import whereabouts
 from egm_core.pictures.reference import is_url, join
-from egm_core.pictures.source import encoded, exists, read
+from egm_core.pictures.source import encoded, exists, is_file, read
 
 ARCHIVES = (".zip", ".tar")
 # EXIF's mark, and those of its values that make a picture's width its height.
@@ -68,12 +68,12 @@ class Pictures:
         """Find a picture, and tell whether it is an original that is to be mirrored."""
         path, parts = self.find(image), PurePosixPath(image).parts
         copies, originals = self.flipped
-        if copies not in parts or Path(path).is_file():
+        if copies not in parts or is_file(path):
             return path, False
         at = parts.index(copies)
         ways = ((*parts[:at], originals, *parts[at + 1 :]), (*parts[:at], *parts[at + 1 :]))
         found = [self.find("/".join(way)) for way in ways]
-        there = [way for way in found if Path(way).is_file() or self._is_archive]
+        there = [way for way in found if is_file(way) or self._is_archive]
         return (there[0], True) if there else (path, False)
 
     def size(self, image: str, place: Place) -> tuple[int, int]:

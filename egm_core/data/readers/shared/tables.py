@@ -10,6 +10,7 @@ from egm_core.data.readers.kind import Place
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import arrays
 from egm_core.data.readers.shared.pictures import Pictures, size_of
+from egm_core.pictures.containers import parquet_errors
 from egm_core.pictures.reference import join
 
 # Rows with pictures are large.
@@ -84,7 +85,6 @@ def _one_object(path: Path) -> bool:
 
 
 def _parquet(path: Path, without: tuple[str, ...]) -> Iterator[tuple[Place, int, dict[str, Any]]]:
-    from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     fields.require(path)
@@ -96,5 +96,5 @@ def _parquet(path: Path, without: tuple[str, ...]) -> Iterator[tuple[Place, int,
                 for record in batch.to_pylist():
                     yield Place(str(path), f"row {number}"), number, record
                     number += 1
-    except (ArrowException, OSError) as error:
+    except parquet_errors() as error:
         raise Place(str(path)).error(f"no whole parquet file ({error}); copy it anew") from error

@@ -75,3 +75,15 @@ def test_the_real_line(formats: Path, tmp_path: Path, convert: Any) -> None:
     picture(tmp_path / "000000.png", 1224, 370)
     (walker,) = convert("kitti", "--labels", formats / "kitti/000000.txt", "--images", tmp_path, missing=0)
     assert walker.bbox == (712.40, 143.00, 810.73, 307.92)
+
+
+def test_a_label_file_that_is_empty_is_counted(convert: Any, labels: Path) -> None:
+    picture(labels.parent / "image_2/000001.png")
+    write(labels, name="000001")
+    assert len(convert("kitti", "--labels", labels, missing=0)) == 2
+    assert "left out 1: label files without an object" in convert.said and "000001.txt" in convert.said
+
+
+def test_python_alone_takes_such_a_number(refused: Any, labels: Path) -> None:
+    said = refused("kitti", "--labels", write(labels, WALKER.replace("12.40", "1_2.40")))
+    assert "left is '1_2.40'" in said

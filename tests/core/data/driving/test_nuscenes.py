@@ -161,3 +161,49 @@ def test_a_missing_table_is_named(refused: Any, tmp_path: Path) -> None:
     folder = tables(tmp_path)
     (folder / "instance.json").unlink()
     assert "instance.json: is not there" in refused("nuscenes", "--tables", folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (changed("ego_pose", 0, token=["p1"]), "ego_pose.json: record 0: token is ['p1']"),
+        (changed("calibrated_sensor", 0, token={}), "calibrated_sensor.json: record 0: token is {}"),
+        (changed("sample_data", 0, is_key_frame="perhaps"), "record 0: is_key_frame is 'perhaps'"),
+        (changed("sample_annotation", 0, size=[-2, 4, 2]), "record 0: size is [-2, 4, 2]"),
+        (changed("sample_annotation", 0, rotation=[1e-300, 0, 0, 0]), "a quaternion w, x, y, z must stand here"),
+        (changed("calibrated_sensor", 0, camera_intrinsic=[[0.0, 0, 0]] * 3), "focal lengths above 0"),
+    ],
+)
+def test_what_would_stop_it_or_leave_boxes_out_is_named(
+    refused: Any, tmp_path: Path, changes: dict[str, list[dict[str, Any]]], words: str
+) -> None:
+    assert words in refused("nuscenes", "--tables", tables(tmp_path, **changes))
+
+
+def test_a_key_frame_told_in_words_is_read(convert: Any, refused: Any, tmp_path: Path) -> None:
+    """Every text was taken for yes, "false" as well."""
+    assert convert("nuscenes", "--tables", tables(tmp_path, **changed("sample_data", 0, is_key_frame="true")))
+    folder = tables(tmp_path, **changed("sample_data", 0, is_key_frame="false"))
+    assert "no key frame of CAM_FRONT" in refused("nuscenes", "--tables", folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("sensor", {"channel": "CAM_BACK"}),
+        ("calibrated_sensor", {"translation": [1.0, 2.0, 3.0]}),
+        ("ego_pose", {"translation": [1.0, 2.0, 3.0]}),
+        ("sample_data", {"filename": "b.jpg"}),
+        ("category", {"name": "animal"}),
+        ("instance", {"category_token": "c2"}),
+    ],
+)
+def test_a_token_of_two_things_is_refused(
+    refused: Any, convert: Any, tmp_path: Path, table: str, change: dict[str, Any]
+) -> None:
+    """The second took the first's place: boxes would stand where the car never was."""
+    twice = [*TABLES[table], dict(TABLES[table][0])]
+    assert len(convert("nuscenes", "--tables", tables(tmp_path, **{table: twice}))) == 1
+    two = [*TABLES[table], {**TABLES[table][0], **change}]
+    said = refused("nuscenes", "--tables", tables(tmp_path, **{table: two}))
+    assert f"{table}.json: record {len(two) - 1}: the token " in said and "stands for something else" in said

@@ -68,3 +68,12 @@ def test_real_commands(formats: Path, convert: Any) -> None:
     found = convert("talk2car", "--file", formats / "talk2car/val_commands_first4.json")
     assert [sample.image.rpartition("/")[2] for sample in found] == [f"img_val_{n}.jpg" for n in range(4)]
     assert found[2].bbox == (1085, 422, 1599, 788) and found[0].sent.endswith("behind the silver car")
+
+
+def test_a_name_that_no_file_can_have_is_that_of_a_missing_picture(tmp_path: Path, refused: Any, convert: Any) -> None:
+    """The system's own error ended the command with status 1, without file and record, and filled the screen."""
+    file = commands(tmp_path / "val_commands.json", {**ROW, "t2c_img": "x" * 9000})
+    assert len(convert("talk2car", "--file", file)) == 1
+    assert "1 pictures are missing" in convert.said and len(convert.said) < 1500
+    said = refused("talk2car", "--file", file, missing=0)
+    assert "1 of 1 pictures are missing" in said and len(said) < 1500

@@ -130,3 +130,9 @@ def test_a_quote_that_is_not_doubled_swallows_no_row(tmp_path: Path, refused) ->
     file = tsv(tmp_path / "x.tsv", {**ROW, "question": "MARK"}, {**ROW, "index": "1", "question": 'the 5" plate'})
     file.write_text(file.read_text().replace("MARK", '"the mug').replace('"the 5"" plate"', 'the 5" plate'))
     assert "no tab may stand here" in refused("vlmevalkit", "--file", file)
+
+
+@pytest.mark.parametrize("number", ["1_0", "\uff11", "0x1"])
+def test_python_alone_takes_such_a_number(tmp_path: Path, refused, number: str) -> None:
+    said = refused("vlmevalkit", "--file", tsv(tmp_path / "t.tsv", {**ROW, "bbox_x1": number}))
+    assert f"row 0: bbox_x1 is '{number}'" in said
