@@ -64,7 +64,7 @@ def exists(image: str) -> bool:
     return True
 
 
-def is_file(path: str) -> bool:
+def is_file(path: str | Path) -> bool:
     """Tell whether a file is there; a name that no file can have, for it is too long, is that of none."""
     try:
         return Path(path).is_file()

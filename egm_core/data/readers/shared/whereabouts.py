@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from egm_core.pictures.reference import split
+from egm_core.pictures.source import is_file
+from egm_core.sample.shown import shown
 
 # Folders that are tried, those above the one that was named, and pictures that are looked for.
 TRIED, ABOVE, ASKED = 500, 3, 20
@@ -33,7 +35,7 @@ def whereabouts(lost: Iterable[str], roots: Iterable[Path], option: str = "--ima
 
 
 def _said(names: Sequence[str], root: Path, option: str) -> str:
-    looked = f"the file names them as {names[0]!r}, looked for below {root}"
+    looked = f"the file names them as {shown(names[0])}, looked for below {root}"
     best = max(_others(root), key=lambda other: _count(names, other), default=root)
     found = _count(names, best)
     if found:
@@ -88,14 +90,14 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _count(names: Sequence[str], root: Path) -> int:
-    return sum((root / name).is_file() for name in names)
+    return sum(is_file(root / name) for name in names)
 
 
 def _end(name: str, root: Path) -> str:
     """Give the longest end of a name, without its first part at least, that is a file below a folder."""
     parts = PurePosixPath(name).parts
     ends = ("/".join(parts[at:]) for at in range(1, len(parts)))
-    return next((end for end in ends if (root / end).is_file()), "")
+    return next((end for end in ends if is_file(root / end)), "")
 
 
 def _shown(folder: Path, root: Path) -> Path:
