@@ -197,7 +197,8 @@ class Store:
 
     def answers(self) -> Iterator[tuple[Answer, Any]]:
         """Give all answers, failures among them, with what lies beside each."""
-        yield from _answers(self._base)
+        with _trouble(self.path):
+            yield from _answers(self._base, self.path)
 
     def money(self) -> tuple[float, float]:
         """Give what was spent, and what is reserved for what is being asked."""
@@ -223,11 +224,13 @@ class Store:
             return int(self._base.execute("SELECT total(attempts) FROM jobs").fetchone()[0])
 
     def __len__(self) -> int:
-        return int(self._base.execute("SELECT count(*) FROM jobs WHERE state = 'answered'").fetchone()[0])
+        with _trouble(self.path):
+            return int(self._base.execute("SELECT count(*) FROM jobs WHERE state = 'answered'").fetchone()[0])
 
     def __contains__(self, key: str) -> bool:
-        found = self._base.execute("SELECT 1 FROM jobs WHERE key = ? AND state = 'answered'", (key,))
-        return found.fetchone() is not None
+        with _trouble(self.path):
+            found = self._base.execute("SELECT 1 FROM jobs WHERE key = ? AND state = 'answered'", (key,))
+            return found.fetchone() is not None
 
     def close(self) -> None:
         """Free this process's claims and let go of the file; what cannot be freed now is by the next process."""
@@ -266,7 +269,7 @@ def read_answers(path: Path) -> Iterator[tuple[Answer, Any]]:
         try:
             if not _version(base, path):
                 raise StoreError(f"{path} holds no answers; name a file that was written by asking")
-            yield from _answers(base)
+            yield from _answers(base, path)
         finally:
             base.close()
 
@@ -308,14 +311,16 @@ def _row(answer: Answer, payload: Any, spent: float) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _answers(base: sqlite3.Connection) -> Iterator[tuple[Answer, Any]]:
+def _answers(base: sqlite3.Connection, path: Path) -> Iterator[tuple[Answer, Any]]:
     for row in base.execute(f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('answered', 'failed') ORDER BY rowid"):
         key, text, finish, error, usage, model, at, seconds, tokens, payload = row
-        logged = tuple(Token(*token) for token in json.loads(tokens))
-        yield (
-            Answer(key, text, finish, error, _whole_all(json.loads(usage)), model, at, seconds, logged),
-            json.loads(payload),
-        )
+        try:
+            logged = tuple(Token(*token) for token in json.loads(tokens))
+            told, beside = _whole_all(json.loads(usage)), json.loads(payload)
+        except (ValueError, TypeError) as wrong:
+            # A file that was cut short may keep its order, and lose what its last pages hold.
+            raise _unreadable(path, f"the answer {str(key)[:80]}: {wrong}") from wrong
+        yield Answer(key, text, finish, error, told, model, at, seconds, logged), beside
 
 
 def _whole(text: str) -> str:
@@ -364,9 +369,16 @@ def _trouble(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
+        # To run again would not help: the text that is there is none.
+        if "decode to UTF-8" in str(error):
+            raise _unreadable(path, str(error)) from error
         raise StoreError(f"{path}: {error}; what was answered until now is kept, run again to go on") from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"{path} cannot be read as answers ({error}); save what is left by `sqlite3 {path} .recover`, or move the "
-            "file away to ask anew"
-        ) from error
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"{path} cannot be read as answers ({why}); save what is left by `sqlite3 {path} .recover`, or move the file "
+        "away to ask anew"
+    )

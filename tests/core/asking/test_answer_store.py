@@ -167,6 +167,18 @@ def test_a_torn_file_is_refused_with_a_remedy(path: Path) -> None:
         list(read_answers(path))
 
 
+@pytest.mark.parametrize("column", ["tokens", "usage", "payload", "text"])
+@pytest.mark.parametrize("opened", [False, True], ids=["read", "open"])
+def test_a_damaged_answer_is_named(path: Path, column: str, opened: bool) -> None:
+    """A file that was cut short by some bytes keeps its order: JSON's own error was all that was said."""
+    with Store(path, {}) as store:
+        store.add(ANSWER)
+        wrong = "CAST(x'fffe41' AS TEXT)" if column == "text" else "'[{\"a\": 1'"
+        store._base.execute(f"UPDATE jobs SET {column} = {wrong}")
+        with pytest.raises(StoreError, match=rf"{path.name}.*(the answer a: |decode to UTF-8).*recover"):
+            list(store.answers() if opened else read_answers(path))
+
+
 def test_a_full_disk_is_said_and_not_a_traceback(path: Path) -> None:
     with Store(path, {}) as store:
         pages = store._base.execute("PRAGMA page_count").fetchone()[0]
