@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import time
 from typing import Any
 
@@ -21,7 +23,12 @@ from egm_core.servers.dialect import Dialect
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 BUSY = (408, 425, 429, 503)
-SHUT = (401, 403, 404, 405)
+# 402 and these codes say that an account has no money left, which no waiting mends.
+SHUT = (401, 402, 403, 404, 405)
+USED_UP = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
+# So many seconds without any answer are said, and again after so many.
+QUIET, AGAIN = 10.0, 60.0
+_log = logging.getLogger("egm.asking")
 
 
 class Busy(Exception):
@@ -65,6 +72,7 @@ class Endpoint:
         self.up.set()
         self._waits = 0
         self._down_since: float | None = None
+        self._told_at = 0.0
         self._recovery: asyncio.Task[None] | None = None
         self._model: tuple[str, Dialect] | None = None
         self._limit: Limit = "max_tokens"
@@ -141,7 +149,7 @@ class Endpoint:
             limit = next_field(limit, answer.text) if wrong else None
             if self.serving.limited and not limit:
                 break
-        raise _trouble(answer)
+        raise self._trouble(answer)
 
     async def _described(self) -> tuple[str, Dialect]:
         """Find out the name of the server's model and what kind of server it is, once."""
@@ -150,7 +158,7 @@ class Endpoint:
             try:
                 model, dialect = listed(answer, self.url, self.serving.model)
             except httpx.HTTPStatusError as error:
-                raise _trouble(answer) from error
+                raise self._trouble(answer) from error
             except EngineError as error:
                 raise Shut(error.detail) from error
             self._model = model.name, dialect
@@ -164,6 +172,7 @@ class Endpoint:
             if self._down_since is None:
                 self._down_since = time.monotonic()
             self._recovery = asyncio.create_task(self._recover(wait))
+        self._tell()
 
     def give_up(self, why: str) -> None:
         """Never ask the server again."""
@@ -181,11 +190,41 @@ class Endpoint:
                 alive = status < 500 and status not in BUSY
             except httpx.HTTPError as error:
                 self.why = f"{type(error).__name__}: {error}"
+            self._tell()
         self.gone = self._exhausted()
         self.up.set()
 
+    def _tell(self) -> None:
+        """Say that no answer comes and why: who waits would see a bar that stands still, or nothing at all."""
+        now = time.monotonic()
+        silent = now - self._down_since if self._down_since is not None else 0.0
+        if silent < QUIET or now - self._told_at < AGAIN:
+            return
+        self._told_at = now
+        _log.warning(
+            "%s has given no answer for %.0f s (%s); it is asked again, and given up after %g s. Ctrl-C ends this, and "
+            "what was answered is kept",
+            self.url, silent, self.why, self.serving.patience,
+        )  # fmt: skip
+
     def _exhausted(self) -> bool:
         return self._down_since is not None and time.monotonic() - self._down_since > self.serving.patience
+
+    def _trouble(self, answer: httpx.Response) -> Busy | Shut | Refused:
+        """Tell whose fault a failed answer is: the server's, its address's, or the job's."""
+        why = f"HTTP {answer.status_code}: {error_message(answer.text)}"
+        if answer.status_code in (401, 403):
+            return Shut(f"{why}; {self._key()}")
+        if answer.status_code in SHUT or _used_up(answer.text):
+            return Shut(why)
+        if answer.status_code in BUSY:
+            return Busy(why, counts=False, wait=retry_after(answer.headers), free=True)
+        return Busy(why, free=True) if answer.status_code >= 500 else Refused(why, free=True)
+
+    def _key(self) -> str:
+        name = self.serving.api_key_env
+        sent = "Authorization" in self.client.headers
+        return f"the key was taken from {name}" if sent else f"no key was sent; {name or 'no variable'} is read for it"
 
     async def close(self) -> None:
         """End the connections."""
@@ -194,11 +233,11 @@ class Endpoint:
         await self.client.aclose()
 
 
-def _trouble(answer: httpx.Response) -> Busy | Shut | Refused:
-    """Tell whose fault a failed answer is: the server's, its address's, or the job's."""
-    why = f"HTTP {answer.status_code}: {error_message(answer.text)}"
-    if answer.status_code in BUSY:
-        return Busy(why, counts=False, wait=retry_after(answer.headers), free=True)
-    if answer.status_code in SHUT:
-        return Shut(why)
-    return Busy(why, free=True) if answer.status_code >= 500 else Refused(why, free=True)
+def _used_up(text: str) -> bool:
+    """Tell whether a refusal says that an account may ask no more: OpenAI does so with the status of a busy server."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    error = told.get("error") if isinstance(told, dict) else None
+    return isinstance(error, dict) and any(str(error.get(field)) in USED_UP for field in ("code", "type"))

@@ -158,7 +158,8 @@ class Reader:
                 return None
             delta = choice.get(field) or {}
             thought = _text(delta.get("reasoning_content") or delta.get("reasoning"))
-            content = _text(delta.get("content"))
+            # OpenAI tells a model's refusal in a field of its own, and then no content.
+            content = _text(delta.get("content")) or _text(delta.get("refusal"))
             tokens = _logged(choice.get("logprobs"))
             finish = choice.get("finish_reason")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

@@ -13,7 +13,7 @@ from typing import Any
 from scripted_http import JsonHandler, LocalServer, running_server
 
 # What a turn does: a status with headers, or an answer's text, finish and usage; or `raw` bytes in pieces, with a
-# `pause` in seconds after each.
+# `pause` in seconds after each; or an `error` with its `status`. `message` has more of the answer's message.
 Turn = tuple[int, dict[str, str]] | dict[str, Any]
 
 
@@ -63,6 +63,9 @@ class Handler(JsonHandler):
         if isinstance(turn, tuple):
             self.reply(turn[0], {"error": {"message": f"scripted {turn[0]}"}}, turn[1])
             return
+        if "error" in turn:
+            self.reply(turn["status"], {"error": turn["error"]})
+            return
         if "raw" in turn:
             self.drip(turn["raw"], turn.get("pause", 0.0))
             return
@@ -73,6 +76,7 @@ class Handler(JsonHandler):
             server.answers += 1
         choice = {"index": 0, "finish_reason": turn.get("finish", "stop")}
         choice |= {"message": {"role": "assistant", "content": turn.get("text", f"answer to {text}")}}
+        choice["message"] |= turn.get("message", {})
         self.reply(200, {"model": "teacher-1-0825", "choices": [choice], "usage": usage})
 
     def drip(self, pieces: list[bytes], pause: float) -> None:
