@@ -1,4 +1,4 @@
-"""Tiny checkpoint folders for the tests, of both families, built offline with transformers' own classes.
+"""Tiny checkpoint folders for the tests, of every family, built offline with transformers' own classes.
 
 The random ones answer nonsense. The memorising ones have learnt four answers by heart, told apart by the prompt
 alone: they let a test follow a found, an absent and an amodal answer through every layer.
@@ -94,7 +94,110 @@ def make_qwen(folder: Path, seed: int = 0) -> Any:
     return model, processor
 
 
-def make_internvl(folder: Path, seed: int = 0) -> Any:
+def _qwen3_5_tokenizer() -> Any:
+    """Build Qwen3.5's own tokenizer class, which splits numbers into digits, with merges for the answers' words."""
+    from tokenizers import AddedToken
+    from tokenizers.pre_tokenizers import ByteLevel
+    from tokenizers.trainers import BpeTrainer
+    from transformers import Qwen3_5Tokenizer
+
+    from egm_core.tiny.tokenizer import SPECIAL_TOKENS, THINK_TOKENS
+
+    core = Qwen3_5Tokenizer().backend_tokenizer
+    said = [*memorised_answers("qwen3_5").values(), *speaker_of("qwen3_5").prompts.values(), "system user assistant"]
+    trainer = BpeTrainer(vocab_size=2000, initial_alphabet=ByteLevel.alphabet(), show_progress=False)
+    core.train_from_iterator(said, trainer)
+    model = json.loads(core.to_str())["model"]
+    tokenizer = Qwen3_5Tokenizer(
+        vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]], eos_token="<|im_end|>"
+    )
+    tokenizer.add_special_tokens(
+        {"additional_special_tokens": [AddedToken(t, special=True, normalized=False) for t in SPECIAL_TOKENS]}
+    )
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in THINK_TOKENS])
+    tokenizer.model_max_length = 2048
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def make_qwen3_5(folder: Path, seed: int = 0) -> Any:
+    """Write a random Qwen3.5 checkpoint of about 0.2 M parameters; returns model and processor.
+
+    Like the real ones it mixes linear and full attention, and its template thinks unless `enable_thinking` is false.
+    """
+    from egm_core.torchvision_shim import install_schemas
+
+    install_schemas()
+    import torch
+    from transformers import Qwen3_5Config, Qwen3_5ForConditionalGeneration
+
+    from egm_core.tiny.architecture import build_processor
+    from egm_core.tiny.shape import Architecture
+
+    # Patches of 8 pixels, merged by fours as the real one does.
+    shape = Architecture(**QWEN_ARCHITECTURE, patch_size=8, merge_size=2)
+    tokenizer = _qwen3_5_tokenizer()
+    ids = tokenizer.convert_tokens_to_ids
+    config = Qwen3_5Config(
+        text_config={
+            "vocab_size": -(-len(tokenizer) // 64) * 64,
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "layer_types": ["linear_attention", "full_attention"],
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 32,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 4,
+            "linear_key_head_dim": 16,
+            "linear_value_head_dim": 16,
+            "max_position_embeddings": 2048,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000000,
+                "partial_rotary_factor": 0.25,
+                "mrope_section": [2, 1, 1],
+                "mrope_interleaved": True,
+            },
+            "tie_word_embeddings": True,
+            "pad_token_id": ids("<|endoftext|>"),
+            "eos_token_id": ids("<|im_end|>"),
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 2,
+            "patch_size": shape.patch_size,
+            "spatial_merge_size": 2,
+            "out_hidden_size": 64,
+            "num_position_embeddings": 64,
+        },
+        image_token_id=ids("<|image_pad|>"),
+        video_token_id=ids("<|video_pad|>"),
+        vision_start_token_id=ids("<|vision_start|>"),
+        vision_end_token_id=ids("<|vision_end|>"),
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(seed)
+    model = Qwen3_5ForConditionalGeneration(config)
+    model.generation_config.eos_token_id = ids("<|im_end|>")
+    model.generation_config.pad_token_id = ids("<|endoftext|>")
+    processor = build_processor(tokenizer, shape)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    rewrite_template(folder, "hybrid")
+    _write_info(folder, folder.name, "qwen3_5", shape.max_pixels)
+    return model, processor
+
+
+def make_internvl3_5(folder: Path, seed: int = 0) -> Any:
+    """Write a random InternVL3.5-hf checkpoint, whose language model is a Qwen3; returns model and processor."""
+    return make_internvl(folder, seed, "internvl3_5")
+
+
+def make_internvl(folder: Path, seed: int = 0, family: str = "internvl3") -> Any:
     """Write a random InternVL-hf checkpoint of about 0.2 M parameters; returns model and processor."""
     from egm_core.torchvision_shim import install_schemas
 
@@ -142,7 +245,7 @@ def make_internvl(folder: Path, seed: int = 0) -> Any:
             "patch_size": [14, 14],
         },
         text_config={
-            "model_type": "qwen2",
+            **({"model_type": "qwen3", "head_dim": 32} if family == "internvl3_5" else {"model_type": "qwen2"}),
             "vocab_size": -(-len(tokenizer) // 64) * 64,
             "hidden_size": 64,
             "intermediate_size": 128,
@@ -174,7 +277,7 @@ def make_internvl(folder: Path, seed: int = 0) -> Any:
     )
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-    _write_info(folder, folder.name, "internvl3", TILE * TILE * 3)
+    _write_info(folder, folder.name, family, TILE * TILE * 3)
     return model, processor
 
 
@@ -186,8 +289,12 @@ ENDINGS = {
 }
 
 
+# A system prompt that asks for a thought, as InternVL3.5's makers would have it, behind a template's argument.
+ASKS_TO_THINK = "{% if enable_thinking %}<|im_start|>system\nThere is <think> and </think>.<|im_end|>\n{% endif %}"
+
+
 def rewrite_template(folder: Path, ending: str) -> None:
-    """Have a Qwen3-VL folder's chat template end in another way than by opening `<think>`."""
+    """Have a Qwen folder's chat template end in another way than by opening `<think>`."""
     file = folder / "chat_template.jinja"
     template = file.read_text()
     assert template.count("<think>\n") == 1
@@ -197,9 +304,9 @@ def rewrite_template(folder: Path, ending: str) -> None:
 def _lessons(family: str, ending: str) -> list[tuple[tuple[str, Task], str, int, dict[str, Any]]]:
     """List what to learn: question, answer, tokens of the answer that a grammar gives, arguments of the template."""
     whole = memorised_answers(family)
-    if family != "qwen3_vl":
+    if family == "internvl3":
         return [(key, answer, 0, {}) for key, answer in whole.items()]
-    direct = {key: answer.partition("</think>\n\n")[2] for key, answer in whole.items()}
+    direct = {key: answer.partition("</think>")[2].lstrip() for key, answer in whole.items()}
     if ending == "instruct":
         return [(key, answer, 0, {}) for key, answer in direct.items()]
     if ending == "hybrid":
@@ -210,11 +317,24 @@ def _lessons(family: str, ending: str) -> list[tuple[tuple[str, Task], str, int,
     return [*((key, answer, 0, {}) for key, answer in whole.items()), *shut]
 
 
+MAKERS = {
+    "qwen3_vl": make_qwen,
+    "qwen3_5": make_qwen3_5,
+    "internvl3": make_internvl,
+    "internvl3_5": make_internvl3_5,
+}
+
+
 def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160, ending: str = "thinking") -> None:
     """Write a checkpoint that has learnt `memorised_answers` by heart, whatever the picture."""
-    {"qwen3_vl": make_qwen, "internvl3": make_internvl}[family](folder)
-    if ending != "thinking":
+    MAKERS[family](folder)
+    if family == "internvl3_5":
+        file = folder / "chat_template.jinja"
+        file.write_text(ASKS_TO_THINK + file.read_text())
+    elif family == "qwen3_vl" and ending != "thinking":
         rewrite_template(folder, ending)
+    if family in ("qwen3_5", "internvl3_5"):
+        ending = "hybrid"
     import torch
 
     from egm_core.engines.checkpoint import Checkpoint

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: tiny checkpoint folders of both families, made once and kept between runs."""
+"""Fixtures that all tests share: tiny checkpoint folders of every family, made once and kept between runs."""
 
 from __future__ import annotations
 
@@ -70,6 +70,22 @@ def random_internvl(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
+def random_qwen3_5(pytestconfig: pytest.Config) -> Path:
+    """A random Qwen3.5 model folder."""
+    from checkpoints import make_qwen3_5
+
+    return _checkpoint(pytestconfig, "random_qwen3_5", make_qwen3_5)
+
+
+@pytest.fixture(scope="session")
+def random_internvl3_5(pytestconfig: pytest.Config) -> Path:
+    """A random InternVL3.5-hf model folder, with the published template, which has no switch."""
+    from checkpoints import make_internvl3_5
+
+    return _checkpoint(pytestconfig, "random_internvl3_5", make_internvl3_5)
+
+
+@pytest.fixture(scope="session")
 def memorising_qwen(pytestconfig: pytest.Config) -> Path:
     """A Qwen3-VL model folder that knows the answers of `checkpoints.memorised_answers` by heart."""
     from checkpoints import make_memorising
@@ -99,6 +115,22 @@ def memorising_internvl(pytestconfig: pytest.Config) -> Path:
     from checkpoints import make_memorising
 
     return _checkpoint(pytestconfig, "memorising_internvl", lambda folder: make_memorising(folder, "internvl3"))
+
+
+@pytest.fixture(scope="session")
+def memorising_qwen3_5(pytestconfig: pytest.Config) -> Path:
+    """A Qwen3.5 folder that knows the answers of `checkpoints.memorised_answers("qwen3_5")`, thought or not."""
+    from checkpoints import make_memorising
+
+    return _checkpoint(pytestconfig, "memorising_qwen3_5", lambda folder: make_memorising(folder, "qwen3_5"))
+
+
+@pytest.fixture(scope="session")
+def memorising_internvl3_5(pytestconfig: pytest.Config) -> Path:
+    """An InternVL3.5-hf folder that knows the answers, thought or not, as its template's system prompt asks."""
+    from checkpoints import make_memorising
+
+    return _checkpoint(pytestconfig, "memorising_internvl3_5", lambda folder: make_memorising(folder, "internvl3_5"))
 
 
 def _serve(folder: Path, *options: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 transformers' full processor needs torchvision for its video half, which a robot's machine may lack. The parts
 that a picture needs are the tokenizer and the image processor (PIL backend); what the full processor does
-besides is to repeat the image token and to mark its places, and that is done here. Serves Qwen3-VL and
+besides is to repeat the image token and to mark its places, and that is done here. Serves Qwen3-VL, Qwen3.5 and
 InternVL (hf) through the Auto classes.
 """
 
@@ -229,7 +229,9 @@ class Checkpoint:
             features.pooler_output = torch.cat([tiles[i] for i in which])
         else:
             features.pooler_output = tuple(features.pooler_output[i] for i in which)
-            features.deepstack_features = [tuple(layer[i] for i in which) for layer in features.deepstack_features]
+            deepstack = getattr(features, "deepstack_features", None)
+            if deepstack is not None:
+                features.deepstack_features = [tuple(layer[i] for i in which) for layer in deepstack]
         return {**inputs, "mm_encoder_outputs": {"image": features}}
 
 

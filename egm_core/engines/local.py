@@ -64,7 +64,7 @@ class Counts:
 
 
 class TransformersEngine(Engine):
-    """A vision-language model in this process (Qwen3-VL or InternVL-hf folder).
+    """A vision-language model in this process (Qwen3-VL, Qwen3.5 or InternVL-hf folder).
 
     `device`, `dtype`: see `Checkpoint`. `max_pixels` lowers the image budget, `threads` sets torch's threads
     (default: one for a tiny model on a CPU, else torch decides).

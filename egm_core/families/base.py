@@ -156,9 +156,11 @@ class Family(Speaker):
     """A family that is trained here: besides, the text that it learns to answer, and the grammar of its answers."""
 
     @abstractmethod
-    def target(self, sent: str, box: Box | None, reasoning: str, task: Task) -> str:
+    def target(self, sent: str, box: Box | None, reasoning: str, task: Task, opening: Opening | None = None) -> str:
         """Give the text that a model learns to answer; without a box it says that the object is absent.
 
+        `opening` tells where the chat template leaves off (None: as the family's own does, with that reasoning or
+        without); behind a `shut` one there is no place for a reasoning, and it is left out.
         The box is in the family's frame, and is rounded to whole numbers. ValueError for a box outside the frame
         or for texts that would break the format.
         """

@@ -39,10 +39,14 @@ class InternVL3(Family):
         ),
     }
 
-    def target(self, sent: str, box: Box | None, reasoning: str, task: Task) -> str:
+    def target(self, sent: str, box: Box | None, reasoning: str, task: Task, opening: Opening | None = None) -> str:
         """Give the text that a model learns to answer; only the visible one is inside `<answer>`."""
         thought = check_text(reasoning.strip(), THINK_CLOSE)
-        thought = f"{THINK_OPEN}{thought}{THINK_CLOSE}" if thought else ""
+        opening = opening or self.thinking.opening(bool(thought))
+        if opening == "open":
+            thought += THINK_CLOSE
+        else:
+            thought = f"{THINK_OPEN}{thought}{THINK_CLOSE}" if thought and opening == "plain" else ""
         numbers = self._coordinates(box) if box is not None else "[]"
         said = f"{REF_OPEN}{check_text(sent, REF_CLOSE)}{REF_CLOSE}{BOX_OPEN}{numbers}{BOX_CLOSE}"
         return thought + (f"{ANSWER_OPEN}{said}{ANSWER_CLOSE}" if task == "visible" else said)

@@ -33,14 +33,19 @@ class Qwen3VL(Family):
         "amodal": "Locate {sent} amodally, output its bbox coordinates using JSON format",
     }
 
-    def target(self, sent: str, box: Box | None, reasoning: str, task: Task) -> str:
+    def target(self, sent: str, box: Box | None, reasoning: str, task: Task, opening: Opening | None = None) -> str:
         """Give the text that a model learns to answer; it is the same for both tasks."""
         thought = f"{check_text(reasoning.strip(), THINK_CLOSE)}\n" if reasoning.strip() else ""
+        opening = opening or self.thinking.opening(bool(thought))
+        if opening == "open":
+            thought += f"{THINK_CLOSE}\n\n"
+        else:
+            thought = f"{THINK_OPEN}\n{thought}{THINK_CLOSE}\n\n" if thought and opening == "plain" else ""
         entry = ""
         if box is not None:
             label = json.dumps(sent, ensure_ascii=False)
             entry = f'\n\t{{"bbox_2d": {self._coordinates(box)}, "label": {label}}}\n'
-        return f"{thought}{THINK_CLOSE}\n\n{FENCE}json\n[{entry}]\n{FENCE}"
+        return f"{thought}{FENCE}json\n[{entry}]\n{FENCE}"
 
     def regex(self, reasoning: bool, opening: Opening | None = None) -> str:
         """Give the regular expression of a whole answer; an Instruct template's has no thought to close."""

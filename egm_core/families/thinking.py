@@ -67,13 +67,16 @@ class Thinking:
 
 
 def thinking_of(render: Render) -> Thinking:
-    """Find out how a chat template begins an answer, by writing a chat with it."""
-    plain = _tail(render(PROBE, {}))
+    """Find out how a chat template begins an answer, by writing a chat with it.
+
+    What an argument changes may stand before the question too, as a system prompt that asks for a thought.
+    """
     for switch in SWITCHES:
-        on, off = (_tail(render(PROBE, {switch: value})) for value in (True, False))
+        on, off = (render(PROBE, {switch: value}) for value in (True, False))
         if on != off:
-            return Thinking(opening_of(on), opening_of(off), switch)
-    return Thinking(opening_of(plain), opening_of(plain))
+            return Thinking(opening_of(_tail(on)), opening_of(_tail(off)), switch)
+    plain = opening_of(_tail(render(PROBE, {})))
+    return Thinking(plain, plain)
 
 
 def opening_of(tail: str) -> Opening:

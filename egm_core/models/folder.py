@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from egm_core import __version__
 from egm_core.boxes import FRAME
 from egm_core.families import FAMILIES, TASKS, Family, Task, family
-from egm_core.families.known import family_of_config
+from egm_core.families.known import family_of_config, fits
 from egm_core.families.thinking import Thinking
 from egm_core.models.chat_template import thinking_in
 from egm_core.models.hub_cache import cached
@@ -33,6 +33,8 @@ EMBEDDED = "egm_tiny"
 WEIGHTS = "*.safetensors"
 FILES = [WEIGHTS, "*.json", "*.jinja", "*.txt", "*.model"]
 
+# Families whose processors cut a picture as it is into patches; vendors' names begin like theirs.
+IN_PATCHES = ("qwen3_vl", "qwen3_5")
 PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -109,7 +111,7 @@ class ModelInfo:
         Grounder, evaluation, calibration and scoring all send what this gives, so that a model sees the same pixels.
         """
         # InternVL cuts a picture into tiles of its own size; only the whole budget matters there.
-        factor = self.factor or (FACTOR if self.family.startswith("qwen3_vl") else 1)
+        factor = self.factor or (FACTOR if self.family.startswith(IN_PATCHES) else 1)
         return fit(image, max_pixels or self.max_pixels, factor)
 
     @property
@@ -135,14 +137,14 @@ def load_info(path: Path, tasks: Iterable[Task] | None = None, family: str | Non
         info = replace(_from_json(_read_object(file), file), path=path)
     else:
         info = ModelInfo(name=path.name, family=_family_of(path, family), path=path)
-    if family and family != info.family:
+    if family and not fits(info.family, family):
         raise ValueError(
             f"{file if file.is_file() else path / 'config.json'}: the model speaks {info.family}, and would be asked "
             f"as {family}; leave family away, or say so in {FILE} if it was trained to answer as that family does"
         )
     if info.thinking is None:
         info = replace(info, thinking=thinking_in(path))
-    info = replace(info, factor=_factor(path) if info.family == "qwen3_vl" else None)
+    info = replace(info, factor=_factor(path) if info.family in IN_PATCHES else None)
     return replace(info, tasks=_tasks(list(tasks), "tasks")) if tasks is not None else info
 
 

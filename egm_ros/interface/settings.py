@@ -32,7 +32,7 @@ GROUNDING: tuple[ParameterSpec, ...] = (
         "family",
         "auto",
         "Prompts and answer format; auto takes them from the model's folder, or from its"
-        " name where that is known (EGM, Qwen3-VL, InternVL3).",
+        " name where that is known (EGM, Qwen3-VL, Qwen3.5, InternVL3, InternVL3.5).",
         choices=("auto", *FAMILIES),
     ),
     ParameterSpec("offline", True, "Take weights from this machine only, and never ask a model hub."),

@@ -168,7 +168,7 @@ def test_the_family_comes_from_the_served_name_or_is_asked_for(
     status, said = run(capsys, picture, FOUND, *url, "--engine-model", "nvidia/EGM-8B")
     assert (status, said["model"], said["outcome"]) == (1, "nvidia/EGM-8B", "error")
     assert main([picture, FOUND, *url, "--engine-model", "mine"]) == 2
-    assert "set it to qwen3_vl or internvl3" in capsys.readouterr().err
+    assert "set it to qwen3_vl, qwen3_5, internvl3_5 or internvl3" in capsys.readouterr().err
 
 
 def test_runs_as_a_module_without_torch_when_a_server_answers(

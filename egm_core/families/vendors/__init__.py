@@ -13,7 +13,6 @@ from egm_core.families.vendors.gemini import Gemini
 from egm_core.families.vendors.glm import GLM
 from egm_core.families.vendors.gpt import GPT4, GPT5, GPT52
 from egm_core.families.vendors.grok import Grok
-from egm_core.families.vendors.internvl3_5 import InternVL35
 from egm_core.families.vendors.qwen2_5_vl import Qwen25VL
 from egm_core.families.vendors.qwen3_vl_official import Qwen3VLOfficial
 from egm_core.families.vendors.vendor import Vendor
@@ -25,7 +24,7 @@ AUTO = "auto"
 VENDORS: dict[str, Vendor] = {
     v.name: v for v in (Gemini(), ClaudeHigh(), Claude(), GPT4(), GPT5(), GPT52(), Grok(), Qwen25VL(), GLM())
 }
-SPEAKERS: dict[str, Speaker] = {**FAMILIES, **VENDORS, **{s.name: s for s in (Qwen3VLOfficial(), InternVL35())}}
+SPEAKERS: dict[str, Speaker] = {**FAMILIES, **VENDORS, Qwen3VLOfficial.name: Qwen3VLOfficial()}
 # One name for the versions of a vendor, among which the model's name chooses.
 GROUPS: dict[str, tuple[str, ...]] = {"gpt": (GPT4.name, GPT5.name, GPT52.name)}
 

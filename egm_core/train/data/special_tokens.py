@@ -11,10 +11,9 @@ from pathlib import Path
 
 TURNS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>")
 # What the families' published tokenizers have, for a model that is not on this machine.
-PUBLISHED = {
-    "qwen3_vl": (*TURNS, "<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>"),
-    "internvl3": (*TURNS, "<IMG_CONTEXT>", "<img>", "</img>", "<ref>", "</ref>", "<box>", "</box>"),
-}
+QWEN = (*TURNS, "<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>")
+INTERNVL = (*TURNS, "<IMG_CONTEXT>", "<img>", "</img>", "<ref>", "</ref>", "<box>", "</box>")
+PUBLISHED = {"qwen3_vl": QWEN, "qwen3_5": QWEN, "internvl3": INTERNVL, "internvl3_5": INTERNVL}
 _TAG = re.compile(r"[^\w\s].*\w.*[^\w\s]", re.DOTALL)
 
 

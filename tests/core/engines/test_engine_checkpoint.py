@@ -17,7 +17,7 @@ from egm_core.engines import EngineError
 from egm_core.engines.checkpoint import Checkpoint
 
 
-@pytest.fixture(scope="module", params=["random_qwen", "random_internvl"])
+@pytest.fixture(scope="module", params=["random_qwen", "random_qwen3_5", "random_internvl", "random_internvl3_5"])
 def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
     return Checkpoint(request.getfixturevalue(request.param))
 

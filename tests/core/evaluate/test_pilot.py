@@ -87,7 +87,7 @@ class TestVendors:
         assert not set(vendor.bodies[-1]) & set(vendor.refuses)
 
     def test_every_vendor_has_its_server(self):
-        assert set(VENDORS) | {"qwen3_vl", "internvl3"} == set(SPEAKERS)
+        assert set(VENDORS) | {"qwen3_vl", "qwen3_5", "internvl3"} == set(SPEAKERS)
 
     def test_claude_gets_pictures_that_it_does_not_resize(self, file):
         pilot(file, VENDORS["claude"], "claude")

@@ -14,7 +14,10 @@ from egm_core.command.evaluate import main
 from egm_core.families.vendors import names
 from egm_core.sample import Sample, write_samples
 
-OURS = {"qwen3_vl": Vendor("served-qwen", relative), "internvl3": Vendor("served-internvl", tagged)}
+OURS = {
+    **dict.fromkeys(("qwen3_vl", "qwen3_5"), Vendor("served-qwen", relative)),
+    **dict.fromkeys(("internvl3", "internvl3_5"), Vendor("served-internvl", tagged)),
+}
 CHOSEN = {"auto": VENDORS["gemini"], "gpt": VENDORS["gpt_5_2"]}
 SERVERS = {**VENDORS, **OURS, **CHOSEN}
 

@@ -22,10 +22,21 @@ class TestGrammar:
             (s, t, b, k) for s in self.SENTS for t in self.TRACES for b in (BOX, None) for k in TASKS
         ):
             text = family(name).target(sent, truth, trace, task)
-            assert re.fullmatch(family(name).regex(True), text), text
-            assert bool(re.fullmatch(family(name).regex(False), text)) == (not trace), text
+            opening = family(name).thinking.opening(bool(trace))
+            assert re.fullmatch(family(name).regex(True, opening), text), text
+            assert bool(re.fullmatch(family(name).regex(False, opening), text)) == (not trace), text
             answer = family(name).parse(text)
             assert (answer.box, answer.reasoning) == (truth, trace.strip().removeprefix("<think>")), text
+
+    @pytest.mark.parametrize("name", FAMILIES)
+    @pytest.mark.parametrize("opening", ["open", "shut", "plain"])
+    @pytest.mark.parametrize("trace", ["", REASONING])
+    def test_what_is_learnt_goes_on_where_the_template_leaves_off(self, name, opening, trace):
+        text = family(name).target("the mug", BOX, trace, "visible", opening)
+        assert re.fullmatch(family(name).regex(True, opening), text), text
+        written = {"open": "<think>\n", "shut": "<think>\n\n</think>\n\n", "plain": ""}[opening] + text
+        answer = family(name).parse(written)
+        assert (answer.box, answer.reasoning) == (BOX, "" if opening == "shut" else trace.strip()), text
 
     @pytest.mark.parametrize(
         ("name", "text"),
@@ -60,15 +71,18 @@ class TestGrammar:
         guidance = pytest.importorskip("llguidance")
         tokenizer = guidance.LLTokenizer("byte")
         for reasoning in (True, False):
+            opening = family(name).thinking.opening(reasoning)
             grammar = guidance.LLMatcher.grammar_from_regex(family(name).regex(reasoning))
             assert guidance.LLMatcher.validate_grammar(grammar, tokenizer) == ""
             for sent, trace, truth in ((self.SENTS[1], self.TRACES[2], BOX), (self.SENTS[2], "", None)):
+                if trace and opening == "shut":
+                    continue
                 matcher = guidance.LLMatcher(tokenizer, grammar)
-                ids = tokenizer.tokenize_str(family(name).target(sent, truth, trace, "visible"))
+                ids = tokenizer.tokenize_str(family(name).target(sent, truth, trace, "visible", opening))
                 accepted = matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting()
                 assert accepted == (reasoning or not trace)
             matcher = guidance.LLMatcher(tokenizer, grammar)
-            ids = tokenizer.tokenize_str(family(name).target("mug", BOX, "", "visible").replace("401", "４01"))
+            ids = tokenizer.tokenize_str(family(name).target("mug", BOX, "", "visible", opening).replace("401", "４01"))
             assert matcher.try_consume_tokens(ids) < len(ids)
 
     @pytest.mark.parametrize("name", FAMILIES)
@@ -77,7 +91,7 @@ class TestGrammar:
         tokenizer = guidance.LLTokenizer("byte")
         schema = json.dumps(family(name).json_schema())
         grammar = guidance.LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": True})
-        entry = [{"bbox_2d": [1, 2, 3, 4], "label": "mug"}] if name == "qwen3_vl" else [1, 2, 3, 4]
+        entry = [{"bbox_2d": [1, 2, 3, 4], "label": "mug"}] if name.startswith("qwen") else [1, 2, 3, 4]
         for value, fits, kind in ((entry, True, "box"), ([], True, "absent"), ([1, 2, 3], False, "invalid")):
             text = json.dumps(value)
             matcher = guidance.LLMatcher(tokenizer, grammar)

@@ -43,6 +43,12 @@ TEMPLATES = {
         HEAD + "{% if thinking %}<think>{% else %}</think>{% endif %}{% endif %}",
         Thinking("open", "shut", "thinking"),
     ),
+    "hybrid, by a system prompt": (
+        "{% if enable_thinking %}<|im_start|>system\nWrite <think>a thought</think> first.<|im_end|>\n{% endif %}"
+        + HEAD
+        + "{% endif %}",
+        Thinking("plain", "plain", "enable_thinking"),
+    ),
     "a thought in the example of its system prompt": (
         "Write <think>a thought</think> first. " + HEAD + "{% endif %}",
         Thinking("plain", "plain"),
@@ -119,14 +125,18 @@ STOCK = "<ref>mug</ref><box>[[1, 2, 3, 4]]</box>"
         ("qwen3_vl", "shut", False, [QWEN, ABSENT_QWEN], [f"</think>\n\n{QWEN}"]),
         ("qwen3_vl", "plain", True, [QWEN, f"<think>hm</think>\n\n{QWEN}"], [f"hm\n</think>\n\n{QWEN}"]),
         ("qwen3_vl", "plain", False, [QWEN], [f"<think>hm</think>\n\n{QWEN}", f"</think>\n\n{QWEN}"]),
+        ("qwen3_5", None, True, [f"hm\n</think>\n\n{ABSENT_QWEN}", f"</think>\n\n{QWEN}"], [QWEN]),
+        ("qwen3_5", None, False, [QWEN, ABSENT_QWEN], [f"</think>\n\n{QWEN}", f"hm\n</think>\n\n{QWEN}"]),
         ("internvl3", "plain", True, [INTERNVL, STOCK, f"<think>hm</think>{STOCK}"], [f"hm</think>{INTERNVL}"]),
         ("internvl3", "plain", False, [STOCK, f"<answer>{INTERNVL}</answer>"], [f"<think>hm</think>{INTERNVL}"]),
         ("internvl3", "open", True, [f"hm</think>{INTERNVL}"], [INTERNVL]),
         ("internvl3", "open", False, [f"</think>{STOCK}"], [STOCK, f"hm</think>{STOCK}"]),
+        ("internvl3_5", None, True, [INTERNVL, STOCK, f"<think>hm</think>{STOCK}"], [f"hm</think>{INTERNVL}"]),
+        ("internvl3_5", None, False, [STOCK], [f"<think>hm</think>{STOCK}"]),
     ],
 )
 def test_the_grammar_begins_where_the_template_ends(
-    name: str, opening: str, reasoning: bool, fits: list[str], breaks: list[str]
+    name: str, opening: str | None, reasoning: bool, fits: list[str], breaks: list[str]
 ) -> None:
     grammar = family(name).regex(reasoning, opening)
     for text in fits:
@@ -136,6 +146,11 @@ def test_the_grammar_begins_where_the_template_ends(
         assert not re.fullmatch(grammar, text), text
 
 
+FOLDERS = ["memorising_instruct", "memorising_hybrid", "memorising_qwen"]
+# Quicker tests of these two are in tests/core/engines/test_newer_families.py.
+NEWER = [pytest.param(f"memorising_{name}", marks=pytest.mark.long) for name in ("qwen3_5", "internvl3_5")]
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_without_a_word_of_the_checkpoint_the_familys_own_template_counts(name: str) -> None:
     speaker = family(name)
@@ -143,7 +158,7 @@ def test_without_a_word_of_the_checkpoint_the_familys_own_template_counts(name: 
         assert speaker.regex(reasoning) == speaker.regex(reasoning, speaker.thinking.opening(reasoning))
 
 
-@pytest.fixture(scope="module", params=["memorising_instruct", "memorising_hybrid", "memorising_qwen"])
+@pytest.fixture(scope="module", params=[*FOLDERS, *NEWER])
 def folder(request: pytest.FixtureRequest) -> Path:
     return request.getfixturevalue(request.param)
 

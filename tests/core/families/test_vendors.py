@@ -25,6 +25,7 @@ ANSWERS = {
     "qwen2_5_vl": '```json\n[{"bbox_2d": [160, 48, 480, 288], "label": "red mug"}]\n```',
     "qwen3_vl_official": '```json\n[\n\t{"bbox_2d": [250, 100, 750, 600], "label": "red mug"}\n]\n```',
     "internvl3_5": "<ref>the red mug</ref><box>[[250, 100, 750, 600]]</box>",
+    "qwen3_5": '```json\n[\n\t{"bbox_2d": [250, 100, 750, 600], "label": "red mug"}\n]\n```',
 }
 
 

@@ -100,7 +100,7 @@ def test_a_folder_from_a_hub_is_guessed_and_visible_only(tmp_path, model_type, f
         ({"format": 2}, "format is 2, and this version of egm_ros reads format 1; update"),
         (
             {"family": "qwen3vl"},
-            "unknown model family 'qwen3vl'; did you mean 'qwen3_vl'.*supported: qwen3_vl, internvl3",
+            "unknown model family 'qwen3vl'; did you mean 'qwen3_vl'.*supported: qwen3_vl, qwen3_5, internvl3",
         ),
         ({"family": None}, "family is None; it must be a text"),
         ({"tasks": ["visible", "modal"]}, r"tasks: \['modal'\] can't be; choose from visible, amodal"),
@@ -129,7 +129,7 @@ def test_a_broken_file_is_named(tmp_path, text, message):
 
 
 def test_an_unspoken_family_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"model_type 'llava' belongs to no family .*qwen3_vl, internvl3"):
+    with pytest.raises(ValueError, match=r"model_type 'llava' belongs to no family .*qwen3_vl, qwen3_5, internvl3"):
         load_info(make_folder(tmp_path / "m", model_type="llava"))
     with pytest.raises(FileNotFoundError, match=r"neither egm.json nor config.json"):
         load_info(tmp_path)

@@ -61,7 +61,7 @@ def test_the_family_comes_from_the_name_or_the_parameter(model, family, expected
 
 @pytest.mark.parametrize("model", ["Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-8B", "OpenGVLab/InternVL2-8B"])
 def test_a_model_of_another_frame_is_refused_with_the_remedy(model):
-    with pytest.raises(SetupError, match=r"set family|set it to qwen3_vl or internvl3"):
+    with pytest.raises(SetupError, match=r"set family|set it to qwen3_vl, qwen3_5, internvl3_5 or internvl3"):
         plans(settings(model=model, engine_url="http://gpu:8000"))
 
 

@@ -200,7 +200,7 @@ def test_fine_tuning_trains_on_what_a_chosen_sample_stands_for(data: Data) -> No
         ({"data": []}, "data and tasks must not be empty"),
         ({"learner": "truth"}, "learner is 'truth'; give a model folder"),
         ({"learner": ["localhost:8000"]}, "list of servers"),
-        ({"learner": ["http://localhost:8000"]}, "learner_family: qwen3_vl or internvl3"),
+        ({"learner": ["http://localhost:8000"]}, "learner_family: qwen3_vl or qwen3_5 or internvl3"),
         ({"reference": 7}, "reference is 7; .* or truth"),
         ({"data": ["nowhere.jsonl"]}, "no such file"),
         ({"learner": "nowhere.jsonl"}, "there are no scores at nowhere.jsonl"),
