@@ -34,7 +34,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends \
 COPY --from=build /ws/install /ws/install
 # The base image's entry point sources ROS, and from here on this workspace, too.
 # hadolint ignore=SC2016
-RUN sed --in-place --expression '$isource /ws/install/setup.bash' /ros_entrypoint.sh
+RUN sed --in-place --expression '$isource /ws/install/setup.bash --' /ros_entrypoint.sh
 # Logs of ROS go where any user may write.
 ENV ROS_HOME=/tmp/ros
 USER 1000:1000

@@ -48,6 +48,7 @@ THOUGHT_ALL_THE_SAME = (
     " without a reasoning parser, or set reasoning to true"
 )
 TOO_LATE = EngineError("deadline", "the amodal box was not there at the deadline")
+_NONE = Reply(None, None)
 
 
 class Grounder:
@@ -222,8 +223,9 @@ class Grounder:
             thoughts = {task: "late" if task in late else reply.thought for task, reply in replies.items()}
             found = replace(found, thought=thoughts["visible"], amodal_thought=thoughts.get("amodal", ""))
         now = time.monotonic()
-        # A thought is cut later than it should be on a busy machine; what a late first box took is the engine's.
-        self._closing_time.took(now - (answered if came > last else min(answered, last)))
+        # A first box that came after all of that is late by itself, and nothing was cut for it.
+        cut = came <= last <= answered or (replies or {}).get("amodal", _NONE).error is TOO_LATE
+        self._closing_time.took(now - last if cut else None)
         return replace(
             found,
             warnings=(*self._warnings, *markup_doubt(instruction), *foreign, *found.warnings, *failed),
