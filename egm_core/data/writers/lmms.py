@@ -9,8 +9,7 @@ from typing import Any
 
 from egm_core.data.readers.kind import Tally
 from egm_core.data.writers.objects import Object, objects, xywh
-from egm_core.data.writers.writer import Writer, seen
-from egm_core.pictures.source import as_file
+from egm_core.data.writers.writer import Writer, picture_of, seen
 from egm_core.sample import Sample
 
 QUESTION = "Please carefully observe the area circled in the image and come up with a caption for the area."
@@ -48,7 +47,7 @@ def _row(number: int, one: Object) -> dict[str, Any]:
     name = PurePosixPath(one.sample.image.split("::")[-1])
     return {
         "question_id": str(number),
-        "image": {"bytes": as_file(one.sample.picture), "path": name.name},
+        "image": {"bytes": picture_of(one.sample), "path": name.name},
         "question": QUESTION,
         "answer": one.sentences,
         "segmentation": [x0, y0, x1, y0, x1, y1, x0, y1],

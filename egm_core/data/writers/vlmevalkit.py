@@ -10,8 +10,7 @@ from pathlib import Path
 
 from egm_core.data.readers.kind import Tally
 from egm_core.data.writers.internvl import ASK
-from egm_core.data.writers.writer import Writer, seen
-from egm_core.pictures.source import as_file
+from egm_core.data.writers.writer import Writer, picture_of, seen
 from egm_core.sample import Sample
 
 _EDGES = ("x1", "y1", "x2", "y2")
@@ -39,7 +38,7 @@ def write(samples: Iterable[Sample], out: Path, options: argparse.Namespace, tal
         for sample in seen(samples, tally):
             assert sample.bbox is not None
             if sample.picture != last:
-                last, picture = sample.picture, base64.b64encode(as_file(sample.picture)).decode("ascii")
+                last, picture = sample.picture, base64.b64encode(picture_of(sample)).decode("ascii")
             name = sample.source or "egm"
             split = f"{name}_{sample.split}" if sample.split else name
             sides = (sample.width, sample.height) * 2

@@ -9,13 +9,26 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from egm_core.data.readers.kind import Tally
+from egm_core.data.readers.kind import Place, Tally
+from egm_core.data.readers.shared.pictures import size_of
 from egm_core.pictures.file import JPEG
 from egm_core.pictures.reference import is_url, split
 from egm_core.pictures.source import as_file
 from egm_core.sample import Sample
 
 PICTURES = "pictures"
+
+
+def picture_of(sample: Sample) -> bytes:
+    """Give the bytes of a sample's picture; DataError where they are no picture, or one of another size than told."""
+    data, place = as_file(sample.picture), Place(sample.picture)
+    found = size_of(data, place, "is no picture that can be written")
+    if found != (sample.width, sample.height):
+        told = f"{sample.width} x {sample.height}"
+        raise place.error(
+            f"is {found[0]} x {found[1]}, and its record says {told}; name the right picture, or mend the size"
+        )
+    return data
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class Placed:
         if not self.copy and not sample.mirrored and not split(sample.image)[1] and not is_url(sample.image):
             file, folder = Path(sample.image).absolute(), self.folder.absolute()
             return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
-        data = as_file(sample.picture)
+        data = picture_of(sample)
         stem = re.sub(r"[^A-Za-z0-9_+-]+", "-", Path(sample.image.split("::")[-1]).stem).strip("-")[-60:]
         ending = ".jpg" if data.startswith(JPEG) else ".png"
         (self.folder / PICTURES).mkdir(parents=True, exist_ok=True)

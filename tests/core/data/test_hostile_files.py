@@ -160,3 +160,22 @@ def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(data.replace(b"hello", b"he\xffl\xff"))
     with pytest.raises(ValueError, match=r"x\.parquet: column 'image' of row 0 is damaged"):
         read(f"{tmp_path}/x.parquet::image::0")
+
+
+@pytest.mark.parametrize("kind", ["vlmevalkit", "lmms", "internvl"])
+@pytest.mark.parametrize("wrong", ["hello", "size"])
+def test_no_file_is_written_with_a_picture_that_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, wrong: str
+) -> None:
+    """Its reader refused what the writer had written without a word."""
+    picture(tmp_path / "a.png", 32, 24)
+    if wrong == "hello":
+        (tmp_path / "a.png").write_text(wrong)
+    record = {"image": "a.png", "sent": "x", "bbox": [1, 2, 30, 40], "width": 64, "height": 48}
+    (tmp_path / "s.jsonl").write_text(json.dumps(record) + "\n")
+    out = tmp_path / "o" / {"vlmevalkit": "o.tsv", "lmms": "val-0.parquet", "internvl": "o.jsonl"}[kind]
+    copy = ["--copy"] if kind == "internvl" else []
+    assert main(["write", kind, str(tmp_path / "s.jsonl"), "--out", str(out), *copy]) == 2
+    said = capsys.readouterr().err
+    assert "a.png: is " in said and ("is no picture" in said if wrong == "hello" else "is 32 x 24" in said)
+    assert not out.exists()
