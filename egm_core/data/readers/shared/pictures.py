@@ -126,7 +126,7 @@ def picture_size(image: str, place: Place, hint: str = "") -> tuple[int, int]:
             return width, height
     except (OSError, ValueError) as error:
         raise place.error(f"{LACKING}: {error}{'; ' * bool(hint)}{hint}") from error
-    return size_of(data, place)
+    return size_of(data, place, f"{LACKING}: {image}")
 
 
 def size_of(data: bytes, place: Place, wrong: str = LACKING) -> tuple[int, int]:

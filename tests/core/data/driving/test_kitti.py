@@ -87,3 +87,9 @@ def test_a_label_file_that_is_empty_is_counted(convert: Any, labels: Path) -> No
 def test_python_alone_takes_such_a_number(refused: Any, labels: Path) -> None:
     said = refused("kitti", "--labels", write(labels, WALKER.replace("12.40", "1_2.40")))
     assert "left is '1_2.40'" in said
+
+
+def test_a_picture_that_is_none_is_named(refused: Any, labels: Path) -> None:
+    image = labels.parent / "image_2/000000.png"
+    image.write_text("not found")
+    assert f"the picture can't tell them: {image}: no kind of picture" in refused("kitti", "--labels", labels)
