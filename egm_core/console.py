@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -35,6 +36,7 @@ _REMEDIES: dict[type[OSError], str] = {
     IsADirectoryError: "; name a file in it",
     PermissionError: "; this user may not",
 }
+_FULL = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "; make room there, and run the same command again")
 _log = logging.getLogger("egm.command")
 
 
@@ -55,6 +57,7 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
         remedy = next((words for kind, words in _REMEDIES.items() if isinstance(error, kind)), "")
+        remedy = remedy or _FULL.get(error.errno or 0, "")
         return f"{names}: {_TOLD.get(type(error)) or error.strerror.lower()}{remedy}"
     return str(error) or type(error).__name__
 

@@ -85,6 +85,8 @@ class Store:
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         self.path = path
         self._data_version = -1
+        if path.is_dir():
+            raise StoreError(f"{path} is a folder; name the file of the answers, such as {path / 'answers.sqlite'}")
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path), _trouble(path):
             self._base = _connected(path, f"file:{_quoted(path)}")
@@ -353,8 +355,9 @@ def _connected(path: Path, address: str) -> sqlite3.Connection:
 def _version(base: sqlite3.Connection, path: Path) -> int:
     """Give the version of a store's layout, 0 for an empty file."""
     version = int(base.execute("PRAGMA user_version").fetchone()[0])
-    tables = base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if version not in (0, VERSION) or (tables and not version):
+    tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master")}
+    ours = {"about", "jobs"} <= tables
+    if version not in (0, VERSION) or ours != bool(version) or (tables and not version):
         raise StoreError(f"{path} is no store of answers that this version can read; name another file")
     return version
 

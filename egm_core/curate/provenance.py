@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from egm_core.asking.job import Answer
 from egm_core.curate.prompts.prompt import Prompt
+from egm_core.engines.http.sse import excerpt
 from egm_core.sample.whole import written
 
 # Steps of failures that got no answer at all: they are asked anew, where what did not pass is not.
@@ -86,9 +88,8 @@ def beside(samples: Path, what: str = "provenance") -> Path:
 def write_rates(samples: Path, found: Mapping[str, Any]) -> None:
     """Write the rates of a sample file's making beside it; the file appears when it is complete."""
     file = rates_file(samples)
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(json.dumps(dict(found), indent=1), encoding="utf-8")
-    part.replace(file)
+    with written(file) as part:
+        part.write_text(json.dumps(dict(found), indent=1), encoding="utf-8")
 
 
 def rates_file(samples: Path) -> Path:
@@ -108,6 +109,19 @@ def of_records(samples: Path, count: int) -> list[Provenance] | None:
             "away to go on without it"
         )
     return found
+
+
+def reasons(samples: Path) -> list[str]:
+    """Say of the failures beside a sample file how many each step has, and one reason of it; most first."""
+    file = beside(samples, "failures")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for line in lines:
+        told = json.loads(line)
+        counts[told["step"]] += 1
+        first.setdefault(told["step"], excerpt(told["why"]))
+    return [f"{count:,} did not pass: {step}, such as: {first[step]}" for step, count in counts.most_common()]
 
 
 def write(path: Path, records: Iterable[Provenance | Failure]) -> None:

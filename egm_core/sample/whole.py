@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -20,8 +23,11 @@ def written(path: Path) -> Iterator[Path]:
     try:
         try:
             yield part
-        except BaseException:
+        except BaseException as error:
             part.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
+                # Where a disk is full, the system does not say which file was written.
+                error.filename = str(path)
             raise
         os.replace(part, path)
     finally:

@@ -62,12 +62,13 @@ def _run(options: argparse.Namespace) -> int:
     desk = teachers.desk(options)
     made = chain(options.out, began, teachers.workers(options, options.step != began.name, desk))
     whole = teachers.run(made, options, desk)
-    print("\n".join(["", table(made.record, PAPER), "", *losses(made.record)]))
-    if whole and not options.step:
+    print("\n".join(["", table(made.record, PAPER), "", *losses(made)]))
+    status = teachers.status(made, whole)
+    if whole and not options.step and not status:
         folder = pack(made, options.set_version, options.copy_images, asdict(filters))
         told = manifest.read(folder)["files"][FILE]
         print(f"\n{folder}: version {options.set_version}, {FILE} {told['records']:,} samples, sha256 {told['sha256']}")
-    return 0
+    return status
 
 
 def _check(folder: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from egm_core import notes
 from egm_core.arguments import Parser
 from egm_core.command.curate import judge, objects, second, teachers
 from egm_core.curate.sets import excluded
-from egm_core.curate.sets.amodal_train import PAPER, STEPS, chain, first, losses, table
+from egm_core.curate.sets.amodal_train import OBJECTS, PAPER, STEPS, chain, first, losses, table
+from egm_core.curate.sets.filters import EVALUATED
 from egm_core.curate.sets.steps import Chain
 from egm_core.curate.teacher import arguments
 
@@ -47,7 +49,7 @@ def add(commands: Any) -> None:
     own.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     found = objects.sources(options, training=True)
     kept_out = excluded.read(options.exclude)
     for line in kept_out.words():
@@ -61,8 +63,20 @@ def _run(options: argparse.Namespace) -> None:
     if options.dry_run:
         Chain(options.out, [began]).run()
         print(teachers.expected(options, options.out / began.file, reasoned=True))
-        return
+        return 0
     desk = teachers.desk(options)
     made = chain(options.out, began, teachers.workers(options, options.step != began.name, desk))
-    teachers.run(made, options, desk)
-    print("\n".join(["", table(made.record, PAPER), "", *losses(made.record)]))
+    whole = teachers.run(made, options, desk)
+    print("\n".join(["", table(made.record, PAPER), "", *losses(made)]))
+    if options.exclude and not _met(made.record):
+        _log.warning(
+            "no object is on an image that --exclude names: images are compared by COCO's id, others by data set and "
+            "id; are these the right files?"
+        )
+    return teachers.status(made, whole)
+
+
+def _met(record: Mapping[str, Any]) -> bool:
+    """Tell whether any object was left out for its image is in an evaluation split."""
+    left_out = record.get(OBJECTS, {}).get("left_out", {})
+    return any(EVALUATED in reasons for reasons in left_out.values())

@@ -34,6 +34,7 @@ def add(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     # Pictures and clients are loaded here, and --help needs none of them.
     from egm_core.command.curate.desk import Desk
+    from egm_core.curate import provenance
     from egm_core.curate.sets.expressing import Manner, express
     from egm_core.sample import read_samples
 
@@ -43,13 +44,13 @@ def _run(options: argparse.Namespace) -> int:
     manner = Manner(teacher.model, teacher.sampling, teacher.terms, options.per_object, teacher.retries)
     others = list(read_samples(options.others)) if options.others else []
     with desk.output(options.out) as out:
-        told = express(options.file, out, manner, desk.put(teacher, "expressing"), others)
+        express(options.file, out, manner, desk.put(teacher, "expressing"), others)
     if options.dry_run:
         print(desk.expected("expressing"))
         return 0
     kept = sum(1 for _ in read_samples(options.out))
-    for step, count in sorted(told["failed_at"].items()):
-        print(f"{count:,} did not pass: {step}")
+    for line in provenance.reasons(options.out):
+        print(line)
     desk.note(options.out)
     print(f"{kept:,} expressions -> {options.out}")
     return 0 if kept else FAILED

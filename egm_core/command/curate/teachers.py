@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 
 from egm_core.command.curate import judge, second
 from egm_core.command.curate.desk import NOT_ASKED, Desk
+from egm_core.console import FAILED
 from egm_core.curate import provenance
 from egm_core.curate.prompts import load
 from egm_core.curate.reason.questions import Asking
 from egm_core.curate.reason.run import reason
-from egm_core.curate.sets.amodal_train import NEIGHBOURS, OBJECTS
+from egm_core.curate.sets.amodal_train import NEIGHBOURS, OBJECTS, empty
 from egm_core.curate.sets.expressing import Manner, express
 from egm_core.curate.sets.steps import Chain
 from egm_core.curate.sets.workers import Worker, Workers, steps
@@ -25,6 +27,7 @@ from egm_core.curate.teacher.ask import NothingCame
 from egm_core.curate.verify.run import verified
 from egm_core.sample import Sample, read_samples, write_samples
 
+_log = logging.getLogger("egm.curate")
 # Titles of progress, by the prompt that is asked.
 TITLES = {"express": "expressing", "reason_amodal": "reasoning"}
 # The kinds of verification for which a second model should be another than the one that wrote the expressions.
@@ -62,6 +65,14 @@ def run(made: Chain, options: argparse.Namespace, where: Desk) -> bool:
         if options.step != OBJECTS:
             print(where.spent())
     return True
+
+
+def status(made: Chain, whole: bool) -> int:
+    """Give a command's exit status: a step that lets nothing pass is a failure, which its files explain."""
+    nothing = empty(made) if whole else ""
+    if nothing:
+        _log.error("no sample passed the step %s; %s says why", nothing, made.folder / f"{nothing}.failures.jsonl")
+    return FAILED if nothing else 0
 
 
 def expected(options: argparse.Namespace, objects: Path, reasoned: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,8 @@ from egm_core.curate.rules.judge import judge
 from egm_core.data.phrases import plain, words
 from egm_core.evaluate.statistics import wilson
 from egm_core.sample import Sample
+
+_log = logging.getLogger("egm.curate")
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,14 @@ def recoloured(
         second.append(question(one.number, one.sample, near[one.sample.picture], apart))
     jobs = {question.job.key: question.job for question in (*first, *second)}
     came = {job.key: answer for job, answer in ask(jobs.values())}
-    pairs = []
+    pairs, lost = [], 0
     for one, other in zip(first, second, strict=True):
         traces = [_trace(question, came.get(question.job.key)) for question in (one, other)]
+        lost += not all(traces)
         if traces[0] and traces[1]:
             pairs.append(Pair(one, (one.facts.frame_colour, other.facts.frame_colour), (traces[0], traces[1])))
+    if lost and any(not answer.error for answer in came.values()):
+        _log.warning("%d of %d samples lack an answer of the form that was asked for: left out", lost, len(first))
     return pairs
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,12 @@ from egm_core.curate.pictures import asked
 from egm_core.curate.prompts import Malformed, Placement, load, parsed
 from egm_core.curate.reason.again import Ask
 from egm_core.engines.base import Sampling
+from egm_core.engines.http.sse import excerpt
 from egm_core.families import Task
 from egm_core.sample import Sample
 
 PERMUTATIONS = 2000
+_log = logging.getLogger("egm.curate")
 # A guess from words alone that is this good is looked at by people.
 SUSPICIOUS = 0.75
 
@@ -50,6 +53,12 @@ def guesses(samples: Sequence[Sample], task: Task, model: str, sampling: Samplin
             mine.append(job.key)
         keys.append((sample, truth, mine))
     came = {job.key: answer.text for job, answer in ask(jobs.values()) if not answer.error}
+    unread = [text for text in came.values() if not _said(text)]
+    if unread:
+        _log.warning(
+            "%d of %d answers are no box as it was asked for, and their samples are left out, such as: %s",
+            len(unread), len(jobs), excerpt(unread[0]),
+        )  # fmt: skip
     found = []
     for sample, truth, (plain, told) in keys:
         alone, read = placed(came.get(plain, ""), sample), placed(came.get(told, ""), sample)
@@ -60,14 +69,20 @@ def guesses(samples: Sequence[Sample], task: Task, model: str, sampling: Samplin
 
 def placed(text: str, sample: Sample) -> Box | None:
     """Read a guess in pixels; None where it is no box."""
+    said = _said(text)
+    if said is None:
+        return None
+    across, down = sample.width / 1000, sample.height / 1000
+    return said.left * across, said.top * down, said.right * across, said.bottom * down
+
+
+def _said(text: str) -> Placement | None:
     try:
         said = parsed(text, Placement)
     except Malformed:
         return None
-    if said.left >= said.right or said.top >= said.bottom:
-        return None
-    across, down = sample.width / 1000, sample.height / 1000
-    return said.left * across, said.top * down, said.right * across, said.bottom * down
+    assert isinstance(said, Placement)
+    return said if said.left < said.right and said.top < said.bottom else None
 
 
 def summary(found: Sequence[Guess], seed: int = 0) -> dict[str, Any]:

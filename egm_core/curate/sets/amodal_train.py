@@ -11,11 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from egm_core.curate import provenance
 from egm_core.curate.reason.rates import caught
 from egm_core.curate.sets.excluded import Excluded
 from egm_core.curate.sets.filters import Filters
 from egm_core.curate.sets.sources import Source, objects
-from egm_core.curate.sets.steps import Chain, Step
+from egm_core.curate.sets.steps import UNANSWERED, Chain, Step
 from egm_core.curate.sets.workers import Workers, steps
 from egm_core.curate.verify import rates
 from egm_core.data.convert import MISSING_SHARE
@@ -70,6 +71,14 @@ def licences(samples: Sequence[Sample]) -> dict[str, str]:
     return {name: "; ".join(sorted(words)) for name, words in sorted(told.items())}
 
 
+def empty(chain: Chain) -> str:
+    """Name the first step that let no sample pass; empty where there is none, or where questions are still to ask."""
+    record = chain.record
+    if any(one.get(UNANSWERED) for one in record.values()):
+        return ""
+    return next((name for name, one in record.items() if not one["samples"]), "")
+
+
 def table(record: Mapping[str, Any], paper: tuple[int, int]) -> str:
     """Print what each step kept, in all and by data set, beside the paper's counts."""
     lines = ["step | samples | images | by data set"]
@@ -88,9 +97,9 @@ def table(record: Mapping[str, Any], paper: tuple[int, int]) -> str:
                      for row in rows)  # fmt: skip
 
 
-def losses(record: Mapping[str, Any]) -> list[str]:
-    """Say by step what did not pass: why objects were left out, and the share that the teacher's steps took."""
-    told = []
+def losses(chain: Chain) -> list[str]:
+    """Say by step what did not pass and why: objects that were left out, and what the teacher's steps took."""
+    record, told = chain.record, []
     for source, reasons in record.get(OBJECTS, {}).get("left_out", {}).items():
         told += [f"{source}: left out {count:,}: {why}" for why, count in sorted(reasons.items(), key=lambda r: -r[1])]
     before: Mapping[str, Any] | None = None
@@ -100,6 +109,7 @@ def losses(record: Mapping[str, Any]) -> list[str]:
             share = 100 * lost / max(before["samples"], 1)
             failures = f"; {one['failures']:,} are in {name}.failures.jsonl" if one.get("failures") else ""
             told.append(f"{name}: {lost:,} of {before['samples']:,} did not pass ({share:.1f} %){failures}")
+            told += [f"  {line}" for line in provenance.reasons(chain.path(name))]
             if "hits" in (verification := one.get("verification", {})):
                 told += rates.table(verification).splitlines()
             told += caught(one.get("rates", {}))

@@ -35,7 +35,7 @@ class Excluded:
 
     def words(self) -> list[str]:
         """Say where they are from, a line a file."""
-        return [f"{count:,} images of {name} are kept out" for name, count in self.files]
+        return [f"{count:,} images of {name} are to be kept out" for name, count in self.files]
 
 
 def keys(sample: Sample) -> Iterator[str]:

@@ -97,7 +97,7 @@ def express(source: Path, out: Path, manner: Manner, ask: Ask, others: Sequence[
         same = len(meant[_phrase(sample)]) > 1
         if same or mine in alone:
             why = "another object of the picture got the same phrase" if same else "the object has this phrase already"
-            step = "expressed" if same else "expressed:duplicate"
+            step = "expressed:shared" if same else "expressed:duplicate"
             failed.append(Failure(told.key, step, why, sample.image, sample.sent))
         else:
             alone[mine] = sample, told
@@ -143,7 +143,8 @@ def _phrase(sample: Sample) -> tuple[str, str]:
 
 
 def _object(sample: Sample) -> Any:
-    return sample.bbox, sample.amodal_bbox, sample.annotation_id
+    # Records of one object may have numbers of their own, as those of several expressions have: the boxes tell.
+    return sample.bbox, sample.amodal_bbox
 
 
 def _questions(

@@ -11,6 +11,7 @@ from egm_core.boxes import Box, area, iou
 from egm_core.curate.sets.excluded import Excluded
 from egm_core.sample import Sample
 
+EVALUATED = "its image is in an evaluation split"
 # Above this IoU two boxes are one.
 SAME = 0.99
 
@@ -71,7 +72,7 @@ def kept(samples: Iterable[Sample], filters: Filters, excluded: Excluded, most: 
 
 def _why_not(sample: Sample, filters: Filters, excluded: Excluded) -> str:
     if sample in excluded:
-        return "its image is in an evaluation split"
+        return EVALUATED
     if sample.truth("amodal") is None:
         return "its amodal box is not known, or beyond the image"
     seen = sample.truth("visible")

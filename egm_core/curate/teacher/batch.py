@@ -20,6 +20,7 @@ from egm_core.curate.teacher import batch_anthropic, batch_openai
 from egm_core.curate.teacher.batch_rows import Row, Vendor
 from egm_core.curate.teacher.teacher import Teacher
 from egm_core.curate.teacher.usable import checked
+from egm_core.sample.whole import written
 
 GZIP = b"\x1f\x8b"
 # Tokens of the largest picture, by the largest of all rules.
@@ -95,9 +96,8 @@ def _affordable(jobs: Sequence[Job], teacher: Teacher, store: Store) -> None:
 def _written(folder: Path, number: int, rows: Iterable[bytes], vendor: Vendor) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"batch_{number:03d}{vendor.suffix}"
-    part = file.with_name(f"{file.name}.part")
-    part.write_bytes(vendor.joined(rows))
-    part.replace(file)
+    with written(file) as part:
+        part.write_bytes(vendor.joined(rows))
     return file.name
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from egm_core.curate.verify.hits import OUTCOMES, Judged
 
+# So many misses without a single hit are more likely another frame of boxes than hard expressions.
+FEW = 5
+
 
 def rates(samples: int, fits: Sequence[bool | None] | None, hits: Sequence[Judged] | None, kept: int) -> dict[str, Any]:
     """Count by kind; `fits` None for a sample whose answer failed."""
@@ -44,6 +47,11 @@ def table(found: dict[str, Any]) -> str:
         told = ", ".join(f"{one[name]:,} {name}" for name in OUTCOMES[1:] if one[name])
         if told:
             lines.append(f"  of the others: {told}")
+        if one["missed"] >= FEW and not (one["hit"] or one["disagreement"]):
+            lines.append(
+                "  no box met its object even once: the model may write boxes otherwise than --family says; "
+                "`egm evaluate pilot` tells"
+            )
         if one["hidden"]:
             lines.append("  wholly hidden objects have no visible box to hit, and can pass the first kind only")
     if "both" in found:

@@ -152,6 +152,14 @@ def test_what_is_no_store_is_refused_with_a_remedy(tmp_path: Path) -> None:
             Store(tmp_path / name, {})
         with pytest.raises(StoreError, match=message):
             list(read_answers(tmp_path / name))
+    with sqlite3.connect(tmp_path / "versioned") as versioned:
+        versioned.execute("CREATE TABLE jobs (key TEXT)")
+        versioned.execute("PRAGMA user_version = 1")
+    versioned.close()
+    with pytest.raises(StoreError, match="is no store of answers that this version can read"):
+        Store(tmp_path / "versioned", {})
+    with pytest.raises(StoreError, match=r"is a folder; name the file of the answers, such as .*answers\.sqlite"):
+        Store(tmp_path, {})
     with pytest.raises(StoreError, match="there are no answers at"):
         list(read_answers(tmp_path / "nowhere"))
     assert (tmp_path / "text").read_text().startswith("no database")

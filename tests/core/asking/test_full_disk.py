@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 
 from egm_core.asking.job import Answer
 from egm_core.asking.store import Store, StoreError
+from egm_core.console import attempt
+from egm_core.sample.whole import written
 
 
 class Full:
@@ -43,3 +47,21 @@ def test_closing_alone_says_it_too(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="disk is full"):
         store.close()
     assert not list(tmp_path.glob("*.owner-*"))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_the_file_that_a_full_disk_cannot_hold_is_named_with_the_remedy(
+    code: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work() -> int:
+        with written(tmp_path / "reasoned.jsonl"):
+            raise OSError(code, os.strerror(code))
+
+    assert attempt(work) == 1
+    assert f"{tmp_path / 'reasoned.jsonl'}: {os.strerror(code).lower()}; make room there" in caplog.text
+
+
+def test_an_error_that_is_no_files_is_left_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError) as told, written(tmp_path / "reasoned.jsonl"):
+        raise ConnectionResetError(errno.ECONNRESET, "connection reset")
+    assert told.value.filename is None

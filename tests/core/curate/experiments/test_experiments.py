@@ -118,3 +118,16 @@ def test_nothing_to_read_gives_no_figures() -> None:
     none: list[Guess] = []
     assert text_only.summary(none)["with_trace"]["mean_iou"] is None
     assert "-" in text_only.table(text_only.summary(none))
+
+
+def test_answers_of_another_form_are_counted_and_one_is_shown(
+    samples: list[Sample], caplog: pytest.LogCaptureFixture
+) -> None:
+    def ask(jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
+        return ((job, Answer(job.key, "somewhere on the left", "stop")) for job in jobs)
+
+    assert text_only.guesses(samples, "visible", "m", Sampling(), ask) == []
+    assert f"{2 * COUNT} of {2 * COUNT} answers are no box as it was asked for" in caplog.text
+    assert "such as: somewhere on the left" in caplog.text
+    assert recolour.recoloured(samples, ASKING, ask) == []
+    assert f"{COUNT} of {COUNT} samples lack an answer of the form that was asked for" in caplog.text

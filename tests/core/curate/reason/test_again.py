@@ -97,7 +97,7 @@ def test_expressions_are_asked_for_anew_and_duplicates_are_not(mug: Sample, tmp_
     boxed, same = ({"expression": words, "object": "mug"} for words in ("mug at [1, 2, 3, 4]", "white mug"))
     teacher = Teacher(boxed, same)
     told = express(tmp_path / "in.jsonl", tmp_path / "out.jsonl", Manner("m", DRAWN, retries=1), teacher)
-    assert told["failed_at"] == {"expressed": 2} and len(teacher.jobs) == 3, "two objects got one phrase"
+    assert told["failed_at"] == {"expressed:shared": 2} and len(teacher.jobs) == 3, "two objects got one phrase"
     rates = json.loads((tmp_path / "out.rates.json").read_text())
     assert (rates["questions"], rates["kept"]) == (2, 0) and not list(read_samples(tmp_path / "out.jsonl"))
 
@@ -114,3 +114,11 @@ def test_what_passed_by_a_later_turn_says_so(mug: Sample) -> None:
         [mug], Manner("m", DRAWN, retries=1), Teacher(CUT, {"why": "a", "accurate": True, "unique": True})
     )
     assert isinstance(found, Provenance) and found.prompt == load("verify").label and found.finish == "stop"
+
+
+def test_records_of_the_same_boxes_are_one_object_whatever_their_numbers(mug: Sample, tmp_path: Path) -> None:
+    write_samples(tmp_path / "in.jsonl", [replace(mug, sent=name, annotation_id=name) for name in ("mug", "cup")])
+    same = {"expression": "white mug", "object": "mug"}
+    told = express(tmp_path / "in.jsonl", tmp_path / "out.jsonl", Manner("m", DRAWN), Teacher(same, same))
+    assert told["failed_at"] == {"expressed:duplicate": 1}
+    assert [sample.sent for sample in read_samples(tmp_path / "out.jsonl")] == ["white mug"]

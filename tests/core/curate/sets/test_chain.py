@@ -73,7 +73,7 @@ def test_each_step_has_its_file_and_counts(tmp_path, files):
     printed = amodal_train.table(chain.record, amodal_train.PAPER)
     for words in ("COCO-Amodal train 2 on 2, TAO-Amodal train 3 on 3", "paper       23,698   15,798", "-23,693"):
         assert words in printed, printed
-    told = amodal_train.losses(chain.record)
+    told = amodal_train.losses(chain)
     assert "verified: 2 of 7 did not pass (28.6 %); 2 are in verified.failures.jsonl" in told
     assert "COCO-Amodal: left out 2: nothing is hidden" in told
 

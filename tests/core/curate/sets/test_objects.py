@@ -105,7 +105,7 @@ def test_images_of_evaluation_splits_are_kept_out_by_id(tmp_path, kind):
     found = objects([coco([file], None)], Filters(), excluded)
     assert {sample.image_id for sample in found.samples} == {"8"}
     assert found.left_out["COCO-Amodal"]["its image is in an evaluation split"] == 8
-    assert excluded.words() == [f"2 images of {given.name} are kept out"]
+    assert excluded.words() == [f"2 images of {given.name} are to be kept out"]
 
 
 def test_frames_and_images_of_one_number_are_not_the_same(tmp_path):

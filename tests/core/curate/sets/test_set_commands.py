@@ -172,8 +172,31 @@ def test_evaluation_files_are_refused_and_kept_out(tmp_path, training, capsys):
     assert main([*training, "--coco", str(other), "--step", "objects"]) == 2
     assert "is of split val by its name" in capsys.readouterr().err
     assert main([*training, "--exclude", str(other), "--step", "objects"]) == 0
-    assert "1 images of COCO_amodal_val2014.json are kept out" in capsys.readouterr().out
+    assert "1 images of COCO_amodal_val2014.json are to be kept out" in capsys.readouterr().out
     assert {one.image_id for one in read_samples(tmp_path / "set/objects.jsonl") if "COCO" in one.source} == {"7"}
+
+
+def test_files_to_keep_out_that_meet_no_object_are_said(tmp_path, training, caplog):
+    other = coco_amodal(tmp_path / "val/COCO_amodal_val2014.json", (99,), SCENE)
+    assert main([*training, "--exclude", str(other), "--step", "objects"]) == 0
+    assert "no object is on an image that --exclude names" in caplog.text
+    caplog.clear()
+    same = coco_amodal(tmp_path / "test/COCO_amodal_test2014.json", (8,), SCENE)
+    assert main([*training, "--exclude", str(same), "--step", "objects"]) == 0
+    assert "no object is on an image" not in caplog.text
+
+
+@pytest.mark.parametrize("verb", ["amodal-train", "amodal-benchmark"])
+def test_a_set_of_which_nothing_passed_is_a_failure_that_says_why(verb, tmp_path, teacher, training, caplog, capsys):
+    asked, step, why = {
+        "amodal-train": ("reason", "reasoned", "formed"), "amodal-benchmark": ("verify", "verified", "verified")
+    }[verb]  # fmt: skip
+    teacher.mistakes |= {(asked, name): "I cannot help with that." for name in ("mug", "cup", "car")}
+    more = [*training[1:3], "--coco-split", "val", *training[5:]] if verb == "amodal-benchmark" else training[1:]
+    assert main([verb, *more]) == 1
+    assert f"no sample passed the step {step}; {tmp_path / 'set' / step}.failures.jsonl says why" in caplog.text
+    assert f"did not pass: {why}, such as: " in capsys.readouterr().out
+    assert not (tmp_path / "set/set").exists()
 
 
 def test_nothing_to_make_a_set_of_is_refused(tmp_path, capsys):

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from egm_core.curate.__main__ import main
+from egm_core.curate.verify.hits import Judged, Outcome
+from egm_core.curate.verify.rates import rates, table
 from egm_core.sample import Sample, read_samples, write_samples
 
 sys.path.append(str(Path(__file__).parents[1] / "teacher"))
@@ -61,7 +63,8 @@ def test_several_expressions_an_object_without_duplicates(server: Paid, file: Pa
     assert main([*asked, "--concurrency", "1", "-q"]) == 0
     assert sorted(sents(out)) == ["mug on the left", "white cup", "white mug"]
     printed = capsys.readouterr().out
-    assert "3 did not pass: expressed:duplicate" in printed and "9 did not pass: expressed" in printed
+    assert "3 did not pass: expressed:duplicate" in printed
+    assert "9 did not pass: expressed:shared, such as: another object" in printed
     assert {body["seed"] for body in server.bodies} == {0, 1, 2}
     assert main([*asked, "-q"]) == 0
     assert len(server.bodies) == 15, "nothing is asked twice"
@@ -110,6 +113,16 @@ def test_either_kind_or_both(server: Paid, file: Path, capsys: Any, kind: str, k
     assert len(lines) == len(kept) and all("T's terms" in line for line in lines)
     steps = [json.loads(line)["step"] for line in out.with_name("verified.failures.jsonl").read_text().splitlines()]
     assert len(steps) == 5 - len(kept)
+
+
+@pytest.mark.parametrize(("outcomes", "told"), [
+    (["missed"] * 5, True), (["missed"] * 4, False), (["missed"] * 5 + ["hit"], False),
+    (["missed"] * 5 + ["disagreement"], False),
+])  # fmt: skip
+def test_no_hit_at_all_is_told_from_hard_expressions(outcomes: list[Outcome], told: bool) -> None:
+    judged = [Judged(outcome) for outcome in outcomes]
+    printed = table(rates(len(outcomes), None, judged, outcomes.count("hit")))
+    assert ("no box met its object even once" in printed and "egm evaluate pilot" in printed) is told
 
 
 def test_a_box_that_fits_another_object_better_is_no_hit(server: Paid, tmp_path: Path) -> None:
