@@ -16,6 +16,13 @@ _AFTER_NOUN = re.compile(
     r"around|across|along|beyond|having|made|before|after|saying|labelled|labeled|marked|painted|parked|covered)\b"
 )
 
+# Hidden or covered before the noun, as in "partly hidden mug", says what it is like; after it, as in "mug hidden by a
+# box", where it is.
+_STATE = re.compile(
+    r"\b(?:(?:\w+ly|half|almost|well) )?(?:hidden|covered) "
+    r"(?!(?:by|behind|under|in|from|with|and|at|on|below|beneath|beyond|of|to|or|but|as|left|right|next|near)\b)(?=\w)"
+)
+
 
 def plain(text: str) -> str:
     """Give a text in small letters with plain quotes, dashes and single spaces."""
@@ -30,7 +37,7 @@ def words(text: str) -> list[str]:
 def noun(phrase: str) -> str:
     """Give the noun of a phrase with its adjectives: "red mug" of "the red mug left of the box"."""
     bare = ARTICLE.sub("", plain(phrase)).strip(" .\"'")
-    cut = _AFTER_NOUN.search(bare, 1)
+    cut = _AFTER_NOUN.search(_STATE.sub(lambda state: "_" * len(state[0]), bare), 1)
     return bare[: cut.start()].strip(" ,(") if cut else bare
 
 
