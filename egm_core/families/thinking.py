@@ -49,6 +49,10 @@ class Thinking:
             return {self.switch: reasoning}
         return {} if self.opening(reasoning) == "open" else {SWITCHES[0]: False}
 
+    def switched(self, reasoning: bool) -> dict[str, Any]:
+        """Give the template's own argument alone, for what renders the template itself; nothing where it has none."""
+        return {self.switch: reasoning} if self.switch else {}
+
     def to_json(self) -> dict[str, str]:
         """Give the fields as `egm.json` keeps them."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""Sizes of the paper's six base models, and real architectures built from them without weights.
+"""Sizes of published base models, the paper's six first, and real architectures built from them without weights.
 
 `egm train plan` counts parameters and image tokens with these where no model folder is at hand.
 Verified: built on the `meta` device, the three Qwen3-VL count exactly the parameters that the hub states for the
@@ -6,6 +6,8 @@ checkpoints (2,127,532,032, 4,437,815,808 and 8,767,123,696), and every size was
 `config.json`. InternVL3-1B was compared with a copy of its `config.json` and module listing, the language model of
 2B with another project's copy of its `config.json`; their totals, and all of 8B (whose language model is
 Qwen2.5-7B), agree with the published ones (0.94, 2.09 and 7.94 billion) only as far as those are given.
+InternVL3.5-1B counts exactly what its checkpoint holds (1,060,897,792), and the larger ones what their makers state
+(2.3, 4.7 and 8.5 billion); Qwen3.5's two are from copies of their `config.json`, without the layer for speculation.
 """
 
 from __future__ import annotations
@@ -55,6 +57,44 @@ def _qwen3_vl(width: int, depth: int, heads: int, feed_forward: int, large_visio
     }
 
 
+def _qwen3_5(width: int, depth: int, heads: int, feed_forward: int, large: bool) -> dict[str, Any]:
+    vision = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096}
+    if large:
+        vision = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304}
+    return {
+        "model_type": "qwen3_5",
+        "tie_word_embeddings": not large,
+        "vision_config": {
+            **vision,
+            "num_heads": 16,
+            "patch_size": 16,
+            "spatial_merge_size": 2,
+            "temporal_patch_size": 2,
+            "num_position_embeddings": 2304,
+            "out_hidden_size": width,
+        },
+        "text_config": {
+            "vocab_size": 248320,
+            "hidden_size": width,
+            "intermediate_size": feed_forward,
+            "num_hidden_layers": depth,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads // 4,
+            "head_dim": 256,
+            "linear_num_key_heads": 16,
+            "linear_num_value_heads": 32 if large else 16,
+            "max_position_embeddings": 262144,
+            "tie_word_embeddings": not large,
+        },
+    }
+
+
+def _internvl3_5(width: int, depth: int, heads: int, feed_forward: int) -> dict[str, Any]:
+    base = _internvl3(width, depth, heads, 8, feed_forward)
+    text = {"model_type": "qwen3", "vocab_size": 151936, "head_dim": 128, "max_position_embeddings": 40960}
+    return {**base, "text_config": {**base["text_config"], **text}}
+
+
 def _internvl3(width: int, depth: int, heads: int, kv_heads: int, feed_forward: int) -> dict[str, Any]:
     return {
         "model_type": "internvl",
@@ -91,6 +131,17 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "OpenGVLab/InternVL3-2B-hf": _internvl3(1536, 28, 12, 2, 8960),
     "OpenGVLab/InternVL3-8B-hf": _internvl3(3584, 28, 28, 4, 18944),
 }
+# Bases that the paper has not.
+FURTHER: dict[str, dict[str, Any]] = {
+    "Qwen/Qwen3.5-2B": _qwen3_5(2048, 24, 8, 6144, large=False),
+    "Qwen/Qwen3.5-9B": _qwen3_5(4096, 32, 16, 12288, large=True),
+    "OpenGVLab/InternVL3_5-1B-HF": _internvl3_5(1024, 28, 16, 3072),
+    "OpenGVLab/InternVL3_5-2B-HF": _internvl3_5(2048, 28, 16, 6144),
+    "OpenGVLab/InternVL3_5-4B-HF": _internvl3_5(2560, 36, 32, 9728),
+    "OpenGVLab/InternVL3_5-8B-HF": _internvl3_5(4096, 36, 32, 12288),
+}
+
+BASES = {**PUBLISHED, **FURTHER}
 
 # What the released checkpoints and the paper's bases under other names are built like.
 SAME_AS = {
@@ -108,6 +159,7 @@ class Sizes:
 
     `vision` is the part that the paper freezes (the encoder without its merger), `block` the parameters of the
     largest transformer block, `linear` the input and output widths of the language model's linear layers, for LoRA.
+    `linear_depth` are the layers of linear attention, which hold no keys and values.
     """
 
     parameters: int
@@ -125,6 +177,7 @@ class Sizes:
     vision_depth: int
     vision_feed_forward: int
     linear: tuple[tuple[str, int, int], ...]
+    linear_depth: int = 0
 
 
 def architecture(model: str) -> Any:
@@ -136,17 +189,17 @@ def architecture(model: str) -> Any:
     from transformers import AutoConfig
 
     name = SAME_AS.get(model, model)
-    if name in PUBLISHED:
-        values = dict(PUBLISHED[name])
+    if name in BASES:
+        values = dict(BASES[name])
         return AutoConfig.for_model(values.pop("model_type"), **values)
     try:
         return AutoConfig.from_pretrained(resolve(model))
     except FileNotFoundError as error:
-        near = difflib.get_close_matches(model, [*PUBLISHED, *SAME_AS], n=1, cutoff=0.5)
+        near = difflib.get_close_matches(model, [*BASES, *SAME_AS], n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigurationError(
             f"model: {model!r} is neither a model folder on this machine nor one of the published "
-            f"{', '.join(PUBLISHED)}{hint}"
+            f"{', '.join(BASES)}{hint}"
         ) from error
 
 
@@ -194,6 +247,7 @@ def sizes(config: Any) -> Sizes:
         vision_depth=getattr(vision, "depth", None) or vision.num_hidden_layers,
         vision_feed_forward=vision.intermediate_size,
         linear=tuple(linear),
+        linear_depth=list(getattr(text, "layer_types", None) or ()).count("linear_attention"),
     )
 
 

@@ -19,7 +19,8 @@ FLOAT, HALF, ADAM = 4, 2, 8
 PREFETCHED = 2
 # vLLM answers at most so many sequences together unless told otherwise.
 SEQUENCES = 256
-LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+LINEAR_ATTENTION = ("in_proj_qkv", "in_proj_z", "out_proj")
+LORA_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", *LINEAR_ATTENTION)
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,11 @@ def trained_parameters(load: Load) -> int:
 
 
 def key_value_bytes(sizes: Sizes) -> int:
-    """Bytes of keys and values that one token of context takes, in half precision."""
-    return 2 * sizes.depth * sizes.kv_heads * sizes.head_dim * HALF
+    """Bytes of keys and values that one token of context takes, in half precision.
+
+    Layers of linear attention keep a state of one size for any context, which is not counted.
+    """
+    return 2 * (sizes.depth - sizes.linear_depth) * sizes.kv_heads * sizes.head_dim * HALF
 
 
 def needs(load: Load, gpu_bytes: float) -> list[Need]:

@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from egm_core.families import family
-from egm_core.families.known import FAMILY_OF_TYPE
+from egm_core.families.known import family_of_config
 from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.sample import Sample, read_samples
 from egm_core.train.configuration import ConfigurationError, load
@@ -111,7 +111,8 @@ def _training(config: Path, stage: str, settings: Any, asked: Machine) -> list[s
     counts = sizes(shape)
     machine = _complete(asked, settings, counts)
     look = picture(name, shape, machine.height, machine.width)
-    found, samples = _counted(settings, machine, stage, FAMILY_OF_TYPE[shape.model_type])
+    speaker = family_of_config(shape.to_dict())
+    found, samples = _counted(settings, machine, stage, speaker)
     estimate = _estimate(stage, settings, machine, counts, look)
     trained = trained_parameters(_load(stage, settings, machine, counts, look))
     batch, steps = _steps(stage, settings, machine, found)
@@ -129,7 +130,7 @@ def _training(config: Path, stage: str, settings: Any, asked: Machine) -> list[s
         *_table(machine, estimate),
     ]
     if estimate.fits:
-        return [*head, *_checked(stage, settings, FAMILY_OF_TYPE[shape.model_type])]
+        return [*head, *_checked(stage, settings, speaker)]
     raise ConfigurationError(
         f"{config} does not fit on {machine.gpus} GPU{'s' * (machine.gpus > 1)} of {machine.gpu_gib:g} GiB\n\n"
         + "\n".join(head)

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from egm_core.models.folder import ModelInfo
 from egm_core.reward import trl_reward
 from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
@@ -31,10 +32,16 @@ from egm_core.train.run.processes import run_processes
 from egm_core.train.run.training import freeze_vision, lora, train_to_end
 
 
-def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool | None = None) -> Any:
+def grpo_arguments(
+    config: RLConfig,
+    banned: tuple[int, ...] = (),
+    on_cpu: bool | None = None,
+    template: dict[str, Any] | None = None,
+) -> Any:
     """Give TRL's GRPOConfig for a run: the paper's objective, as TRL 1.16 spells it.
 
-    `banned` are token ids that vLLM must never sample (TRL bans image tokens only where transformers answers).
+    `template` are further arguments of the chat template. `banned` are token ids that vLLM must never sample (TRL bans
+    image tokens only where transformers answers).
     """
     from trl import GRPOConfig
 
@@ -61,6 +68,7 @@ def grpo_arguments(config: RLConfig, banned: tuple[int, ...] = (), on_cpu: bool 
         steps_per_generation=config.steps_per_generation or steps,
         # The rollout.
         max_completion_length=config.max_tokens,
+        chat_template_kwargs=template or None,
         temperature=config.temperature,
         top_p=config.top_p,
         top_k=config.top_k,
@@ -148,7 +156,7 @@ def build_trainer(config: RLConfig, output: Path, start: Start) -> Any:
     learnt, held_out = prepared(output, config)
     trainer = EGMGRPOTrainer(
         model=model,
-        args=grpo_arguments(config, image_tokens(model.config), on_cpu),
+        args=grpo_arguments(config, image_tokens(model.config), on_cpu, switched(info)),
         reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
         # The trainer reads the pictures, see `grpo.read_pictures`.
         train_dataset=learnt,
@@ -156,7 +164,7 @@ def build_trainer(config: RLConfig, output: Path, start: Start) -> Any:
         processing_class=processor,
         peft_config=lora(config),
         callbacks=callbacks(output, config.kl_limit, config.minutes),
-        shared=_shares(config, on_cpu),
+        shared=_shares(config, on_cpu, recurrent(model.config)),
     )
     trainer.add_callback(AnswerLog(trainer, output, config.answers, info.speaker))
     if held_out:
@@ -185,10 +193,23 @@ def refuse_lost_reference(config: RLConfig) -> None:
         )
 
 
-def _shares(config: RLConfig, on_cpu: bool) -> bool:
-    possible = on_cpu and not config.lora_rank and config.rollout == "transformers"
+def switched(info: ModelInfo) -> dict[str, Any]:
+    """Give the chat template's argument by which a model is asked to think, or not, as it was taught to."""
+    return (info.thinking or info.speaker.thinking).switched(info.reasoning)
+
+
+def recurrent(config: Any) -> bool:
+    """Tell whether a model remembers by a state in some layers, as Qwen3.5 does, and not by keys and values alone."""
+    return "linear_attention" in (getattr(config.get_text_config(), "layer_types", None) or ())
+
+
+def _shares(config: RLConfig, on_cpu: bool, recurrent: bool) -> bool:
+    possible = on_cpu and not config.lora_rank and config.rollout == "transformers" and not recurrent
     if config.share_prompts and not possible:
-        raise ConfigurationError("share_prompts needs a CPU, rollout=transformers and lora_rank=0; leave it out")
+        raise ConfigurationError(
+            "share_prompts needs a CPU, rollout=transformers, lora_rank=0 and a model with full attention in every "
+            "layer, which Qwen3.5 has not; leave it out"
+        )
     return possible and config.share_prompts is not False
 
 

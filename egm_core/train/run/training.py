@@ -18,8 +18,8 @@ from egm_core.train.run.config import RunConfig
 from egm_core.train.run.folder import Start, ended_early, is_first, ran_to_end, whole_checkpoint
 from egm_core.train.run.processes import INTERRUPTED
 
-# The decoder's matrices; the vision tower stays as it is, as in the paper.
-LORA_LAYERS = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
+# The decoder's matrices, those of Qwen3.5's linear attention too; the vision tower stays as it is, as in the paper.
+LORA_LAYERS = r".*language_model.*\.((q|k|v|o|gate|up|down)_proj|linear_attn\.(in_proj_qkv|in_proj_z|out_proj))"
 
 
 def train_to_end(trainer: Any, config: RunConfig, folder: Path, start: Start) -> None:

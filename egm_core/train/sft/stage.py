@@ -26,6 +26,7 @@ import torch
 
 from egm_core.boxes import to_relative
 from egm_core.families import TASKS, Family, Task
+from egm_core.families.thinking import Thinking
 from egm_core.models.folder import ModelInfo
 from egm_core.sample import Sample
 from egm_core.torchvision_shim import install_schemas
@@ -54,11 +55,15 @@ def rows(
     end: str,
     ask: Callable[[str, Task], str] | None = None,
     reasoning: bool = True,
+    begins: Thinking | None = None,
+    direct: str = "",
 ) -> Iterator[dict[str, str]]:
     """Turn samples into prompt, completion and image file: one row per sample and task that it has a truth for.
 
     `start` is the chat text of a prompt with `{prompt}` in its place, `end` the end-of-turn token; `ask` words the
     prompt where a model has its own words (default: the family's). Without `reasoning` the targets have none.
+    `begins` is where the chat template leaves off (default: where the family's own does), and `direct` the chat text
+    for a target without a reasoning, where the template writes another one.
     """
     for sample in samples:
         for task in TASKS:
@@ -67,17 +72,24 @@ def rows(
             box = sample.truth(task)
             scaled = None if box is None else to_relative(box, sample.width, sample.height, speaker.frame)
             trace = sample.reasoning if task == "visible" else sample.amodal_reasoning
+            trace = trace.strip() if reasoning else ""
+            opening = (begins or speaker.thinking).opening(bool(trace))
+            chat = start if trace else direct or start
             yield {
-                "prompt": start.replace("{prompt}", (ask or speaker.prompt)(sample.sent, task)),
-                "completion": speaker.target(sample.sent, scaled, trace if reasoning else "", task) + end,
+                "prompt": chat.replace("{prompt}", (ask or speaker.prompt)(sample.sent, task)),
+                "completion": speaker.target(sample.sent, scaled, trace, task, opening) + end,
                 "image": sample.picture,
             }
 
 
-def chat_start(processor: Any) -> str:
-    """Give the chat text of one picture and `{prompt}`, up to where the answer begins."""
+def chat_start(processor: Any, template: dict[str, Any] | None = None) -> str:
+    """Give the chat text of one picture and `{prompt}`, up to where the answer begins.
+
+    `template` are further arguments of the chat template.
+    """
     message = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "{prompt}"}]}]
-    return str(processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
+    written = processor.apply_chat_template(message, add_generation_prompt=True, tokenize=False, **(template or {}))
+    return str(written)
 
 
 def prepare(config: SFTStageConfig, folder: Path, model: Start) -> int:
@@ -91,10 +103,11 @@ def prepare(config: SFTStageConfig, folder: Path, model: Start) -> int:
 
     info = model.info
     processor = AutoProcessor.from_pretrained(model.path)
-    start, end = chat_start(processor), processor.tokenizer.eos_token
+    end, begins = processor.tokenizer.eos_token, info.thinking or info.speaker.thinking
+    start, direct = (chat_start(processor, begins.switched(wish)) for wish in (True, False))
 
     def made(samples: Iterable[Sample]) -> Iterator[dict[str, Any]]:
-        left = rows(samples, info.speaker, config.tasks, start, end, info.prompt, config.reasoning)
+        left = rows(samples, info.speaker, config.tasks, start, end, info.prompt, config.reasoning, begins, direct)
         while batch := list(islice(left, SLICE)):
             ids = processor.tokenizer([r["prompt"] + r["completion"] for r in batch], add_special_tokens=False)
             yield from ({**row, "length": len(one)} for row, one in zip(batch, ids["input_ids"], strict=True))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from egm_core.engines import Request, Sampling, collect
 from egm_core.engines.local import TransformersEngine
+from egm_core.engines.openai import OpenAIEngine
 from egm_core.families.thinking import Thinking
 from egm_core.models.folder import ModelInfo, load_info
 
@@ -80,6 +81,19 @@ def test_an_answer_is_streamed_and_obeys_a_grammar(
     held = Request("g", noise, asked.prompt, Sampling(max_tokens=60), template=asked.template, regex=r"\[[0-9]{3}\]")
     answer = collect(engine.generate(held))
     assert answer.finish == "stop" and len(answer.text) == 5
+
+
+def test_the_server_answers_as_the_engine_does(
+    engine: TransformersEngine, folder: Path, info: ModelInfo, noise: NDArray[np.uint8], serve_folder
+) -> None:
+    for url in serve_folder(folder):
+        with OpenAIEngine(url) as served:
+            served.wait_ready(300)
+            assert served.thinking() == info.thinking
+            for thinks in (True, False):
+                asked = request(info, noise, "the red mug", thinks)
+                answer = collect(served.generate(asked))
+                assert answer.text == collect(engine.generate(asked)).text
 
 
 def test_the_template_s_argument_changes_what_the_model_reads(folder: Path, noise: NDArray[np.uint8]) -> None:

@@ -190,14 +190,17 @@ def test_checkpoints_of_each_sort_answer_in_full(
         grounder.close()
 
 
+@pytest.mark.parametrize("name", ["memorising_hybrid", *NEWER])
 def test_a_server_tells_how_its_models_answers_begin(
-    memorising_hybrid: Path, noise: NDArray[np.uint8], serve_folder
+    name: str, request: pytest.FixtureRequest, noise: NDArray[np.uint8], serve_folder
 ) -> None:
-    for url in serve_folder(memorising_hybrid):
+    served = request.getfixturevalue(name)
+    for url in serve_folder(served):
         with OpenAIEngine(url) as engine:
             engine.wait_ready(300)
-            assert engine.thinking() == Thinking("open", "shut", "enable_thinking")
-            unknown = replace(load_info(memorising_hybrid), path=None, thinking=None)
+            openings = ("plain", "plain") if "internvl" in name else ("open", "shut")
+            assert engine.thinking() == Thinking(*openings, "enable_thinking")
+            unknown = replace(load_info(served), path=None, thinking=None)
             for reasoning in (True, False):
                 grounder = Grounder(engine, unknown, reasoning=reasoning)
                 found = grounder.ground(noise, FOUND)

@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from egm_core.families import Task
-from egm_core.models.folder import ModelInfo
+from egm_core.models.folder import IN_PATCHES, ModelInfo
 from egm_core.pictures.reference import split
 from egm_core.pictures.source import as_file
 from egm_core.sample import Sample
@@ -155,7 +155,7 @@ def _path(sample: Sample) -> str:
 
 def _max_pixels(info: ModelInfo) -> int | None:
     """Give the budget that verl's loader is to resize to; InternVL cuts tiles from the whole picture instead."""
-    return info.max_pixels if info.family == "qwen3_vl" else None
+    return info.max_pixels if info.family in IN_PATCHES else None
 
 
 def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

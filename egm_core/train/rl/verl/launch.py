@@ -79,10 +79,13 @@ def launch(config: RLConfig) -> Path:
     model, info = model_of(config)
     if config.verl.action == "export":
         return export(config, info, model)
-    if info.family == "internvl3":
+    if info.family.startswith("internvl3"):
         _log.warning("EXPERIMENTAL: verl 0.9.1 doesn't know InternVL; it runs through egm_core.train.rl.verl.internvl.")
+    if info.family == "qwen3_5":
+        _log.warning("EXPERIMENTAL: Qwen3.5 was never run with verl 0.9.1; engine=trl was, on a CPU.")
     train = prepare(config, info)
-    job = job_of(config, info.family, model, train)
+    template = (info.thinking or info.speaker.thinking).switched(info.reasoning)
+    job = job_of(config, info.family, model, train, template)
     script = folder / CHECKPOINTS / "launch.sh"
     script.write_text(job.text(), encoding="utf-8")
     if config.verl.action == "print":
@@ -119,7 +122,7 @@ def prepare(config: RLConfig, info: ModelInfo) -> Path:
     return path
 
 
-def job_of(config: RLConfig, family: str, model: Path, train: Path) -> Job:
+def job_of(config: RLConfig, family: str, model: Path, train: Path, template: dict[str, Any] | None = None) -> Job:
     """Give the job that trains: verl's trainer on this machine, or `ray job submit` with it.
 
     A submitted job brings this package along as a module, so that the cluster needs verl only, and what
@@ -127,7 +130,7 @@ def job_of(config: RLConfig, family: str, model: Path, train: Path) -> Job:
     """
     own = config.verl
     variables = environment(config, family)
-    trainer = [own.python, "-m", "verl.trainer.main_ppo", *overrides(config, family, model, train)]
+    trainer = [own.python, "-m", "verl.trainer.main_ppo", *overrides(config, family, model, train, template)]
     if own.action != "submit":
         inherited = os.environ.get("PYTHONPATH")
         path = os.pathsep.join(filter(None, (str(PACKAGE.parent), inherited)))

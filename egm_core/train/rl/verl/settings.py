@@ -20,7 +20,7 @@ SCHEDULERS = {"cosine": "cosine", "constant": "constant", "constant_with_warmup"
 # The loss and how it is averaged. The paper's engine had GSPO average answers first whatever it was told; 0.9.1 obeys.
 LOSSES = {"grpo": ("vanilla", "token-mean"), "gspo": ("gspo", "seq-mean-token-mean")}
 # The size of a patch, which verl's own default has wrong for Qwen3-VL.
-PATCH_SIZES = {"qwen3_vl": 16, "internvl3": 14}
+PATCH_SIZES = {"qwen3_vl": 16, "qwen3_5": 16, "internvl3": 14, "internvl3_5": 14}
 # verl clips a second time where the advantage is negative, which the paper's objective doesn't; this never does.
 NO_DUAL_CLIP = 1e9
 REWARD = "pkg://egm_core.reward"
@@ -39,7 +39,7 @@ def environment(config: RLConfig, family: str) -> dict[str, str]:
         "TENSORBOARD_DIR": str(folder / "tensorboard"),
         "TOKENIZERS_PARALLELISM": "false",
     }
-    if family == "internvl3":
+    if family.startswith("internvl3"):
         variables["VERL_USE_EXTERNAL_MODULES"] = INTERNVL_PLUGIN
     if config.offline:
         variables["HF_HUB_OFFLINE"] = "1"
@@ -52,10 +52,13 @@ def metrics_path(folder: Path) -> Path:
     return logs / f"{len(list(logs.glob('*.jsonl'))):04d}.jsonl"
 
 
-def overrides(config: RLConfig, family: str, model: Path, train: Path) -> list[str]:
+def overrides(
+    config: RLConfig, family: str, model: Path, train: Path, template: dict[str, Any] | None = None
+) -> list[str]:
     """Give the overrides `key=value` for `verl.trainer.main_ppo`, in a fixed order.
 
-    `model` is the folder to train from and `train` the parquet file of its questions. Raises ConfigurationError for
+    `model` is the folder to train from, `train` the parquet file of its questions, and `template` are further arguments
+    of the chat template. Raises ConfigurationError for
     what verl can't do, naming the setting.
     """
     refuse(config)
@@ -97,6 +100,8 @@ def overrides(config: RLConfig, family: str, model: Path, train: Path) -> list[s
         "trainer.nnodes": own.nodes,
         "trainer.n_gpus_per_node": own.gpus_per_node,
     }
+    # Not verl's own keys, so that they are added to its (empty) group.
+    values |= {f"+data.apply_chat_template_kwargs.{name}": value for name, value in (template or {}).items()}
     return [f"{key}={_spelt(value)}" for key, value in values.items()] + list(own.extra)
 
 
