@@ -14,7 +14,8 @@ from typing import Any
 class Weights:
     """Bytes of a model that are read: `vision` once a picture; `layers` and `head` once a token, for all answers.
 
-    `kept` are the bytes of keys and values that each token of the context adds, for each answer.
+    `kept` are the bytes of keys and values that each token of the context adds, for each answer. The state of linear
+    attention, which no token adds to, is left out.
     """
 
     vision: int
@@ -46,6 +47,8 @@ def weights_of(config: Any, bytes_a_value: int) -> Weights:
 
 def weights(model: Any, bytes_a_value: int) -> Weights:
     """Count the bytes of a vision-language model of transformers."""
+    from egm_core.train.plan.architectures import linear_layers
+
     inner = model.model
     text = model.config.text_config
     vision = getattr(inner, "visual", None) or inner.vision_tower
@@ -53,7 +56,7 @@ def weights(model: Any, bytes_a_value: int) -> Weights:
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     seen = sum(p.numel() for part in (vision, projector) if part is not None for p in part.parameters())
     layers = sum(p.numel() for p in inner.language_model.layers.parameters())
-    kept = 2 * text.num_hidden_layers * text.num_key_value_heads * head_dim
+    kept = 2 * (text.num_hidden_layers - linear_layers(text)) * text.num_key_value_heads * head_dim
     parts = (seen, layers, model.lm_head.weight.numel(), kept)
     return Weights(*(count * bytes_a_value for count in parts))
 

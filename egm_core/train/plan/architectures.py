@@ -247,8 +247,13 @@ def sizes(config: Any) -> Sizes:
         vision_depth=getattr(vision, "depth", None) or vision.num_hidden_layers,
         vision_feed_forward=vision.intermediate_size,
         linear=tuple(linear),
-        linear_depth=list(getattr(text, "layer_types", None) or ()).count("linear_attention"),
+        linear_depth=linear_layers(text),
     )
+
+
+def linear_layers(text: Any) -> int:
+    """Count a language model's layers of linear attention, which keep a state instead of keys and values."""
+    return list(getattr(text, "layer_types", None) or ()).count("linear_attention")
 
 
 @dataclass(frozen=True)

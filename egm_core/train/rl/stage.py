@@ -24,6 +24,7 @@ from egm_core.torchvision_shim import install_schemas
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.data.held_out import held_out_arguments
 from egm_core.train.data.prepared import prepare_tables, prepared
+from egm_core.train.plan.architectures import linear_layers
 from egm_core.train.rl.config import RLConfig, accumulation
 from egm_core.train.rl.questions import checking, questions
 from egm_core.train.run.folder import KEPT, Start, is_finished, model_of, open_run
@@ -200,7 +201,7 @@ def switched(info: ModelInfo) -> dict[str, Any]:
 
 def recurrent(config: Any) -> bool:
     """Tell whether a model remembers by a state in some layers, as Qwen3.5 does, and not by keys and values alone."""
-    return "linear_attention" in (getattr(config.get_text_config(), "layer_types", None) or ())
+    return linear_layers(config.get_text_config()) > 0
 
 
 def _shares(config: RLConfig, on_cpu: bool, recurrent: bool) -> bool:

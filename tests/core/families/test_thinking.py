@@ -43,6 +43,17 @@ TEMPLATES = {
         HEAD + "{% if thinking %}<think>{% else %}</think>{% endif %}{% endif %}",
         Thinking("open", "shut", "thinking"),
     ),
+    "hybrid, as the smaller Qwen3.5": (
+        "{%- macro said(content) %}{% for c in content %}{% if c.type == 'image' or 'image' in c %}<|image_pad|>"
+        "{% else %}{{ c.text }}{% endif %}{% endfor %}{%- endmacro %}{%- set ns = namespace(asked=false) %}"
+        "{%- for m in messages[::-1] %}{%- if m.role == 'user' %}{%- set ns.asked = true %}{%- endif %}{%- endfor %}"
+        "{%- if not ns.asked %}{{ raise_exception('nothing is asked') }}{%- endif %}"
+        "{%- for m in messages %}<|im_start|>{{ m.role + '\n' + said(m.content) | trim + '<|im_end|>\n' }}{%- endfor %}"
+        "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}"
+        "{%- if enable_thinking is defined and enable_thinking is true %}{{- '<think>\n' }}"
+        "{%- else %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}{%- endif %}",
+        Thinking("open", "shut", "enable_thinking"),
+    ),
     "hybrid, by a system prompt": (
         "{% if enable_thinking %}<|im_start|>system\nWrite <think>a thought</think> first.<|im_end|>\n{% endif %}"
         + HEAD

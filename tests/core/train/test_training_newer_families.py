@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
+from egm_core.bench.floor import weights_of
 from egm_core.families.thinking import Thinking
 from egm_core.models.folder import load_info
 from egm_core.sample import Sample, write_samples
@@ -160,6 +161,7 @@ def test_published_sizes_are_counted(name: str, billions: float, tokens: int) ->
     assert picture(name, shape, 480, 640).tokens == tokens
     if "Qwen3.5" in name:
         # One layer in four has keys and values.
+        assert weights_of(shape, 2).kept == key_value_bytes(counted)
         assert key_value_bytes(counted) == 2 * counted.depth // 4 * counted.kv_heads * 256 * 2
 
 
