@@ -10,6 +10,7 @@ from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import SEED, whole
+from egm_core.console import FAILED
 from egm_core.curate.teacher import arguments
 from egm_core.data.readers.kind import DataError
 from egm_core.families import TASKS
@@ -40,7 +41,7 @@ def add(commands: Any) -> None:
     own.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     from egm_core.command.curate.desk import Desk
     from egm_core.curate.experiments import recolour, text_only
     from egm_core.curate.reason.questions import Asking
@@ -70,9 +71,10 @@ def _run(options: argparse.Namespace) -> None:
         summed, told = lambda: text_only.summary(guesses, options.seed), text_only.table
     if options.dry_run:
         print(desk.expected(options.experiment))
-        return
+        return 0
     found = summed()
     print(told(found))
     print(desk.spent())
     if options.json:
         options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return 0 if found.get("samples") or found.get("all", {}).get("pairs") else FAILED

@@ -64,6 +64,8 @@ def run(made: Chain, options: argparse.Namespace, where: Desk) -> bool:
     finally:
         if options.step != OBJECTS:
             print(where.spent())
+    if options.batch_in and before == made.record:
+        _log.warning("nothing of the files of --batch-in was read: every step has its answers")
     return True
 
 

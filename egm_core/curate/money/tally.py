@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from egm_core.asking.store import NO_BOUND, Bound, Store
 
 @dataclass
 class Tally:
-    """How often a run has asked, and the dollars that this has cost."""
+    """How often a run has asked, the dollars that this has cost, and what was said that need not be said twice."""
 
     requests: int = 0
     dollars: float = 0.0
+    said: set[str] = field(default_factory=set)
 
 
 class TalliedStore(Store):

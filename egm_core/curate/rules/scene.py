@@ -142,7 +142,10 @@ def _occluder(trace: Plain, facts: Facts) -> Iterator[Finding]:
     own = (*facts.occluders, facts.expression)
     avoided = frozenset(head(name) for name in own)
     does = f"which {noun(facts.occluders[0])} does"
-    for name in _named(rest, [name for name in facts.others if noun(name) not in said], own):
+    heads = {head(name) for name in facts.occluders}
+    # A bare "ball" may be the one that hides the object, where that is a ball, too.
+    strangers = [name for name in facts.others if noun(name) not in said and noun(name) not in heads]
+    for name in _named(rest, strangers, own):
         hides = re.search(_GROUPS["hiding"].replace("THING", _thing(name, avoided)), rest)
         if hides and not (right and _NOT.search(hides[0])):
             yield Finding("wrong_occluder", hides[0], f"says that {noun(name)} hides the object, {does}")
@@ -150,7 +153,6 @@ def _occluder(trace: Plain, facts: Facts) -> Iterator[Finding]:
         if not right:
             yield Finding("wrong_occluder", noun(name), f"does not say what hides the object, {does}")
             return
-    heads = {head(name) for name in facts.occluders}
     if not right and not heads & set(words(trace.whole)) and (found := _STRANGER.search(trace.masked)):
         yield Finding("wrong_occluder", found[0], f"says that a {found['stranger']} hides the object, {does}")
 

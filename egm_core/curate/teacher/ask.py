@@ -51,12 +51,15 @@ def ask(
     What is asked and spent is added to `tally`.
     """
     items = {job.key: job for job in jobs}
-    with TalliedStore(ledger, ABOUT, tally or Tally()) as store:
+    counted = tally or Tally()
+    with TalliedStore(ledger, ABOUT, counted) as store:
         lacking = _lacking(items, store)
         if teacher.batch_in:
             batch.take_in(teacher.batch_in, {job.key: job for job in lacking}, store, teacher)
             lacking = _lacking(items, store)
         if teacher.batch_out is not None:
+            if lacking:
+                _tell_terms(teacher, counted)
             _write_out(lacking, teacher, store, title)
         elif teacher.batch_in and items and items.keys().isdisjoint(store.done(failed=True)):
             raise NothingCame(title, len(items))
@@ -64,14 +67,21 @@ def ask(
         if lacking and not teacher.by_batch:
             if not teacher.urls:
                 raise ValueError("there is nobody to ask: name a server with --teacher-url, or use --batch-out")
-            if told := warning(teacher.model, teacher.told_terms):
-                _log.warning("%s", told)
+            _tell_terms(teacher, counted)
             stopped = _asked(lacking, teacher, store, title)
         known = {answer.key: answer for answer, _ in store.answers() if answer.key in items}
     _tell(known, len(items), teacher)
     missing = stopped or ("not in the batch files" if teacher.by_batch else "no answer came")
     for key, job in items.items():
         yield job, known.get(key) or Answer(key, error=missing)
+
+
+def _tell_terms(teacher: Teacher, tally: Tally) -> None:
+    """Say what is known of a teacher's terms before it is asked, once in a run."""
+    told = warning(teacher.model, teacher.told_terms)
+    if told and told not in tally.said:
+        tally.said.add(told)
+        _log.warning("%s", told)
 
 
 def settled(store: Store) -> set[str]:
@@ -132,9 +142,11 @@ def _asked(jobs: list[Job], teacher: Teacher, store: Store, title: str) -> str:
         try:
             asyncio.run(TeacherAsker(teacher, store, budget, emit).run(iter(jobs)))
         except BudgetSpent as error:
+            left = len(_lacking({job.key: job for job in jobs}, store))
+            told = f"{error.detail}; {left:,} of {len(jobs):,} questions are left"
             if not teacher.partial:
-                raise
-            _log.warning("%s", error.detail)
+                raise BudgetSpent(told) from error
+            _log.warning("%s", told)
             return NOT_ASKED
     rounds = 0
     while rest := others(store, {job.key for job in jobs}):

@@ -123,14 +123,11 @@ def take_in(files: Sequence[Path], jobs: Mapping[str, Job], store: Store, teache
             budget.settle(store, answer, _tokens(jobs[key], teacher.model), free=key in unbilled)
             done.add(key)
     wrong = sum(bool(answer.error) for answer in found.values())
-    print(
-        f"{len(done):,} results taken in, {wrong:,} of them failures"
-        + (
-            f"; {strange:,} are of other questions, or of another prompt or model, and are left alone"
-            if strange
-            else ""
-        )
-    )
+    if not (done or strange):
+        # They were taken in by an earlier step of this run.
+        return
+    left = f"; {strange:,} are of another step, prompt, model or run, and are left alone here" if strange else ""
+    print(f"{len(done):,} results taken in, {wrong:,} of them failures{left}")
 
 
 def _tokens(job: Job, model: str) -> Tokens:

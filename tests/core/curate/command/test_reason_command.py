@@ -154,3 +154,5 @@ def test_a_reader_without_pictures_is_asked(server: Paid, file: Path, tmp_path: 
     assert found["samples"] == 4 and found["with_trace"]["p"] > 0.5
     # No picture goes with these questions.
     assert all(part["type"] == "text" for part in server.bodies[-1]["messages"][0]["content"])
+    server.script = lambda text, before: {"text": "on the left"}
+    assert run("leaks", "text", reasoned, "--teacher-url", server.url, "--ledger", tmp_path / "other.sqlite") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from time import process_time
 
@@ -137,6 +138,13 @@ HIDDEN = Facts(
 def test_what_hides_it_may_be_no_stranger(cloth: str) -> None:
     assert "wrong_occluder" in rules(f"{cloth} the kettle, and it goes on to the left behind it.", HIDDEN)
     assert not rules(f"{cloth} the wall, and the white plate hides the kettle on the left.", HIDDEN)
+
+
+def test_a_bare_name_that_is_its_occluder_s_too_is_no_stranger() -> None:
+    two_balls = replace(HIDDEN, occluders=("the big ball",), others=("the big ball", "the ball on the left", "the jug"))
+    said = "The purple ball stands in front of the kettle, which goes on to the left behind it."
+    assert not rules(said, two_balls)
+    assert "wrong_occluder" in rules(said.replace("purple ball", "jug"), two_balls)
 
 
 @pytest.mark.parametrize("said", ["is complete", "ends in its own edge", "is exposed, for nothing covers it"])

@@ -37,6 +37,7 @@ def test_a_round_for_each_step(
     teacher: Teacher,  # noqa: F811
     training: list[str],  # noqa: F811
     capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     at = training.index("--teacher-url")
     asked = [*training[:at], "--teacher-model", MODEL, *training[at + 2 :], "--no-budget"]
@@ -55,5 +56,9 @@ def test_a_round_for_each_step(
             assert "none of its 4 questions is in the batch files" in printed and "4 of 4 did not pass" not in printed
             assert main([*asked, "--batch-in", made]) == 2, "the same files again bring nothing"
         given = ["--batch-in", made]
+    capsys.readouterr()
     assert main([*asked, *given, "--partial"]) == 0
+    assert "0 results taken in, 0 of them failures; 2 are of another step" in capsys.readouterr().out
+    assert main([*asked, *given, "--partial"]) == 0
+    assert "nothing of the files of --batch-in was read" in caplog.text
     assert counts == [6, 4, 4, 2] and len(list(read_samples(tmp_path / "set/reasoned.jsonl"))) == 4

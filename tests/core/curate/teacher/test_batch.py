@@ -17,6 +17,7 @@ import pytest
 from egm_core.asking.job import Job, picture_part, text_part
 from egm_core.asking.store import Store
 from egm_core.curate.money.prices import Price
+from egm_core.curate.money.tally import Tally
 from egm_core.curate.prompts import load
 from egm_core.curate.teacher import Teacher, ask, batch
 from egm_core.curate.teacher.ask import NothingCame
@@ -152,7 +153,9 @@ def test_results_come_into_the_ledger_and_failures_stay_failures(
     ):
         assert words in why, why
     printed = capsys.readouterr().out
-    assert "4 results taken in, 3 of them failures" in printed and ("1 are of other" in printed) == (model == "gpt-4.1")
+    assert "4 results taken in, 3 of them failures" in printed and ("1 are of another step" in printed) == (
+        model == "gpt-4.1"
+    )
     with Store(tmp_path / "answers.sqlite", {"what": "answers of teachers"}) as store:
         assert store.money() == (pytest.approx(2 * (1000 * 10 + 100 * 100) / 1e6 / 2), 0)
     assert ask_all(made[:1], who, tmp_path)[made[0].key].text == "fine"
@@ -217,3 +220,18 @@ def test_a_budget_holds_for_files_and_no_file_is_written_over(made: list[Job], t
     (tmp_path / "b/batch_001.jsonl").touch()
     with pytest.raises(ValueError, match="is not empty"):
         ask_all(made, replace(who, limit=None), tmp_path)
+
+
+def test_the_terms_are_said_before_files_are_written_and_once_in_a_run(
+    made: list[Job], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    who = Teacher(name="gpt-4.1", batch_out=tmp_path / "out", batch_in=())
+    with pytest.raises(SystemExit):
+        list(ask(made, who, tmp_path / "answers.sqlite"))
+    assert "must not train models that compete with OpenAI" in caplog.text
+    caplog.clear()
+    tally = Tally()
+    for folder in ("two", "three"):
+        with pytest.raises(SystemExit):
+            list(ask(made, replace(who, batch_out=tmp_path / folder), tmp_path / "answers.sqlite", tally=tally))
+    assert caplog.text.count("must not train models") == 1

@@ -83,12 +83,20 @@ def test_rows_are_not_added_up_for_each_answer(
     assert sums <= 4
 
 
-def test_where_it_ends_the_rest_can_be_failures(server: Paid, tmp_path: Path) -> None:  # noqa: F811
+def test_where_it_ends_the_rest_can_be_failures(
+    server: Paid,  # noqa: F811
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     who = teacher(server, price=PRICE, limit=0.06, partial=True)
     found = answers(jobs(50), who, tmp_path)
     asked = [answer for answer in found.values() if not answer.error]
     assert 0 < len(asked) < 50 and len(found) == 50
     assert {answer.error for answer in found.values() if answer.error} == {"not asked: the budget is spent"}
+    left = f"{50 - len(asked)} of 50 questions are left"
+    assert left in caplog.text
+    with pytest.raises(BudgetSpent, match=left.replace("of 50", f"of {50 - len(asked)}")):
+        answers(jobs(50), replace(who, partial=False), tmp_path)
 
 
 def test_what_timed_out_counts_as_spent_and_what_was_refused_does_not(
