@@ -241,7 +241,7 @@ def sizes(config: Any) -> Sizes:
         heads=text.num_attention_heads,
         kv_heads=text.num_key_value_heads,
         head_dim=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
-        feed_forward=text.intermediate_size,
+        feed_forward=_feed_forward(text),
         vocabulary=text.vocab_size,
         vision_width=vision.hidden_size,
         vision_depth=getattr(vision, "depth", None) or vision.num_hidden_layers,
@@ -249,6 +249,15 @@ def sizes(config: Any) -> Sizes:
         linear=tuple(linear),
         linear_depth=linear_layers(text),
     )
+
+
+def _feed_forward(text: Any) -> int:
+    """Give the width of a token's way through a block; of a mixture, that of the experts that take part."""
+    whole = getattr(text, "intermediate_size", None)
+    if whole:
+        return int(whole)
+    shared = getattr(text, "shared_expert_intermediate_size", None) or 0
+    return int(text.moe_intermediate_size * text.num_experts_per_tok + shared)
 
 
 def linear_layers(text: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from egm_core.engines.local import TransformersEngine
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.families.thinking import Thinking
 from egm_core.models.folder import ModelInfo, load_info
+from egm_core.train.plan.architectures import sizes
 
 # Where the template of each leaves off, by its folder.
 BEGINS = {
@@ -83,6 +86,7 @@ def test_an_answer_is_streamed_and_obeys_a_grammar(
     assert answer.finish == "stop" and len(answer.text) == 5
 
 
+@pytest.mark.long
 def test_the_server_answers_as_the_engine_does(
     engine: TransformersEngine, folder: Path, info: ModelInfo, noise: NDArray[np.uint8], serve_folder
 ) -> None:
@@ -110,3 +114,27 @@ def test_the_template_s_argument_changes_what_the_model_reads(folder: Path, nois
         assert on.endswith("<think>\n") and off.endswith("<think>\n\n</think>\n\n")
     else:
         assert on == off and on.endswith("assistant\n")
+
+
+def test_a_mixture_of_experts_is_of_the_family_too(
+    random_qwen3_5: Path, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    from transformers import Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration
+
+    values = json.loads((random_qwen3_5 / "config.json").read_text())
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+    text = {**values["text_config"], **experts, "shared_expert_intermediate_size": 16}
+    text["model_type"], values["vision_config"]["model_type"] = "qwen3_5_moe_text", "qwen3_5_moe_vision"
+    del values["model_type"], values["architectures"], text["intermediate_size"]
+    config = Qwen3_5MoeConfig(**{**values, "text_config": text})
+    folder = tmp_path / "moe"
+    shutil.copytree(random_qwen3_5, folder, ignore=shutil.ignore_patterns("*.safetensors", "egm.json"))
+    Qwen3_5MoeForConditionalGeneration(config).save_pretrained(folder)
+    info = load_info(folder)
+    assert (info.family, info.thinking) == ("qwen3_5", BEGINS["random_qwen3_5"])
+    assert sizes(config).feed_forward == 2 * 32 + 16
+    with TransformersEngine(folder, threads=1) as engine:
+        engine.wait_ready(120)
+        asked = [request(info, noise, "the red mug", thinks, str(thinks)) for thinks in (True, False)]
+        together = engine.generate_batch(asked)
+        assert [collect(engine.generate(one)).text for one in asked] == [answer.text for answer in together]

@@ -24,7 +24,7 @@ from egm_core.train.plan.memory import key_value_bytes
 from egm_core.train.plan.plan import plan
 from egm_core.train.rl.config import RLConfig
 from egm_core.train.rl.stage import _shares, grpo_arguments, rl, switched
-from egm_core.train.rl.verl.settings import overrides
+from egm_core.train.rl.verl.settings import environment, overrides
 from egm_core.train.run.folder import model_of
 from egm_core.train.sft.config import SFTStageConfig
 from egm_core.train.sft.stage import prepare, sft
@@ -129,6 +129,8 @@ def test_a_rollout_asks_for_a_thought_as_the_model_was_taught(random_qwen3_5: Pa
     assert grpo_arguments(config, on_cpu=True, template=template).chat_template_kwargs == template
     given = overrides(config, "qwen3_5", Path("/m"), Path("/t"), template)
     assert {"+data.apply_chat_template_kwargs.enable_thinking=true", "data.image_patch_size=16"} <= set(given)
+    assert "VERL_USE_EXTERNAL_MODULES" in environment(config, "internvl3_5")
+    assert "VERL_USE_EXTERNAL_MODULES" not in environment(config, "qwen3_5")
     assert Thinking("open", "shut", "thinking").switched(False) == {"thinking": False}
 
 
