@@ -13,6 +13,8 @@ from egm_core.console import WRONG
 from egm_core.curate.audit.interval import read_judgements
 from egm_core.curate.audit.items import chosen, items
 
+# So many images that are not there are named.
+SHOWN = 3
 _log = logging.getLogger("egm.curate")
 
 
@@ -52,7 +54,9 @@ def _run(options: argparse.Namespace) -> int:
     drawn = chosen(found, options.samples, options.seed)
     page, missing = sheet(drawn, str(options.file), options.seed, len(found))
     options.out.write_text(page, encoding="utf-8")
-    for name, why in list(missing.items())[:3]:
+    for name, why in list(missing.items())[:SHOWN]:
         _log.warning("%s is shown without its picture: %s", name, why)
+    if len(missing) > SHOWN:
+        _log.warning("%d images in all cannot be shown, and their texts cannot be judged by them", len(missing))
     print(f"{len(drawn)} of {len(found):,} texts -> {options.out}; open it, press y or n for each, and export")
     return 0

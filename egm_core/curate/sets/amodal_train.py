@@ -20,13 +20,13 @@ from egm_core.curate.sets.steps import UNANSWERED, Chain, Step
 from egm_core.curate.sets.workers import Workers, steps
 from egm_core.curate.verify import rates
 from egm_core.data.convert import MISSING_SHARE
-from egm_core.data.readers.shared.licence import UNKNOWN
 from egm_core.evaluate.paper.training import TABLE_3
 from egm_core.evaluate.samples.growth import digest
 from egm_core.sample import Sample, write_samples
 
 PAPER = TABLE_3["amodal grounding"]
 OBJECTS = "objects"
+UNSTATED = "unknown: no record states it"
 NEIGHBOURS = "neighbours.jsonl"
 STEPS = (OBJECTS, "expressed", "verified", "reasoned")
 
@@ -67,7 +67,7 @@ def licences(samples: Sequence[Sample]) -> dict[str, str]:
     """Give the licence of each data set, as its records state it; files in its layout may be somebody's own."""
     told: dict[str, set[str]] = {}
     for sample in samples:
-        told.setdefault(sample.source, set()).add(sample.licence or UNKNOWN)
+        told.setdefault(sample.source, set()).add(sample.licence or UNSTATED)
     return {name: "; ".join(sorted(words)) for name, words in sorted(told.items())}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from egm_core.engines.http.keys import is_loopback
 
 DOLLARS = number(0, 10_000_000)
 TOKENS = whole(16, 1_000_000)
+_log = logging.getLogger("egm.curate")
 PRICE_NAMES = "--price-in and --price-out"
 
 
@@ -136,7 +138,10 @@ def _price(options: argparse.Namespace, found: Teacher) -> Price | None:
     here = bool(found.urls) and all(is_loopback(httpx.URL(url).host) for url in found.urls)
     if here and not own and options.budget_usd is None and not os.environ.get(options.api_key_env):
         return FREE
-    return price_of(found.model, own)
+    price = price_of(found.model, own)
+    if own and price is not None and price not in own:
+        _log.warning("%s has no price of %s: that of %s is taken", options.prices, found.model, price.source)
+    return price
 
 
 def ledger_of(options: argparse.Namespace, out: Path) -> Path:

@@ -147,3 +147,11 @@ def test_the_sheet_is_judged_by_keys_kept_and_exported(file: Path) -> None:
     assert all(url.startswith(("file:", "data:")) for url in asked)
     judged = read_judgements(file.with_name("audit.json"))
     assert (judged.good, judged.wrong, judged.items, judged.of, judged.seed) == (4, 1, 10, COUNT, 7)
+
+
+def test_images_that_are_not_there_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    samples = [Sample(f"{n}.png", "mug", (1, 1, 9, 9), None, None, 20, 20, reasoning="It is.") for n in range(5)]
+    write_samples(tmp_path / "gone.jsonl", samples)
+    assert main(["audit", str(tmp_path / "gone.jsonl"), "--out", str(tmp_path / "a.html")]) == 0
+    assert caplog.text.count("is shown without its picture") == 3
+    assert "5 images in all cannot be shown" in caplog.text

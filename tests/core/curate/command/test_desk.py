@@ -137,3 +137,17 @@ def test_leaks_and_results_of_batches_on_a_dry_run(
     with pytest.raises(SystemExit, match="2"):
         run("reason", file, "--out", tmp_path / "x.jsonl", "--teacher-model", "m", "--dry-run", "--batch-in", file)
     assert "a dry run takes nothing in" in capsys.readouterr().err
+
+
+def test_own_prices_that_lack_the_model_are_said(
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    prices = tmp_path / "prices.json"
+    asked = ["reason", file, "--out", tmp_path / "out.jsonl", "--teacher-model", "gpt-4.1", "--dry-run", "--no-judge"]
+    for pattern, told in (("gpt-5*", True), ("gpt-4.1*", False)):
+        caplog.clear()
+        prices.write_text(json.dumps([{"models": pattern, "in": 1.0, "out": 2.0}]))
+        assert run(*asked, "--prices", prices) == 0
+        assert (f"{prices} has no price of gpt-4.1: that of vendors' lists" in caplog.text) is told

@@ -13,6 +13,8 @@ import numpy as np
 
 from egm_core.asking.job import Answer, Job
 from egm_core.curate import provenance
+from egm_core.curate.provenance import Failure
+from egm_core.curate.reason.answers import taken
 from egm_core.curate.reason.questions import Asking, questions
 from egm_core.curate.reason.rates import table
 from egm_core.curate.reason.run import reason
@@ -138,3 +140,13 @@ def test_a_thing_that_is_no_sample_may_be_spoken_of(tmp_path: Path) -> None:
     for others, rule in (([], "drawing"), ([box], "")):
         found = reason([mug], asking(), Teacher(white=said), tmp_path / "x.jsonl", others=others)
         assert list(found["rules"]) == ([rule] if rule else []), found
+
+
+def test_a_text_in_another_language_is_counted_as_that(tmp_path: Path) -> None:
+    german = "Suche nach dem Becher links neben dem Teller; er ist der einzige seiner Art und steht vor der Wand."
+    question = next(questions(samples(tmp_path), asking()))
+    for said, rule in ((german, "language"), (f"I cannot see the picture. {GOOD} It has 12 pixels.", "numbers")):
+        answer = Answer(question.job.key, json.dumps({"reasoning": said, "object": "mug"}), "stop")
+        failed = taken(question, answer)
+        assert isinstance(failed, Failure) and rule in failed.why, failed
+        assert (failed.step == "clean:language") is (rule == "language"), failed

@@ -17,7 +17,6 @@ from egm_core.curate.sets.excluded import Excluded
 from egm_core.curate.sets.filters import Filters
 from egm_core.curate.sets.sources import coco, tao
 from egm_core.curate.sets.workers import Worker, Workers
-from egm_core.data.readers.shared.licence import UNKNOWN
 from egm_core.sample import Sample, read_samples, write_samples
 
 
@@ -175,7 +174,7 @@ def test_licences_are_those_of_the_records_whatever_layout_they_came_in():
         return Sample("a.jpg", "the cup", (0.0, 0.0, 9.0, 9.0), None, None, 9, 9, source=source, licence=licence)
 
     told = amodal_train.licences([record("COCO-Amodal", "CC BY 4.0"), record("mine", ""), record("mine", "CC0")])
-    assert told == {"COCO-Amodal": "CC BY 4.0", "mine": f"CC0; {UNKNOWN}"}
+    assert told == {"COCO-Amodal": "CC BY 4.0", "mine": "CC0; unknown: no record states it"}
 
 
 def test_packing_twice_gives_the_same_files(benchmark):
