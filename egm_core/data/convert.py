@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from egm_core.data.readers.kind import PLACES, DataError, Kind, Tally
+from egm_core.data.readers.kind import PLACES, REMEDY, DataError, Kind, Tally
 from egm_core.data.readers.shared.licence import UNKNOWN
 from egm_core.data.readers.shared.whereabouts import whereabouts
 from egm_core.pictures.source import exists
@@ -24,7 +24,6 @@ _log = logging.getLogger("egm.data")
 MISSING_SHARE = 0.05
 # As many of the records as may have a box that can be none; a few of a small file are named and no more.
 WRONG_SHARE, FEW = 0.05, 10
-REMEDY = "see that they are in pixels and in the order that the files' kind has, and that the sizes are the pictures'"
 # No path that a file has is longer; what a record holds in a path's place may be, and would fill the screen.
 LONGEST = 400
 _WINDOWS = re.compile("[A-Za-z]:[/\\\\]")
@@ -50,6 +49,7 @@ class Counts:
     def take(self, sample: Sample) -> Sample:
         """Count a sample and give it back."""
         self.samples += 1
+        self.tally.kept += 1
         self.boxes.take(f"{self.out}:{self.samples}", sample)
         self.absent += sample.absent
         self.hidden += sample.hidden
@@ -147,6 +147,11 @@ def _judge(counts: Counts, missing_share: float) -> None:
             f"{wrong:,} records have boxes that can be none, beside {counts.samples:,} samples: {reason}, such as "
             f"{counts.tally.places[reason][0]}; {REMEDY}"
         )
+    if wrong and not counts.samples:
+        raise DataError(f"the files hold no sample that can be used: {counts.tally.all_wrong()}")
+    if wrong:
+        share = wrong / (counts.samples + wrong)
+        counts.tally.note(f"{wrong:,} boxes, {share:.1%} of all, can be none and are left out: {REMEDY}")
     for words in counts.boxes.words() if counts.samples else ():
         if FAULTS["unit"].words in words:
             raise DataError(words)

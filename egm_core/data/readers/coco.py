@@ -91,7 +91,7 @@ def _sample(
     if fraction is not None and not (fields.is_number(fraction) and 0 <= fraction <= 1):
         raise place.wrong("visible_fraction", fraction, "a number from 0 to 1 must stand here")
     hidden = fraction == 0 and amodal is not None
-    why = "" if hidden or box is None else fields.unusable(box, width, height)
+    why = "" if hidden or box is None else fields.unusable(box, width, height, sides=True)
     if amodal is not None and (amodal[0] >= amodal[2] or amodal[1] >= amodal[3] or far(amodal, width, height)):
         raise place.wrong("amodal_bbox", record["amodal_bbox"], "left, top, width and height in pixels must stand here")
     if why:

@@ -13,6 +13,9 @@ from egm_core.sample import Sample
 from egm_core.sample.shown import shown
 
 PLACES = 3
+REMEDY = "see that they are in pixels and in the order that the files' kind has, and that the sizes are the pictures'"
+# As many first boxes that can all be none end a conversion at once.
+FIRST = 100
 
 
 class DataError(ValueError):
@@ -42,7 +45,7 @@ class Place:
 class Tally:
     """Counts what a reader leaves out and what is missing, with the first places of each, while it reads.
 
-    `folders` are those in which it looks for pictures, `guesses` what the files' names told.
+    `kept` counts the samples, `folders` are those in which it looks for pictures, `guesses` what the files' names told.
     """
 
     dropped: Counter[str] = field(default_factory=Counter)
@@ -51,6 +54,7 @@ class Tally:
     folders: dict[Path, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     wrong: Counter[str] = field(default_factory=Counter)
+    kept: int = 0
     guesses: dict[tuple[str, str, str], dict[str, None]] = field(default_factory=dict)
 
     def drop(self, reason: str, where: object, wrong: bool = False) -> None:
@@ -59,11 +63,21 @@ class Tally:
         `wrong` says that it should not be there at all, as a box without area: many of these end a conversion.
         """
         self.dropped[reason] += 1
-        if wrong:
-            self.wrong[reason] += 1
         known = self.places.setdefault(reason, [])
         if len(known) < PLACES:
             known.append(str(where))
+        if wrong:
+            self.wrong[reason] += 1
+            if not self.kept and sum(self.wrong.values()) >= FIRST:
+                raise self.all_wrong()
+
+    def all_wrong(self) -> DataError:
+        """Make the error of boxes that can all be none."""
+        reason, _ = self.wrong.most_common(1)[0]
+        count = sum(self.wrong.values())
+        return DataError(
+            f"all of the first {count:,} boxes can be none: {reason}, such as {self.places[reason][0]}; {REMEDY}"
+        )
 
     def missing(self, image: str) -> None:
         """Count a picture that is not there, once however many samples show it."""

@@ -101,6 +101,36 @@ def test_many_boxes_that_can_be_none_end_a_conversion(tmp_path, capsys):
     assert "12 records have boxes that can be none" in said and "annotation 41" in said
 
 
+def test_corners_in_a_file_of_sides_end_it_with_the_remedy(tmp_path, capsys):
+    """Five boxes that all left their pictures ended in a word about names."""
+    corners = [[1400.0 + n, 900.0, 1900.0, 1500.0] for n in range(5)]
+    assert converted(tmp_path, coco_file(tmp_path, corners)) == 2
+    said = capsys.readouterr().err
+    assert "all of the first 5 boxes can be none: the box leaves the picture, and would not if it were x0, y0" in said
+    assert "annotation 1" in said and "order that the files' kind has" in said
+    assert not (tmp_path / "out.jsonl").exists()
+    assert converted(tmp_path, coco_file(tmp_path, [[10.0, 10.0, 30.0, 40.0], *corners])) == 0
+    assert "5 boxes, 83.3% of all, can be none and are left out: see that" in capsys.readouterr().err
+
+
+def test_the_first_boxes_end_a_large_file_at_once(tmp_path, capsys):
+    many = [[1400.0, 900.0, 1900.0, 1500.0]] * 150
+    assert converted(tmp_path, coco_file(tmp_path, [*many, [10.0, 10.0, 30.0, 40.0]])) == 2
+    assert "all of the first 100 boxes can be none" in capsys.readouterr().err
+
+
+def test_sides_in_a_file_of_corners_end_it_with_the_remedy(tmp_path, capsys):
+    row = {"image": "a.png", "sent": "cup", "bbox": [1400, 900, 300, 200], "width": 2000, "height": 2000}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    arguments = ["--file", str(tmp_path / "rows.jsonl"), "--missing-share", "1", "--out", str(tmp_path / "out.jsonl")]
+    assert data(["convert", "internvl", *arguments]) == 2
+    assert "x, y, width, height must be turned into corners first" in capsys.readouterr().err
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row | {"bbox": [1400, 900, 2400, 1200]}) + "\n")
+    assert data(["convert", "internvl", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert "all of the first 1 boxes can be none: the box leaves the picture, such as" in said
+
+
 def test_a_box_beyond_the_upper_left_corner_is_no_box_within_0_to_1() -> None:
     hidden = Sample("a.png", "cup", None, (-50, -50, -5, -5), 0.0, 48, 64)
     assert not list(faults(hidden))

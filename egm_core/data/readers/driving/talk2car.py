@@ -55,7 +55,7 @@ def command(record: dict[str, Any], place: Place, pictures: Pictures, split: str
         return
     box = fields.xywh(record, "2d_box", place)
     width, height = size_of(image, place)
-    if why := fields.unusable(box, width, height):
+    if why := fields.unusable(box, width, height, sides=True):
         tally.drop(f"commands where {why}", place, wrong=True)
         return
     yield Sample(

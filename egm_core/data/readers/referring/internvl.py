@@ -103,10 +103,10 @@ def scaled(box: Box, width: int, height: int, frame: float) -> Box:
 
 
 def kept(
-    sent: str, box: Box, known: dict[str, Any], place: Place, tally: Tally, reasoning: str = ""
+    sent: str, box: Box, known: dict[str, Any], place: Place, tally: Tally, reasoning: str = "", sides: bool = False
 ) -> Iterator[Sample]:
-    """Give a sample, unless its box can't be one."""
-    why = fields.unusable(box, known["width"], known["height"])
+    """Give a sample, unless its box can't be one; `sides` says that it was written as x, y, width and height."""
+    why = fields.unusable(box, known["width"], known["height"], sides)
     if why:
         tally.drop(why, place, wrong=True)
         return

@@ -45,7 +45,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 "licence": licence,
             }
             sent = fields.text(record, "caption", place)
-            yield from kept(sent, fields.xywh(record, "bbox", place), known, place, tally)
+            yield from kept(sent, fields.xywh(record, "bbox", place), known, place, tally, sides=True)
 
 
 KIND = Kind(

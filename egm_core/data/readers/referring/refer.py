@@ -215,7 +215,7 @@ def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tall
         name, width, height = _of(ref.image_id, known.images, "image_id", "image", ref, known)
         if image_id != ref.image_id:
             raise ref.place.wrong("image_id", ref.image_id, f"its annotation {ref.annotation_id} is of {image_id}")
-        if why := fields.unusable(box, width, height):
+        if why := fields.unusable(box, width, height, sides=True):
             tally.drop(f"references where {why}", ref.place, wrong=True)
             continue
         image = pictures.find(name)

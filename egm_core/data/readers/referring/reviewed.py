@@ -81,7 +81,7 @@ def _sample(
         "annotation_id": fields.identity(record, "original_id", place) or fields.identity(record, "id", place),
     }
     sent = fields.text(record if record.get("caption") else shown, "caption", place)
-    yield from kept(sent, fields.xywh(record, "bbox", place), known, place, tally)
+    yield from kept(sent, fields.xywh(record, "bbox", place), known, place, tally, sides=True)
 
 
 KIND = Kind(

@@ -17,6 +17,9 @@ LONGEST = 1_000_000
 _HUGE = 1e300
 # No id has more digits than 64 bits hold.
 _MOST = 2**63
+# What is said where boxes may be written in the other order.
+SIDES = "boxes of x, y, width, height must be turned into corners first, as boxes.xywh_to_xyxy does"
+CORNERS = ", and would not if it were x0, y0, x1, y1, where x, y, width, height are read"
 _GONE = object()
 _NUMBERS = {int, float}
 
@@ -161,17 +164,23 @@ def xyxy(record: dict[str, Any], name: str, place: Place) -> Box:
     """Take a box that is written as corners; it may be empty."""
     x0, y0, x1, y1 = numbers(value(record, name, place), name, place, 4)
     if x1 < x0 or y1 < y0:
-        raise place.wrong(name, record[name], "x0, y0, x1, y1 must stand here, the second corner below and right")
+        raise place.wrong(
+            name, record[name], f"x0, y0, x1, y1 must stand here, the second corner below and right; {SIDES}"
+        )
     return x0, y0, x1, y1
 
 
-def unusable(box: Box, width: int, height: int) -> str:
-    """Say why a visible box can't be one in a picture of a size; empty where it can."""
+def unusable(box: Box, width: int, height: int, sides: bool = False) -> str:
+    """Say why a visible box can't be one in a picture of a size; empty where it can.
+
+    `sides` says that it was written as x, y, width and height, so that it may be that two corners were meant.
+    """
     x0, y0, x1, y1 = box
     if x0 >= x1 or y0 >= y1:
         return "the box has no area"
     if min(x0, y0) < -OVERHANG or x1 > width + OVERHANG or y1 > height + OVERHANG:
-        return "the box leaves the picture"
+        corners = sides and x1 - x0 > x0 >= 0 and y1 - y0 > y0 >= 0 and x1 - x0 <= width and y1 - y0 <= height
+        return f"the box leaves the picture{CORNERS if corners else ''}"
     if min(x1, width) <= max(x0, 0) or min(y1, height) <= max(y0, 0):
         return "the box has no area inside the picture"
     return ""
