@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -93,7 +94,7 @@ def convert(
             for sample in samples:
                 own = licence or licence_of(sample.source, sample.licence)
                 yield counts.take(sample if own == sample.licence else replace(sample, licence=own))
-        _judge(counts, missing_share)
+        _judge(counts, missing_share, f"{_files(options) or 'the files'} read as {kind.name}")
 
     try:
         write_samples(out, passing())
@@ -139,7 +140,15 @@ def left_out(tally: Tally) -> list[str]:
     return said
 
 
-def _judge(counts: Counts, missing_share: float) -> None:
+def _files(options: Namespace) -> str:
+    """Name the files or the folder that a reader was given, by whichever option its kind has."""
+    given: Any = next(
+        (value for name in ("file", "root", "labels", "tables") if (value := vars(options).get(name))), []
+    )
+    return ", ".join(_cut(str(one)) for one in (given if isinstance(given, list) else [given]))
+
+
+def _judge(counts: Counts, missing_share: float, read: str) -> None:
     wrong = sum(counts.tally.wrong.values())
     if counts.samples and wrong > max(FEW, WRONG_SHARE * (counts.samples + wrong)):
         reason = counts.tally.wrong.most_common(1)[0][0]
@@ -148,7 +157,7 @@ def _judge(counts: Counts, missing_share: float) -> None:
             f"{counts.tally.places[reason][0]}; {REMEDY}"
         )
     if wrong and not counts.samples:
-        raise DataError(f"the files hold no sample that can be used: {counts.tally.all_wrong()}")
+        raise DataError(f"{read}: no sample that can be used: {counts.tally.all_wrong()}")
     if wrong:
         share = wrong / (counts.samples + wrong)
         counts.tally.note(f"{wrong:,} boxes, {share:.1%} of all, can be none and are left out: {REMEDY}")
@@ -160,7 +169,12 @@ def _judge(counts: Counts, missing_share: float) -> None:
         lost = counts.tally.lost
         where = whereabouts(lost, counts.tally.folders) if lost else ""
         told = f" ({len(lost):,} pictures are missing; {where})" if where else ""
-        raise DataError(f"the files hold no sample that can be used; see what was left out, and the names given{told}")
+        see = (
+            "see what was left out"
+            if counts.tally.dropped
+            else "nothing was left out either: see that this is their kind"
+        )
+        raise DataError(f"{read}: no sample that can be used; {see}, and the names given{told}")
     judge_missing(counts.tally, counts.images, missing_share)
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from egm_core.data.overwrite import refuse
 from egm_core.data.readers.kind import DataError, Tally
 from egm_core.data.writers import coco, coco_amodal, internvl, lmms, refer, vlmevalkit
-from egm_core.data.writers.writer import Writer, without_place
+from egm_core.data.writers.writer import Writer, looked_for, without_place
 from egm_core.sample import read_samples
 from egm_core.sample.whole import written
 
@@ -37,7 +37,7 @@ def write(writer: Writer, file: Path, out: Path, options: argparse.Namespace, ta
     out.parent.mkdir(parents=True, exist_ok=True)
     with nullcontext(out) if writer.folder else written(out) as part:
         with tqdm(read_samples(file), unit="sample", desc=f"writing {writer.name}", disable=None) as bar:
-            count = writer.write(without_place(bar, writer.keeps, tally), part, options, tally)
+            count = writer.write(looked_for(without_place(bar, writer.keeps, tally), tally), part, options, tally)
         if not count:
             raise DataError(f"{file}: none of its samples has a place in this kind of file")
     return count

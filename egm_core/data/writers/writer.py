@@ -13,7 +13,7 @@ from egm_core.data.readers.kind import Place, Tally
 from egm_core.data.readers.shared.pictures import size_of
 from egm_core.pictures.file import JPEG
 from egm_core.pictures.reference import is_url, split
-from egm_core.pictures.source import as_file
+from egm_core.pictures.source import as_file, exists
 from egm_core.sample import Sample
 
 PICTURES = "pictures"
@@ -119,6 +119,17 @@ def without_place(samples: Iterable[Sample], keeps: tuple[str, ...], tally: Tall
     told = ", ".join(f"{lost[name]} ({count:,})" for name, count in found.items() if count)
     if told:
         tally.note(f"not written, for this kind of file has no place for them: {told}")
+
+
+def looked_for(samples: Iterable[Sample], tally: Tally) -> Iterator[Sample]:
+    """Pass samples on, and note which pictures are not there: some kinds of files only name them."""
+    known: set[str] = set()
+    for sample in samples:
+        if sample.image not in known:
+            known.add(sample.image)
+            if not is_url(sample.image) and not exists(sample.image):
+                tally.missing(sample.image)
+        yield sample
 
 
 def add_copy(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from egm_core.data.readers.kind import Place
@@ -44,13 +44,16 @@ class Layout:
         return self.version.startswith("v3.")
 
     def file(self, pattern: str, **numbers: Any) -> Path:
-        """Fill a pattern of file names."""
+        """Fill a pattern of file names; DataError for a file that is not within the data set's folder."""
         try:
-            return self.root / pattern.format(**numbers)
+            name = pattern.format(**numbers)
         # A pattern may ask for parts of a number, and for as many digits as it likes.
         except (LookupError, ValueError, AttributeError, TypeError, MemoryError, OverflowError) as error:
             known = ", ".join(numbers)
             raise self.place.error(f"the pattern {pattern!r} cannot be filled ({error}); there are {known}") from error
+        if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
+            raise self.place.error(f"the pattern {pattern!r} leads out of the data set's folder; name files within it")
+        return self.root / name
 
     def of_episode(self, pattern: str, episode: int, key: str = "") -> Path:
         """Name an episode's file of version 2."""

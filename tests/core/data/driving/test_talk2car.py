@@ -77,3 +77,10 @@ def test_a_name_that_no_file_can_have_is_that_of_a_missing_picture(tmp_path: Pat
     assert "1 pictures are missing" in convert.said and len(convert.said) < 1500
     said = refused("talk2car", "--file", file, missing=0)
     assert "1 of 1 pictures are missing" in said and len(said) < 1500
+
+
+def test_a_file_whose_commands_are_none_is_named(refused: Any, tmp_path: Path) -> None:
+    """Nothing was left out, and the message named neither the file nor what it was taken for."""
+    said = refused("talk2car", "--file", commands(tmp_path / "none.json"))
+    assert f"{tmp_path / 'none.json'} read as talk2car: no sample that can be used" in said
+    assert "nothing was left out either: see that this is their kind" in said

@@ -156,7 +156,8 @@ def test_boxes_that_cannot_be_are_counted(tmp_path: Path, convert, refused) -> N
     assert "left out 1: the box leaves the picture" in convert.said and "line 2" in convert.said
     assert "more was left out than kept" in convert.said
     (tmp_path / "out/samples.jsonl").unlink()
-    assert "hold no sample that can be used" in refused("internvl", "--file", jsonl(tmp_path / "y.jsonl", beyond))
+    said = refused("internvl", "--file", jsonl(tmp_path / "y.jsonl", beyond))
+    assert f"{tmp_path / 'y.jsonl'} read as internvl: no sample that can be used" in said
 
 
 def test_missing_pictures_beyond_the_share_stop_it(tmp_path: Path, refused) -> None:

@@ -64,6 +64,18 @@ def test_a_pattern_that_cannot_be_filled_is_named(tmp_path: Path, wrong: Any, pa
     assert f"info.json: the pattern {pattern!r} cannot be filled" in said
 
 
+@pytest.mark.parametrize(
+    "pattern", ["/etc/passwd", "../beside/episode_{episode_index}.parquet", "data/../../{episode_index}"]
+)
+def test_a_pattern_that_leads_out_of_the_data_set_is_refused(tmp_path: Path, wrong: Any, pattern: str) -> None:
+    """It was followed, and another program's file was called a wrong recording."""
+    root = lerobot_v2(tmp_path / "set")
+    known = json.loads((root / "meta/info.json").read_text())
+    info(root, "v2.1", known["features"], data_path=pattern)
+    said = wrong("lerobot", "--root", root)
+    assert f"info.json: the pattern {pattern!r} leads out of the data set's folder" in said
+
+
 def test_questions_whose_videos_are_missing_are_told(tmp_path: Path, ask: Any, wrong: Any) -> None:
     """Questions were written about pictures that were never looked for."""
     root, key = lerobot_v2(tmp_path / "set"), "observation.images.top"

@@ -307,3 +307,11 @@ def test_rows_of_one_picture_stay_rows_of_one(tmp_path, kind, name, source, spli
     assert len(found) == 6 and len({s.picture for s in found}) == 2
     if kind == "vlmevalkit":
         assert {(s.source, s.split) for s in found} == {(source, split)}
+
+
+@pytest.mark.parametrize("kind", ["coco", "coco-amodal", "refer", "internvl"])
+def test_pictures_that_are_not_there_are_named(samples: Path, tmp_path: Path, capsys: Any, kind: str) -> None:
+    """The file was written and named pictures that nobody has, and nothing was said."""
+    (tmp_path / "data/images/a.png").unlink()
+    write(kind, samples, tmp_path / ("written" if kind == "refer" else "c.json"))
+    assert f"1 pictures are missing ({tmp_path / 'data/images/a.png'}" in capsys.readouterr().err
