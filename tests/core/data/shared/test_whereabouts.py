@@ -71,7 +71,8 @@ def test_folder_that_is_not_there_is_told(tmp_path: Path, refused: Callable[...,
 
 
 def test_where_nothing_tells_the_folder_looked_in_is_said(tmp_path: Path, refused: Callable[..., str]) -> None:
-    file = jsonl(tmp_path / "rows.jsonl", ROW | {"image": "a.jpg"})
+    # The folders of other tests lie beside this one's, and may have an a.jpg.
+    file = jsonl(tmp_path / "rows.jsonl", ROW | {"image": "nobody has this.jpg"})
     said = refused("internvl", "--file", file, missing=0)
     assert (
         f"name their folder with --images, which paths that begin with / do not heed (looked for below {tmp_path})"
