@@ -207,7 +207,7 @@ def _names(record: dict[str, Any], name: str, place: str) -> tuple[str, ...]:
         return ()
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
         raise SampleError(f"{place}: {name} is {shown(value)}; give a list of texts")
-    return tuple(value)
+    return tuple(_text({name: one}, name, place) for one in value)
 
 
 def _depth_order(record: dict[str, Any], place: str) -> int | None:

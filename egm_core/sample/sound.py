@@ -1,6 +1,6 @@
 """Which samples are surely right as records, told in a few steps; `from_record` judges all the others.
 
-Writing checks every sample. Most have a visible box inside their picture, and of these little needs to be looked at.
+Writing checks every sample. Most have their boxes inside their picture, and of these little needs to be looked at.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ _NUMBERS = {int, float}
 
 def sound(sample: Sample, image: str) -> bool:
     """Tell whether `from_record` surely takes a sample whose picture is written as `image`."""
-    width, height, share = sample.width, sample.height, sample.visible_fraction
+    width, height, share, order = sample.width, sample.height, sample.visible_fraction, sample.depth_order
+    if not (type(sample.occluders) is tuple and type(sample.occluder_boxes) is tuple):
+        return False
     try:
-        told = "".join((image, *_texts(sample)))
+        told = "".join((image, *_texts(sample), *sample.occluders))
     except TypeError:
         return False
     return (
@@ -33,9 +35,8 @@ def sound(sample: Sample, image: str) -> bool:
         and (share is None or (type(share) in _NUMBERS and 0 <= share <= 1))
         and sample.task == ""
         and type(sample.mirrored) is bool
-        and sample.occluders == ()
-        and sample.occluder_boxes == ()
-        and sample.depth_order is None
+        and (order is None or (type(order) is int and 1 <= order < LARGEST))
+        and all(_inside(box, width, height) for box in sample.occluder_boxes)
     )
 
 
