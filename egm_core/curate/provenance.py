@@ -30,8 +30,9 @@ class Provenance:
 
     `key` is the ledger's, `prompt` has name and version, `model` is the name that came with the answer. `terms` are the
     teacher's name and licence. `answer` holds what the answer had beside the text that became the record's, and
-    `verdicts` what checks said, by their names: an empty list or true is a pass. `before` is where the record came from
-    in earlier steps, such as its expression, the first step first.
+    `verdicts` what checks said, by their names: an empty list or true is a pass; `suspected` is what rules held
+    against a text that its judge let pass. `before` is where the record came from in earlier steps, such as its
+    expression, the first step first.
     """
 
     key: str

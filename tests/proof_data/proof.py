@@ -38,6 +38,7 @@ from proof_worlds import World, make, world_of
 from scripted_http import running_server
 
 from egm_core.curate import provenance
+from egm_core.curate.reason.judging import SUSPECTED
 from egm_core.curate.reason.questions import Asking, questions
 from egm_core.engines.base import Sampling
 from egm_core.sample import Sample, read_samples
@@ -221,12 +222,12 @@ def _judge(
     for task, samples in sources.items():
         file = out / f"reason_{task}" / "reasoned.jsonl"
         kept = {(world_of(worlds, one).stem, one.sent) for one in read_samples(file)}
-        condemned, unjudged = _condemned(file)
+        suspected, condemned, unjudged = _suspected(file), *_condemned(file)
         for name in {(world_of(worlds, one).stem, one.sent) for one in samples}:
             planned, trouble = plans[task].get(name), troubles[task].get(name)
             if planned:
-                by_judge = name in condemned
-                _counted(planned.wording, name not in kept and not by_judge, by_judge, judge, found)
+                rejected = name not in kept and name not in condemned
+                _counted(planned.wording, (rejected, name in suspected, name in condemned), judge, found)
             elif trouble in LASTING:
                 lasting[0] += name not in kept
                 lasting[1] += 1
@@ -238,8 +239,9 @@ def _judge(
         found.say(f"texts without a verdict, {task}", str(unjudged), not unjudged)
     for wording in wordings:
         if wording.own is not None:
-            by_rules = judged_alone(wording, rng)
-            _counted(wording, by_rules, not by_rules and judge.condemns(wording), judge, found)
+            rejected, suspected_too = judged_alone(wording, rng)
+            condemned_too = not rejected and judge.condemns(wording, suspected_too)
+            _counted(wording, (rejected, suspected_too, condemned_too), judge, found)
     proof_judge.tell(judge, found)
     found.say("answers cut off, refused, filtered, empty or without their form", f"{lasting[0]} of {lasting[1]} caught",
               lasting[0] == lasting[1])  # fmt: skip
@@ -248,18 +250,34 @@ def _judge(
 
 def _condemned(file: Path) -> tuple[set[tuple[str, str]], int]:
     """Give the pictures and phrases of what the judge condemned, and how many texts it said nothing of."""
-    told = [json.loads(line) for line in provenance.beside(file, "failures").read_text("utf-8").splitlines()]
-    condemned = {(Path(one["image"]).stem.rsplit("-", 1)[0], one["sent"]) for one in told
+    told = _failures(file)
+    condemned = {_name(one["image"], one["sent"]) for one in told
                  if one["step"].startswith("judged:") and one["step"] != provenance.NO_VERDICT}  # fmt: skip
     return condemned, sum(one["step"] == provenance.NO_VERDICT for one in told)
 
 
-def _counted(wording: Wording, by_rules: bool, by_judge: bool, judge: RecordedJudge, found: Found) -> None:
-    """Count a wording by who found something in it."""
-    found.count(wording.half, [(wording.kind, by_rules or by_judge)])
-    found.count(f"{wording.half}, rules alone", [(wording.kind, by_rules)])
-    if not by_rules:
-        judge.came(wording, by_judge)
+def _suspected(file: Path) -> set[tuple[str, str]]:
+    """Give the pictures and phrases of the texts that the rules suspected, whatever their judge said."""
+    kept = zip(read_samples(file), provenance.read(provenance.beside(file)), strict=True)
+    freed = {_name(one.image, one.sent) for one, origin in kept if origin.verdicts.get("suspected")}
+    return freed | {_name(one["image"], one["sent"]) for one in _failures(file) if SUSPECTED in one["why"]}
+
+
+def _failures(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in provenance.beside(file, "failures").read_text("utf-8").splitlines()]
+
+
+def _name(image: str, sent: str) -> tuple[str, str]:
+    return Path(image).stem.rsplit("-", 1)[0], sent
+
+
+def _counted(wording: Wording, decided: tuple[bool, bool, bool], judge: RecordedJudge, found: Found) -> None:
+    """Count a wording by who decided: the rules rejected it, they suspected it, the judge condemned it."""
+    rejected, suspected, condemned = decided
+    found.count(wording.half, [(wording.kind, rejected or condemned)])
+    found.count(f"{wording.half}, rules alone", [(wording.kind, rejected or suspected)])
+    if not rejected:
+        judge.came(wording, suspected, condemned)
 
 
 def _budget(out: Path, books: Books, found: Found) -> None:

@@ -13,7 +13,7 @@ from proof_worlds import Thing, World, world_of
 
 from egm_core.curate.rules import facts
 from egm_core.curate.rules.facts import SIDES, Facts
-from egm_core.curate.rules.judge import judge
+from egm_core.curate.rules.judge import judge, suspects
 from egm_core.sample import Sample
 
 HERE = Path(__file__).parent
@@ -57,8 +57,8 @@ def some(wordings: Sequence[Wording], limit: int | None, rng: random.Random) -> 
     return list(wordings) if limit is None else rng.sample(list(wordings), min(limit, len(wordings)))
 
 
-def judged_alone(wording: Wording, rng: random.Random) -> bool:
-    """Tell whether the rules find something in a trace about a thing of its own."""
+def judged_alone(wording: Wording, rng: random.Random) -> tuple[bool, bool]:
+    """Tell whether the rules reject a trace about a thing of its own, and whether they suspect it."""
     own = wording.own or {}
     colours = [one for one in ("magenta", "cyan", "yellow") if one not in json.dumps(own)]
     known = Facts(
@@ -69,7 +69,8 @@ def judged_alone(wording: Wording, rng: random.Random) -> bool:
         (own["occluder"],) if "occluder" in own else (),
         (own["side"],) if own.get("side") in SIDES else (),  # type: ignore[arg-type]
     )
-    return bool(judge(wording.trace, known))
+    suspicions = [suspects(finding) for finding in judge(wording.trace, known)]
+    return not all(suspicions), any(suspicions)
 
 
 def plan(

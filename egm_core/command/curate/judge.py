@@ -1,4 +1,4 @@
-"""The model that reads what the rules let pass, as command lines name it: the teacher's own unless told otherwise."""
+"""The model that reads what no rule has rejected, as command lines name it: the teacher's own unless told otherwise."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ _log = logging.getLogger("egm.curate")
 TEMPERATURE, MAX_TOKENS = 0.2, 400
 # Of no use without a judge, and of no use with the teacher's own model, whose prices are known.
 PRICES = ("judge_price_in", "judge_price_out")
-ABOUT = ("judge_model", "judge_url", "judge_terms", "judge_temperature", "judge_max_tokens", *PRICES)
+ABOUT = ("judge_model", "judge_url", "judge_terms", "judge_temperature", "judge_max_tokens", "strict_rules", *PRICES)
 
 
 def add(own: Parser) -> None:
     """Add the options to a command's parser."""
-    group = own.add_argument_group("judge of what the rules let pass (default: the teacher's own model)")
+    group = own.add_argument_group("judge of the texts (default: the teacher's own model)")
     group.add_argument(
         "--no-judge", action="store_true",
         help="ask no judge, which saves a question about each text: of 240 mistakes that others worded the rules alone "
         "caught 203 (85%%), and with a large model as judge 239",
+    )  # fmt: skip
+    group.add_argument(
+        "--strict-rules", action="store_true",
+        help="reject what the rules merely suspect, as without a judge (default: the judge decides, which needs one "
+        "that reads well)",
     )  # fmt: skip
     group.add_argument("--judge-model", default="", metavar="NAME", help="its name (default: its server's only one)")
     group.add_argument(
@@ -70,17 +75,17 @@ def teacher(options: argparse.Namespace, asked: Teacher) -> Teacher | None:
     return replace(found, told_terms=licence)
 
 
-def judge(who: Teacher, desk: Desk) -> Judge:
-    """Give the judge as the reasoning step asks it."""
+def judge(who: Teacher, desk: Desk, strict: bool) -> Judge:
+    """Give the judge as the reasoning step asks it; `strict` where what the rules suspect is rejected unread."""
     ask = desk.put(who, "judging", part="the judge's part")
-    return Judge(who.model, who.sampling, ask, who.terms, who.retries, desk.settled, desk.dry)
+    return Judge(who.model, who.sampling, ask, who.terms, who.retries, desk.settled, desk.dry, strict)
 
 
 def _own_model(options: argparse.Namespace, asked: Teacher) -> Teacher:
     """Have the teacher's model judge, as the teacher is asked: some models take no other temperature than one."""
     if idle := changed(options.own, options, PRICES):
         options.own.error(f"{idle} is about a judge of its own; name it with --judge-model, or leave that away")
-    _log.info("the teacher's own model judges what the rules let pass; --judge-model names another one")
+    _log.info("the teacher's own model judges what no rule has rejected; --judge-model names another one")
     sampling = asked.sampling
     if options.judge_temperature is not None:
         sampling = replace(sampling, temperature=options.judge_temperature)

@@ -22,8 +22,8 @@ def add(commands: Any) -> None:
         help="have a teacher write reasoning for samples",
         description="Have a teacher write how to find each sample's object. It sees the image and a copy with the "
         "true box. What names numbers or the drawing, refuses, breaks off, or speaks against the sample is left out. "
-        "A judge then reads what the rules let pass, without the image: the teacher's own model, unless --judge-model "
-        "names another or --no-judge asks none. "
+        "A judge then reads the rest without the image, and decides what the rules merely suspect: the teacher's own "
+        "model, unless --judge-model names another or --no-judge asks none. "
         "Beside the samples are their provenance, the failures, and the rate of each step.",
         example="train.jsonl --out reasoned.jsonl --teacher-url http://localhost:8000\n"
         "train.jsonl --out reasoned.jsonl --task amodal --teacher-model gpt-4.1 --judge-model gpt-5-mini "
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
             sampled(samples, options.task, options.samples, options.seed),
             list(read_samples(options.others)) if options.others else [],
             known,
-            judge.judge(judging, desk) if judging else None,
+            judge.judge(judging, desk, options.strict_rules) if judging else None,
         )
     if options.dry_run:
         print(desk.expected("reasoning"))

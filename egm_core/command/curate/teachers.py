@@ -136,7 +136,7 @@ def _workers(
         asked = put(teacher, TITLES["reason_amodal"])
         samples = list(read_samples(source))
         known = provenance.of_records(source, len(samples))
-        second_line = judge.judge(judging, where) if judging else None
+        second_line = judge.judge(judging, where, options.strict_rules) if judging else None
         return {
             "rates": reason(samples, made, asked, out, manner.terms, None, others(), known=known, judge=second_line)
         }
@@ -149,7 +149,7 @@ def _workers(
         verification["second"] = other.about() | {"family": options.family, "max_tokens": options.second_max_tokens}
     reasons = about("reason_amodal")
     if judging:
-        reasons["judge"] = {"prompt": load("judge").label, **judging.about()}
+        reasons["judge"] = {"prompt": load("judge").label, **judging.about(), "strict_rules": options.strict_rules}
     return Workers(
         Worker(expressing, about("express")),
         Worker(verifying, verification),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import count
@@ -13,6 +13,8 @@ from egm_core.curate.provenance import Failure
 
 # Whoever puts jobs to a teacher; every job comes back once, in any order.
 Ask = Callable[[Iterable[Job]], Iterator[tuple[Job, Answer]]]
+# Tells of some answers, by their questions' keys, which are to be asked for anew.
+Wrong = Callable[[Mapping[str, Answer]], Set[str]]
 # The steps of failures by form: cut off, unreadable, or against a rule. Verdicts such as "not unique" have others.
 FORM = ("whole", "formed", "clean", "expressed", "verified")
 # These are named after such a step, and no other draw would change them.
@@ -34,7 +36,7 @@ def another(job: Job, turn: int) -> Job:
 def put(
     jobs: Iterable[Job],
     ask: Ask,
-    wrong: Callable[[str, Answer], bool],
+    wrong: Wrong,
     retries: int = 0,
     known: Set[str] = frozenset(),
 ) -> dict[str, Answer]:
@@ -54,8 +56,9 @@ def put(
     spent: Counter[str] = Counter()
     for turn in count(1):
         old = {key for key, answer in came.items() if answer.key in known}
-        may = (key for key in first if key in old or spent[key] < retries)
-        left = [first[key] for key in may if key in came and wrong(key, came[key])]
+        may = {key: came[key] for key in first if key in came and (key in old or spent[key] < retries)}
+        bad = wrong(may) if may else frozenset()
+        left = [first[key] for key in may if key in bad]
         if not left:
             break
         spent.update(job.key for job in left if job.key not in old)

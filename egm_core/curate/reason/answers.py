@@ -12,7 +12,7 @@ from egm_core.curate.reason.questions import Question
 from egm_core.curate.rules.answer import contradictions
 from egm_core.curate.rules.facts import Facts
 from egm_core.curate.rules.finding import Finding
-from egm_core.curate.rules.judge import judge
+from egm_core.curate.rules.judge import judge, suspects
 from egm_core.curate.teacher.usable import unusable
 from egm_core.sample import Sample
 
@@ -23,16 +23,20 @@ SAID = 400
 
 @dataclass(frozen=True)
 class Kept:
-    """A sample with its text, and where that comes from."""
+    """A sample with its text, where that comes from, and what the rules suspect of it, for its judge to decide."""
 
     number: int
     sample: Sample
     provenance: Provenance
     facts: Facts
+    suspected: tuple[Finding, ...] = ()
 
 
-def taken(question: Question, answer: Answer, terms: str = "") -> Kept | Failure:
-    """Check an answer step by step; gives the sample with its reasoning, or what failed."""
+def taken(question: Question, answer: Answer, terms: str = "", to_judge: bool = False) -> Kept | Failure:
+    """Check an answer step by step; gives the sample with its reasoning, or what failed.
+
+    `to_judge`: a judge will read the text, so that suspicions are noted and do not stop it.
+    """
     if answer.finish not in ("", "stop"):
         return _failure(question, answer, "whole", f"the answer ended with {answer.finish!r}, not by itself")
     if unusable(answer.error):
@@ -45,22 +49,22 @@ def taken(question: Question, answer: Answer, terms: str = "") -> Kept | Failure
         return _failure(question, answer, "formed", str(error))
     assert isinstance(said, Reasoning | AmodalReasoning)
     findings = (*judge(said.reasoning, question.facts), *contradictions(said, question.facts))
-    if findings:
-        why = "; ".join(f"{finding.rule}: {finding.words!r} {finding.why}" for finding in findings)
-        return _failure(question, answer, f"clean:{_chief(findings).rule}", why)
+    suspected = tuple(finding for finding in findings if suspects(finding)) if to_judge else ()
+    if decisive := [finding for finding in findings if finding not in suspected]:
+        return _failure(question, answer, f"clean:{_chief(decisive).rule}", "; ".join(map(str, findings)))
     provenance = Provenance.of(
         answer,
         question.prompt,
         task=question.facts.task,
         terms=terms,
         answer={**said.model_dump(exclude={"reasoning"}), "frame_colour": question.facts.frame_colour},
-        verdicts={"rules": []},
+        verdicts={"rules": []} | ({"suspected": list(map(str, suspected))} if suspected else {}),
     )
     if question.facts.task == "visible":
         sample = replace(question.sample, reasoning=said.reasoning)
     else:
         sample = replace(question.sample, amodal_reasoning=said.reasoning)
-    return Kept(question.number, sample, provenance, question.facts)
+    return Kept(question.number, sample, provenance, question.facts, suspected)
 
 
 def _failure(question: Question, answer: Answer, step: str, why: str) -> Failure:

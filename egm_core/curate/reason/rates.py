@@ -53,6 +53,12 @@ def caught(found: Mapping[str, Any]) -> list[str]:
     lines = [
         f"caught: {both['by_rules']:,} by the rules and {both['by_judge']:,} by the judge, of {both['texts']:,} texts"
     ]
+    suspected = told.get("suspected", {})
+    if suspected.get("texts"):
+        lines.append(
+            f"suspected by the rules: {suspected['texts']:,} texts; the judge freed {suspected['freed']:,} of them and "
+            f"condemned {suspected['condemned']:,}"
+        )
     if told["faults"]:
         lines.append(f"condemned for: {_counted(told['faults'])}")
     if told["no_verdict"]:

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from egm_core.asking.job import Answer, Job
 from egm_core.curate import provenance
 from egm_core.curate.provenance import Failure, Provenance
-from egm_core.curate.reason.again import Ask, by_form, put
-from egm_core.curate.reason.answers import Kept, taken
-from egm_core.curate.reason.judging import Judge, foresee, judged
+from egm_core.curate.reason.again import Ask, put
+from egm_core.curate.reason.answers import Kept
+from egm_core.curate.reason.judging import Judge, Judged, Verdict, foresee
 from egm_core.curate.reason.questions import Asking, Question, has_question, questions
 from egm_core.curate.reason.rates import rates
+from egm_core.curate.reason.weighing import Weighing
 from egm_core.sample import Sample, write_samples
+
+
+class Reasoned(NamedTuple):
+    """The samples that passed, in their order, what failed before the judge, and what the judge made of the rest."""
+
+    kept: list[Kept]
+    failed: list[Failure]
+    judged: Judged | None
 
 
 def reasoned(
@@ -25,8 +34,9 @@ def reasoned(
     terms: str = "",
     only: Set[int] | None = None,
     others: Sequence[Sample] = (),
-) -> tuple[list[Kept], list[Failure]]:
-    """Ask for the reasoning of samples; gives those that passed, in their order, and what failed."""
+    judge: Judge | None = None,
+) -> Reasoned:
+    """Ask for the reasoning of samples, and have a `judge` read it where there is one."""
     waiting: dict[str, list[Question]] = defaultdict(list)
 
     def jobs() -> Iterator[Job]:
@@ -36,21 +46,21 @@ def reasoned(
             if len(waiting[question.job.key]) == 1:
                 yield question.job
 
-    # Rules take longer than anything else here, so each answer is judged once.
-    known: dict[str, tuple[Answer, list[Kept | Failure]]] = {}
+    weighing = Weighing(waiting, terms, judge)
+    came = put(jobs(), ask, weighing.wrong, asking.retries)
+    whole = weighing.outcomes({key: came.get(key) or Answer(key, error="no answer came") for key in waiting})
+    found = [one for outcomes in whole.values() for one in outcomes]
+    failed = [one for one in found if isinstance(one, Failure)]
+    if judge is None:
+        kept = [one for one in found if isinstance(one, Kept)]
+        return Reasoned(sorted(kept, key=_number), failed, None)
+    verdicts = [one for one in found if isinstance(one, Verdict)]
+    judged = Judged(tuple(sorted(verdicts, key=lambda one: one.text.number)))
+    return Reasoned(judged.kept, failed, judged)
 
-    def outcomes(key: str, answer: Answer) -> list[Kept | Failure]:
-        if key not in known or known[key][0] is not answer:
-            known[key] = answer, [taken(question, answer, terms) for question in waiting[key]]
-        return known[key][1]
 
-    def wrong(key: str, answer: Answer) -> bool:
-        return all(isinstance(one, Failure) and by_form(one) for one in outcomes(key, answer))
-
-    came = put(jobs(), ask, wrong, asking.retries)
-    found = [one for key in waiting for one in outcomes(key, came.get(key) or Answer(key, error="no answer came"))]
-    kept = [one for one in found if isinstance(one, Kept)]
-    return sorted(kept, key=lambda one: one.number), [one for one in found if isinstance(one, Failure)]
+def _number(one: Kept) -> int:
+    return one.number
 
 
 def reason(
@@ -67,25 +77,22 @@ def reason(
     """Write samples with reasoning, and beside them provenance, failures and rates; gives the rates.
 
     `others` are further objects of these pictures, of which a trace may speak, and `known` tells where
-    each sample came from. What passed the rules goes to a `judge`, where there is one; samples of which it says nothing
+    each sample came from. What no rule rejected goes to a `judge`, where there is one; samples of which it says nothing
     that can be read are kept apart.
     """
-    kept, failed = reasoned(samples, asking, ask, terms, only, others)
-    by_rules, verdicts = failed, None
-    if judge is not None:
-        if judge.dry:
-            lacking = {(one.image, one.sent) for one in failed if one.step in provenance.NO_ANSWER}
-            answered = {one.number for one in kept}
-            foresee(
-                (
-                    question
-                    for question in questions(samples, asking, only, others)
-                    if question.number not in answered and (question.sample.image, question.sample.sent) in lacking
-                ),
-                judge,
-            )
-        verdicts = judged(kept, judge)
-        kept, failed = verdicts.kept, [*failed, *verdicts.failed]
+    kept, by_rules, verdicts = reasoned(samples, asking, ask, terms, only, others, judge)
+    failed = [*by_rules, *(verdicts.failed if verdicts else ())]
+    if judge is not None and judge.dry:
+        lacking = {(one.image, one.sent) for one in by_rules if one.step in provenance.NO_ANSWER}
+        answered = {one.text.number for one in verdicts.verdicts} if verdicts else set()
+        foresee(
+            (
+                question
+                for question in questions(samples, asking, only, others)
+                if question.number not in answered and (question.sample.image, question.sample.sent) in lacking
+            ),
+            judge,
+        )
     write_samples(out, (one.sample for one in kept))
     provenance.write(
         provenance.beside(out), (one.provenance.after(known[one.number]) if known else one.provenance for one in kept)
@@ -100,6 +107,7 @@ def reason(
     found = rates(len(kept) + len(failed), by_rules, verdicts)
     if judge is not None:
         found["judge"] |= {"model": judge.model, "terms": judge.terms, "prompt": judge.prompt.label}
+        found["judge"]["strict_rules"] = judge.strict
     found["without_question"] = sum(not has_question(sample, asking.task) for sample in samples)
     found |= {"task": asking.task, "prompt": asking.prompt.label, "model": asking.model}
     found["answered_by"] = dict(Counter(one.provenance.model for one in kept).most_common())

@@ -15,14 +15,18 @@ def contradictions(said: Reasoning | AmodalReasoning, facts: Facts) -> Iterator[
     own = {*words(plain(facts.expression)), *words(plain(facts.category))}
     named = noun(said.object)
     if head(said.object) not in own and any(named == noun(other) for other in facts.others):
-        yield Finding("wrong_object", said.object, f"is the name of another object than {noun(facts.expression)}")
+        yield _named("wrong_object", said.object, f"is the name of another object than {noun(facts.expression)}")
     if not isinstance(said, AmodalReasoning):
         return
     if facts.occluders and said.occluders and not _shared(said.occluders, facts.occluders):
-        yield Finding("wrong_occluder", ", ".join(said.occluders), f"do not hide it; {facts.occluders[0]} does")
+        yield _named("wrong_occluder", ", ".join(said.occluders), f"do not hide it; {facts.occluders[0]} does")
     if facts.hidden_sides and not set(said.hidden_sides) & set(facts.hidden_sides):
         told = ", ".join(said.hidden_sides) or "no side"
-        yield Finding("wrong_side", told, f"not where it is hidden: {' and '.join(facts.hidden_sides)}")
+        yield _named("wrong_side", told, f"not where it is hidden: {' and '.join(facts.hidden_sides)}")
+
+
+def _named(rule: str, words: str, why: str) -> Finding:
+    return Finding(rule, words, why, named=True)
 
 
 def _shared(said: list[str], known: tuple[str, ...]) -> bool:

@@ -6,7 +6,7 @@ Both are as in the paper: the teacher sees the plain picture and a copy with the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -190,8 +190,8 @@ def _each(
         lost = answer.error and not unusable(answer.error)
         return _failure(one, answer, "answered", answer.error) if lost else take(one, answer)
 
-    def wrong(key: str, answer: Answer) -> bool:
-        return all(isinstance(one, Failure) and by_form(one) for one in (taken(one, answer) for one in waiting[key]))
+    def wrong(came: Mapping[str, Answer]) -> set[str]:
+        return {key for key, answer in came.items() if all(_broken(taken(one, answer)) for one in waiting[key])}
 
     came = put(jobs(), ask, wrong, retries)
     found: dict[int, list[tuple[Sample, Provenance] | Failure]] = defaultdict(list)
@@ -199,6 +199,10 @@ def _each(
         for one in several:
             found[one.number].append(taken(one, came.get(key) or Answer(key, error="no answer came")))
     return found
+
+
+def _broken(outcome: tuple[Sample, Provenance] | Failure) -> bool:
+    return isinstance(outcome, Failure) and by_form(outcome)
 
 
 def _written(

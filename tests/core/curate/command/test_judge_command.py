@@ -21,12 +21,13 @@ FAULTS = ("speaks_of_drawing", "holds_measures", "other_object", "wrong_place", 
 
 
 def judging(text: str, before: int) -> dict[str, Any]:
-    """Condemn number 3, and say nothing that can be read of number 4."""
+    """Condemn numbers 1 and 2, as the rules do, and 3; say nothing that can be read of number 4."""
     number = re.search(r'object: "mug number (\d)"', text)
     assert number
     if number[1] == "4":
         return {"text": "It is fine."}
-    verdict = {"why": f"Text {number[1]}."} | {name: name == "wrong_place" and number[1] == "3" for name in FAULTS}
+    fault = {"1": "speaks_of_drawing", "2": "unfinished_or_foreign", "3": "wrong_place"}.get(number[1])
+    verdict = {"why": f"Text {number[1]}."} | {name: name == fault for name in FAULTS}
     return {"text": json.dumps(verdict)}
 
 
@@ -62,16 +63,16 @@ def test_both_lines_are_counted_and_only_what_was_broken_is_asked_again(
     assert run(*arguments) == 0
     assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.jsonl")] == list("05")
     assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.unjudged.jsonl")] == ["4"]
-    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 2, "by_judge": 1, "no_verdict": 1}
+    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 0, "by_judge": 3, "no_verdict": 1}
     printed = capsys.readouterr().out
-    assert "2 by the rules and 1 by the judge, of 6 texts" in printed and "without a verdict: 1" in printed
+    assert "0 by the rules and 3 by the judge, of 6 texts" in printed and "without a verdict: 1" in printed
     (told, _) = (one.verdicts["judge"] for one in provenance.read(tmp_path / "out.provenance.jsonl"))
     assert told["terms"] == "terms unknown; none of its text is trained on"
     assert all(part["type"] == "text" for body in judge.bodies for part in body["messages"][0]["content"])
-    assert {body["temperature"] for body in judge.bodies} == {0.2} and judge.answers == 4
+    assert {body["temperature"] for body in judge.bodies} == {0.2} and judge.answers == 6
     judge.script = lambda text, before: {"text": json.dumps({"why": "Well."} | dict.fromkeys(FAULTS, False))}
     assert run(*arguments) == 0
-    assert (server.answers, judge.answers) == (COUNT, 5)
+    assert (server.answers, judge.answers) == (COUNT, 7)
     assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.jsonl")] == list("045")
     assert rates(tmp_path)["caught"]["no_verdict"] == 0
 
@@ -79,7 +80,7 @@ def test_both_lines_are_counted_and_only_what_was_broken_is_asked_again(
 def test_a_server_s_trouble_is_no_verdict(judge: Paid, arguments: list[Any], tmp_path: Path) -> None:
     judge.script = lambda text, before: (400, {}) if "number 5" in text else judging(text, before)
     assert run(*arguments) == 0
-    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 2, "by_judge": 1, "no_verdict": 2}
+    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 0, "by_judge": 3, "no_verdict": 2}
     judge.script = judging
     assert run(*arguments) == 0
     assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.jsonl")] == list("05")
@@ -101,7 +102,7 @@ def test_a_dry_run_counts_texts_that_are_not_written_yet(
     assert run(*arguments, *PRICES, "--dry-run") == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "0 of 6 questions to ask of teacher-1" in printed, "what is known is followed"
-    assert f"1 of 5 questions to ask of {JUDGE}" in printed, "and what was broken is asked again"
+    assert f"1 of 7 questions to ask of {JUDGE}" in printed, "and what was broken is asked again"
 
 
 def test_one_budget_holds_both(
@@ -116,8 +117,8 @@ def test_one_budget_holds_both(
     assert not (tmp_path / "out.jsonl").exists()
     assert run(*arguments, *dear, "--budget-usd", "0.4", "--concurrency", "1", "--partial") == 1
     assert (server.answers, judge.answers) == (COUNT, 0)
-    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 2, "by_judge": 0, "no_verdict": 4}
-    assert len(list(read_samples(tmp_path / "out.unjudged.jsonl"))) == 4
+    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 0, "by_judge": 0, "no_verdict": 6}
+    assert len(list(read_samples(tmp_path / "out.unjudged.jsonl"))) == 6
     assert run(*arguments, *dear, "--budget-usd", "50") == 0
     assert rates(tmp_path)["kept"] == 2 and server.answers == COUNT
     assert rates(tmp_path)["money"]["ledger_usd"] == pytest.approx(server.dollars(1, 1) + judge.dollars(100, 100))
@@ -146,7 +147,7 @@ def test_batch_files_take_a_round_for_each_model(
              "--no-budget"]  # fmt: skip
     given: list[str] = []
     well = {"text": json.dumps({"why": "Well."} | dict.fromkeys(FAULTS, False))}
-    for number, (script, rows) in enumerate([(said, 6), (judging, 4), (lambda text, before: well, 1)]):
+    for number, (script, rows) in enumerate([(said, 6), (judging, 6), (lambda text, before: well, 1)]):
         folder = tmp_path / f"batch{number}"
         if number == 2:
             # The broken verdict of this round waits for the next one.
@@ -184,18 +185,36 @@ def test_the_teacher_s_own_model_judges_unless_told_otherwise(
     assert run(*asked, "--dry-run", "--no-judge") == 0
     assert "the judge's part" not in capsys.readouterr().out
     assert run(*asked) == 0
-    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 2, "by_judge": 1, "no_verdict": 1}
+    assert rates(tmp_path)["caught"] == {"texts": 6, "by_rules": 0, "by_judge": 3, "no_verdict": 1}
     assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.jsonl")] == list("05")
     (told, _) = (one.verdicts["judge"] for one in provenance.read(tmp_path / "out.provenance.jsonl"))
     assert told["terms"] == "MIT; none of its text is trained on"
-    assert server.answers == COUNT + 4 and {body["temperature"] for body in server.bodies} == {0.7}
+    assert server.answers == COUNT + 6 and {body["temperature"] for body in server.bodies} == {0.7}
     assert run(*asked, "--no-judge") == 0
-    assert server.answers == COUNT + 4 and [one.sent[-1] for one in read_samples(tmp_path / "out.jsonl")] == list(
+    assert server.answers == COUNT + 6 and [one.sent[-1] for one in read_samples(tmp_path / "out.jsonl")] == list(
         "0345"
     )
     assert run(*asked, "--judge-temperature", "0", "--judge-max-tokens", "90") == 0
     last = server.bodies[-1]
-    assert (server.answers, last["temperature"], last["max_tokens"]) == (COUNT + 8, 0, 90)
+    assert (server.answers, last["temperature"], last["max_tokens"]) == (COUNT + 12, 0, 90)
+
+
+def test_strict_rules_reject_what_they_suspect_and_the_judge_reads_the_rest(
+    server: Paid,  # noqa: F811
+    judge: Paid,
+    arguments: list[Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judge.script = lambda text, before: {"text": json.dumps({"why": "Well."} | dict.fromkeys(FAULTS, False))}
+    assert run(*arguments, "--strict-rules") == 0
+    assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.jsonl")] == list("0345") and judge.answers == 4
+    assert rates(tmp_path)["caught"]["by_rules"] == 2 and rates(tmp_path)["judge"]["strict_rules"] is True
+    assert "suspected" not in capsys.readouterr().out
+    assert run(*arguments) == 0
+    assert [sample.sent[-1] for sample in read_samples(tmp_path / "out.jsonl")] == list("012345")
+    assert "suspected by the rules: 2 texts; the judge freed 2 of them and condemned 0" in capsys.readouterr().out
+    assert (server.answers, judge.answers) == (COUNT, 6)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +222,7 @@ def test_the_teacher_s_own_model_judges_unless_told_otherwise(
     [
         (["--judge-price-in", "3"], "--judge-price-in is about a judge of its own; name it with --judge-model"),
         (["--no-judge", "--judge-terms", "MIT"], "--no-judge: --judge-terms is about a judge; leave one of both away"),
+        (["--no-judge", "--strict-rules"], "--no-judge: --strict-rules is about a judge; leave one of both away"),
         (["--no-judge", "--judge-model", "m"], "--no-judge: --judge-model is about a judge; leave one of both away"),
     ],
 )

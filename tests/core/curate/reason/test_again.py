@@ -58,7 +58,7 @@ CUT = Answer("", '{"reas', "length", error="truncated: the answer was cut off at
 @pytest.mark.parametrize(("retries", "asked"), [(0, 1), (1, 2), (3, 2)])
 def test_a_failure_of_form_is_asked_for_anew(mug: Sample, wrong: Any, retries: int, asked: int) -> None:
     teacher = Teacher(wrong, GOOD)
-    kept, failed = reasoned([mug, mug], Asking("visible", "m", DRAWN, retries=retries), teacher)
+    kept, failed, _ = reasoned([mug, mug], Asking("visible", "m", DRAWN, retries=retries), teacher)
     assert (len(teacher.jobs), len(kept), len(failed)) == (asked, *((2, 0) if retries else (0, 2)))
     if retries:
         assert {one.provenance.key for one in kept} == {teacher.jobs[1].key} != {teacher.jobs[0].key}
@@ -69,7 +69,7 @@ def test_a_failure_of_form_is_asked_for_anew(mug: Sample, wrong: Any, retries: i
 
 def test_it_ends_after_so_many_and_each_has_a_key_of_its_own(mug: Sample) -> None:
     teacher = Teacher(LEAK)
-    kept, failed = reasoned([mug], Asking("visible", "m", replace(DRAWN, seed=5), retries=2), teacher)
+    kept, failed, _ = reasoned([mug], Asking("visible", "m", replace(DRAWN, seed=5), retries=2), teacher)
     assert (kept, len(failed), len({job.key for job in teacher.jobs})) == ([], 1, 3)
     assert [job.sampling.seed for job in teacher.jobs] == [5, 6, 7] and failed[0].key == teacher.jobs[-1].key
     assert another(teacher.jobs[0], 1).key == teacher.jobs[1].key, "a later run knows it by its key"
@@ -78,7 +78,7 @@ def test_it_ends_after_so_many_and_each_has_a_key_of_its_own(mug: Sample) -> Non
 @pytest.mark.parametrize("trouble", ["4 attempts failed, the last with HTTP 500", "HTTP 400: bad picture", "not asked"])
 def test_troubles_of_servers_are_not_asked_anew(mug: Sample, trouble: str) -> None:
     teacher = Teacher(Answer("", error=trouble))
-    _, (failed,) = reasoned([mug], Asking("visible", "m", DRAWN, retries=3), teacher)
+    _, (failed,), _ = reasoned([mug], Asking("visible", "m", DRAWN, retries=3), teacher)
     assert (len(teacher.jobs), failed.step) == (1, "answered")
 
 

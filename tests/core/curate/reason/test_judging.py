@@ -75,6 +75,7 @@ def test_what_it_condemns_is_a_failure_with_its_reason(tmp_path: Path, fault: st
     assert failure["said"] == PLATE, "people look at the text that it is about"
     assert found["caught"] == {"texts": 2, "by_rules": 0, "by_judge": 1, "no_verdict": 0}
     assert found["judge"] == {"asked": 2, "condemned": 1, "no_verdict": 0, "faults": {fault: 1}, "model": "judge",
+                              "suspected": {"texts": 0, "freed": 0, "condemned": 0}, "strict_rules": False,
                               "terms": "J's terms", "prompt": "judge_1"}  # fmt: skip
     assert found["steps"][-1] == {"step": "judged", "in": 2, "out": 1, "share": 0.5} and not found["rules"]
     assert "0 by the rules and 1 by the judge, of 2 texts" in table(found) and f"{fault} 1" in table(found)
@@ -110,7 +111,7 @@ def test_it_sees_what_the_rules_know_and_never_a_picture(tmp_path: Path) -> None
 
 
 def test_the_rules_come_first_and_spare_it_the_question(tmp_path: Path) -> None:
-    leak = words("The plate is the one inside the magenta frame, beside the mug.", "plate")
+    leak = words("The plate stands at [12, 30, 50, 70] in the picture, right beside the mug.", "plate")
     scripted = Scripted(white=verdict())
     found = reason(samples(tmp_path), asking(), Teacher(white=words(GOOD), blue=leak), tmp_path / "x.jsonl",
                    judge=judge(scripted))  # fmt: skip

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from egm_core.curate.rules.facts import Facts
-from egm_core.curate.rules.judge import RULES, judge
+from egm_core.curate.rules.finding import Finding
+from egm_core.curate.rules.judge import RULES, SUSPICIONS, judge, suspects
 
 MUG = Facts(
     "the white mug near the plate",
@@ -275,3 +276,10 @@ def test_a_long_text_is_judged_in_no_time() -> None:
     started = time.monotonic()
     judge("The white mug with a line and a box and a frame near the plate " * 200, MUG)
     assert time.monotonic() - started < 5
+
+
+def test_rules_that_go_by_meaning_suspect_and_the_others_decide() -> None:
+    assert set(SUSPICIONS) < set(RULES)
+    found = {one.rule: suspects(one) for one in judge("Look in the green frame at [1, 2, 3, 4] near the plate.", MUG)}
+    assert found["drawing"] and not found["numbers"]
+    assert not suspects(Finding("wrong_side", "top", "not where it is hidden: left", named=True))

@@ -50,6 +50,9 @@ def test_a_judge_is_a_part_of_the_reasoning_step(
     assert step["terms"] == {"J's terms": 4, "Teacher Inc.'s terms": 4} and step["unanswered"] == 0
     assert main(judged) == 0
     assert capsys.readouterr().out.count("kept: nothing changed") == 4
+    assert main([*judged, "--strict-rules"]) == 0
+    assert capsys.readouterr().out.count("kept: nothing changed") == 3, "who decides is a part of how it was made"
+    assert json.loads((tmp_path / "set/reasoned.rates.json").read_text())["judge"]["strict_rules"] is True
 
 
 def test_what_has_no_verdict_is_asked_by_the_next_run(
