@@ -44,7 +44,7 @@ class _Vocabulary:
 
 
 class Grammars:
-    """Makes matchers for one tokenizer; building it takes about a second for a vocabulary of 150,000.
+    """Makes matchers for one tokenizer; building it takes seconds for a vocabulary of 150,000.
 
     `size` is the number of tokens that a matcher decides on; further rows of the logits are padding.
     """

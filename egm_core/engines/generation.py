@@ -14,6 +14,7 @@ import torch
 from llguidance import LLMatcher
 from tokenizers.decoders import DecodeStream
 from transformers import (
+    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     RepetitionPenaltyLogitsProcessor,
@@ -120,17 +121,21 @@ def run_batch(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:
             "top_p": sampling.top_p,
             "top_k": sampling.top_k,
         }
+    # Without a whole configuration `generate` builds the model's own anew each time, to look for settings in it.
+    settings = GenerationConfig(
+        **options,
+        max_new_tokens=max(row.request.sampling.max_tokens for row in rows),
+        repetition_penalty=1.0,
+        eos_token_id=sorted(checkpoint.end_ids),
+        pad_token_id=checkpoint.pad_id,
+    )
     devices = [checkpoint.device] if checkpoint.device.startswith("cuda") else []
     with torch.inference_mode(), torch.random.fork_rng(devices, enabled=sampling.seed is not None):
         if sampling.seed is not None:
             torch.manual_seed(sampling.seed)
         checkpoint.model.generate(
             **checkpoint.encoded([(row.ids, row.picture) for row in rows]),
-            **options,
-            max_new_tokens=max(row.request.sampling.max_tokens for row in rows),
-            repetition_penalty=1.0,
-            eos_token_id=sorted(checkpoint.end_ids),
-            pad_token_id=checkpoint.pad_id,
+            generation_config=settings,
             logits_processor=LogitsProcessorList(processors),
             stopping_criteria=StoppingCriteriaList([_After(rows, checkpoint, before)]),
         )

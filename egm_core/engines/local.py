@@ -258,10 +258,8 @@ class TransformersEngine(Engine):
             except ValueError as error:
                 raise EngineError("engine_request", f"the image cannot be used: {error}") from error
             row = Row(*_within(request, checkpoint, picture), picture)
-            if request.regex is not None or request.json_schema is not None:
-                if self._grammars is None:
-                    self._grammars = Grammars(checkpoint.tokenizer, checkpoint.end_ids)
-                row.matcher, row.tokens = self._grammars.matcher(request), self._grammars.size
+        if self._grammars is not None:
+            row.matcher, row.tokens = self._grammars.matcher(request), self._grammars.size
         return row
 
     def _picture(self, checkpoint: Checkpoint, image: NDArray[np.uint8]) -> Picture:
@@ -292,6 +290,8 @@ class TransformersEngine(Engine):
         began = time.monotonic()
         self._checkpoint = Checkpoint(self.model_path, *self._options)
         self._thinking = self._checkpoint.thinking()
+        # Seconds, for a vocabulary of 150,000.
+        self._grammars = Grammars(self._checkpoint.tokenizer, self._checkpoint.end_ids)
         # The first call prepares kernels and caches; a user's first query should not pay for that.
         warmth = Request("warm-up", np.zeros((64, 64, 3), np.uint8), "warm up", Sampling(max_tokens=2))
         self._run([self._row(warmth)])

@@ -134,6 +134,32 @@ def test_trouble_in_the_model_is_the_requests_error_and_the_engine_lives_on(
     assert engine.counts().failed == before + 1
 
 
+def test_an_answer_builds_no_configuration_of_the_model(
+    engine: TransformersEngine, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert engine._checkpoint is not None
+    built: list[object] = []
+    kind = type(engine._checkpoint.model.config)
+    original = kind.__init__
+    monkeypatch.setattr(kind, "__init__", lambda self, **values: built.append(self) or original(self, **values))
+    assert collect(engine.generate(Request("once", noise, PROMPT, Sampling(max_tokens=64)))).finish == "stop"
+    assert not built
+
+
+def test_the_tables_for_grammars_are_there_before_the_first_query(
+    memorising_qwen: Path, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TransformersEngine(memorising_qwen, threads=1) as engine:
+        engine.wait_ready(120)
+
+        def late(*given: object) -> None:
+            raise AssertionError("built for a query")
+
+        monkeypatch.setattr("egm_core.engines.constrain._Vocabulary", late)
+        answer = collect(engine.generate(Request("held", noise, PROMPT, Sampling(max_tokens=9), regex="[0-9]{3}")))
+    assert answer.finish == "stop" and answer.text.isdigit()
+
+
 def test_before_it_is_ready_it_says_so(memorising_qwen: Path, noise: NDArray[np.uint8]) -> None:
     engine = TransformersEngine(memorising_qwen)
     assert engine.health().state == "starting"
