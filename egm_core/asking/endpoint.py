@@ -95,7 +95,8 @@ class Endpoint:
             raise Busy(f"no whole answer within {self.serving.timeout:g} s") from error
         try:
             told = answer.json()
-            chunk = Reader().event(told, "message")
+            reader = Reader()
+            chunk = reader.event(told, "message")
         except EngineError as error:
             why = f"no chat answer: {error}"
             if error.reason == "engine_request":
@@ -123,6 +124,7 @@ class Endpoint:
             at=at,
             seconds=time.monotonic() - began,
             tokens=chunk.tokens if chunk is not None and job.logprobs else (),
+            calls=reader.called,
         )
 
     async def _post(self, job: Job, messages: list[Message], name: str, dialect: Dialect) -> httpx.Response:

@@ -88,7 +88,8 @@ class Answer:
 
     `model` is the name that came with the answer, `usage` what the server counted (tokens), `at` the Unix time at which
     it was asked, and `seconds` how long it took; both are 0 where many were answered together. `tokens` have natural
-    log-probabilities, where the job asked for them.
+    log-probabilities, where the job asked for them. `calls` names the tool that the answer calls, though none was
+    offered; stores do not keep it.
     """
 
     key: str
@@ -100,6 +101,7 @@ class Answer:
     at: float = 0.0
     seconds: float = 0.0
     tokens: tuple[Token, ...] = ()
+    calls: str = ""
 
     @property
     def completion(self) -> Completion:

@@ -62,12 +62,14 @@ def read(told: Any) -> Answer:
         return Answer("", error=f"batch: the body of its answer is no object of JSON: {excerpt(str(body))}")
     usage = counts(body)
     try:
-        chunk = Reader().event(body, "message")
+        reader = Reader()
+        chunk = reader.event(body, "message")
     except EngineError as trouble:
         made = "no chat answer: " if trouble.reason == "engine_request" else ""
         return Answer("", error=f"batch: {made}{trouble}", usage=usage)
     text, finish = (chunk.text, chunk.finish) if chunk is not None else ("", "stop")
-    return Answer("", text, finish or "stop", usage=usage, model=str(body.get("model") or ""))
+    model = str(body.get("model") or "")
+    return Answer("", text, finish or "stop", usage=usage, model=model, calls=reader.called)
 
 
 VENDOR = Vendor(

@@ -12,9 +12,15 @@ _MADE = re.compile(r"^(batch: )?(truncated|empty|broken|no chat answer):")
 
 
 def checked(answer: Answer) -> Answer:
-    """Make failures of answers that are none: cut off at the limit of tokens, empty, or with half a character."""
+    """Make failures of answers that are none: cut off at the limit of tokens, empty, or with half a character.
+
+    One that calls a tool in place of text is named as that.
+    """
     if answer.finish == "length":
         return replace(answer, error="truncated: the answer was cut off at --max-tokens; allow more")
+    if answer.calls and not answer.text.strip():
+        told = f"empty: the answer has no text and calls a tool ({answer.calls}), though none was offered"
+        return replace(answer, error=f"{told}; start the server without its parser of tools")
     if not answer.text.strip():
         return replace(answer, error="empty: the server gave an answer without text")
     if any("\ud800" <= letter <= "\udfff" for letter in answer.text):

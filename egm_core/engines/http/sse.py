@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -78,6 +78,8 @@ class Reader:
         self.usage: dict[str, Any] = {}
         # The same as the server told it, whatever that is; None where it told nothing.
         self.told: Any = None
+        # The name of the first tool that the answer calls; nobody here offers one.
+        self.called = ""
         self._thinking = False
         self._kind = ""
         self._begun = ""
@@ -160,6 +162,7 @@ class Reader:
             thought = _text(delta.get("reasoning_content") or delta.get("reasoning"))
             # OpenAI tells a model's refusal in a field of its own, and then no content.
             content = _text(delta.get("content")) or _text(delta.get("refusal"))
+            self.called = self.called or _tool(delta)
             tokens = _logged(choice.get("logprobs"))
             finish = choice.get("finish_reason")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -212,6 +215,14 @@ def _finish(told: str) -> str:
     if name not in STOP:
         _log.warning("the server ended an answer with an unknown finish_reason %r; it counts as whole", told)
     return "stop"
+
+
+def _tool(delta: Mapping[str, Any]) -> str:
+    """Name the first tool that a message calls, by either of OpenAI's fields; nothing where it calls none."""
+    calls = delta.get("tool_calls")
+    first = calls[0] if isinstance(calls, list) and calls else {"function": delta.get("function_call")}
+    function = first.get("function") if isinstance(first, dict) else None
+    return str(function.get("name") or "") if isinstance(function, dict) else ""
 
 
 def _text(value: Any) -> str:

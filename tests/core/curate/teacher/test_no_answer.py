@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import replace
@@ -11,6 +12,8 @@ import pytest
 from paid_server import paid
 from test_ask import answers, jobs, teacher
 
+from egm_core.curate.teacher.batch import read_rows
+from egm_core.curate.teacher.usable import checked
 from egm_core.engines.base import EngineError
 
 
@@ -78,3 +81,27 @@ def test_the_words_of_a_refusal_are_kept(tmp_path: Path) -> None:
         server.script = lambda text, before: {"text": None, "message": {"refusal": "I cannot help with that."}}
         found = answers(jobs(1), teacher(server), tmp_path)
     assert [answer.text for answer in found.values()] == ["I cannot help with that."]
+
+
+@pytest.mark.parametrize("field", ["tool_calls", "function_call"])
+def test_an_answer_that_only_calls_a_tool_is_called_so(field: str, tmp_path: Path) -> None:
+    call = {"name": "find_object", "arguments": "{}"}
+    message = {field: [{"id": "1", "type": "function", "function": call}] if field == "tool_calls" else call}
+    with paid() as server:
+        server.script = lambda text, before: {"text": None, "finish": field, "message": message}
+        (answer,) = answers(jobs(1), teacher(server), tmp_path).values()
+        assert answer.error.startswith("empty: the answer has no text and calls a tool (find_object)")
+        answers(jobs(1), teacher(server), tmp_path)
+        assert server.answers == 1, "it was made and is paid"
+        server.script = lambda text, before: {"text": "It is there.", "finish": field, "message": message}
+        (answer,) = answers(jobs(1), teacher(server), tmp_path / "other").values()
+    assert (answer.text, answer.error) == ("It is there.", "")
+
+
+def test_a_batch_row_that_only_calls_a_tool_is_called_so(tmp_path: Path) -> None:
+    call = {"type": "function", "function": {"name": "find_object", "arguments": "{}"}}
+    choice = {"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}
+    row = {"custom_id": "a", "response": {"status_code": 200, "body": {"choices": [choice]}}, "error": None}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+    (found,) = read_rows(tmp_path / "rows.jsonl")
+    assert "calls a tool (find_object)" in checked(found.answer).error
