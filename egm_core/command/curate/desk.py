@@ -90,23 +90,24 @@ class Desk:
         return f"{told}\n  terms       {warning(who.model, who.told_terms) or who.terms}"
 
     def money(self) -> dict[str, Any]:
-        """Give the dollars of this run and of its ledger, and how often something was asked in this run."""
+        """Give the dollars of this run and of its ledger, and how often something was asked, or could not be sent."""
         if not self.ledger.is_file():
-            return {"run_usd": 0.0, "ledger_usd": 0.0, "requests": 0}
+            return {"run_usd": 0.0, "ledger_usd": 0.0, "requests": 0, "unsent": 0}
         with Store(self.ledger, ABOUT) as store:
             spent = store.money()[0]
         # Other runs may share the ledger, so its own growth tells nothing of this one.
         return {"run_usd": round(self._tally.dollars, 6), "ledger_usd": round(spent, 6),
-                "requests": self._tally.requests}  # fmt: skip
+                "requests": self._tally.requests, "unsent": self._tally.unsent}  # fmt: skip
 
     def spent(self) -> str:
         """Say what this run has cost."""
         told = self.money()
         unpriced = dict.fromkeys(name for (name, _), one in self._by_model.items() if one.teacher.price is None)
         none = f"; no price of {', '.join(unpriced)} is known, so its dollars are not counted" if unpriced else ""
+        unsent = f"; {told['unsent']:,} could not be sent, for their images cannot be read" if told["unsent"] else ""
         return (
             f"asked {told['requests']:,} times for ${told['run_usd']:,.4f}; ${told['ledger_usd']:,.4f} is spent in "
-            f"{self.ledger}{none}"
+            f"{self.ledger}{unsent}{none}"
         )
 
     def note(self, out: Path) -> None:

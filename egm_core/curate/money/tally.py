@@ -13,9 +13,13 @@ from egm_core.asking.store import NO_BOUND, Bound, Store
 
 @dataclass
 class Tally:
-    """How often a run has asked, the dollars that this has cost, and what was said that need not be said twice."""
+    """How often a run has asked, the dollars that this has cost, and what was said that need not be said twice.
+
+    `unsent` counts questions that were taken and could not be sent, such as for an image that cannot be read.
+    """
 
     requests: int = 0
+    unsent: int = 0
     dollars: float = 0.0
     said: set[str] = field(default_factory=set)
 
@@ -49,6 +53,11 @@ class TalliedStore(Store):
         if sent:
             self._reserved[key] = self._reserved.get(key, 0.0) + reserve
         return sent
+
+    def not_sent(self) -> None:
+        """Count a job that was claimed as one that was never sent after all."""
+        self.tally.requests -= 1
+        self.tally.unsent += 1
 
     def release(self) -> None:
         """Free what has no answer; what was reserved for it counts as spent."""

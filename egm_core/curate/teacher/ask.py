@@ -94,7 +94,7 @@ def _lacking(items: Mapping[str, Job], store: Store) -> list[Job]:
     return [job for key, job in items.items() if key not in done]
 
 
-def _write_out(lacking: list[Job], teacher: Teacher, store: Store, title: str) -> None:
+def _write_out(lacking: list[Job], teacher: Teacher, store: TalliedStore, title: str) -> None:
     """Write what is lacking as batch files, and end; what has failed before is left with `partial`."""
     assert teacher.batch_out is not None
     failed = store.errors().keys()
@@ -126,7 +126,7 @@ def _tell(known: Mapping[str, Answer], count: int, teacher: Teacher) -> None:
         _log.warning("%d of %d questions have no answer that can be used, such as: %s", len(failed), count, failed[0])
 
 
-def _asked(jobs: list[Job], teacher: Teacher, store: Store, title: str) -> str:
+def _asked(jobs: list[Job], teacher: Teacher, store: TalliedStore, title: str) -> str:
     """Ask; gives why some were not asked, where that is no error."""
     budget = Budget(teacher.price, teacher.limit)
     with tqdm(total=len(jobs), desc=title, unit=" answers", disable=None) as bar:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from egm_core.asking.endpoint import Busy, Endpoint, Refused, Shut
 from egm_core.asking.endpoints import REFUSALS_IN_A_ROW, Endpoints
 from egm_core.asking.job import Answer, Job
-from egm_core.asking.store import Store
 from egm_core.curate.money.budget import TRIAL, WARY, Budget
+from egm_core.curate.money.tally import TalliedStore
 from egm_core.curate.money.tokens import Tokens, tokens_of
 from egm_core.curate.teacher.forms import portable
 from egm_core.curate.teacher.pace import Pace
@@ -50,7 +50,7 @@ _RESTING = _Turn(Job("", ()), Tokens(0, 0, 0))
 class TeacherAsker:
     """Asks a teacher for what a store lacks of some jobs."""
 
-    def __init__(self, teacher: Teacher, store: Store, budget: Budget, emit: Emit) -> None:
+    def __init__(self, teacher: Teacher, store: TalliedStore, budget: Budget, emit: Emit) -> None:
         self.teacher, self.store, self.budget, self._emit = teacher, store, budget, emit
         self._waiting: list[_Turn] = []
         self._under_way = 0
@@ -143,7 +143,7 @@ class TeacherAsker:
                 return _Turn(job, tokens_of(job, self.teacher.model))
             except (OSError, ValueError) as error:
                 if self.store.claim(job.key):
-                    self._done(Answer(job.key, error=str(error)), Tokens(0, 0, 0), free=True)
+                    self._not_sent(job, Tokens(0, 0, 0), error)
         self._dry = True
         return None
 
@@ -154,7 +154,7 @@ class TeacherAsker:
             messages = [await served.written(message) for message in job.messages]
             answer = await endpoint.ask(replace(job, schema=portable(job.schema)), messages)
         except (OSError, ValueError) as error:
-            self._done(Answer(job.key, error=str(error)), turn.tokens, free=True)
+            self._not_sent(job, turn.tokens, error)
             return None
         except Busy as busy:
             endpoint.rest(str(busy), busy.wait)
@@ -180,6 +180,10 @@ class TeacherAsker:
         self._done(checked(answer), turn.tokens)
         return False
 
+    def _not_sent(self, job: Job, tokens: Tokens, error: Exception) -> None:
+        self._done(Answer(job.key, error=str(error)), tokens, free=True)
+        self.store.not_sent()
+
     def _done(self, answer: Answer, tokens: Tokens, free: bool = False, again: _Turn | None = None) -> None:
         self.budget.settle(self.store, answer, tokens, free)
         if again is None:
@@ -203,6 +207,6 @@ class TeacherAsker:
         )
 
 
-def others(store: Store, keys: set[str]) -> set[str]:
+def others(store: TalliedStore, keys: set[str]) -> set[str]:
     """Give the keys that have no answer and no failure yet, for another process asks them."""
     return keys - store.done(failed=True)

@@ -15,6 +15,7 @@ from typing import Any
 from egm_core.asking.job import Answer, Job
 from egm_core.asking.store import Store
 from egm_core.curate.money.budget import Budget
+from egm_core.curate.money.tally import TalliedStore
 from egm_core.curate.money.tokens import Tokens, tokens_of
 from egm_core.curate.teacher import batch_anthropic, batch_openai
 from egm_core.curate.teacher.batch_rows import Row, Vendor
@@ -33,7 +34,7 @@ def vendor_of(model: str) -> Vendor:
     return VENDORS["anthropic" if "claude" in model.lower() else "openai"]
 
 
-def write_out(jobs: Sequence[Job], teacher: Teacher, store: Store, folder: Path) -> str:
+def write_out(jobs: Sequence[Job], teacher: Teacher, store: TalliedStore, folder: Path) -> str:
     """Write jobs as batch files that keep the vendor's limits; says which, and how to go on.
 
     ValueError where the worst case does not fit into the budget, or where files of an earlier time are there.
@@ -56,6 +57,7 @@ def write_out(jobs: Sequence[Job], teacher: Teacher, store: Store, folder: Path)
             # It will be in no file, and its failure is known from now on.
             if store.claim(job.key):
                 store.add(Answer(job.key, error=str(error)))
+                store.not_sent()
             continue
         if len(row) + 1 + vendor.around > vendor.most_bytes:
             raise ValueError(f"one question has {len(row):,} bytes, and a file may have {vendor.most_bytes:,}")

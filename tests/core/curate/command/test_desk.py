@@ -64,7 +64,7 @@ def test_dollars_are_printed_and_among_the_rates(
         assert words in text_of(capsys)
         money = json.loads((tmp_path / "out.rates.json").read_text())["money"]
         assert money == {"run_usd": pytest.approx(run_usd), "ledger_usd": pytest.approx(COUNT * 0.12),
-                         "requests": requests}  # fmt: skip
+                         "requests": requests, "unsent": 0}  # fmt: skip
 
 
 def test_another_model_than_the_one_asked_is_said(
@@ -117,7 +117,15 @@ def test_a_picture_that_is_missing_fails_alone(
     kind = {"verify hits": ["--kind", "hits", "--family", "qwen3_vl"], "reason": ["--no-judge"]}.get(verb, [])
     asked = [verb.split()[0], file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *kind]
     assert run(*asked, "--retries", "0", "--dry-run") == 0
+    capsys.readouterr()
     run(*asked, "--retries", "0")
+    # Of a second model's question nothing is made where there is no image.
+    requests, unsent = (2 * (COUNT - 1), 0) if verb == "verify hits" else (COUNT - 1, 1)
+    printed = capsys.readouterr().out
+    assert f"asked {requests} times for $" in printed
+    assert ("; 1 could not be sent, for their images cannot be read" in printed) == bool(unsent)
+    money = json.loads((tmp_path / "out.rates.json").read_text())["money"]
+    assert (money["requests"], money["unsent"]) == (requests, unsent)
     failures = [json.loads(line) for line in (tmp_path / "out.failures.jsonl").read_text().splitlines()]
     missing = [one for one in failures if "3.png" in one["why"]]
     assert len(missing) == 1 and len(server.asked) == (COUNT - 1), missing
