@@ -7,6 +7,7 @@ like others, and goes into the next files.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from egm_core.sample.whole import written
 GZIP = b"\x1f\x8b"
 # Tokens of the largest picture, by the largest of all rules.
 LARGEST = 16384 * 1.5
+_log = logging.getLogger("egm.curate")
 VENDORS: dict[str, Vendor] = {"openai": batch_openai.VENDOR, "anthropic": batch_anthropic.VENDOR}
 
 
@@ -104,7 +106,11 @@ def _written(folder: Path, number: int, rows: Iterable[bytes], vendor: Vendor) -
 
 
 def take_in(files: Sequence[Path], jobs: Mapping[str, Job], store: Store, teacher: Teacher) -> None:
-    """Read results of batches into the ledger; those of other questions are left alone."""
+    """Read results of batches into the ledger; those of other questions are left alone.
+
+    An answer stands in place of a failure of the same id, as in files of several rounds. Of two answers of one id that
+    differ the last is taken, and said.
+    """
     price = teacher.price.in_batch() if teacher.price else None
     budget = Budget(price, wary=1.0)
     done: set[str] = set()
@@ -112,13 +118,23 @@ def take_in(files: Sequence[Path], jobs: Mapping[str, Job], store: Store, teache
     known = store.done(failed=True)
     found: dict[str, Answer] = {}
     unbilled: set[str] = set()
+    twice: dict[str, Path] = {}
     for file in files:
         for row in read_rows(file):
-            if row.answer.key not in jobs:
-                strange += row.answer.key not in known
-            elif row.answer.key not in found or found[row.answer.key].error:
-                found[row.answer.key] = checked(row.answer) if not row.answer.error else row.answer
-                (unbilled.add if row.answer.error and not row.answer.usage else unbilled.discard)(row.answer.key)
+            key, told = row.answer.key, row.answer
+            if key not in jobs:
+                strange += key not in known
+                continue
+            answer = told if told.error else checked(told)
+            before = found.get(key)
+            if before is not None and not before.error:
+                if answer.error or answer == before:
+                    continue
+                twice[key] = file
+            found[key] = answer
+            (unbilled.add if told.error and not told.usage else unbilled.discard)(key)
+    if twice:
+        _tell_twice(twice)
     for key, answer in found.items():
         if store.claim(key):
             # What failed in a batch is not billed; an answer without counts of tokens is, as if it had the most.
@@ -130,6 +146,15 @@ def take_in(files: Sequence[Path], jobs: Mapping[str, Job], store: Store, teache
         return
     left = f"; {strange:,} are of another step, prompt, model or run, and are left alone here" if strange else ""
     print(f"{len(done):,} results taken in, {wrong:,} of them failures{left}")
+
+
+def _tell_twice(twice: Mapping[str, Path]) -> None:
+    key, file = next(iter(twice.items()))
+    _log.warning(
+        "%d ids of batch results have two answers that differ, such as %s in %s: the last is taken, and of the other "
+        "neither words nor cost are counted; were two batches of the same questions sent?",
+        len(twice), key, file,
+    )  # fmt: skip
 
 
 def _tokens(job: Job, model: str) -> Tokens:

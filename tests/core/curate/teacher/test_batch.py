@@ -204,6 +204,26 @@ def test_a_picture_that_cannot_be_read_stands_in_no_step_s_way(made: list[Job], 
         assert "gone.png" in found[gone.key].error and not (tmp_path / folder).exists()
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["in one file", "in two files"])
+def test_of_two_answers_of_one_id_the_last_is_taken_and_said(
+    made: list[Job], tmp_path: Path, caplog: pytest.LogCaptureFixture, apart: bool
+) -> None:
+    fine, _, refused, *_ = openai_results(made)
+    other = json.loads(json.dumps(fine).replace('"fine"', '"other"'))
+    refused["custom_id"] = made[0].key
+    files = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"][: 1 + apart]
+    rows = [[refused, fine, fine, refused], [other, other, refused]]
+    for file, some in zip(files, rows if apart else [rows[0] + rows[1]], strict=True):
+        file.write_text("".join(json.dumps(row) + "\n" for row in some))
+    found = ask_all(made[:1], Teacher(name="gpt-4.1", batch_in=tuple(files)), tmp_path)
+    assert found[made[0].key].text == "other"
+    assert f"1 ids of batch results have two answers that differ, such as {made[0].key} in {files[-1]}" in caplog.text
+    caplog.clear()
+    files[-1].write_text("".join(json.dumps(row) + "\n" for row in rows[0]))
+    found = ask_all(made[:1], Teacher(name="gpt-4.1", batch_in=(files[-1],)), tmp_path / "anew")
+    assert found[made[0].key].text == "fine" and "two answers" not in caplog.text, "failures, and the same again"
+
+
 def test_files_of_other_questions_make_no_failures_of_what_was_never_asked(made: list[Job], tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     file.write_text(json.dumps(openai_results(made)[4]) + "\n")
