@@ -208,32 +208,6 @@ class Checkpoint:
         inputs["pixel_values"] = inputs["pixel_values"].to(self.model.dtype)
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
-    def encoded(self, rows: Sequence[tuple[list[int], Picture]]) -> dict[str, Any]:
-        """Do as `batch`, and send pictures that several rows share through the vision tower once; for generation.
-
-        Call it where no gradients are recorded.
-        """
-        inputs = self.batch(rows)
-        distinct = {id(picture): picture for _, picture in rows}
-        if len(distinct) == len(rows):
-            return inputs
-        del inputs["pixel_values"]
-        place = {key: number for number, key in enumerate(distinct)}
-        which = [place[id(picture)] for _, picture in rows]
-        pictures = list(distinct.values())
-        tensors = {name: torch.cat([p.tensors[name] for p in pictures]).to(self.device) for name in pictures[0].tensors}
-        tensors["pixel_values"] = tensors["pixel_values"].to(self.model.dtype)
-        features = self.model.base_model.get_image_features(**tensors, return_dict=True)
-        if self.tiled:
-            tiles = features.pooler_output.split([len(p.tensors["pixel_values"]) for p in pictures])
-            features.pooler_output = torch.cat([tiles[i] for i in which])
-        else:
-            features.pooler_output = tuple(features.pooler_output[i] for i in which)
-            deepstack = getattr(features, "deepstack_features", None)
-            if deepstack is not None:
-                features.deepstack_features = [tuple(layer[i] for i in which) for layer in deepstack]
-        return {**inputs, "mm_encoder_outputs": {"image": features}}
-
 
 def _plain(tokenizer: Any) -> Tokenizer:
     """Make a tokenizer that reads the chat's own markers as text; answer tags stay tokens, for prompts hold them.

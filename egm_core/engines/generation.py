@@ -25,6 +25,7 @@ from transformers import (
 from egm_core.engines.base import Chunk, Request, Token
 from egm_core.engines.checkpoint import Checkpoint, Picture
 from egm_core.engines.constrain import allowed
+from egm_core.engines.reader import Reader
 
 
 @dataclass(eq=False)
@@ -106,7 +107,7 @@ class _After(StoppingCriteria):
         row.emit(Chunk(text, () if silent else (Token(text, logprob if row.request.logprobs else None),), row.finish))
 
 
-def run_batch(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:
+def run_batch(checkpoint: Checkpoint, reader: Reader, rows: Sequence[Row]) -> None:
     """Answer rows of equal sampling settings together; returns when the last one is done or stopped."""
     sampling = rows[0].request.sampling
     before = _Before(rows, checkpoint)
@@ -133,9 +134,12 @@ def run_batch(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:
     with torch.inference_mode(), torch.random.fork_rng(devices, enabled=sampling.seed is not None):
         if sampling.seed is not None:
             torch.manual_seed(sampling.seed)
-        checkpoint.model.generate(
-            **checkpoint.encoded([(row.ids, row.picture) for row in rows]),
-            generation_config=settings,
-            logits_processor=LogitsProcessorList(processors),
-            stopping_criteria=StoppingCriteriaList([_After(rows, checkpoint, before)]),
+        reader.answer(
+            [(row.ids, row.picture) for row in rows],
+            lambda inputs: checkpoint.model.generate(
+                **inputs,
+                generation_config=settings,
+                logits_processor=LogitsProcessorList(processors),
+                stopping_criteria=StoppingCriteriaList([_After(rows, checkpoint, before)]),
+            ),
         )

@@ -35,6 +35,7 @@ from egm_core.engines.base import (
 from egm_core.engines.checkpoint import Checkpoint, Picture
 from egm_core.engines.constrain import Grammars
 from egm_core.engines.generation import Row, run_batch
+from egm_core.engines.reader import Reader
 from egm_core.families.thinking import Thinking
 from egm_core.servers.dialect import Grammar
 
@@ -90,6 +91,7 @@ class TransformersEngine(Engine):
         self._state: State | None = None
         self._detail = "not started"
         self._checkpoint: Checkpoint | None = None
+        self._reader: Reader | None = None
         self._grammars: Grammars | None = None
         self._thinking: Thinking | None = None
         self._pictures: OrderedDict[tuple[tuple[int, ...], bytes], Picture] = OrderedDict()
@@ -223,7 +225,7 @@ class TransformersEngine(Engine):
         if self._worker is not None and self._worker is not threading.current_thread():
             # Loading cannot be interrupted; a worker that loads ends by itself once it is done.
             self._worker.join(timeout=30 if before == "ready" else 0.5)
-        self._checkpoint = self._grammars = None
+        self._checkpoint = self._grammars = self._reader = None
         self._pictures.clear()
         gc.collect()
         if torch.cuda.is_initialized():
@@ -289,6 +291,7 @@ class TransformersEngine(Engine):
     def _load(self) -> None:
         began = time.monotonic()
         self._checkpoint = Checkpoint(self.model_path, *self._options)
+        self._reader = Reader(self._checkpoint)
         self._thinking = self._checkpoint.thinking()
         # Seconds, for a vocabulary of 150,000.
         self._grammars = Grammars(self._checkpoint.tokenizer, self._checkpoint.end_ids)
@@ -336,14 +339,14 @@ class TransformersEngine(Engine):
                     job.emit(EngineError("engine_failed", f"{type(error).__name__}: {error}"))
 
     def _run(self, rows: list[Row]) -> None:
-        checkpoint = self._checkpoint
-        if checkpoint is None:
+        checkpoint, reader = self._checkpoint, self._reader
+        if checkpoint is None or reader is None:
             raise EngineError("engine_closed", self._detail)
         with self._model:
             threads = self._threads or (1 if checkpoint.tiny and checkpoint.device == "cpu" else None)
             if threads is not None and torch.get_num_threads() != threads:
                 torch.set_num_threads(threads)
-            run_batch(checkpoint, rows)
+            run_batch(checkpoint, reader, rows)
 
     def _account(self, rows: list[Row]) -> None:
         self._counts.batches += 1

@@ -65,31 +65,6 @@ def test_a_padded_row_answers_like_a_row_alone(checkpoint: Checkpoint) -> None:
     assert both.tolist() == [row.tolist() for row in alone]
 
 
-def test_a_shared_picture_is_encoded_once_and_answers_as_before(checkpoint: Checkpoint) -> None:
-    rng = np.random.default_rng(3)
-    wide, tall = (checkpoint.picture(rng.integers(0, 256, (*size, 3), np.uint8)) for size in ((64, 128), (128, 64)))
-    prompts = (("the box", wide), ("Locate the red mug", tall), ("the mug", wide))
-    rows = [(checkpoint.ids(prompt, picture), picture) for prompt, picture in prompts]
-    with torch.inference_mode():
-        shared = checkpoint.encoded(rows)
-        assert "pixel_values" not in shared
-        answers = []
-        for inputs in (checkpoint.batch(rows), shared):
-            made = checkpoint.model.generate(
-                **inputs,
-                max_new_tokens=4,
-                min_new_tokens=4,
-                do_sample=False,
-                output_logits=True,
-                return_dict_in_generate=True,
-            )
-            answers.append((made.sequences, torch.stack(made.logits)))
-    assert torch.equal(answers[0][0], answers[1][0])
-    assert torch.allclose(answers[0][1], answers[1][1], atol=1e-4)
-    assert not torch.allclose(answers[0][1][0, 0], answers[0][1][0, 1], atol=1e-2)
-    assert "pixel_values" in checkpoint.encoded(rows[:2])
-
-
 def test_only_one_run_of_image_tokens_whatever_the_prompt(checkpoint: Checkpoint, noise: NDArray[np.uint8]) -> None:
     picture = checkpoint.picture(noise)
     honest = checkpoint.ids("the red mug", picture)
