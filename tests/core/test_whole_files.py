@@ -10,7 +10,7 @@ import pytest
 
 from egm_core.arguments import Parser
 from egm_core.sample import Sample, SampleError, read_samples, write_samples
-from egm_core.sample.whole import written
+from egm_core.sample.whole import dropped, together, written
 
 
 def test_what_fails_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
@@ -41,6 +41,74 @@ def test_a_part_that_a_kill_left_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl.part").write_text("left by a kill, and longer than what comes")
     write_samples(file, [Sample("a.png", "the mug", (1.0, 1.0, 2.0, 2.0), None, None, 9, 9)])
     assert [sample.sent for sample in read_samples(file)] == ["the mug"]
+
+
+def of_before(folder: Path) -> dict[str, Path]:
+    files = {name: folder / f"{name}.txt" for name in ("first", "second", "gone")}
+    for file in files.values():
+        file.write_text("old")
+    return files
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in folder.iterdir()}
+
+
+def test_files_of_a_set_take_their_names_together(tmp_path: Path) -> None:
+    files = of_before(tmp_path)
+    with together():
+        for name in ("first", "second"):
+            with written(files[name]) as part:
+                part.write_text("new")
+        dropped(files["gone"])
+        assert files["first"].read_text() == files["gone"].read_text() == "old"
+    assert texts(tmp_path) == {"first.txt": "new", "second.txt": "new"}
+    with written(files["first"]) as part:
+        part.write_text("alone")
+    assert files["first"].read_text() == "alone"
+
+
+def test_a_set_that_fails_leaves_that_of_before(tmp_path: Path) -> None:
+    files = of_before(tmp_path)
+    before = texts(tmp_path)
+    with pytest.raises(RuntimeError), together():
+        with written(files["first"]) as part:
+            part.write_text("new")
+        dropped(files["gone"])
+        raise RuntimeError("the disk is full")
+    assert texts(tmp_path) == before
+    with (
+        written(files["second"]) as other,
+        pytest.raises(BlockingIOError, match=r"second.txt: another command is writing"),
+        together(),
+    ):
+        other.write_text("another's")
+        for name in ("first", "second"):
+            with written(files[name]) as part:
+                part.write_text("new")
+    assert files["first"].read_text() == "old" and not list(tmp_path.glob("first.txt.part"))
+
+
+def test_a_set_that_is_killed_leaves_that_of_before(tmp_path: Path) -> None:
+    files = of_before(tmp_path)
+    work = (
+        "import sys, time; from pathlib import Path; from egm_core.sample.whole import dropped, together, written\n"
+        "with together():\n"
+        "    for name in ('first', 'second'):\n"
+        "        with written(Path(sys.argv[1]) / f'{name}.txt') as part:\n"
+        "            part.write_text('new')\n"
+        "    dropped(Path(sys.argv[1]) / 'gone.txt')\n"
+        "    print('written', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", work, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "written\n"
+    process.kill()
+    process.communicate()
+    assert {file.read_text() for file in files.values()} == {"old"}
+    with together(), written(files["first"]) as part:
+        part.write_text("new")
+    assert files["first"].read_text() == "new", "what a kill left stands in no one's way"
 
 
 @pytest.mark.parametrize("option", ["out", "json", "output"])

@@ -17,6 +17,7 @@ from egm_core.curate.reason.questions import Asking, Question, has_question, que
 from egm_core.curate.reason.rates import rates
 from egm_core.curate.reason.weighing import Weighing
 from egm_core.sample import Sample, write_samples
+from egm_core.sample.whole import dropped, together
 
 
 class Reasoned(NamedTuple):
@@ -76,6 +77,7 @@ def reason(
 ) -> dict[str, Any]:
     """Write samples with reasoning, and beside them provenance, failures and rates; gives the rates.
 
+    All of these files are put in place together at the end: what fails, or is killed before, leaves those of before.
     `others` are further objects of these pictures, of which a trace may speak, and `known` tells where
     each sample came from. What no rule rejected goes to a `judge`, where there is one; samples of which it says nothing
     that can be read are kept apart.
@@ -93,17 +95,6 @@ def reason(
             ),
             judge,
         )
-    write_samples(out, (one.sample for one in kept))
-    provenance.write(
-        provenance.beside(out), (one.provenance.after(known[one.number]) if known else one.provenance for one in kept)
-    )
-    provenance.write(provenance.beside(out, "failures"), failed)
-    unjudged = out.with_name(f"{out.stem}.unjudged.jsonl")
-    if verdicts is not None:
-        write_samples(unjudged, verdicts.unjudged)
-    else:
-        # One that an earlier run with a judge has left would be taken for this one's.
-        unjudged.unlink(missing_ok=True)
     found = rates(len(kept) + len(failed), by_rules, verdicts)
     if judge is not None:
         found["judge"] |= {"model": judge.model, "terms": judge.terms, "prompt": judge.prompt.label}
@@ -111,5 +102,16 @@ def reason(
     found["without_question"] = sum(not has_question(sample, asking.task) for sample in samples)
     found |= {"task": asking.task, "prompt": asking.prompt.label, "model": asking.model}
     found["answered_by"] = dict(Counter(one.provenance.model for one in kept).most_common())
-    provenance.write_rates(out, found)
+    unjudged = out.with_name(f"{out.stem}.unjudged.jsonl")
+    with together():
+        write_samples(out, (one.sample for one in kept))
+        origins = (one.provenance.after(known[one.number]) if known else one.provenance for one in kept)
+        provenance.write(provenance.beside(out), origins)
+        provenance.write(provenance.beside(out, "failures"), failed)
+        if verdicts is not None:
+            write_samples(unjudged, verdicts.unjudged)
+        else:
+            # One that an earlier run with a judge has left would be taken for this one's.
+            dropped(unjudged)
+        provenance.write_rates(out, found)
     return found

@@ -23,6 +23,7 @@ from egm_core.curate.rules.text import prepared
 from egm_core.curate.teacher.usable import unusable
 from egm_core.engines.base import Sampling
 from egm_core.sample import Sample, read_samples, write_samples
+from egm_core.sample.whole import together
 
 MOST_WORDS = 20
 # Checks that a phrase must pass as reasoning must; the others are about the length and the course of a text.
@@ -208,14 +209,13 @@ def _broken(outcome: tuple[Sample, Provenance] | Failure) -> bool:
 def _written(
     out: Path, kept: Sequence[tuple[Sample, Provenance]], failed: Sequence[Failure], questions: int
 ) -> dict[str, Any]:
-    write_samples(out, (sample for sample, _ in kept))
-    provenance.write(provenance.beside(out), (told for _, told in kept))
-    provenance.write(provenance.beside(out, "failures"), failed)
     found = {"failed_at": dict(Counter(failure.step for failure in failed))}
-    models = Counter(told.model for _, told in kept)
-    provenance.write_rates(
-        out, {"questions": questions, "kept": len(kept), **found, "answered_by": dict(models.most_common())}
-    )
+    models = dict(Counter(told.model for _, told in kept).most_common())
+    with together():
+        write_samples(out, (sample for sample, _ in kept))
+        provenance.write(provenance.beside(out), (told for _, told in kept))
+        provenance.write(provenance.beside(out, "failures"), failed)
+        provenance.write_rates(out, {"questions": questions, "kept": len(kept), **found, "answered_by": models})
     return found
 
 

@@ -16,6 +16,7 @@ from egm_core.curate.sets.expressing import Manner, fitting
 from egm_core.curate.verify.hits import Judged, Second, judged
 from egm_core.curate.verify.rates import rates
 from egm_core.sample import Sample, read_samples, write_samples
+from egm_core.sample.whole import dropped, together
 
 
 def verified(
@@ -53,20 +54,21 @@ def verified(
             verdict = {"model": by.model, "terms": by.terms, **other.verdict()}
             told = replace(told, verdicts=told.verdicts | {"hits": verdict})
         kept.append((sample, told.after(known[number]) if known else told))
-    write_samples(out, (sample for sample, _ in kept))
-    provenance.write(provenance.beside(out), (told for _, told in kept))
-    provenance.write(provenance.beside(out, "failures"), failed)
-    ambiguous = out.with_name(f"{out.stem}.disagreements.jsonl")
-    if hit is not None:
-        write_samples(ambiguous, apart)
-    else:
-        # One that an earlier run by the other kind has left would be taken for this one's.
-        ambiguous.unlink(missing_ok=True)
     found = rates(len(samples), _passed(fit), hit, len(kept))
     found["failed_at"] = dict(Counter(failure.step for failure in failed))
     found |= {"models": {"fits": fits[0].model if fits else "", "hits": hits[0].model if hits else ""}}
     found["answered_by"] = dict(Counter(told.model for _, told in kept).most_common())
-    provenance.write_rates(out, found)
+    ambiguous = out.with_name(f"{out.stem}.disagreements.jsonl")
+    with together():
+        write_samples(out, (sample for sample, _ in kept))
+        provenance.write(provenance.beside(out), (told for _, told in kept))
+        provenance.write(provenance.beside(out, "failures"), failed)
+        if hit is not None:
+            write_samples(ambiguous, apart)
+        else:
+            # One that an earlier run by the other kind has left would be taken for this one's.
+            dropped(ambiguous)
+        provenance.write_rates(out, found)
     return found
 
 

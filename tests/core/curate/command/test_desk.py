@@ -14,6 +14,7 @@ from paid_server import Paid
 from test_reason_command import COUNT, file, run, said, server  # noqa: F401
 
 from egm_core.curate.teacher.named import strangers
+from egm_core.sample.whole import written
 
 PRICES = ["--price-in", "1000", "--price-out", "1000", "--budget-usd", "100"]
 ONCE = ["--retries", "0", "--no-judge"]
@@ -159,3 +160,35 @@ def test_own_prices_that_lack_the_model_are_said(
         prices.write_text(json.dumps([{"models": pattern, "in": 1.0, "out": 2.0}]))
         assert run(*asked, "--prices", prices) == 0
         assert (f"{prices} has no price of gpt-4.1: that of vendors' lists" in caplog.text) is told
+
+
+@pytest.mark.parametrize("verb", ["reason", "express", "verify"])
+def test_outputs_of_one_run_are_put_in_place_together(
+    server: Paid,  # noqa: F811
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    verb: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answers: dict[str, Any] = {
+        "reason": lambda text: said(text, 0),
+        "express": lambda text: {"text": json.dumps({"expression": "the mug on the table", "object": "mug"})},
+        "verify": lambda text: {"text": json.dumps({"why": "It is.", "accurate": True, "unique": True})},
+    }
+    server.script = lambda text, before: answers[verb](text)
+    names = [f"out.{name}" for name in ("jsonl", "provenance.jsonl", "failures.jsonl", "rates.json", "unjudged.jsonl",
+                                        "disagreements.jsonl")]  # fmt: skip
+    for name in names:
+        (tmp_path / name).write_text("of before")
+    asked = [verb, file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, "--retries", "0"]
+    asked += ["--no-judge"] if verb == "reason" else []
+    with written(tmp_path / "out.rates.json"):
+        # Another command writes the file that comes last.
+        assert run(*asked)
+        assert "out.rates.json: another command is writing this file" in capsys.readouterr().err
+        assert {(tmp_path / name).read_text() for name in names} == {"of before"}
+    assert run(*asked) == 0
+    kept = {name for name in names if (tmp_path / name).exists() and (tmp_path / name).read_text() == "of before"}
+    own = {"reason": {"out.unjudged.jsonl"}, "verify": {"out.disagreements.jsonl"}}.get(verb, set())
+    assert kept == {"out.unjudged.jsonl", "out.disagreements.jsonl"} - own
+    assert not list(tmp_path.glob("*.part"))
