@@ -29,6 +29,7 @@ class _Questions:
 
     teacher: Teacher
     part: str = ""
+    texts: int = 1
     asked: set[str] = field(default_factory=set)
     lacking: dict[str, Job] = field(default_factory=dict)
 
@@ -55,9 +56,12 @@ class Desk:
         """The keys of what was answered before this run."""
         return self._settled
 
-    def put(self, who: Teacher, title: str, part: str = "") -> Ask:
-        """Give what puts jobs to a teacher, under a title; what it costs is told apart by model and `part`."""
-        questions = self._by_model.setdefault((who.model, part), _Questions(who, part))
+    def put(self, who: Teacher, title: str, part: str = "", texts: int = 1) -> Ask:
+        """Give what puts jobs to a teacher, under a title; what it costs is told apart by model and `part`.
+
+        `texts` is how many texts of one sample it may be asked about, one after the other.
+        """
+        questions = self._by_model.setdefault((who.model, part), _Questions(who, part, texts))
 
         def collect(jobs: Iterable[Job]) -> Iterator[tuple[Job, Answer]]:
             for job in jobs:
@@ -85,8 +89,8 @@ class Desk:
         who, lacking = one.teacher, list(one.lacking.values())
         title = f"{title}, {one.part}" if one.part else title
         told = estimate(
-            lacking, who.model, who.price, title, len(one.asked), self.ledger, self._spent, who.retries
-        )  # fmt: skip
+            lacking, who.model, who.price, title, len(one.asked), self.ledger, self._spent, who.retries, one.texts
+        )
         return f"{told}\n  terms       {warning(who.model, who.told_terms) or who.terms}"
 
     def money(self) -> dict[str, Any]:

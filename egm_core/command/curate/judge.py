@@ -77,7 +77,9 @@ def teacher(options: argparse.Namespace, asked: Teacher) -> Teacher | None:
 
 def judge(who: Teacher, desk: Desk, strict: bool) -> Judge:
     """Give the judge as the reasoning step asks it; `strict` where what the rules suspect is rejected unread."""
-    ask = desk.put(who, "judging", part="the judge's part")
+    # What it and the rules are against is written anew, so often at most as the teacher is asked.
+    texts = 1 if strict else 1 + who.retries
+    ask = desk.put(who, "judging", part="the judge's part", texts=texts)
     return Judge(who.model, who.sampling, ask, who.terms, who.retries, desk.settled, desk.dry, strict)
 
 

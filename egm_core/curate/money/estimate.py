@@ -15,11 +15,12 @@ LIKELY_OUT = 200
 
 def estimate(
     jobs: Sequence[Job], model: str, price: Price | None, title: str, all_jobs: int, ledger: Path, spent: float,
-    retries: int = 0,
+    retries: int = 0, texts: int = 1,
 ) -> str:  # fmt: skip
     """Say what some jobs will cost, likely and at worst, asked one by one or in batch files.
 
-    At worst each is asked `retries` times more.
+    At worst each is asked `retries` times more, and about `texts` texts one after the other, as a judge is of those
+    that are written anew.
     """
     likely_in = most_in = likely_out = most_out = shown = 0.0
     unreadable = 0
@@ -47,12 +48,16 @@ def estimate(
         lines.append(f"  {unreadable:,} questions have a picture that cannot be read, and will be failures")
     batch_in, batch_out = most_in, most_out
     if retries and jobs:
-        most_in, most_out = most_in * (1 + retries), most_out * (1 + retries)
+        most_in, most_out = most_in * (1 + retries) * texts, most_out * (1 + retries) * texts
         again = "once" if retries == 1 else f"{retries} times"
         lines.append(
             f"  at most counts --retries {retries}: an answer that fails by its form is asked for {again} more, which "
             "batch files do not"
         )
+        if texts > 1:
+            lines.append(
+                f"              and {texts} texts of each sample, where rules and judge are against the earlier ones"
+            )
     if price is None:
         lines.append("  dollars     no price is known: give --price-in and --price-out, or --prices FILE")
     else:

@@ -105,6 +105,23 @@ def test_a_dry_run_counts_texts_that_are_not_written_yet(
     assert f"1 of 7 questions to ask of {JUDGE}" in printed, "and what was broken is asked again"
 
 
+def test_at_most_counts_the_texts_that_are_written_anew(
+    server: Paid,  # noqa: F811
+    judge: Paid,
+    arguments: list[Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    most = {}
+    for name, more in {"once": ("0",), "strict": ("1", "--strict-rules"), "anew": ("1",)}.items():
+        assert run(*arguments, *PRICES, "--dry-run", "--retries", *more) == 0
+        printed = capsys.readouterr().out.partition("the judge's part")[2]
+        found = re.search(r"dollars .* ([\d.,]+) at most", printed)
+        assert found and ("2 texts of each sample" in printed) == (name == "anew")
+        most[name] = float(found[1].replace(",", ""))
+    assert most["strict"] == pytest.approx(2 * most["once"], abs=0.02)
+    assert most["anew"] == pytest.approx(4 * most["once"], abs=0.04)
+
+
 def test_one_budget_holds_both(
     server: Paid,  # noqa: F811
     judge: Paid,

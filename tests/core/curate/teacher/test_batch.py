@@ -199,6 +199,9 @@ def test_a_picture_that_cannot_be_read_stands_in_no_step_s_way(made: list[Job], 
     who = Teacher(name="gpt-4.1", partial=True)
     (file,) = written([*made, gone], who, tmp_path)
     assert len(file.read_text().splitlines()) == 7
+    tally = Tally()
+    list(ask([gone], replace(who, batch_out=tmp_path / "w"), tmp_path / "other.sqlite", tally=tally))
+    assert (tally.requests, tally.unsent) == (0, 1)
     for folder in ("x", "y"):
         found = ask_all([gone], replace(who, batch_out=tmp_path / folder), tmp_path)
         assert "gone.png" in found[gone.key].error and not (tmp_path / folder).exists()
