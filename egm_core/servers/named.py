@@ -22,7 +22,8 @@ class Order:
     """What a server is started for: a model (folder, file or hub name), its name, a port, and limits.
 
     `memory_share` is the part of the GPU's memory that it may take, 0 where it is to decide itself. `context` is the
-    most tokens of a question with its answer. `build` names the build for processors that is to serve, if one is.
+    most tokens of a question with its answer, and `pictures` the most pictures of one. `build` names the build for
+    processors that is to serve, if one is.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Order:
     memory_share: float = 0.0
     context: int = CONTEXT
     build: str = ""
+    pictures: int = 1
 
 
 @dataclass(frozen=True)

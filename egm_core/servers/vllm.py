@@ -26,21 +26,23 @@ def fields(request: Asked) -> Fields:
 
 
 def words(order: Order) -> list[str]:
-    """Spell out `vllm serve` for one picture per question, without a reasoning parser."""
+    """Spell out `vllm serve` without a reasoning parser; it keeps room for as many pictures as a question may have."""
     share = ["--gpu-memory-utilization", f"{order.memory_share:.2f}"] if order.memory_share else []
     named = ["--served-model-name", order.name] if order.name else []
     # The build for processors has another name, and vLLM's own program looks for its version under the first one.
     head = ["-m", MODULE, "--model", order.model] if order.build else ["serve", order.model]
     return [*head, "--host", "127.0.0.1", "--port", str(order.port), *named,
-            "--limit-mm-per-prompt", '{"image": 1, "video": 0}', "--max-model-len", str(order.context),
-            *share, *PRECISIONS[order.precision]]  # fmt: skip
+            "--limit-mm-per-prompt", f'{{"image": {order.pictures}, "video": 0}}',
+            "--max-model-len", str(order.context), *share, *PRECISIONS[order.precision]]  # fmt: skip
 
 
 def environment(order: Order) -> dict[str, str]:
-    """Keep vLLM from reporting its use to its makers: a robot calls nobody."""
-    return {"VLLM_NO_USAGE_STATS": "1"}
+    """Keep vLLM from reporting its use to its makers."""
+    return SILENT
 
 
+# A robot calls nobody.
+SILENT = {"VLLM_NO_USAGE_STATS": "1"}
 MODULE = "vllm.entrypoints.openai.api_server"
 PRECISIONS = {
     "auto": (),
@@ -64,7 +66,7 @@ ENGINE = NamedServer(
         share_of="total",
     ),
     verified="run here",
-    how="`make test-vllm`, version 0.32.0, on a CPU",
+    how="`make test-vllm`, version 0.32.0, on a CPU: its server, and its engine class in process",
     can=Abilities(
         health="`/health` refuses connections until the model is loaded, then 200; 503 when its engine is dead",
         pictures="data URLs, PNG or JPEG; an image seen before is not encoded again",
@@ -86,6 +88,7 @@ ENGINE = NamedServer(
             "container `vllm/vllm-openai:latest`, or `ghcr.io/nvidia-ai-iot/vllm:latest-jetson-orin`", SERVE),
     ),
     remarks=(
+        "`--engine vllm-in-process` of `egm evaluate` and `egm curate` runs its engine class inside the command.",
         "Thor: Triton's own ptxas may not know sm_110a; set `TRITON_PTXAS_PATH=/usr/local/cuda/bin/ptxas`"
         " (https://github.com/vllm-project/vllm/issues/34470).",
         "Thor: FP8 of Qwen3-VL was seen to print exclamation marks only"

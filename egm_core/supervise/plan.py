@@ -31,7 +31,7 @@ class EnginePlan:
 
     `engine` is the engine's name, empty where `command` is a user's own. `model` is what the command gets; `served`
     says what its server may call it.  `info` is None for a model that is still to be fetched from a hub. `program` is
-    where the engine's is, `python` the interpreter that it belongs to.
+    where the engine's is, `python` the interpreter that it belongs to. `pictures` is the most that a question has.
     """
 
     model: str
@@ -51,6 +51,7 @@ class EnginePlan:
     precision: str = "auto"
     memory_share: float = 0.0
     build: str = ""
+    pictures: int = 1
 
     def words(self, port: int) -> list[str]:
         """Spell out the command that serves the model on a port of this machine."""
@@ -71,7 +72,7 @@ class EnginePlan:
         # Our own server knows its models' names by their folders.
         name = "" if self.engine == "egm" else name
         tokens = checks.context(self.model)
-        return Order(self.model, port, name, self.precision, self.memory_share, tokens, self.build)
+        return Order(self.model, port, name, self.precision, self.memory_share, tokens, self.build, self.pictures)
 
 
 def plans(settings: EngineSettings) -> list[EnginePlan]:

@@ -20,6 +20,7 @@ MARKS = [
     pytest.mark.timeout(900),
 ]
 SITE = Path(__file__).parent / "site"
+IN_ITS_ENVIRONMENT = {"PYTHONPATH": str(SITE), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
 CONTEXT = 1024
 OPTIONS = f"--host 127.0.0.1 --dtype float32 --max-model-len {CONTEXT} --max-num-seqs 4 --enforce-eager"
 
@@ -30,7 +31,7 @@ def serving(folder: Path, home: Path, *options: str) -> Iterator[OpenAIEngine]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(SITE), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
+    environment = {**os.environ, **IN_ITS_ENVIRONMENT}
     environment.pop("LD_LIBRARY_PATH", None)
     log = home / "server.log"
     command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder), "--port", str(port)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from checkpoints import FOUND
-from server import MARKS, PYTHON, SITE
+from server import IN_ITS_ENVIRONMENT, MARKS, PYTHON
 
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.grounder.grounder import Grounder
@@ -19,7 +19,7 @@ pytestmark = MARKS
 
 
 def test_the_command_that_we_run_serves_and_grounds(memorising_qwen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"PYTHONPATH": str(SITE), "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}.items():
+    for name, value in IN_ITS_ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     settings = EngineSettings(

@@ -28,7 +28,7 @@ def parser(prog: str = "egm curate") -> Parser:
         command.add(commands)
     for own in commands.choices.values():
         if own.get_default("teacher_url") is not None:
-            own_engine.add(own.add_argument_group("engine that is started as the teacher"))
+            own_engine.add(own.add_argument_group("engine that is started as the teacher"), in_process=True)
     return made
 
 

@@ -22,6 +22,8 @@ def in_place(options: argparse.Namespace, name: str) -> argparse.Namespace:
     """Give a command's options with the further model where the teacher stands; by default at the teacher's servers."""
     own = argparse.Namespace(**vars(options))
     own.teacher_url = getattr(options, f"{name}_url") or options.teacher_url
+    if getattr(options, f"{name}_url"):
+        own.inside = None
     own.teacher_model = getattr(options, f"{name}_model")
     own.price_in, own.price_out = getattr(options, f"{name}_price_in"), getattr(options, f"{name}_price_out")
     own.price_names = f"--{name}-price-in and --{name}-price-out"

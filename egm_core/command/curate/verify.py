@@ -60,7 +60,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _teacher(options: argparse.Namespace) -> Teacher:
-    if options.kind == "hits" and (options.second_url or options.second_model) and not options.teacher_url:
+    if (
+        options.kind == "hits"
+        and (options.second_url or options.second_model)
+        and not (options.teacher_url or options.inside)
+    ):
         # Then there is one model only, the second.
         return arguments.teacher(in_place(options, "second"))
     return arguments.teacher(options)

@@ -12,6 +12,7 @@ import httpx
 
 from egm_core.arguments import COUNT, SECONDS, SEED, Parser, address, number, whole
 from egm_core.asking.served import Serving
+from egm_core.asking.within import Within
 from egm_core.curate.money.prices import FREE, Price, price_of, read_prices
 from egm_core.curate.teacher.ask import LEDGER
 from egm_core.curate.teacher.teacher import Teacher
@@ -80,7 +81,8 @@ def add(own: Parser, ledger: bool = True) -> None:
 def teacher(options: argparse.Namespace) -> Teacher:
     """Read the teacher of a command line; ends with a line of words where money is not settled."""
     own: Parser = options.own
-    if not (options.teacher_url or options.batch_out or options.batch_in or options.dry_run):
+    inside: Within | None = getattr(options, "inside", None)
+    if not (inside or options.teacher_url or options.batch_out or options.batch_in or options.dry_run):
         own.error("these steps ask a teacher: name its server with --teacher-url")
     # A second model of a command has prices of its own.
     names: str = getattr(options, "price_names", PRICE_NAMES)
@@ -90,6 +92,13 @@ def teacher(options: argparse.Namespace) -> Teacher:
         own.error("--budget-usd and --no-budget exclude each other")
     if options.dry_run and options.batch_in:
         own.error("--batch-in: a dry run takes nothing in; leave one of both away")
+    if inside and options.teacher_model not in ("", inside.name):
+        own.error(
+            f"vLLM in this process has the model {inside.name}, and {options.teacher_model} would be asked as well; "
+            "name that one's server, by --judge-url or --second-url"
+        )
+    if inside and options.ray:
+        own.error("--ray: vLLM in this process is not asked from a cluster; leave one of both away")
     if options.ray and options.budget_usd is not None:
         own.error("--budget-usd: a budget holds in one process alone; leave --ray away, or say --no-budget")
     serving = Serving(
@@ -115,6 +124,7 @@ def teacher(options: argparse.Namespace) -> Teacher:
         batch_out=options.batch_out,
         batch_in=tuple(options.batch_in),
         ray=options.ray,
+        inside=inside,
     )
     price = _price(options, found)
     if price is None and options.budget_usd is not None:
@@ -135,7 +145,7 @@ def _price(options: argparse.Namespace, found: Teacher) -> Price | None:
     if options.price_in is not None:
         return Price("*", options.price_in, options.price_out, "", getattr(options, "price_names", PRICE_NAMES))
     own = read_prices(options.prices) if options.prices else ()
-    here = bool(found.urls) and all(is_loopback(httpx.URL(url).host) for url in found.urls)
+    here = bool(found.inside or found.urls) and all(is_loopback(httpx.URL(url).host) for url in found.urls)
     if here and not own and options.budget_usd is None and not os.environ.get(options.api_key_env):
         return FREE
     price = price_of(found.model, own)

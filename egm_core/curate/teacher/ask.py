@@ -65,7 +65,7 @@ def ask(
             raise NothingCame(title, len(items))
         stopped = ""
         if lacking and not teacher.by_batch:
-            if not teacher.urls:
+            if not (teacher.urls or teacher.inside):
                 raise ValueError("there is nobody to ask: name a server with --teacher-url, or use --batch-out")
             _tell_terms(teacher, counted)
             stopped = _asked(lacking, teacher, store, title)

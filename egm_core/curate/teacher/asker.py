@@ -7,12 +7,13 @@ server refuses it. Answers that were made and are no good, such as those cut off
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from egm_core.asking.endpoint import Busy, Endpoint, Refused, Shut
 from egm_core.asking.endpoints import REFUSALS_IN_A_ROW, Endpoints
 from egm_core.asking.job import Answer, Job
+from egm_core.asking.within import WithinEndpoint, WithinEndpoints
 from egm_core.curate.money.budget import TRIAL, WARY, Budget
 from egm_core.curate.money.tally import TalliedStore
 from egm_core.curate.money.tokens import Tokens, tokens_of
@@ -26,6 +27,8 @@ START, CAREFUL = 4, 2
 OTHERS_WAIT, OTHERS_ROUNDS = 0.5, 4
 BUDGET_SPENT = "budget_spent"
 Emit = Callable[[Answer], None]
+Served = Endpoints | WithinEndpoints
+One = Endpoint | WithinEndpoint
 
 
 class BudgetSpent(EngineError):
@@ -64,11 +67,12 @@ class TeacherAsker:
     async def run(self, jobs: Iterator[Job]) -> None:
         """Ask all; raises BudgetSpent or EngineError where it ends before."""
         self._left = jobs
-        served = Endpoints(self.teacher.urls, self.teacher.read, self.teacher.asked)
-        paces = [Pace(START, self.teacher.serving.concurrency) for _ in served.endpoints]
+        served = self.teacher.endpoints()
+        endpoints: Sequence[One] = served.endpoints
+        paces = [Pace(START, self.teacher.serving.concurrency) for _ in endpoints]
         workers = [
             asyncio.create_task(self._work(served, endpoint, pace))
-            for endpoint, pace in zip(served.endpoints, paces, strict=True)
+            for endpoint, pace in zip(endpoints, paces, strict=True)
             for _ in range(self.teacher.serving.concurrency)
         ]
         try:
@@ -82,10 +86,10 @@ class TeacherAsker:
         if self._ended is not None:
             raise self._ended
         if self._waiting or not self._dry:
-            why = "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in served.endpoints)
+            why = "; ".join(f"{endpoint.url}: {endpoint.why}" for endpoint in endpoints)
             raise EngineError("engine_unreachable", f"no server is left to ask ({why}); run again to go on")
 
-    async def _work(self, served: Endpoints, endpoint: Endpoint, pace: Pace) -> None:
+    async def _work(self, served: Served, endpoint: One, pace: Pace) -> None:
         while True:
             await endpoint.up.wait()
             if endpoint.gone:
@@ -109,7 +113,7 @@ class TeacherAsker:
             finally:
                 await pace.leave(entered, trouble)
 
-    async def _next(self, endpoint: Endpoint) -> _Turn | None:
+    async def _next(self, endpoint: One) -> _Turn | None:
         """Give a job that is claimed and paid for; None at the end, and `_RESTING` where the server is not there."""
         async with self._change:
             while self._ended is None:
@@ -147,7 +151,7 @@ class TeacherAsker:
         self._dry = True
         return None
 
-    async def _send(self, served: Endpoints, endpoint: Endpoint, turn: _Turn) -> bool | None:
+    async def _send(self, served: Served, endpoint: One, turn: _Turn) -> bool | None:
         """Send a job once; tells whether there was trouble at the server, None where that is not known."""
         job, turn.sent = turn.job, turn.sent + 1
         try:

@@ -7,8 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from egm_core.asking.endpoints import Endpoints
 from egm_core.asking.job import ReadPicture
 from egm_core.asking.served import Serving, served_model
+from egm_core.asking.within import Within, WithinEndpoints
 from egm_core.curate import pictures
 from egm_core.curate.money.prices import Price
 from egm_core.curate.teacher.terms import terms_of
@@ -23,7 +25,8 @@ class Teacher:
     before it counts as failed. `limit` is the budget in dollars, None for none; `price` None where there is no budget
     and none is known. `partial`: where the budget ends, what was not asked is a failure like others, and not an error.
     With batch files, failed rows are then left as failures, too. `retries` is how often an answer that fails by its
-    form is asked for anew. `read` gives the pictures that jobs refer to.
+    form is asked for anew. `read` gives the pictures that jobs refer to. `inside` is vLLM in this process, which
+    is then asked in place of servers.
     """
 
     urls: tuple[str, ...] = ()
@@ -40,12 +43,15 @@ class Teacher:
     batch_in: tuple[Path, ...] = ()
     ray: str = ""
     read: ReadPicture = pictures.read
+    inside: Within | None = None
 
     @cached_property
     def model(self) -> str:
         """The model's name; asked of the server where none was given."""
         if self.name:
             return self.name
+        if self.inside is not None:
+            return self.inside.name
         if not self.urls:
             raise ValueError("without a server nobody knows the model: name it with --teacher-model")
         return served_model(self.urls, self.serving).name
@@ -64,6 +70,12 @@ class Teacher:
     def asked(self) -> Serving:
         """How each server is asked."""
         return replace(self.serving, model=self.model, limited=True)
+
+    def endpoints(self) -> Endpoints | WithinEndpoints:
+        """Give what is asked: its servers, or vLLM in this process; to be made on the loop that asks."""
+        if self.inside is None:
+            return Endpoints(self.urls, self.read, self.asked)
+        return WithinEndpoints(self.inside, self.read, self.serving.concurrency, self.serving.timeout)
 
     def about(self) -> dict[str, Any]:
         """Tell what its answers depend on, for records of steps."""

@@ -25,12 +25,14 @@ from egm_core.families.known import check_served
 from egm_core.families.vendors import AUTO, speaker
 from egm_core.models.calibration import weights_digest
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
+from egm_core.supervise.inside import Inside
 
 
 @dataclass(frozen=True)
 class Subject:
     """Which model is asked, and how: a folder that this process runs, or a server's with `engine_url`.
 
+    With `inside` vLLM runs the folder in this process, else transformers does.
     `model` names a folder, or with a server how to ask it; without one, `family` does, or the served model's name.
     """
 
@@ -45,6 +47,7 @@ class Subject:
     key_in_clear: tuple[str, ...] = ()
     api_key_env: str = "OPENAI_API_KEY"
     wait: float = WAIT
+    inside: Inside | None = None
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,14 @@ def ready(subject: Subject) -> Iterator[Ready]:
         with _remote(subject) as found:
             yield found
         return
-    from egm_core.engines.local import TransformersEngine
-
     path = resolve(subject.model or EMBEDDED)
     info = load_info(path, family=_told(subject))
+    if subject.inside:
+        with _by_vllm(subject, subject.inside, path, info) as found:
+            yield found
+        return
+    from egm_core.engines.local import TransformersEngine
+
     budget = subject.max_pixels or info.max_pixels
     with TransformersEngine(path, device=subject.device, max_pixels=budget, threads=subject.threads) as engine:
         engine.wait_ready()
@@ -111,6 +118,20 @@ class _Local:
 
     def ask(self, jobs: Iterator[Job], emit: Emit) -> None:
         self.engine.ask(jobs, emit)
+
+
+@contextmanager
+def _by_vllm(subject: Subject, inside: Inside, path: Path, info: ModelInfo) -> Iterator[Ready]:
+    """Run a folder by vLLM in this process, which batches by itself what is asked side by side."""
+    with inside.engine(path) as engine:
+        engine.wait_ready(inside.start_timeout)
+        pictures = Pictures(info, info.speaker, subject.max_pixels)
+        digest = weights_digest(path)
+        identity = {"model": info.name, "weights": digest, "program": engine.kind()}
+        asker = SideBySide(engine, pictures, identity, subject.batch)
+        yield Ready(
+            info, info.speaker, asker, pictures, _about(subject, info, info.speaker, engine, digest, engine.device())
+        )
 
 
 @contextmanager
@@ -171,7 +192,7 @@ def _about(
         "engine": engine.kind(),
         "weights_sha256": digest,
         "max_pixels": subject.max_pixels or info.max_pixels,
-        "asked": f"{subject.batch} side by side" if remote else f"in batches of {subject.batch}",
+        "asked": f"{subject.batch} side by side" if remote or subject.inside else f"in batches of {subject.batch}",
         "concurrency": subject.batch,
         # A served model runs elsewhere, and nothing here can say on what.
         "device": device,
