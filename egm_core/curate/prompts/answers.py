@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import from_json
@@ -83,6 +84,7 @@ class Placement(Structured):
 Form = TypeVar("Form", bound=Structured)
 # A model that thinks aloud; its chat template may have written the opening tag itself.
 _THOUGHTS = re.compile(r"\A(?:\s*<think>)?(?:(?!<think>).)*?</think>", re.DOTALL | re.IGNORECASE)
+_UNENDED = re.compile(r"\A<think>", re.IGNORECASE)
 _FENCED = re.compile(r"```[a-zA-Z]*\n(.*?)```", re.DOTALL)
 
 
@@ -90,32 +92,65 @@ def parsed(text: str, form: type[Form]) -> Form:
     """Read an answer; Malformed says which part is missing or wrong.
 
     What stands around the JSON is no part of it: the thoughts of a model that thinks aloud, a Markdown fence, words
-    before and after. Parts that were not asked for are left out.
+    before and after. Parts that were not asked for are left out. JSON among thoughts that never end is a draft, and no
+    answer; so is one that says two different things.
     """
     plain = _THOUGHTS.sub("", text).strip()
-    error = ValueError("the answer holds no JSON")
+    error = Malformed("the answer holds no JSON")
+    first: Malformed | None = None
+    found: list[Form] = []
     for candidate in _candidates(plain):
         try:
             told = from_json(candidate)
-        except ValueError as found:
-            error = ValueError(f"the answer is not the JSON that was asked for: {found}")
+        except ValueError as trouble:
+            error = Malformed(f"the answer is not the JSON that was asked for: {trouble}")
             continue
-        if isinstance(told, dict):
-            told = {name: part for name, part in told.items() if name in form.model_fields}
         try:
-            # Lists come as lists and texts as texts: nothing is turned into what it is not.
-            return form.model_validate(told)
-        except ValidationError as found:
-            first = found.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the answer"
-            raise Malformed(f"{where}: {first['msg']}") from found
-    raise Malformed(str(error)) from error
+            # It is not nested too deep to be read again.
+            json.loads(candidate, object_pairs_hook=_once)
+            found.append(_formed(told, form))
+        except Malformed as trouble:
+            first = first or trouble
+        if candidate is plain:
+            break
+    if len(set(map(repr, found))) > 1:
+        raise Malformed("the answer has its JSON more than once, and they differ")
+    if found:
+        return found[0]
+    raise first or error
+
+
+def _formed(told: Any, form: type[Form]) -> Form:
+    if isinstance(told, dict):
+        told = {name: part for name, part in told.items() if name in form.model_fields}
+    try:
+        # Lists come as lists and texts as texts: nothing is turned into what it is not.
+        return form.model_validate(told)
+    except ValidationError as found:
+        first = found.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the answer"
+        raise Malformed(f"{where}: {first['msg']}") from found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its parts; Malformed where one is there twice and says different things."""
+    made: dict[str, Any] = {}
+    for name, part in pairs:
+        if name in made and made[name] != part:
+            raise Malformed(f"{name}: the answer has it twice, and they differ")
+        made[name] = part
+    return made
 
 
 def _candidates(plain: str) -> Iterator[str]:
     """Give the parts of an answer that may be its JSON, the most likely first."""
+    if begun := _UNENDED.match(plain):
+        # Some servers take a whole answer for thoughts; a draft has words around it.
+        yield plain[begun.end() :].strip()
+        return
     yield plain
-    yield from (fenced[1] for fenced in _FENCED.finditer(plain))
+    fences = [fenced[1] for fenced in _FENCED.finditer(plain)]
+    yield from fences
     start, end = plain.find("{"), plain.rfind("}")
-    if 0 <= start < end:
+    if not fences and 0 <= start < end:
         yield plain[start : end + 1]

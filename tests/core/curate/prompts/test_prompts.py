@@ -9,7 +9,7 @@ import jinja2
 import pytest
 
 from egm_core.command.curate import main
-from egm_core.curate.prompts import NAMES, AmodalReasoning, Malformed, Reasoning, load, parsed
+from egm_core.curate.prompts import NAMES, AmodalReasoning, Judgement, Malformed, Reasoning, load, parsed
 
 VALUES: dict[str, Any] = {
     "expression": "the {odd} mug",
@@ -66,6 +66,9 @@ def test_an_unknown_prompt_names_those_there_are() -> None:
         "The opening tag is the template's.</think>{}",
         "Here is the answer:\n```json\n{}\n```\nI hope this helps.",
         "The answer is {} as you asked.",
+        "<think>{}",
+        "```json\n{}\n```\nOnce more:\n```json\n{}\n```",
+        'Of the form ```\n{"type": "object"}\n```:\n```json\n{}\n```',
     ],
 )
 def test_an_answer_is_read(around: str) -> None:
@@ -82,6 +85,23 @@ def test_parts_that_were_not_asked_for_are_left_out() -> None:
 def test_an_answer_that_never_ends_is_refused(text: str) -> None:
     with pytest.raises(Malformed, match="the answer"):
         parsed(text, Reasoning)
+
+
+@pytest.mark.parametrize(
+    ("around", "why"),
+    [
+        ("<think>A draft: {pass}, but no, it speaks of a mark.", "not the JSON"),
+        ("{pass}</think><think>A draft: {pass} or not", "not the JSON"),
+        ("Draft:\n```json\n{pass}\n```\nAt last:\n```json\n{fault}\n```", "more than once"),
+        ('{"speaks_of_drawing": true, {rest}', "speaks_of_drawing: the answer has it twice"),
+    ],
+)
+def test_a_draft_and_what_contradicts_itself_are_no_verdict(around: str, why: str) -> None:
+    passing = {"why": "Fine."} | dict.fromkeys(list(Judgement.model_fields)[1:], False)
+    assert not parsed(json.dumps(passing), Judgement).faults
+    text = around.replace("{pass}", json.dumps(passing)).replace("{rest}", json.dumps(passing)[1:])
+    with pytest.raises(Malformed, match=why):
+        parsed(text.replace("{fault}", json.dumps(passing | {"other_object": True})), Judgement)
 
 
 @pytest.mark.parametrize(
