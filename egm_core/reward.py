@@ -2,7 +2,8 @@
 
 `r = w * [IoU >= 0.5] + (1 - w) * IoU`, w = 0.5 in the paper, with the box as the released code reads it, and 0
 where it reads none. The paper has no absent objects; of ours, the right `[]` earns 1 and any box 0, and a `[]` for
-an object that is there earns 0. One pure function over a batch, and the two signatures that trainers call it by.
+an object that is there earns 0. A price may be taken off for each token of reasoning, which the paper has not. One
+pure function over a batch, and the two signatures that trainers call it by.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from egm_core.boxes import FRAME, Box, area, as_boxes, clip, iou
 from egm_core.families import Family, family
 from egm_core.families.paper import official_pixels
+from egm_core.thought_price import answer_text, priced, reasoned, spelt
 
 THRESHOLD = 0.5
 SUCCESS_WEIGHT = 0.5
@@ -93,38 +96,40 @@ def _pixels(boxes: NDArray[np.float64], sizes: Sequence[tuple[int, int]]) -> NDA
     return as_boxes([official_pixels(box, int(width), int(height)) for box, (width, height) in pairs])
 
 
-def answer_text(answer: Any) -> str:
-    """Give the text of an answer: a string, a message, or a conversation's last message; "" for anything else."""
-    if isinstance(answer, str):
-        return answer
-    if isinstance(answer, Mapping):
-        return answer_text(answer.get("content", answer.get("text")))
-    if isinstance(answer, (list, tuple)) and answer:
-        parts = [part for part in answer if isinstance(part, Mapping) and part.get("type") == "text"]
-        return "".join(answer_text(part.get("text")) for part in parts) if parts else answer_text(answer[-1])
-    return ""
-
-
 def trl_reward(
-    speaker: Family, success_weight: float = SUCCESS_WEIGHT, pixels: bool = False
+    speaker: Family,
+    success_weight: float = SUCCESS_WEIGHT,
+    pixels: bool = False,
+    token_price: float = 0.0,
+    spell: Callable[[int], str] | None = None,
 ) -> Callable[..., list[float]]:
     """Make a reward function as TRL's trainers call it, for answers of one family.
 
     The data set's columns are `truth`, a box in the family's frame or None; with `pixels`, `width` and `height`
-    as the released code needs them; and optionally `task` and `file`. Accuracy, IoU, and the shares of absent,
-    malformed and strictly read answers go to TRL's `log_metric`, what each answer says to its `log_extra`.
+    as the released code needs them; and optionally `task`, `file`, and `direct` for what was asked without thinking.
+    Accuracy, IoU, and the shares of absent, malformed and strictly read answers go to TRL's `log_metric`, what each
+    answer says to its `log_extra`. `spell` gives a token's text: with it, tokens of reasoning and the share of answers
+    that have any are logged, each way apart where there are two. ValueError for a `token_price` without it.
     """
+    priced([], [], token_price)
+    if token_price and spell is None:
+        raise ValueError("a token_price needs spell, which tells the tokens of reasoning from the others")
 
     def grounding(prompts: Any, completions: Sequence[Any], completion_ids: Any, **columns: Any) -> list[float]:
         sizes = list(zip(columns["width"], columns["height"], strict=True)) if pixels else None
         truths = columns["truth"]
         scores = score(completions, truths, speaker, success_weight, sizes)
         strict = [_strictly(speaker, completion) for completion in completions]
+        ways = columns.get("direct") or [False] * len(truths)
+        thoughts = [0] * len(truths)
+        if spell is not None:
+            each = zip(completions, completion_ids, ways, strict=True)
+            thoughts = [reasoned(speaker, text, map(spell, ids), way) for text, ids, way in each]
         keep = columns.get("log_extra")
         if keep is not None:
             keep("strict", strict)
             keep("iou", [float(value) for value in scores.iou])
-            for name in ("task", "truth", "file"):
+            for name in ("task", "truth", "file", "direct"):
                 if name in columns:
                     keep(name, list(columns[name]))
         log = columns.get("log_metric")
@@ -140,9 +145,27 @@ def trl_reward(
                 log(f"accuracy/{'absent' if truth is None else task}", float(correct))
                 if truth is not None:
                     log("iou", float(value))
-        return [float(value) for value in scores.reward]
+            if spell is not None:
+                _log_thoughts(log, thoughts, scores.correct, columns.get("direct"))
+        return priced(scores.reward.tolist(), thoughts, token_price)
 
     return grounding
+
+
+def _log_thoughts(
+    log: Callable[[str, float], None],
+    thoughts: Sequence[int],
+    correct: NDArray[np.bool_],
+    ways: Sequence[bool] | None,
+) -> None:
+    for i, count in enumerate(thoughts):
+        log("reasoning_tokens", float(count))
+        log("thought", float(count > 0))
+        if ways is not None:
+            way = "direct" if ways[i] else "thinking"
+            log(f"reasoning_tokens/{way}", float(count))
+            log(f"thought/{way}", float(count > 0))
+            log(f"accuracy/{way}", float(correct[i]))
 
 
 def _strictly(speaker: Family, completion: Any) -> str:
@@ -159,7 +182,8 @@ def compute_score(
     `ground_truth` is four numbers in 0..1000 or nothing for an absent object, as a list or as JSON ("[1, 2, 3, 4]",
     "null", "absent"). `extra_info` may name the `family` (default qwen3_vl) and the `success_weight`. Where it has
     `width` and `height`, boxes are rounded to pixels as in the released code, unless `official_pixels` is false;
-    and where its `split` is "test", the answer's accuracy is given instead, as there.
+    and where its `split` is "test", the answer's accuracy is given instead, as there. With a `token_price`, the tokens
+    of reasoning are counted by the tokenizer of the model folder `tokenizer`.
     """
     known = extra_info or {}
     truth = _truth(ground_truth)
@@ -169,7 +193,15 @@ def compute_score(
     speaker = family(known.get("family") or "qwen3_vl")
     weight = float(known.get("success_weight", SUCCESS_WEIGHT))
     scores = score([solution_str], [truth], speaker, weight, sizes)
-    return float(scores.correct[0] if known.get("split") == "test" else scores.reward[0])
+    if known.get("split") == "test":
+        return float(scores.correct[0])
+    price, thoughts = float(known.get("token_price") or 0), 0
+    if price:
+        if not known.get("tokenizer"):
+            raise ValueError("extra_info has a token_price and no tokenizer; name the model folder that has it")
+        tokens = spelt(Path(known["tokenizer"]), answer_text(solution_str))
+        thoughts = reasoned(speaker, solution_str, tokens)
+    return priced([float(scores.reward[0])], [thoughts], price)[0]
 
 
 def _truth(written: Any) -> Box | None:

@@ -10,6 +10,7 @@ from egm_core.evaluate.queries import Query
 from egm_core.families import Family, Mode, official_pixels
 from egm_core.families.base import Speaker
 from egm_core.families.parts import THINK_CLOSE, THINK_OPEN
+from egm_core.families.thinking import thought_length
 from egm_core.grounder.scoring import Edges
 
 Outcome = Literal["found", "absent", "malformed"]
@@ -88,7 +89,7 @@ def read_answer(
     count = None if tokens is None else len(tokens)
     thinks = speaker.begins_inside_reasoning or THINK_OPEN in text
     broke_off = strict.kind == "invalid" and thinks and THINK_CLOSE not in text
-    thinking = count if broke_off else None if tokens is None else _thinking(tokens)
+    thinking = count if broke_off else None if tokens is None else thought_length(tokens) or 0
     return Reading(outcome, reason, box, count, thinking)
 
 
@@ -107,13 +108,3 @@ def fit(box: Box | None, truth: Box | None) -> float | None:
 def row_of(query: Query, outcome: Outcome, box: Box | None, reason: str = "") -> Row:
     """Give the row of an answer that has been read."""
     return Row(query, outcome, reason, box, fit(box, query.truth), fit(box, query.visible), fit(box, query.amodal))
-
-
-def _thinking(tokens: tuple[str, ...]) -> int:
-    """Count the tokens before the closing think tag, which may be spread over several; 0 without one."""
-    text = ""
-    for count, token in enumerate(tokens):
-        text += token
-        if THINK_CLOSE in text:
-            return count
-    return 0

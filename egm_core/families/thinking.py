@@ -6,7 +6,7 @@ hybrid ones do either, by an argument such as `enable_thinking`. Grammars must b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -81,6 +81,16 @@ def thinking_of(render: Render) -> Thinking:
             return Thinking(opening_of(_tail(on)), opening_of(_tail(off)), switch)
     plain = opening_of(_tail(render(PROBE, {})))
     return Thinking(plain, plain)
+
+
+def thought_length(tokens: Iterable[str]) -> int | None:
+    """Count an answer's tokens before the closing think tag, which may be spread over several; None without one."""
+    text = ""
+    for count, token in enumerate(tokens):
+        text += token
+        if THINK_CLOSE in text:
+            return count
+    return None
 
 
 def opening_of(tail: str) -> Opening:

@@ -1,17 +1,23 @@
 """The reward: Eq. 8 by hand-computed values, absence, the released code's pixels, both signatures, and any rubbish."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
+import egm_core
 from egm_core.families import FAMILIES, family
-from egm_core.reward import answer_text, compute_score, score, trl_reward
+from egm_core.reward import compute_score, score, trl_reward
+from egm_core.thought_price import answer_text, priced, reasoned
 
 QWEN, INTERNVL = family("qwen3_vl"), family("internvl3")
+EMBEDDED = Path(egm_core.__file__).parent / "weights" / "egm_tiny"
 TRUTH = (100.0, 100.0, 300.0, 300.0)
 ABSENT = "None is there.\n</think>\n\n```json\n[]\n```"
 
@@ -148,6 +154,83 @@ def test_trl_calls_it_with_columns_and_gets_metrics() -> None:
     assert logged["accuracy/visible"] == [1] and logged["accuracy/absent"] == [1] and logged["iou"] == [0.5, 0.0]
     sized = {"truth": [list(TRUTH)], "width": [640], "height": [480]}
     assert trl_reward(QWEN, pixels=True)(["ask"], [qwen(101, 100, 300, 300)], [[1]], **sized) == [0.5 + 0.5 * 127 / 128]
+
+
+HIT = qwen(100, 100, 300, 200)
+SHUT = HIT.partition("\n")[2]
+BARE = SHUT.partition("\n\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("answer", "direct", "count"),
+    [
+        (HIT, False, 3),
+        (SHUT, False, 0),  # closed at once
+        (BARE, True, 0),  # behind an empty thought
+        ("so it goes on", False, 4),  # cut before its end
+        ("so it goes on", True, 0),  # no thought, and no answer
+        ("<think>so it goes", True, 4),  # thinks although it was not to
+    ],
+)
+def test_counts_the_tokens_of_the_reasoning(answer: str, direct: bool, count: int) -> None:
+    assert reasoned(QWEN, answer, _words(answer), direct) == count
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"</?think>|\s*[^\s<]+|\s+|<", text)
+
+
+def test_a_price_is_taken_off_for_each_token_of_reasoning() -> None:
+    assert priced([0.75, 0.0, 1.0], [10, 10, 0], 0.01) == pytest.approx([0.65, -0.1, 1.0])
+    logged: dict[str, list[float]] = {}
+    kept: dict[str, list[Any]] = {}
+    texts = [HIT, SHUT, BARE, "so it goes on"]
+    spelling = dict(enumerate(word for text in texts for word in _words(text)))
+    ids, start = [], 0
+    for text in texts:
+        ids.append(list(range(start, start + len(_words(text)))))
+        start += len(_words(text))
+    columns = {
+        "truth": [list(TRUTH)] * 4,
+        "direct": [False, False, True, False],
+        "log_metric": lambda name, value: logged.setdefault(name, []).append(value),
+        "log_extra": lambda name, values: kept.setdefault(name, values),
+    }
+    reward = trl_reward(QWEN, token_price=0.1, spell=spelling.__getitem__)
+    assert reward(["ask"] * 4, texts, ids, **columns) == pytest.approx([0.45, 0.75, 0.75, -0.4])
+    assert logged["reasoning_tokens"] == [3, 0, 0, 4] and logged["thought"] == [1, 0, 0, 1]
+    assert logged["reasoning_tokens/thinking"] == [3, 0, 4] and logged["reasoning_tokens/direct"] == [0]
+    assert logged["accuracy/thinking"] == [1, 1, 0] and logged["accuracy/direct"] == [1]
+    assert logged["thought/thinking"] == [1, 0, 1] and kept["direct"] == columns["direct"]
+    logged.clear()
+    alone = {name: value for name, value in columns.items() if name != "direct"}
+    free = trl_reward(QWEN, spell=spelling.__getitem__)
+    assert free(["ask"] * 4, texts, ids, **alone) == [0.75, 0.75, 0.75, 0.0]
+    assert logged["reasoning_tokens"] == [3, 0, 0, 4] and not any("/thinking" in name for name in logged)
+
+
+@pytest.mark.parametrize("price", [-0.001, float("nan"), float("inf")])
+def test_refuses_prices_that_are_none(price: float) -> None:
+    with pytest.raises(ValueError, match="token_price is"):
+        trl_reward(QWEN, token_price=price, spell=str)
+    with pytest.raises(ValueError, match="token_price is"):
+        compute_score("grounding", BARE, list(TRUTH), {"token_price": price, "tokenizer": str(EMBEDDED)})
+
+
+def test_refuses_a_price_where_tokens_cannot_be_told() -> None:
+    with pytest.raises(ValueError, match="needs spell"):
+        trl_reward(QWEN, token_price=0.001)
+    with pytest.raises(ValueError, match="no tokenizer"):
+        compute_score("grounding", HIT, list(TRUTH), {"token_price": 0.001})
+
+
+def test_verl_takes_the_price_off_by_the_models_own_tokens() -> None:
+    known = {"token_price": 0.01, "tokenizer": str(EMBEDDED)}
+    thought = Tokenizer.from_file(str(EMBEDDED / "tokenizer.json")).encode(HIT.partition("</think>")[0])
+    assert len(thought.ids) > 5
+    assert compute_score("grounding", HIT, list(TRUTH), known) == pytest.approx(0.75 - 0.01 * len(thought.ids))
+    assert compute_score("grounding", SHUT, list(TRUTH), known) == 0.75
+    assert compute_score("grounding", HIT, list(TRUTH), {**known, "split": "test"}) == 1.0
 
 
 @pytest.mark.parametrize("truth", ["[100, 100, 300, 300]", [100, 100, 300, 300], np.array([100, 100, 300, 300])])

@@ -20,7 +20,7 @@ from egm_core.boxes import Box, to_pixels
 from egm_core.families import Family
 from egm_core.pictures.draw import draw, mounted
 from egm_core.pictures.source import read
-from egm_core.reward import answer_text
+from egm_core.thought_price import answer_text
 from egm_core.train.run.callbacks import keep_until
 from egm_core.train.run.folder import is_first
 

@@ -46,6 +46,19 @@ class RLConfig(RunConfig):
     success_weight: float = setting(
         0.5, low=0, high=1, description="share of success (IoU from 0.5 on) in the reward; the rest is the IoU"
     )
+    token_price: float = setting(
+        0.0,
+        low=0,
+        high=1,
+        description="reward that each token of reasoning costs; 0, as in the paper: none. Advantages are relative to a "
+        "question's other answers, so that a small price goes far where all of them are right",
+    )
+    direct_share: float = setting(
+        0.0,
+        low=0,
+        high=1,
+        description="share of the questions that are asked without thinking, as an answer by a deadline is asked for",
+    )
     official_pixels: bool = setting(False, description="round boxes to pixels in the reward, as the released code does")
     max_tokens: int = setting(1024, low=1, unit="tokens", description="longest answer")
     temperature: float = setting(0.7, above=0, high=10, description="temperature of the answers")

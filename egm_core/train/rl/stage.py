@@ -10,7 +10,8 @@ transformers, as on a CPU. Resumes from the output folder's last whole checkpoin
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from egm_core.train.data.held_out import held_out_arguments
 from egm_core.train.data.prepared import prepare_tables, prepared
 from egm_core.train.plan.architectures import linear_layers
 from egm_core.train.rl.config import RLConfig, accumulation
+from egm_core.train.rl.modes import DIRECT, both_ways, mixed, refuse_direct
 from egm_core.train.rl.questions import checking, questions
 from egm_core.train.run.folder import KEPT, Start, is_finished, model_of, open_run
 from egm_core.train.run.group import PATIENCE, by_first, join_group
@@ -120,14 +122,17 @@ def prepare(config: RLConfig, folder: Path, model: Start) -> None:
     from datasets import Value
 
     def asked(samples: Iterable[Sample]) -> Iterator[dict[str, Any]]:
-        return questions(samples, model.info.speaker, config.tasks, config.official_pixels, model.info.prompt)
+        rows = questions(samples, model.info.speaker, config.tasks, config.official_pixels, model.info.prompt)
+        return mixed(rows, config.direct_share, config.seed) if config.direct_share else rows
 
     text, whole = Value("string"), Value("int64")
+    way = {DIRECT: Value("bool")} if config.direct_share else {}
     columns = {
-        "prompt": [{"role": text, "content": text}],
+        "prompt": [{"role": text, "content": text, **way}],
         **dict.fromkeys(("image", "file", "task"), text),
         "truth": [Value("float64")],
         **dict.fromkeys(("width", "height"), whole),
+        **way,
     }
     count = prepare_tables(folder, config, checking(config, model.info, model.path), asked, columns)
     if count < config.prompts:
@@ -150,6 +155,8 @@ def build_trainer(config: RLConfig, output: Path, start: Start) -> Any:
     path, info = start
     # Answers are padded on the right and prompts on the left; some processors would do otherwise.
     processor = AutoProcessor.from_pretrained(path, padding_side="left", truncation_side="left")
+    if config.direct_share:
+        processor.chat_template = both_ways(processor.chat_template, info.thinking or info.speaker.thinking)
     # The reference of the KL term is loaded anew from the path that the model remembers.
     model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32)
     if config.freeze_vision:
@@ -158,7 +165,9 @@ def build_trainer(config: RLConfig, output: Path, start: Start) -> Any:
     trainer = EGMGRPOTrainer(
         model=model,
         args=grpo_arguments(config, image_tokens(model.config), on_cpu, switched(info)),
-        reward_funcs=trl_reward(info.speaker, config.success_weight, config.official_pixels),
+        reward_funcs=trl_reward(
+            info.speaker, config.success_weight, config.official_pixels, config.token_price, spelling(processor)
+        ),
         # The trainer reads the pictures, see `grpo.read_pictures`.
         train_dataset=learnt,
         eval_dataset=held_out,
@@ -199,6 +208,11 @@ def switched(info: ModelInfo) -> dict[str, Any]:
     return (info.thinking or info.speaker.thinking).switched(info.reasoning)
 
 
+def spelling(processor: Any) -> Callable[[int], str]:
+    """Give what spells a token's id as text, each once."""
+    return cache(lambda token: str(processor.tokenizer.decode([token])))
+
+
 def recurrent(config: Any) -> bool:
     """Tell whether a model remembers by a state in some layers, as Qwen3.5 does, and not by keys and values alone."""
     return linear_layers(config.get_text_config()) > 0
@@ -233,6 +247,8 @@ def rl(config: RLConfig) -> Path:
             "rollout",
         )
     model = model_of(config)
+    if config.direct_share:
+        refuse_direct(model.info)
     by_first(prepare, config, folder, model)
     run_processes(_run, config.processes, config, folder, model)
     return folder / "final"

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,9 @@ RL = {
     "internvl3/8b_visible_rl_official.yaml": ("visible", "gspo", 5, 4096, 0.0, 0.01, 1.0, 0.9, 0, 4, True),
 }
 
+# Files that are not the paper's, and the file that each follows.
+PRICED = {"qwen3_vl/8b_visible_rl_price.yaml": "qwen3_vl/8b_visible_rl.yaml"}
+
 SELECT = {
     "qwen3_vl/2b_visible_select.yaml": "qwen3_vl",
     "qwen3_vl/4b_visible_select.yaml": "qwen3_vl",
@@ -94,7 +97,7 @@ def test_the_tables_here_have_every_file_of_the_families() -> None:
         p.relative_to(TRAINING).as_posix() for f in ("qwen3_vl", "internvl3") for p in (TRAINING / f).glob("*_*.yaml")
     }
     bases = {f"{f}/rl_official.yaml" for f in ("qwen3_vl", "internvl3")}
-    assert there - bases == {*SFT, *RL, *SELECT}
+    assert there - bases == {*SFT, *RL, *PRICED, *SELECT}
 
 
 STAGE_FILES = sorted(path for path in TRAINING.rglob("*.yaml") if path.parent.name != "accelerate")
@@ -128,6 +131,7 @@ def test_rl_has_the_papers_values(name: str) -> None:
     config = load(RLConfig, TRAINING / name)
     assert (config.tasks, config.objective, config.official_pixels) == ([task], objective, official)
     assert (config.success_weight, config.rollout, config.lora_rank) == (0.5, "colocate", 0)
+    assert (config.token_price, config.direct_share) == (0, 0)
     assert accumulation(replace(config, processes=GPUS)) * micro_batch * GPUS == 256 * 16
     made = grpo_arguments(config, on_cpu=True)
     assert (made.learning_rate, made.lr_scheduler_type, made.warmup_steps) == (3e-6, "cosine", 30)
@@ -141,6 +145,14 @@ def test_rl_has_the_papers_values(name: str) -> None:
     level, loss = ("sequence", "grpo") if objective == "gspo" else ("token", "dapo")
     assert (made.importance_sampling_level, made.loss_type, made.scale_rewards) == (level, loss, "group")
     assert (made.use_vllm, made.vllm_mode, made.num_iterations) == (True, "colocate", 1)
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_a_price_changes_what_it_must(name: str) -> None:
+    config, before = load(RLConfig, TRAINING / name), load(RLConfig, TRAINING / PRICED[name])
+    changed = {f.name for f in fields(RLConfig) if getattr(config, f.name) != getattr(before, f.name)}
+    assert changed == {"model", "output", "name", "token_price", "direct_share"}
+    assert config.model == f"{before.output}/final"
 
 
 @pytest.mark.parametrize("name", SELECT)

@@ -22,6 +22,7 @@ from egm_core.models.folder import IN_PATCHES, ModelInfo
 from egm_core.pictures.reference import split
 from egm_core.pictures.source import as_file
 from egm_core.sample import Sample
+from egm_core.thought_price import TOKENIZER
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.rl.config import PLACEHOLDERS
 from egm_core.train.rl.questions import questions
@@ -45,6 +46,7 @@ class Asking:
     embed: bool = True
     success_weight: float = 0.5
     official_pixels: bool = False
+    token_price: float = 0.0
 
 
 def write_parquet(path: Path, samples: Iterable[Sample], asking: Asking) -> int:
@@ -85,6 +87,8 @@ def _schema(pa: Any, asking: Asking) -> Any:
         ("success_weight", pa.float64()),
         ("official_pixels", pa.bool_()),
     ]
+    # Without a price the rows are those of the release.
+    extra += [("token_price", pa.float64()), ("tokenizer", text)] if asking.token_price else []
     return pa.schema(
         [
             ("data_source", text),
@@ -136,8 +140,23 @@ def _row(sample: Sample, question: dict[str, Any], index: int, asking: Asking) -
             "family": asking.info.family,
             "success_weight": asking.success_weight,
             "official_pixels": asking.official_pixels,
+            **_price(asking),
         },
     }
+
+
+def _price(asking: Asking) -> dict[str, Any]:
+    """Give what a price needs: verl hands the reward an answer's text, whose tokens the model's tokenizer tells."""
+    if not asking.token_price:
+        return {}
+    folder = asking.info.path
+    if folder is None or not (folder / TOKENIZER).is_file():
+        raise ConfigurationError(
+            f"engine=verl: token_price counts tokens by {TOKENIZER}, which {folder or 'a model without a folder'} "
+            "lacks; save it with transformers' fast tokenizer, or use engine=trl",
+            "token_price",
+        )
+    return {"token_price": asking.token_price, "tokenizer": str(folder.absolute())}
 
 
 def _embedded(sample: Sample) -> dict[str, bytes]:

@@ -109,7 +109,7 @@ def prepare(config: RLConfig, info: ModelInfo) -> Path:
         raise ConfigurationError("data is empty; give sample files, such as data=[data/visible/train.jsonl]")
     embed, files = config.verl.pictures == "embed", [Path(file) for file in config.data]
     tasks = tuple(task for task in TASKS if task in config.tasks)
-    asking = Asking(info, tasks, "train", embed, config.success_weight, config.official_pixels)
+    asking = Asking(info, tasks, "train", embed, config.success_weight, config.official_pixels, config.token_price)
     stands_for = [[str(f.absolute()), f.stat().st_size, f.stat().st_mtime_ns] for f in files if f.is_file()]
     key = hashlib.sha256(json.dumps([stands_for, str(asking)]).encode()).hexdigest()[:16]
     folder = Path(config.output)

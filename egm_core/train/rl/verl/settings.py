@@ -180,6 +180,8 @@ def refuse(config: RLConfig) -> None:
         "freeze_vision=true: verl trains the vision encoder too, as the paper's RL did; set freeze_vision=false": (
             config.freeze_vision
         ),
+        "direct_share: verl writes every prompt by one chat template, and cannot ask some without thinking; set "
+        "direct_share=0, or use engine=trl": config.direct_share > 0,
         "lora_rank: LoRA is for one GPU, and this export can't merge verl's adapters; use engine=trl": (
             config.lora_rank > 0
         ),

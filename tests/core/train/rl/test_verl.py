@@ -271,6 +271,7 @@ def test_overrides_follow_the_configuration(tmp_path: Path) -> None:
     [
         ({"freeze_vision": True}, "set freeze_vision=false"),
         ({"lora_rank": 8}, "use engine=trl"),
+        ({"direct_share": 0.25}, "set direct_share=0, or use engine=trl"),
         ({"scheduler": "linear"}, "cosine, constant"),
         ({"epochs": 0.5}, "whole epochs"),
         ({"prompts": 3, "generations": 3}, "8 GPUs"),
