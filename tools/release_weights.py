@@ -64,7 +64,8 @@ def main() -> None:
     model.save_pretrained(options.out)
     AutoProcessor.from_pretrained(options.model).save_pretrained(options.out)
     Domain.fit(VOCABULARY, pictures(options.scenes)).save(options.out / "domain.json")
-    write_info(options.out, replace(info, domain="domain.json", path=None))
+    # It learns from scenes alone, whose labels repeat what was asked.
+    write_info(options.out, replace(info, domain="domain.json", path=None, stop_at_box=True))
     total = sum(file.stat().st_size for file in options.out.iterdir())
     print(f"{options.out}: {total / 1e6:.1f} MB")
     for step in AFTERWARDS:

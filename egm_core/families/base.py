@@ -177,6 +177,13 @@ class Family(Speaker):
     def json_schema(self) -> dict[str, Any]:
         """Give the JSON schema of the answer's JSON part."""
 
+    def closed(self, text: str, opening: Opening | None = None) -> str | None:
+        """Give the whole answer that `text` begins, where its box is complete and only a label could follow.
+
+        None where it is not, and for families whose label comes before the box. See `ModelInfo.stop_at_box`.
+        """
+        return None
+
     @abstractmethod
     def _entries(self, text: str, start: int, end: int, thought: bool, sent: str) -> list[Entry]:
         """Find the answer's objects in text[start:end] strictly; none means absent.

@@ -7,7 +7,7 @@ import re
 from typing import Any, ClassVar
 
 from egm_core.boxes import Box
-from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
+from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json, split_reasoning
 from egm_core.families.grammar import BOX, STRING, text_without
 from egm_core.families.parts import THINK_OPEN, Entry, Refused
 from egm_core.families.salvage.absence import denies
@@ -16,6 +16,7 @@ from egm_core.families.thinking import Opening, Thinking
 
 FENCE = "```"
 KEYS = ("bbox_2d", "bbox")
+_BOX_DONE = re.compile(r'\s*```json\n\[\s*\{"bbox_2d": \[[0-9]+, [0-9]+, [0-9]+, [0-9]+\]')
 
 
 class Qwen3VL(Family):
@@ -69,6 +70,15 @@ class Qwen3VL(Family):
             "additionalProperties": False,
         }
         return {"type": "array", "items": entry, "maxItems": 1}
+
+    def closed(self, text: str, opening: Opening | None = None) -> str | None:
+        """Give the whole answer without its label, once its box in the format's own words is complete."""
+        _, start = split_reasoning(text)
+        if start is None or (not start and self.may_begin_inside(opening)):
+            return None
+        done = _BOX_DONE.match(text, start)
+        whole = f"{done[0]}}}\n]\n{FENCE}" if done else ""
+        return text[:start] + whole if self.parse(whole).kind == "box" else None
 
     def _entries(self, text: str, start: int, end: int, thought: bool, sent: str) -> list[Entry]:
         first, last = self._list(text, start, end, thought)

@@ -345,10 +345,16 @@ class Grounder:
         return asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     def _reply(self, task: Task, request: Request, instruction: str, stop: threading.Event) -> Reply:
+        info, opening, whole = self._infos[task], self._thinking(task).opening(request.reasoning), None
         chunks: list[Chunk] = []
         try:
             for chunk in self._engines[task].generate(request):
                 chunks.append(chunk)
+                if info.stop_at_box and "]" in chunk.text and chunk.finish is None:
+                    whole = info.speaker.closed("".join(each.text for each in chunks), opening)
+                    if whole is not None:
+                        self._engines[task].abort(request.id)
+                        break
                 # An abort that came before the engine knew the request has met nobody.
                 if stop.is_set():
                     self._engines[task].abort(request.id)
@@ -357,8 +363,8 @@ class Grounder:
         completion = collect(chunks)
         if completion.finish == "abort":
             return Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
-        opening = self._thinking(task).opening(request.reasoning)
-        answer = read(self._infos[task].speaker, completion, opening, instruction)
+        said = completion if whole is None else replace(completion, text=whole)
+        answer = read(info.speaker, said, opening, instruction)
         return Reply(completion, answer, thinking=request.reasoning)
 
     def _thinking(self, task: Task) -> Thinking:

@@ -46,7 +46,8 @@ class ModelInfo:
     `max_tokens` that of an answer; None leaves them to the engine's defaults. `factor` is the side of the patch group
     that a picture is cut into, by the folder's own processor; None is the family's. `domain` names a file of the
     folder, see `domain`. `path` is the folder, or None for a model that only its server has. `thinking` is how its
-    chat template begins an answer; None where neither `egm.json` nor a template says.
+    chat template begins an answer; None where neither `egm.json` nor a template says. `stop_at_box` says that what the
+    model writes behind a complete box tells nothing: its label repeats what was asked, and it never lists more boxes.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModelInfo:
     license: str = ""
     path: Path | None = None
     thinking: Thinking | None = None
+    stop_at_box: bool = False
 
     @classmethod
     def for_training(
@@ -91,10 +93,9 @@ class ModelInfo:
         )
 
     def trained(self, *, name: str, tasks: Iterable[Task], reasoning: bool = True) -> ModelInfo:
-        """Describe the model that training makes of this one; what it was trained on is no longer this one's domain."""
-        return replace(
-            self, name=name, tasks=tuple(tasks), reasoning=reasoning, version=__version__, domain=None, path=None
-        )
+        """Describe the model that training makes of this one; it learns other things, so this one's domain goes."""
+        made = replace(self, name=name, tasks=tuple(tasks), reasoning=reasoning, version=__version__)
+        return replace(made, domain=None, path=None, stop_at_box=False)
 
     def declares(self, task: Task) -> bool:
         """Tell whether the model was trained for a task."""
@@ -165,6 +166,7 @@ def write_info(path: Path, info: ModelInfo) -> Path:
         "domain": info.domain,
         "license": info.license,
         "thinking": info.thinking.to_json() if info.thinking else None,
+        "stop_at_box": info.stop_at_box,
     }
     file = Path(path) / FILE
     _from_json(data, file)
@@ -362,6 +364,7 @@ def _from_json(data: dict[str, Any], file: Path) -> ModelInfo:
         domain=value("domain", (str, type(None)), None),
         license=value("license", str, ""),
         thinking=begins,
+        stop_at_box=value("stop_at_box", bool, False),
     )
 
 

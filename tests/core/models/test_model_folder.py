@@ -69,7 +69,7 @@ def test_what_is_written_comes_back(tmp_path):
     write_info(tmp_path, made)
     assert load_info(tmp_path) == replace(made, path=tmp_path)
     written = json.loads((tmp_path / FILE).read_text())
-    assert list(written) == [*INFO, "thinking"]
+    assert list(written) == [*INFO, "thinking", "stop_at_box"]
     assert written["prompts"]["visible"] == made.prompt("{sent}", "visible")
     tuned = load_info(tmp_path).trained(name="tuned", tasks=["visible"])
     assert (tuned.name, tuned.tasks, tuned.reasoning, tuned.max_pixels, tuned.path) == (
