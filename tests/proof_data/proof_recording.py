@@ -16,9 +16,9 @@ from typing import Any
 
 RECORDED = Path(__file__).parent / "closed" / "judged.json"
 ABOUT = (
-    "Answers of a large language model, recorded once, with the words of the prompt judge_1. It was given lists of "
-    "texts, not one text at a time. Each text was a wording of the closed half that no rule had rejected by its form, "
-    "with its slots filled from a made-up scene: the proof fills the same wording from another scene."
+    "Answers of a large language model, recorded once, with the words of the prompt judge_1. It was given lists of 77 "
+    "texts, not one text at a time. The texts were all wordings of the closed half, mistakes and good ones mixed, with "
+    "their slots filled from made-up scenes: the proof fills the same wording from another scene."
 )
 
 
