@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from egm_core.supervise.link import EngineLink
 from egm_core.supervise.plan import EnginePlan
+from egm_ros.grounding.frames import Frame, Slot
 from egm_ros.grounding.outcomes import Result
-from egm_ros.grounding.turns import Frame, Slot
 from egm_ros.grounding.way import Way
 from egm_ros.interface.settings import Settings
 
@@ -38,11 +38,11 @@ class Asking:
     @property
     def slots(self) -> Collection[Slot]:
         """The cameras' places."""
-        return self.way.turns.slots.values() if self.way is not None else ()
+        return self.way.slots.values() if self.way is not None else ()
 
     def slot(self, camera: str) -> Slot | None:
         """Give a camera's place; None where there is none."""
-        return self.way.turns.slots.get(camera) if self.way is not None else None
+        return self.way.slots.get(camera) if self.way is not None else None
 
     def start(self, planned: Sequence[EnginePlan], settings: Settings) -> None:
         """Start the engines, once those that were closed before are gone, and the way that asks them."""

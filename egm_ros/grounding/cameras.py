@@ -11,9 +11,12 @@ from egm_core.streams.timeline import Doubt, Timeline, age_of, stamp_of
 from egm_ros.common.streams.silence import Silence
 from egm_ros.common.streams.stamps import DOUBTS, StampReport, clockless, doubtful
 from egm_ros.grounding.diagnostics import InputView
+from egm_ros.grounding.frames import Frame, Slot
 from egm_ros.grounding.tally import Arrivals
-from egm_ros.grounding.turns import Frame, Slot
 from egm_ros.interface import grounding as interface
+
+# A camera is said to be silent rather than slow after so many times image_timeout.
+LASTING = 5
 
 
 @dataclass
@@ -50,6 +53,13 @@ class Camera:
         """Note that an image came, or that waiting for one begins (monotonic seconds)."""
         self.silence.restart(now)
         self.lasting.restart(now)
+
+    def gaps(self, now: float, limit: float) -> tuple[float, float]:
+        """Tell how long no image has come (seconds), where that is over the limit, and where it is silence for good.
+
+        Each is told once; 0: nothing is to be told.
+        """
+        return self.silence.broken(now, limit), self.lasting.broken(now, LASTING * limit)
 
     def rest(self, node: LifecycleNode) -> None:
         """Stop to listen."""

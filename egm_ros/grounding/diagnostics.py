@@ -6,6 +6,7 @@ Levels follow REP-107's use: OK, WARN (works, but look at it), ERROR (does not w
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,13 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from egm_core.grounder.grounder import OUT_OF_DOMAIN
 from egm_core.grounder.score_bound import LOW_SCORE
 from egm_core.supervise.link import EngineLink, EngineState
+from egm_core.targets.board import Place
+from egm_core.targets.lines import written
+from egm_core.targets.states import States
 from egm_ros.common import messages
 from egm_ros.common.memory import resident, resident_tree
-from egm_ros.grounding.orders import Order
+from egm_ros.grounding.frames import Slot
 from egm_ros.grounding.tally import Answers
-from egm_ros.grounding.turns import Slot
 from egm_ros.interface.settings import Settings
 
 OK: bytes
@@ -144,13 +147,50 @@ def silence(view: InputView) -> str:
 
 
 def answers_now(
-    node: str, settings: Settings, order: Order | None, slots: Iterable[Slot], answers: Answers, quiet: float
+    node: str, settings: Settings, places: Sequence[Place], slots: Iterable[Slot], answers: Answers, quiet: float
 ) -> DiagnosticStatus:
     """Say what comes of the queries, of which none has ended for `quiet` seconds."""
-    instruction = order.instruction if order else ""
+    instruction = written(dict.fromkeys(place.target.instruction for place in places))
     waiting = sum(slot.waiting is not None for slot in slots)
-    limit = settings.query_timeout + (1.0 / settings.max_rate if settings.max_rate else 0.0) + PERIOD
-    return answers_status(node, settings.model, instruction, waiting, answers, quiet, limit)
+    return answers_status(node, settings.model, instruction, waiting, answers, quiet, _patience(settings) + PERIOD)
+
+
+def _patience(settings: Settings) -> float:
+    """How long the query whose turn it is may take until it is answered (seconds)."""
+    return settings.query_timeout + (1.0 / settings.max_rate if settings.max_rate else 0.0)
+
+
+def target_statuses(
+    node: str, settings: Settings, places: Sequence[Place], states: States, now: float, since: float
+) -> list[DiagnosticStatus]:
+    """Tell of each target before each camera what became of its newest query; nothing where there is one alone.
+
+    They are named by their line, so that a changed instruction leaves no rows behind. Times are monotonic seconds;
+    none is missed before `since`.
+    """
+    if len({place.target for place in places}) < 2:
+        return []
+    rows, lines = [], Counter[str]()
+    for place in places:
+        lines[place.camera] += 1
+        state = states.of(place)
+        quiet = now - max(since, state.at or 0.0)
+        if state.at is None or quiet > len(places) * _patience(settings) + PERIOD:
+            level, text = STALE, f"no answer for {quiet:.1f} s: {place.target.instruction}"
+        else:
+            level, text = {"error": ERROR, "stale": WARN}.get(state.outcome, OK), state.message.splitlines()[0]
+        values = {
+            "camera": place.camera,
+            "seq": place.target.sequence,
+            "instruction": place.target.instruction,
+            "state": state.outcome,
+            "reason": state.reason,
+            "stamp": state.stamp,
+            "answers": state.answers,
+        }
+        name = f"{node}: target {lines[place.camera]} {place.camera}".rstrip()
+        rows.append(messages.status(name, settings.model, level, text, values))
+    return rows
 
 
 def answers_status(

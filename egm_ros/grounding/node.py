@@ -24,9 +24,11 @@ from std_msgs.msg import Float32, Header, String
 from std_srvs.srv import SetBool, Trigger
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineLink, EngineState
 from egm_core.supervise.plan import startable
+from egm_core.targets.board import Place
+from egm_core.targets.lines import read
+from egm_core.targets.states import States
 from egm_ros.common import messages
 from egm_ros.common.mail import Mail
 from egm_ros.common.memory import keep_freed
@@ -38,19 +40,17 @@ from egm_ros.common.streams.stamps import StampReport
 from egm_ros.grounding import diagnostics, one_shot, reports
 from egm_ros.grounding.asking import Asking
 from egm_ros.grounding.cameras import Camera
+from egm_ros.grounding.frames import Frame
 from egm_ros.grounding.orders import Orders
 from egm_ros.grounding.outcomes import Result, judge
 from egm_ros.grounding.story import Story
 from egm_ros.grounding.tally import Answers
 from egm_ros.grounding.transitions import refuse_impossible, reported
-from egm_ros.grounding.turns import Frame
 from egm_ros.interface import grounding as interface
 from egm_ros.interface.settings import Settings
 from egm_ros.interface.topic import Topic
 
 WATCH_PERIOD = 0.5
-# A camera is said to be silent rather than slow after so many times image_timeout.
-LASTING = 5
 CLOSE_TIMEOUT = 8.0
 LATENCIES = (interface.QUEUE_MS, interface.INFERENCE_MS, interface.TOTAL_MS)
 INSTEAD = "ages are counted from arrival"
@@ -64,13 +64,14 @@ class GroundingNode(BaseNode, LifecycleNode):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.settings = Settings.of(self._values)
-        self._orders = Orders(self.settings.default_instruction)
+        self._orders, self._states = Orders(self.settings.lines, self.settings.cameras), States()
         self._story = Story(self.notices)
         self._mail = Mail(self, self.survive)
         self._status = self.open_publisher(DiagnosticStatus, interface.STATUS)
-        self._instruction_active = self.open_publisher(String, interface.INSTRUCTION_ACTIVE)
-        self._told_instruction = ""
-        self._instruction_active.publish(String(data=""))
+        # Without a name: those for all, or for the one camera that has none.
+        self._askers = tuple(dict.fromkeys(("", *self.settings.cameras)))
+        open_active = functools.partial(self.open_publisher, String, interface.OWN_ACTIVE)
+        self._served = reports.Served({name: open_active(name) for name in self._askers})
         services = ReentrantCallbackGroup()
         self.create_service(SetBool, interface.ENABLE.name, self._on_enable, callback_group=services)
         self.create_service(Trigger, interface.RESET.name, self._on_reset, callback_group=services)
@@ -83,7 +84,7 @@ class GroundingNode(BaseNode, LifecycleNode):
         self._picture = CompressedImage if self.settings.transport == "compressed" else Image
         self._cameras: dict[str, Camera] = {}
         self._latency: dict[Topic, Any] = {}
-        self._instruction_subscription: Any = None
+        self._instructions: list[Any] = []
         log = self.get_logger().get_child("engine")
         self._asking = Asking(lambda line: log.info(line), self._engine_changed, self._age, self._query_ended)
         refuse_impossible(self)
@@ -115,7 +116,9 @@ class GroundingNode(BaseNode, LifecycleNode):
                 StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE.of(name)), INSTEAD),
             )
         self._latency = {topic: self._open(Float32, topic) for topic in LATENCIES}
-        self._instruction_subscription = self.open_subscription(String, interface.INSTRUCTION, self._on_instruction)
+        for name in self._askers:
+            callback = functools.partial(self._on_instruction, name)
+            self._instructions.append(self.open_subscription(String, interface.OWN_INSTRUCTION, callback, name))
         self._answers = Answers()
         self._asking.start(planned, self.settings)
         return super().on_configure(state)
@@ -186,9 +189,9 @@ class GroundingNode(BaseNode, LifecycleNode):
         for publisher in self._latency.values():
             self.destroy_lifecycle_publisher(publisher)
         self._cameras, self._latency = {}, {}
-        if self._instruction_subscription is not None:
-            self.destroy_subscription(self._instruction_subscription)
-            self._instruction_subscription = None
+        for subscription in self._instructions:
+            self.destroy_subscription(subscription)
+        self._instructions = []
 
     def _open(self, kind: Any, topic: Topic, camera: str = "") -> Any:
         """Publish a topic while the node is active."""
@@ -205,58 +208,55 @@ class GroundingNode(BaseNode, LifecycleNode):
         if self._asking.way is not None:
             self._asking.way.offer(frame)
 
-    def _on_instruction(self, message: String) -> None:
-        self._reorder(self._orders.instruct(message.data))
+    def _on_instruction(self, camera: str, message: String) -> None:
+        """Take the lines for a camera, or for all; too many of them leave those before in force."""
+        name = interface.OWN_INSTRUCTION.of(camera)
+        try:
+            given = read(message.data, name)
+        except ValueError as error:
+            self.report_failure("too_many_lines", f"{error}; the lines before are served on", camera)
+            return
+        self.notices.seldom(("left out", name), given.left_out)
+        self._reorder(self._orders.instruct(given.lines, camera))
 
     def _on_refresh(self, name: str, message: String) -> None:
         if self._asking.way is not None:
             self.get_logger().debug(f"asked to refresh {name}: {message.data}")
-            self._asking.way.refresh(name)
+            self._asking.way.refresh(name, message.data)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._reorder(self._orders.enable(request.data))
-        response.success = True
-        response.message = "enabled" if request.data else "disabled"
+        response.success, response.message = True, "enabled" if request.data else "disabled"
         return response
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._reorder(self._orders.reset(self.settings.default_instruction))
-        response.success = True
-        response.message = f"instruction: {self._orders.instruction!r}"
+        self._reorder(self._orders.reset(self.settings.lines))
+        response.success, response.message = True, f"instruction: {self._orders.instruction!r}"
         return response
 
     async def _on_ground_once(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Ask once about every camera's newest image; the executor does everything else while the engine works."""
-        answers = [self._ground_once(name) for name in self.settings.cameras]
+        crowded = self._asking.way is not None and self._asking.way.crowded
+        answers = [self._ground_once(place, crowded) for place in self._orders.once]
         response.success, response.message = one_shot.written([await answer for answer in answers])
         return response
 
-    def _ground_once(self, name: str) -> Future:
+    def _ground_once(self, place: Place, crowded: bool) -> Future:
         """Begin to ask about a camera's newest image; gives the entry to come."""
-        answer, order, way = Future(), self._orders.once, self._asking.way
-        camera, model = self._cameras.get(name), self.settings.model
-
-        def reply(grounding: Grounding, result: Result | None = None, age: float = 0.0) -> None:
-            topic = camera.topic if camera is not None else interface.IMAGE.of(name)
-            answer.set_result(one_shot.entry(name, topic, model, order, grounding, result, age))
-
-        def concluded(result: Result) -> None:
-            age = self._age(result.frame)
-            reply(one_shot.conclude(result, time.monotonic() - result.started, age, self.settings), result, age)
-
-        obstacle = one_shot.obstacle(
-            self.get_fully_qualified_name(),
-            self._orders.active,
-            order.instruction,
-            [link.state for link in self._asking.links],
-        )
+        camera, way, model = self._cameras.get(place.camera), self._asking.way, self.settings.model
+        name, states = self.get_fully_qualified_name(), [link.state for link in self._asking.links]
+        obstacle = one_shot.obstacle(name, self._orders.active, place.target.instruction, states)
         if obstacle is not None or way is None or camera is None:
             # An active node has a way and its cameras.
-            reply(obstacle or one_shot.failure("internal_error", "the node is active, and asks nothing"))
-        elif (frame := camera.newest) is None:
-            reply(one_shot.failure("no_image", diagnostics.silence(self._view(camera))))
-        elif not way.shoot(order, frame, lambda result: self._mail.post(lambda: concluded(result))):
-            reply(one_shot.failure("busy", "many such calls wait already; call again when they are answered"))
+            obstacle = obstacle or one_shot.failure("internal_error", "the node is active, and asks nothing")
+        elif camera.newest is None:
+            obstacle = one_shot.failure("no_image", diagnostics.silence(self._view(camera)))
+        elif crowded:
+            obstacle = one_shot.failure("busy", "many such calls wait already; call again when they are answered")
+        else:
+            return one_shot.ask(place, camera.topic, way, camera.newest, self._age, self._mail.post, self.settings)
+        answer = Future()
+        answer.set_result(one_shot.entry(place.camera, self._topic(place.camera), model, place.target, obstacle))
         return answer
 
     def _check(self, changed: dict[str, Any]) -> str:
@@ -266,21 +266,21 @@ class GroundingNode(BaseNode, LifecycleNode):
         super()._change(changed)
         self.settings = replace(self.settings, **changed)
         self._asking.update(self.settings, pixels="max_pixels" in changed)
-        self._reorder(self._orders.set_default(self.settings.default_instruction))
+        self._reorder(self._orders.set_default(self.settings.lines))
 
     def _on_watch(self) -> None:
         now = time.monotonic()
-        for camera in self._cameras.values() if self._orders.serving else ():
-            silent = camera.silence.broken(now, self.settings.image_timeout)
-            lasting = camera.lasting.broken(now, LASTING * self.settings.image_timeout)
+        for camera in map(self._cameras.get, dict.fromkeys(place.camera for place in self._orders.places)):
+            if camera is None:
+                continue
+            silent, lasting = camera.gaps(now, self.settings.image_timeout)
             if silent or lasting:
                 view = replace(self._view(camera), silent=max(silent, lasting))
                 detail = diagnostics.silence(view)
                 slow = camera.newest is not None and not view.obstacle
                 if silent:
-                    self._report(
-                        DiagnosticStatus.ERROR, detail, {"outcome": "error", "reason": "no_image"}, camera.name
-                    )
+                    said = {"outcome": "error", "reason": "no_image"}
+                    self._report(DiagnosticStatus.ERROR, detail, said, camera.name)
                 if silent and slow:
                     # Images came, and may come again.
                     self.notices.once(("slow", camera.name), diagnostics.slow(view, self.settings.image_timeout))
@@ -309,9 +309,10 @@ class GroundingNode(BaseNode, LifecycleNode):
                         name, camera.topic, self._view(camera), settings.image_timeout, settings.max_result_age
                     )
                 )
-        order, slots = self._orders.current, self._asking.slots
+        places, slots = self._orders.places, self._asking.slots
         quiet = now - max(self._since, self._answers.last_at or 0.0)
-        statuses.append(diagnostics.answers_now(name, settings, order, slots, self._answers, quiet))
+        statuses.append(diagnostics.answers_now(name, settings, places, slots, self._answers, quiet))
+        statuses += diagnostics.target_statuses(name, settings, places, self._states, now, self._since)
         header = Header(stamp=self.get_clock().now().to_msg())
         self._diagnostics.publish(DiagnosticArray(header=header, status=statuses))
 
@@ -319,18 +320,15 @@ class GroundingNode(BaseNode, LifecycleNode):
         """Pass a change of orders on: to the way, which aborts the running query, and to who listens."""
         if not changed:
             return
-        order = self._orders.current
-        images = [camera.topic for camera in self._cameras.values()]
-        self._story.ordered(self._orders, images, self.resolve_topic_name(interface.INSTRUCTION.name))
+        images, asker = [camera.topic for camera in self._cameras.values()], interface.INSTRUCTION.name
+        self._story.ordered(self._orders, images, self.resolve_topic_name(asker))
         if self._asking.way is not None:
-            self._asking.way.order(order)
+            self._asking.way.order(self._orders.places)
+        self._states = self._states.serving(self._orders.known)
         self._since = time.monotonic()
         for camera in self._cameras.values():
             camera.came(self._since)
-        active = order.instruction if order else ""
-        if active != self._told_instruction:
-            self._told_instruction = active
-            self._instruction_active.publish(String(data=active))
+        self._served.tell(self._orders.served)
 
     # What the other threads hand over.
 
@@ -343,24 +341,26 @@ class GroundingNode(BaseNode, LifecycleNode):
 
     def _conclude(self, result: Result) -> None:
         """Publish what a query's result is worth now; the orders cannot change between judging and publishing."""
-        now, name, order = time.monotonic(), result.frame.camera, result.order
+        now, place, header = time.monotonic(), result.place, result.frame.message.header
+        name, target = place
         if name in self._cameras and self._cameras[name].lap != result.frame.lap:
             result = replace(result, reason="time_went_back")
         age = self._age(result.frame)
-        verdict = judge(result, self._orders.epoch, self._orders.void, now - result.started, age, self.settings)
+        verdict = judge(result, self._orders.void_of(place), now - result.started, age, self.settings)
         grounding = verdict.grounding
         total_ms = 1000.0 * (now - result.frame.arrived)
         if verdict.outcome in ("found", "absent") and grounding is not None:
-            pair = messages.detections(result.frame.message.header, order.sequence, order.instruction, grounding)
-            self._cameras[name].publish(pair)
+            self._cameras[name].publish(messages.detections(header, target.sequence, target.instruction, grounding))
             times = (result.queue_ms, grounding.engine_ms, total_ms)
             for part, value in zip(LATENCIES, times, strict=True):
                 self._latency[part].publish(Float32(data=value))
+        self._states = reports.concluded(self._states, result, verdict, now)
         repairs, thought = (grounding.repairs, grounding.thought) if grounding else ((), "")
         self._answers.concluded(now, verdict.kind, verdict.message, repairs, verdict.doubtful, thought, verdict.missed)
-        topic = self._cameras[name].topic if name in self._cameras else interface.IMAGE.of(name)
-        self._story.concluded(now, topic, result, verdict, total_ms / 1000.0, age)
+        line, seconds = self._orders.line_of(place), total_ms / 1000.0
+        self._story.concluded(now, self._topic(name), result, verdict, seconds, age, line)
         values = reports.answer_values(result, verdict, total_ms, age)
+        values |= reports.target_values(result, verdict, self._orders.known, self._states)
         self._report(reports.answer_level(verdict), verdict.message, values, name)
 
     def _report_engine(self, state: EngineState, log: bool = True) -> None:
@@ -380,6 +380,10 @@ class GroundingNode(BaseNode, LifecycleNode):
         common = reports.common_values(self._orders.sequence, camera, self._asking.links, slots)
         name = self.get_fully_qualified_name().lstrip("/")
         self._status.publish(messages.status(name, self.settings.model, level, message, {**common, **values}))
+
+    def _topic(self, name: str) -> str:
+        """Give a camera's image topic; by the table where the node was cleaned up meanwhile."""
+        return self._cameras[name].topic if name in self._cameras else interface.IMAGE.of(name)
 
     def _age(self, frame: Frame) -> float:
         """Return a frame's age by its stamp in seconds; by its arrival where the stamp is of no use."""

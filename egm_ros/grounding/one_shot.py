@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from rclpy.task import Future
+
 from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineState
+from egm_core.targets.board import Place, Target
 from egm_ros.common.messages import stamp_text
-from egm_ros.grounding.orders import Order
+from egm_ros.grounding.frames import Frame
 from egm_ros.grounding.outcomes import Result, judge, remedied
+from egm_ros.grounding.way import Way
 from egm_ros.interface.settings import Settings
 
 Entry = dict[str, Any]
@@ -34,12 +39,33 @@ def failure(reason: str, detail: str) -> Grounding:
     return Grounding("error", reason, detail)
 
 
+def ask(
+    place: Place,
+    topic: str,
+    way: Way,
+    frame: Frame,
+    age_of: Callable[[Frame], float],
+    post: Callable[[Callable[[], None]], None],
+    settings: Settings,
+) -> Future:
+    """Begin to ask about a frame; gives the entry to come. `post` has it written on the executor's thread."""
+    answer = Future()
+
+    def concluded(result: Result) -> None:
+        age = age_of(result.frame)
+        grounding = conclude(result, time.monotonic() - result.started, age, settings)
+        answer.set_result(entry(place.camera, topic, settings.model, place.target, grounding, result, age))
+
+    way.shoot(place, frame, lambda result: post(lambda: concluded(result)))
+    return answer
+
+
 def conclude(result: Result, elapsed: float, age: float, settings: Settings) -> Grounding:
     """Decide what a result is worth, as for the topics; without boxes where it is worth nothing.
 
     `elapsed` counts seconds since the query started, `age` since the image's stamp.
     """
-    verdict = judge(result, result.order.epoch, "", elapsed, age, settings)
+    verdict = judge(result, "", elapsed, age, settings)
     grounding = verdict.grounding or Grounding("error")
     if verdict.outcome in ("found", "absent"):
         return grounding
@@ -50,7 +76,7 @@ def entry(
     camera: str,
     topic: str,
     model: str,
-    order: Order,
+    target: Target,
     grounding: Grounding,
     result: Result | None = None,
     age: float = 0.0,
@@ -59,7 +85,7 @@ def entry(
     header = result.frame.message.header if result is not None else None
     width, height = result.size if result is not None else (0, 0)
     return {
-        "instruction": order.instruction,
+        "instruction": target.instruction,
         "camera": camera,
         "image": topic,
         "stamp": stamp_text(header),
@@ -75,7 +101,7 @@ def entry(
 def written(entries: Sequence[Entry]) -> tuple[bool, str]:
     """Write the entries for the service's response: whether every one was answered, and the JSON.
 
-    The one camera without a name gives its entry itself, named ones give a list.
+    The one target of the one camera without a name gives its entry itself; several, and named cameras, give a list.
     """
     content = entries[0] if len(entries) == 1 and not entries[0]["camera"] else list(entries)
     return all(each["outcome"] != "error" for each in entries), json.dumps(content, ensure_ascii=False)

@@ -1,93 +1,120 @@
-"""What is to be asked now: the instruction, its number, and whether anything is to be asked at all."""
+"""What is to be asked now: the targets of each camera, and whether anything is to be asked at all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from egm_core.targets.board import Board, Place, Target, places
+from egm_core.targets.lines import written
 
-@dataclass(frozen=True)
-class Order:
-    """What to ask until the next order: an instruction, its number, and the number of this order.
-
-    The epoch rises with everything that makes a running query pointless: another instruction, disabling,
-    deactivating, a reset.
-    """
-
-    epoch: int
-    sequence: int
-    instruction: str
+NOTHING = Target(0, 0, "")
 
 
 class Orders:
-    """Keeps the instruction and the switches; every change of what is asked begins a new epoch.
+    """Keeps the instructions and the switches; a change of lines voids what is asked about those that go, a switch all.
 
-    `void` says why the last epoch ended.  One thread only (the executor's) may touch it: then a result can be
-    compared with the epoch and published without anything changing in between.
+    `void` says why the last change was made.  One thread only (the executor's) may touch it: then a result can be
+    compared with what is in force and published without anything changing in between.
     """
 
-    def __init__(self, default: str) -> None:
-        self.instruction = ""
-        self.sequence = 0
-        self.epoch = 0
+    def __init__(self, default: Sequence[str], cameras: Sequence[str] = ("",)) -> None:
+        self.board = Board()
+        self.changes = 0
         self.void = ""
         self.enabled = True
         self.active = False
+        self._cameras = tuple(cameras)
+        self._switch = ""
         self._instructed = False
         self.set_default(default)
 
     @property
     def serving(self) -> bool:
         """Whether there is something to ask."""
-        return self.active and self.enabled and bool(self.instruction)
+        return bool(self.places)
 
     @property
-    def current(self) -> Order | None:
-        """The order in force; None when nothing is to be asked."""
-        return self.once if self.serving else None
+    def places(self) -> tuple[Place, ...]:
+        """What is to be asked now, of which camera."""
+        return self.known if self.active and self.enabled else ()
 
     @property
-    def once(self) -> Order:
-        """The order to ask once, whether or not it is in force."""
-        return Order(self.epoch, self.sequence, self.instruction)
+    def known(self) -> tuple[Place, ...]:
+        """What is to be asked of which camera, whether or not it is switched off."""
+        return places(self.board, self._cameras)
 
-    def instruct(self, instruction: str) -> bool:
-        """Take an instruction verbatim (blank: stop); the one in force again changes nothing and returns False."""
-        self._instructed = True
-        return self._replace(instruction)
+    @property
+    def once(self) -> tuple[Place, ...]:
+        """What would be asked if nothing were switched off; an empty instruction where a camera has none."""
+        return tuple(
+            Place(camera, target) for camera in self._cameras for target in self.board.of(camera) or (NOTHING,)
+        )
 
-    def set_default(self, instruction: str) -> bool:
-        """Take the default instruction, which holds until one was given; say whether that changes anything."""
-        return not self._instructed and self._replace(instruction)
+    @property
+    def instruction(self) -> str:
+        """The lines for all cameras."""
+        return written(target.instruction for target in self.board.common)
 
-    def reset(self, default: str) -> bool:
-        """Forget the instruction that was given and go back to the default; always begins a new sequence."""
+    @property
+    def sequence(self) -> int:
+        """The last number that was given."""
+        return self.board.newest
+
+    def served(self, camera: str = "") -> str:
+        """Give the lines that are asked now of a camera; without a name, those for all."""
+        targets = self.board.of(camera) if self.active and self.enabled else ()
+        return written(target.instruction for target in targets)
+
+    def void_of(self, place: Place) -> str:
+        """Say why what was asked is void by now; empty if it is not."""
+        if self.board.holds(place):
+            return ""
+        return self._switch if place.target.epoch != self.board.epoch else "instruction_changed"
+
+    def line_of(self, place: Place) -> int:
+        """Tell the number of a target among its camera's lines, from 1; 0 where it is not among them any more."""
+        targets = self.board.of(place.camera)
+        return targets.index(place.target) + 1 if place.target in targets else 0
+
+    def instruct(self, lines: Sequence[str], camera: str = "") -> bool:
+        """Take lines verbatim (none: stop); those in force again change nothing and return False.
+
+        For one camera none means those for all.
+        """
+        self._instructed = self._instructed or not camera
+        return self._changed(self.board.instructed(lines, camera), "instruction_changed")
+
+    def set_default(self, lines: Sequence[str]) -> bool:
+        """Take the default lines, which hold until some were given; say whether that changes anything."""
+        return not self._instructed and self._changed(self.board.instructed(lines), "instruction_changed")
+
+    def reset(self, default: Sequence[str]) -> bool:
+        """Forget what was given, to single cameras too, and go back to the default; always with new numbers."""
         self._instructed = False
-        return self._replace("", "reset") | self._replace(default, "reset")
+        bare = self.board.forgotten()
+        if bare is self.board and not default:
+            return False
+        self._switch = "reset"
+        return self._changed(bare.switched().instructed(default), "reset")
 
     def enable(self, enabled: bool) -> bool:
         """Allow or forbid asking."""
-        return self._switch("enabled", enabled, "enabled" if enabled else "disabled")
+        return self._turned("enabled", enabled, "enabled" if enabled else "disabled")
 
     def activate(self, active: bool) -> bool:
         """Follow the node's lifecycle."""
-        return self._switch("active", active, "activated" if active else "deactivated")
+        return self._turned("active", active, "activated" if active else "deactivated")
 
-    def _replace(self, instruction: str, void: str = "instruction_changed") -> bool:
-        instruction = instruction if instruction.strip() else ""
-        if instruction == self.instruction:
-            return False
-        self.instruction = instruction
-        self.sequence += 1
-        self._begin(void)
-        return True
-
-    def _switch(self, name: str, value: bool, void: str) -> bool:
+    def _turned(self, name: str, value: bool, void: str) -> bool:
         if getattr(self, name) == value:
             return False
         setattr(self, name, value)
-        self._begin(void)
-        return True
+        self._switch = void
+        return self._changed(self.board.switched(), void)
 
-    def _begin(self, void: str) -> None:
-        self.epoch += 1
-        self.void = void
+    def _changed(self, board: Board, void: str) -> bool:
+        if board is self.board:
+            return False
+        self.board, self.void = board, void
+        self.changes += 1
+        return True

@@ -7,8 +7,8 @@ from typing import Literal
 
 from egm_core.grounder.grounder import Grounding
 from egm_core.grounder.score_bound import LOW_SCORE, bounded, held_against_raw
-from egm_ros.grounding.orders import Order
-from egm_ros.grounding.turns import Frame
+from egm_core.targets.board import Place, Target
+from egm_ros.grounding.frames import Frame
 from egm_ros.interface.settings import Settings
 
 Outcome = Literal["found", "absent", "stale", "error", ""]
@@ -37,7 +37,7 @@ class Result:
     decoded image's width and height in pixels.
     """
 
-    order: Order
+    target: Target
     frame: Frame
     started: float
     queue_ms: float
@@ -46,6 +46,11 @@ class Result:
     detail: str = ""
     size: tuple[int, int] = (0, 0)
     deadline: float = 0.0
+
+    @property
+    def place(self) -> Place:
+        """What was asked, of which camera."""
+        return Place(self.frame.camera, self.target)
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,14 @@ def outdated(age: float, settings: Settings) -> bool:
     return bool(settings.max_result_age) and age > settings.max_result_age
 
 
-def judge(result: Result, epoch: int, void: str, elapsed: float, age: float, settings: Settings) -> Verdict:
+def judge(result: Result, void: str, elapsed: float, age: float, settings: Settings) -> Verdict:
     """Decide what a result is worth now, by every limit of time, age and score.
 
-    `epoch` is the order in force and `void` the reason for the last change of it; `elapsed` counts seconds since the
-    query started, `age` since the image's stamp.
+    `void` says why its target is asked no more (empty: it is); `elapsed` counts seconds since the query started, `age`
+    since the image's stamp.
     """
     grounding = result.grounding and bounded(result.grounding, settings.min_score)
-    verdict = _judged(replace(result, grounding=grounding), epoch, void, elapsed, age, settings)
+    verdict = _judged(replace(result, grounding=grounding), void, elapsed, age, settings)
     missed = _missed(result, verdict, elapsed)
     if grounding is not None:
         grounding = replace(grounding, missed=missed)
@@ -105,11 +110,11 @@ def _missed(result: Result, verdict: Verdict, elapsed: float) -> bool:
     return bool(result.deadline) and elapsed > result.deadline and not superseded
 
 
-def _judged(result: Result, epoch: int, void: str, elapsed: float, age: float, settings: Settings) -> Verdict:
+def _judged(result: Result, void: str, elapsed: float, age: float, settings: Settings) -> Verdict:
     def stale(reason: str) -> Verdict:
         return Verdict("stale", reason, EXPLANATIONS.get(reason, reason))
 
-    if result.order.epoch != epoch:
+    if void:
         return stale(void)
     if result.reason == "time_went_back":
         return stale(result.reason)
@@ -132,7 +137,7 @@ def _judged(result: Result, epoch: int, void: str, elapsed: float, age: float, s
         return Verdict(
             "absent",
             grounding.reason,
-            grounding.detail or f"nothing in the image fits: {result.order.instruction}",
+            grounding.detail or f"nothing in the image fits: {result.target.instruction}",
             grounding.reason == LOW_SCORE and held_against_raw(grounding),
         )
-    return Verdict("found", "", f"found: {result.order.instruction}")
+    return Verdict("found", "", f"found: {result.target.instruction}")

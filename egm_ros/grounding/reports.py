@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from std_msgs.msg import String
 
 from egm_core.supervise.link import EngineLink, EngineState
+from egm_core.targets.board import Place
+from egm_core.targets.states import States
 from egm_ros.common import messages
+from egm_ros.grounding.frames import Slot
 from egm_ros.grounding.outcomes import Result, Verdict
-from egm_ros.grounding.turns import Slot
 
 
 def answer_values(result: Result, verdict: Verdict, total_ms: float, age: float) -> dict[str, Any]:
     """Lay out an answer; `age` is its image's in seconds."""
     grounding = verdict.grounding
     return {
-        "seq": result.order.sequence,
+        "seq": result.target.sequence,
         "stamp": messages.stamp_text(result.frame.message.header),
         "outcome": verdict.outcome,
         "reason": verdict.reason,
         "engine_ms": grounding.engine_ms if grounding is not None else 0.0,
         "total_ms": total_ms,
         "age_ms": 1000.0 * age,
-        "instruction": result.order.instruction,
+        "instruction": result.target.instruction,
         "deadline_missed": "yes" if verdict.missed else "no",
         **messages.grounding_values(grounding),
     }
@@ -42,6 +46,47 @@ def engine_values(state: EngineState) -> tuple[bytes, str, dict[str, Any]]:
     troubled = DiagnosticStatus.ERROR if failed else DiagnosticStatus.WARN
     level = DiagnosticStatus.OK if state.reason == "engine_ready" else troubled
     return level, state.words, {"outcome": "error" if failed else "", "reason": state.reason, "engine": state.state}
+
+
+class Served:
+    """Says which lines are served, of all cameras (no name) and of each, once where they change."""
+
+    def __init__(self, publishers: Mapping[str, Any]) -> None:
+        self._publishers, self._told = dict(publishers), dict.fromkeys(publishers, "")
+        for publisher in publishers.values():
+            publisher.publish(String(data=""))
+
+    def tell(self, served: Callable[[str], str]) -> None:
+        """Publish what `served` says of each where that is something else than before."""
+        for camera, publisher in self._publishers.items():
+            if (text := served(camera)) != self._told[camera]:
+                self._told[camera] = text
+                publisher.publish(String(data=text))
+
+
+def concluded(states: States, result: Result, verdict: Verdict, now: float) -> States:
+    """Note what became of a query (monotonic seconds)."""
+    if not verdict.outcome:
+        return states
+    stamp = messages.stamp_text(result.frame.message.header)
+    return states.concluded(result.place, verdict.outcome, verdict.reason, stamp, verdict.message, now)
+
+
+def target_values(result: Result, verdict: Verdict, served: Sequence[Place], states: States) -> dict[str, str]:
+    """Lay out which targets the arrays of an answer are about, and the state of each of its camera's, as JSON."""
+    answered = [result.target.sequence] if verdict.outcome in ("found", "absent") else []
+    entries = [
+        {
+            "seq": place.target.sequence,
+            "instruction": place.target.instruction,
+            "state": states.of(place).outcome,
+            "reason": states.of(place).reason,
+            "stamp": states.of(place).stamp,
+        }
+        for place in served
+        if place.camera == result.frame.camera
+    ]
+    return {"answered": json.dumps(answered), "targets": json.dumps(entries, ensure_ascii=False)}
 
 
 def common_values(sequence: int, camera: str, links: Sequence[EngineLink], slots: Collection[Slot]) -> dict[str, Any]:

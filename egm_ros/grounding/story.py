@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from egm_core.targets.board import Target
 from egm_ros.common.notices import Level, Notices
 from egm_ros.grounding.orders import Orders
 from egm_ros.grounding.outcomes import Result, Verdict, remedied
@@ -17,11 +18,13 @@ EXPECTED = ("instruction_changed", "disabled", "enabled", "activated", "deactiva
 
 def order_line(orders: Orders, images: Sequence[str], instructions: str) -> str:
     """Say what is asked from now on, and why; `images` and `instructions` are topics."""
-    what = (
-        f"instruction {orders.sequence}: {orders.instruction!r}"
-        if orders.instruction
-        else (f"no instruction, nothing is asked until one comes on {instructions}")
-    )
+    what = _lines(orders.board.common)
+    own = "; ".join(f"for {camera} alone {_lines(targets)}" for camera, targets in sorted(orders.board.own.items()))
+    if not what:
+        what = f"no instruction, nothing is asked until one comes on {instructions}"
+        what = f"no instruction for the other cameras; {own}" if own else what
+    elif own:
+        what = f"{what}; {own}"
     if not orders.active:
         return "deactivated, nothing is asked" if orders.void == "deactivated" else f"{what} (once the node is active)"
     if orders.void == "activated":
@@ -29,6 +32,12 @@ def order_line(orders: Orders, images: Sequence[str], instructions: str) -> str:
     elif orders.void in ("enabled", "disabled", "reset"):
         what = f"{orders.void}; {what}"
     return what if orders.enabled else f"{what} (nothing is asked until ~/enable is called with true)"
+
+
+def _lines(targets: Sequence[Target]) -> str:
+    """Name targets with their numbers; empty where there are none."""
+    named = ", ".join(f"{target.sequence}: {target.instruction!r}" for target in targets)
+    return f"instruction{'s' if len(targets) > 1 else ''} {named}" if named else ""
 
 
 def verdict_line(topic: str, verdict: Verdict, seconds: float) -> str:
@@ -60,20 +69,25 @@ class Story:
         """Tell of another instruction, and of the switches."""
         line = order_line(orders, images, instructions)
         # What runs when the node is configured or freed may change nothing that anybody sees.
-        self._notices.change("orders", (orders.epoch, line), line)
+        self._notices.change("orders", (orders.changes, line), line)
 
-    def concluded(self, now: float, topic: str, result: Result, verdict: Verdict, seconds: float, age: float) -> None:
-        """Tell of an answer for a camera's topic, if it is of another sort than the one before; count it otherwise."""
+    def concluded(
+        self, now: float, topic: str, result: Result, verdict: Verdict, seconds: float, age: float, line_number: int = 0
+    ) -> None:
+        """Tell of an answer for a camera's topic, if it is of another sort than the one before; count it otherwise.
+
+        `line_number` is the target's among the lines that its camera is asked about.
+        """
         line = verdict_line(topic, verdict, seconds)
         self._count(now, verdict, age)
-        details = f"seq {result.order.sequence}, waited {result.queue_ms:.0f} ms"
+        details = f"seq {result.target.sequence}, waited {result.queue_ms:.0f} ms"
         if verdict.grounding is not None:
             said = [*verdict.grounding.warnings, *verdict.grounding.repairs]
             details += f", engine {verdict.grounding.engine_ms:.0f} ms" + (f", {'; '.join(said)}" if said else "")
         self._notices.logger.debug(f"{line}; {details}")
         if verdict.outcome == "stale" and verdict.reason in EXPECTED:
             return
-        key, state = ("verdict", topic), (result.order.sequence, verdict.outcome, verdict.reason)
+        key, state = ("verdict", topic, line_number), (result.target.sequence, verdict.outcome, verdict.reason)
         failed = verdict.outcome in ("error", "stale")
         level: Level = "warning" if failed or verdict.doubtful else "info"
         if not self._notices.change(key, state, line, level) and failed:

@@ -1,8 +1,8 @@
 """The way of a picture: from the newest image of the camera whose turn it is to the result that the node judges.
 
 One event loop on a thread of its own; read `Way` from top to bottom. The node's callbacks leave notes (`offer`,
-`order`, `refresh`, `shoot`), `_serve` picks what is asked next, `_answer` takes one picture all its way, and the result
-goes back to the node, which judges it once, on the executor's thread, and publishes.
+`order`, `refresh`, `shoot`), `_serve` picks what is asked next by `egm_core.targets`, `_answer` takes one picture all
+its way, and the result goes back to the node, which judges it once, on the executor's thread, and publishes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from egm_core.engines.base import EngineError
 from egm_core.grounder.grounder import Grounder, Grounding, OutOfDomain
 from egm_core.supervise.link import EngineLink
 from egm_core.supervise.query import ask
+from egm_core.targets.board import Place
+from egm_core.targets.pace import Pace
+from egm_core.targets.turns import Turns
 from egm_ros.common.pictures import images
-from egm_ros.grounding.orders import Order
+from egm_ros.grounding.frames import Frame, Slot
 from egm_ros.grounding.outcomes import Result, outdated
-from egm_ros.grounding.turns import Frame, Pace, Turns
 from egm_ros.interface.settings import Settings
 
 SHOTS_WAITING = 16
@@ -41,19 +43,19 @@ DEATH_PATIENCE = 0.5
 class Query:
     """A query to be asked: what of which frame, and who is told; `shot`: it was asked for once, by a service."""
 
-    order: Order
+    place: Place
     frame: Frame
     post: Callable[[Result], None]
     shot: bool = False
 
 
 class Way:
-    """Asks about the newest frames whenever an order stands, the engines are ready and the rate allows it.
+    """Asks about the newest frames whenever something is to be asked, the engines are ready and the rate allows it.
 
-    `max_batch` queries run at a time, each about another camera; a one-shot query runs beside them, and after it the
-    stream has a turn before the next, so that the stream keeps half its rate or more. Every method may be called from
-    the executor's thread and returns at once. `post` gets each result, and `age_of` says how old a frame is by its
-    stamp in seconds; both are called from the loop's thread.
+    `max_batch` queries run at a time, each about another target or camera; a one-shot query runs beside them, and
+    after it the stream has a turn before the next, so that the stream keeps half its rate or more. Every method may be
+    called from the executor's thread and returns at once. `post` gets each result, and `age_of` says how old a frame is
+    by its stamp in seconds; both are called from the loop's thread.
     """
 
     def __init__(
@@ -63,13 +65,12 @@ class Way:
         age_of: Callable[[Frame], float],
         post: Callable[[Result], None],
     ) -> None:
-        self.turns = Turns(settings.cameras)
+        self.slots = {camera: Slot() for camera in settings.cameras}
         self._links = tuple(links)
         self._settings = settings
         self._age_of = age_of
         self._post = post
-        self._pace = Pace()
-        self._order: Order | None = None
+        self._turns, self._pace = Turns(), Pace()
         self._shots: deque[Query] = deque()
         self._running: dict[asyncio.Task[Result], Query] = {}
         self._stream_owed = False
@@ -90,32 +91,42 @@ class Way:
         """
         self._note(lambda: self._take_in(frame))
 
-    def order(self, order: Order | None) -> None:
-        """Ask this from now on (None: nothing), and abort the running queries if it asks something else.
+    def order(self, places: Sequence[Place]) -> None:
+        """Ask these from now on (none: nothing), and abort the running queries about what is not among them.
 
         What is new is asked ahead of the rate, as after a refresh: whoever gave it waits for its answer.
         """
-        self._note(lambda: self._obey(order))
+        self._note(lambda: self._obey(tuple(places)))
 
-    def refresh(self, camera: str) -> None:
-        """Ask about a camera's next frame ahead of the rate; of no effect while nothing is to be asked."""
-        self._note(lambda: self._refresh([camera]))
+    def refresh(self, camera: str, text: str) -> None:
+        """Ask about a camera's next frame ahead of the rate: the target that is called so, or else all of them.
 
-    def shoot(self, order: Order, frame: Frame, post: Callable[[Result], None]) -> bool:
-        """Ask this once, whatever stands otherwise; False, and nothing is asked, where too many such wait already."""
-        if self._closing or len(self._shots) >= SHOTS_WAITING:
-            return False
+        Of no effect while nothing is to be asked.
+        """
+
+        def refresh() -> None:
+            own = [place for place in self._turns.places if place.camera == camera]
+            self._wish([place for place in own if place.target.instruction == text] or own)
+
+        self._note(refresh)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether too many wait already to be asked once."""
+        return self._closing or len(self._shots) >= SHOTS_WAITING
+
+    def shoot(self, place: Place, frame: Frame, post: Callable[[Result], None]) -> None:
+        """Ask this once, whatever stands otherwise."""
         # At once, so that the next call counts it.
-        self._shots.append(Query(order, frame, post, shot=True))
+        self._shots.append(Query(place, frame, post, shot=True))
         self._note(lambda: None)
-        return True
 
     def update(self, settings: Settings) -> None:
         """Work with these settings from the next query on."""
 
         def update() -> None:
             self._settings = settings
-            self._pace.restart()
+            self._pace = self._pace.restarted()
 
         self._note(update)
 
@@ -182,30 +193,38 @@ class Way:
         if self._shots and (self._closing or self._shot_may_run()):
             query = self._shots.popleft()
             # What waited for its turn is about now, too.
-            return replace(query, frame=self.turns.slots[query.frame.camera].newest or query.frame)
-        order, now = self._order, time.monotonic()
-        if order is None or self._closing or not self._ready() or self._streaming() >= self._settings.max_batch:
+            return replace(query, frame=self.slots[query.frame.camera].newest or query.frame)
+        if self._closing or not self._ready() or self._streaming() >= self._settings.max_batch:
             return None
-        for camera in self.turns.waiting():
-            if self._pace.due(camera) <= now and (frame := self.turns.take(camera)) is not None:
-                self._pace.started(camera, now, self._settings.max_rate)
-                return Query(order, frame, self._post)
+        now = time.monotonic()
+        for place in self._turns.able():
+            if self._pace.due_at(place) <= now and (frame := self._take(place.camera)) is not None:
+                self._turns = self._turns.begun(place)
+                self._pace = self._pace.started(place, now, self._settings.max_rate)
+                return Query(place, frame, self._post)
         return None
+
+    def _take(self, camera: str) -> Frame | None:
+        """Give the frame that a camera is asked about next: the one under way, or else the newest."""
+        if self._turns.busy(camera):
+            frames = (query.frame for query in self._running.values() if not query.shot)
+            return next((frame for frame in frames if frame.camera == camera), None)
+        return self.slots[camera].take() or self.slots[camera].newest
 
     def _due_in(self) -> float | None:
         """Give the seconds until the rate allows the next query; None where something else must happen first."""
-        if self._order is None or not self._ready() or self._streaming() >= self._settings.max_batch:
+        if not self._ready() or self._streaming() >= self._settings.max_batch:
             return None
         now = time.monotonic()
-        return min((max(0.0, self._pace.due(camera) - now) for camera in self.turns.waiting()), default=None)
+        return min((max(0.0, self._pace.due_at(place) - now) for place in self._turns.able()), default=None)
 
     def _shot_may_run(self) -> bool:
         """Tell whether a one-shot query may run now: one at a time, and not twice before the stream had its turn."""
         shots = len(self._running) - self._streaming()
-        if self._order is None:
+        if not self._turns.places:
             return shots <= self._settings.max_batch
         now = time.monotonic()
-        streaming = self._streaming() > 0 or any(self._pace.due(camera) <= now for camera in self.turns.waiting())
+        streaming = self._streaming() > 0 or any(self._pace.due_at(place) <= now for place in self._turns.able())
         return shots == 0 and not (self._stream_owed and streaming and self._ready())
 
     def _streaming(self) -> int:
@@ -215,29 +234,31 @@ class Way:
         return all(link.state.state == "ready" for link in self._links)
 
     def _take_in(self, frame: Frame) -> None:
-        before = self.turns.slots[frame.camera].newest
-        if before is not None and before.lap < frame.lap:
+        before = self.slots[frame.camera].newest
+        anew = before is not None and before.lap < frame.lap
+        self.slots[frame.camera].put(frame)
+        self._turns = self._turns.came(frame.camera, anew)
+        if anew:
             self._cancel(lambda query: query.frame.camera == frame.camera and not query.shot)
-            self._refresh([frame.camera])
-        self.turns.put(frame)
+            self._wish(place for place in self._turns.places if place.camera == frame.camera)
 
-    def _obey(self, order: Order | None) -> None:
-        if order != self._order:
-            self._order = order
-            self._pace.forget()
-            self._refresh(self.turns.slots)
-            self._cancel(lambda query: not query.shot)
-        if order is None:
+    def _obey(self, places: tuple[Place, ...]) -> None:
+        before = self._turns.places
+        if places != before:
+            self._turns, self._pace = self._turns.serving(places), self._pace.kept(places)
+            self._wish(place for place in places if place not in before)
+            self._cancel(lambda query: not query.shot and query.place not in places)
+        if not places:
             for link in self._links:
                 link.rest()
 
-    def _refresh(self, cameras: Iterable[str]) -> None:
-        for camera in cameras if self._order is not None else ():
-            self._pace.refresh(camera, time.monotonic(), self._settings.refresh_interval)
+    def _wish(self, places: Iterable[Place]) -> None:
+        self._pace = self._pace.wished(places, time.monotonic(), self._settings.refresh_interval)
 
     def _rest(self) -> None:
-        self._obey(None)
-        self.turns.clear()
+        self._obey(())
+        self.slots.update({camera: Slot() for camera in self.slots})
+        self._turns = self._turns.cleared()
         waiting = list(self._shots)
         self._shots.clear()
         self._cancel(lambda query: True)
@@ -253,7 +274,7 @@ class Way:
         query = self._running.pop(task)
         self._stream_owed = query.shot
         if not query.shot:
-            self.turns.done(query.frame.camera)
+            self._turns = self._turns.ended(query.place)
         self._news.set()
         query.post(_cancelled(query) if task.cancelled() else task.result())
 
@@ -262,7 +283,7 @@ class Way:
     async def _answer(self, query: Query, started: float) -> Result:
         """Take a picture its way; whatever goes wrong becomes a result."""
         waited = 1000.0 * (started - query.frame.arrived)
-        result = Result(query.order, query.frame, started, waited, deadline=self._settings.deadline)
+        result = Result(query.place.target, query.frame, started, waited, deadline=self._settings.deadline)
         try:
             return await self._asked(result, self._settings)
         except Exception as error:  # the task's edge: whatever happened becomes a status
@@ -279,7 +300,7 @@ class Way:
             return replace(result, reason="bad_image", detail=str(error))
         result = replace(result, size=(image.shape[1], image.shape[0]))
         try:
-            grounding = await self._ask(image, result.order.instruction, settings.deadline, settings)
+            grounding = await self._ask(image, result.target.instruction, settings.deadline, settings)
         except EngineError as error:
             return replace(result, reason=await self._cause(error.reason), detail=error.detail)
         except ValueError as error:
@@ -288,7 +309,7 @@ class Way:
             return replace(result, reason=cause, detail="the engine was lost during the query")
         return replace(result, grounding=grounding)
 
-    async def _ask(self, picture: NDArray[np.uint8], targets: str, deadline: float, settings: Settings) -> Grounding:
+    async def _ask(self, picture: NDArray[np.uint8], words: str, deadline: float, settings: Settings) -> Grounding:
         """Ask the engines about a picture (H, W, 3 RGB): what is to be found, and in how many seconds from now.
 
         First without thinking, then with it where that is worth its time; without a deadline (0) as `reasoning` says.
@@ -297,7 +318,7 @@ class Way:
             self._links,
             lambda pixels: self._grounder_for(replace(settings, max_pixels=pixels)),
             picture,
-            targets,
+            words,
             settings.max_pixels,
             settings.query_timeout,
             deadline,
@@ -346,7 +367,7 @@ class Way:
 
 def _cancelled(query: Query) -> Result:
     now = time.monotonic()
-    return Result(query.order, query.frame, now, 1000.0 * (now - query.frame.arrived), reason="cancelled")
+    return Result(query.place.target, query.frame, now, 1000.0 * (now - query.frame.arrived), reason="cancelled")
 
 
 async def _within(happening: Coroutine[Any, Any, Any], seconds: float | None) -> None:

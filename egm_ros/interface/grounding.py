@@ -15,13 +15,20 @@ INSTRUCTION = Topic(
     "instruction",
     "std_msgs/msg/String",
     "in",
-    "What to find, in words; it is served until the next one, and an empty one stops.",
+    "What to find, in words, with a line for each target; it is served until the next one, and an empty one stops.",
+)
+OWN_INSTRUCTION = Topic(
+    "<cam>/instruction",
+    "std_msgs/msg/String",
+    "in",
+    "What to find in the images of this camera alone, instead; an empty one: the same as the other cameras again.",
 )
 REFRESH = Topic(
     "~/<cam>/refresh",
     "std_msgs/msg/String",
     "in",
-    "Ask anew now, ahead of max_rate; the text says why, such as the propagation node's ~/lost.",
+    "Ask anew now, ahead of max_rate. The text is the target's line, such as the propagation node's ~/lost; any other"
+    " text: every target of the camera.",
     depth=5,
 )
 VISIBLE = Topic(
@@ -29,7 +36,8 @@ VISIBLE = Topic(
     "vision_msgs/msg/Detection2DArray",
     "out",
     "Box of what can be seen of the object, in pixels of the source image, with that image's header;"
-    " an empty array says that the model found nothing that fits.",
+    " an empty array says that the model found nothing that fits. Of several targets, an array is about those that"
+    " `answered` on ~/status names.",
     depth=5,
 )
 AMODAL = Topic(
@@ -53,6 +61,13 @@ INSTRUCTION_ACTIVE = Topic(
     "The instruction that is served now; empty: none.",
     latched=True,
 )
+OWN_ACTIVE = Topic(
+    "~/<cam>/instruction_active",
+    "std_msgs/msg/String",
+    "out",
+    "What is served for this camera: its own instruction, or that of all.",
+    latched=True,
+)
 QUEUE_MS = Topic("~/latency/queue_ms", "std_msgs/msg/Float32", "out", "Arrival of the image to start of the query.")
 INFERENCE_MS = Topic("~/latency/inference_ms", "std_msgs/msg/Float32", "out", "The engine's part of an answer.")
 TOTAL_MS = Topic("~/latency/total_ms", "std_msgs/msg/Float32", "out", "Arrival of the image to its boxes.")
@@ -61,18 +76,20 @@ DIAGNOSTICS = Topic(
     "diagnostic_msgs/msg/DiagnosticArray",
     "out",
     "Once a second: the engine (state, restarts, memory), each camera (rate, age, drops), the answers"
-    " (outcomes, repairs).",
+    " (outcomes, repairs), and of several targets each one before each camera.",
     depth=10,
 )
 
 TOPICS = (
     IMAGE,
     INSTRUCTION,
+    OWN_INSTRUCTION,
     REFRESH,
     VISIBLE,
     AMODAL,
     STATUS,
     INSTRUCTION_ACTIVE,
+    OWN_ACTIVE,
     QUEUE_MS,
     INFERENCE_MS,
     TOTAL_MS,
@@ -80,25 +97,33 @@ TOPICS = (
 )
 
 ENABLE = Service("~/enable", "std_srvs/srv/SetBool", "Stop asking the engine (it stays loaded), or go on.")
-RESET = Service("~/reset", "std_srvs/srv/Trigger", "Forget the instruction and go back to default_instruction.")
+RESET = Service(
+    "~/reset",
+    "std_srvs/srv/Trigger",
+    "Forget the instruction, and those of single cameras, and go back to default_instruction or instructions.",
+)
 GROUND_ONCE = Service(
     "~/ground_once",
     "std_srvs/srv/Trigger",
     "Ground the instruction once in the newest image, also while disabled: `message` is the answer as"
-    " JSON (of several cameras a list), `success` says that it is found or absent.",
+    " JSON (of several targets or cameras a list), `success` says that each is found or absent.",
 )
 
 SERVICES = (ENABLE, RESET, GROUND_ONCE)
 
 STATUS_KEYS = {
-    "seq": "Number of the instruction; the ids on the box topics begin with it.",
+    "seq": "Number of the target that was asked for; the ids on the box topics begin with it.",
     "stamp": "Stamp of the source image, seconds.nanoseconds.",
     "camera": "The camera's name in `cameras`; empty for one without a name, and where no image is meant.",
     "outcome": "found, absent (a box below min_score too: reason low_score), stale or error; empty: about the engine.",
     "reason": "A word for why, such as query_timeout or engine_died.",
     "engine_ms": "The engine's part of the time.",
     "total_ms": "Arrival of the image until now.",
-    "instruction": "The instruction, verbatim.",
+    "instruction": "The target's line of the instruction, verbatim.",
+    "answered": "JSON: the numbers of the targets that the arrays with this stamp answer; none where nothing was"
+    " published. A target that is absent has ended, and no other.",
+    "targets": "JSON: each target of the camera, with `seq`, `instruction`, `state` (not_asked, found, absent, stale,"
+    " error: of its newest query), `reason`, and the `stamp` of that query's image.",
     "score": "The visible box's score in [0, 1], or unavailable; the probability that the box is right where it is"
     " calibrated.",
     "amodal_score": "The amodal box's score, or unavailable.",

@@ -11,139 +11,16 @@ from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from egm_core.engines.http.address import checked
-from egm_core.engines.pictures import FORMATS, PictureFormat
-from egm_core.families import FAMILIES
-from egm_core.servers.known import DIALECTS, SERVERS
-from egm_core.servers.named import PRECISIONS
+from egm_core.engines.pictures import PictureFormat
 from egm_core.supervise.policy import Care
 from egm_core.supervise.settings import EngineSettings
+from egm_core.targets.lines import listed, read
+from egm_ros.interface.engine import ENGINE_PARAMETERS
 from egm_ros.interface.following import TRANSPORT
 from egm_ros.interface.parameter import ParameterSpec
 
 GROUNDING: tuple[ParameterSpec, ...] = (
-    ParameterSpec(
-        "model",
-        "egm_tiny",
-        "Model to serve: a folder, the word egm_tiny for the embedded model, a hub name"
-        " (with offline false), or the name that the server at engine_url knows it by.",
-    ),
-    ParameterSpec("amodal_model", "", "Model that answers the amodal queries; empty: the same one."),
-    ParameterSpec(
-        "family",
-        "auto",
-        "Prompts and answer format; auto takes them from the model's folder, or from its"
-        " name where that is known (EGM, Qwen3-VL, Qwen3.5, InternVL3, InternVL3.5).",
-        choices=("auto", *FAMILIES),
-    ),
-    ParameterSpec("offline", True, "Take weights from this machine only, and never ask a model hub."),
-    ParameterSpec(
-        "engine",
-        "auto",
-        "Engine by its name, which is started and watched: see docs/reference/engines.md. url connects to the server at"
-        " engine_url. auto: url where that is given, engine_command where that is, else egm.",
-        choices=("auto", *SERVERS),
-    ),
-    ParameterSpec(
-        "engine_precision",
-        "auto",
-        "Number format that a started engine computes in; auto: the model's own.",
-        choices=PRECISIONS,
-    ),
-    ParameterSpec(
-        "engine_memory_share",
-        0.0,
-        "Part of the GPU's memory that a started engine may take; 0: of what is free now, most on a card of its own,"
-        " four fifths where the GPU shares the robot's memory.",
-        range=(0.0, 1.0),
-    ),
-    ParameterSpec(
-        "engine_url",
-        "",
-        "OpenAI-compatible server to connect to, such as http://localhost:8000;"
-        " empty: start a server as a child process.",
-    ),
-    ParameterSpec("amodal_engine_url", "", "Server for amodal_model; empty: engine_url."),
-    ParameterSpec(
-        "engine_command",
-        "",
-        "Command that starts the server, such as 'vllm serve {model} --port {port}'; empty: this package's own server.",
-    ),
-    ParameterSpec(
-        "engine_python",
-        "",
-        "Interpreter of the environment that the started engine is installed in; empty: the node's for this package's"
-        " own server, and the PATH for others.",
-    ),
-    ParameterSpec("engine_api_key_env", "OPENAI_API_KEY", "Environment variable that holds the server's API key."),
-    ParameterSpec(
-        "engine_key_in_clear",
-        ("",),
-        "Hosts that may have the API key without TLS; it goes otherwise over"
-        " https or to this machine alone, and the log says where it does not go.",
-    ),
-    ParameterSpec(
-        "engine_image_format",
-        "jpeg",
-        "How images go to the engine: jpeg (quality 95) takes a tenth of the time, png keeps every pixel.",
-        choices=FORMATS,
-    ),
-    ParameterSpec("engine_dialect", "auto", "How the server takes grammars and images.", choices=("auto", *DIALECTS)),
-    ParameterSpec(
-        "engine_start_timeout",
-        600.0,
-        "How long a starting server may take until it is replaced.",
-        range=(1.0, 7200.0),
-        unit="s",
-    ),
-    ParameterSpec(
-        "engine_health_timeout",
-        10.0,
-        "An engine that has answered no health poll for this long hangs, and its process is replaced.",
-        range=(1.0, 600.0),
-        live=True,
-        unit="s",
-    ),
-    ParameterSpec(
-        "failure_limit",
-        5,
-        "Failures of the engine's own in a row (5xx, broken or empty streams) after which"
-        " its process is replaced. As many answers in a row that cannot be read, or come later than"
-        " query_timeout, make it degraded (WARN), and are no reason to replace it. 0: neither.",
-        range=(0, 1000),
-        live=True,
-    ),
-    ParameterSpec(
-        "restart_limit",
-        3,
-        "Restarts of an engine's process within restart_window at most, whatever their"
-        " reason; then one that lives is left alone as degraded, and one that died or hangs is started when"
-        " the window allows. 0: never restarted.",
-        range=(0, 1000),
-        live=True,
-    ),
-    ParameterSpec(
-        "restart_window",
-        300.0,
-        "The time within which restart_limit bounds the restarts.",
-        range=(1.0, 86400.0),
-        live=True,
-        unit="s",
-    ),
-    ParameterSpec(
-        "restart_backoff",
-        1.0,
-        "Pause before an engine is started anew; it doubles with every start up to"
-        " 30 s, until one stays healthy for 30 s.",
-        range=(0.1, 600.0),
-        live=True,
-        unit="s",
-    ),
-    ParameterSpec(
-        "free_on_deactivate",
-        False,
-        "Free the engine on deactivation and start it on activation; otherwise it stays loaded until cleanup.",
-        live=True,
-    ),
+    *ENGINE_PARAMETERS,
     TRANSPORT,
     ParameterSpec(
         "cameras",
@@ -153,18 +30,27 @@ GROUNDING: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "max_batch",
         1,
-        "Queries at a time, each about another camera; more than 1 is quicker where the"
-        " engine batches, and only makes answers older where it does not.",
+        "Queries at a time, each about another camera, or another target in the same image; more than 1 is quicker"
+        " where the engine batches, and only makes answers older where it does not.",
         range=(1, 64),
         live=True,
     ),
     ParameterSpec(
-        "default_instruction", "", "Instruction to serve until one arrives on the topic; empty: none.", live=True
+        "default_instruction",
+        "",
+        "Instruction to serve until one arrives on the topic, a line for each target; empty: none.",
+        live=True,
+    ),
+    ParameterSpec(
+        "instructions",
+        ("",),
+        "The same as a list, with an entry for each target; give this or default_instruction, not both.",
+        live=True,
     ),
     ParameterSpec(
         "max_rate",
         2.0,
-        "Queries per second at most, of all cameras together; 0: as many as the engine answers.",
+        "Queries per second at most, of all targets and cameras together; 0: as many as the engine answers.",
         range=(0.0, 30.0),
         live=True,
         unit="Hz",
@@ -172,7 +58,7 @@ GROUNDING: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "refresh_interval",
         0.5,
-        "Least time between two queries that ~/refresh or a new instruction has"
+        "Least time between two queries about a camera that ~/refresh or a new instruction has"
         " ahead of max_rate; one that comes sooner waits.",
         range=(0.0, 3600.0),
         live=True,
@@ -280,6 +166,7 @@ class Settings:
     cameras: tuple[str, ...]
     max_batch: int
     default_instruction: str
+    instructions: tuple[str, ...]
     max_rate: float
     refresh_interval: float
     max_pixels: int
@@ -302,6 +189,7 @@ class Settings:
                 raise ValueError(problem)
         given: dict[str, Any] = {field.name: values[field.name] for field in fields(cls)}
         given["cameras"] = tuple(given["cameras"])
+        given["instructions"] = tuple(given["instructions"])
         given["engine_key_in_clear"] = tuple(given["engine_key_in_clear"])
         settings = cls(**given)
         problem = settings.contradiction()
@@ -320,7 +208,17 @@ class Settings:
             told.append("amodal_engine_url does nothing without an own amodal_model; name that, or leave it away")
         if any(self.engine_key_in_clear) and not self.engine_url:
             told.append("engine_key_in_clear does nothing without engine_url: the node's own server is on this machine")
-        return told
+        told.append(read(self.default_instruction, "default_instruction").left_out)
+        return [said for said in told if said]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The targets that are served until others are given; ValueError says by name why these cannot be."""
+        lines = listed(self.instructions, "instructions")
+        default = read(self.default_instruction, "default_instruction").lines
+        if lines and default:
+            raise ValueError("default_instruction and instructions: give one of them, a text or a list of lines")
+        return lines or default
 
     @property
     def engines(self) -> EngineSettings:
@@ -379,6 +277,10 @@ class Settings:
                 return f"engine_command: {self.engine_command!r} cannot be split into words: {error}"
             if "{port}" not in self.engine_command:
                 return "engine_command: has no {port}, so the node could not tell where the server listens"
+        try:
+            _ = self.lines
+        except ValueError as error:
+            return str(error)
         if not self.cameras:
             return "cameras: is empty; write [''] for one camera without a name"
         if len(set(self.cameras)) < len(self.cameras):

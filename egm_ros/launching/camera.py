@@ -18,7 +18,7 @@ PHRASE = "the red mug"
 ARGUMENTS = (
     Argument(
         "instruction",
-        f"What to find until another comes on the topic. Not given: default_instruction of params_file, else {PHRASE}.",
+        f"What to find until another comes on the topic. Not given: that of params_file, else {PHRASE}.",
     ),
     *(
         Argument(entry.name, f"Of the camera: {entry.description}", entry.default, entry.choices)
@@ -44,8 +44,9 @@ def demonstration(texts: dict[str, str]) -> Robot:
     asked = {"default_instruction": texts["instruction"]}
     rest = {name: text for name, text in texts.items() if name != "instruction"}
     robot = Robot.of(rest | asked)
-    kept = robot.file.of(robot.full("grounding")).get("default_instruction")
-    return robot if texts["instruction"] or kept else Robot.of(rest | {"default_instruction": PHRASE})
+    kept = robot.file.of(robot.full("grounding"))
+    known = texts["instruction"] or texts["instructions"] or kept.get("default_instruction") or kept.get("instructions")
+    return robot if known else Robot.of(rest | {"default_instruction": PHRASE})
 
 
 def camera(robot: Robot) -> list[LaunchDescriptionEntity]:

@@ -76,7 +76,8 @@ class Topics:
         if not self.camera:
             return {}
         boxes = {f"grounding/{kind}": self._outer(f"grounding/{self.camera}/{kind}") for kind in ("visible", "amodal")}
-        return boxes | {"grounding/instruction_active": self._outer("grounding/instruction_active")}
+        active = self._outer(f"grounding/{self.camera}/instruction_active")
+        return boxes | {"grounding/instruction_active": active}
 
     @property
     def carried(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ Where `serial` is set, one request is worked at a time, as by an engine without 
 Where `models` lists names, it has these models, refuses to be asked of others, and notes what each was asked.
 Where `thought_delay` is set, a request with a grammar is answered at once and without a thought; any other is thought
 about for so many seconds, and its box lies elsewhere.
+Instructions in `absent_of` are answered as absent, and those in `delay_of` take so many seconds more.
 In the modes oom and oom_die only pictures of up to `fits` pixels are answered.
 """
 
@@ -59,6 +60,12 @@ def box_of(instruction: str, amodal: bool = False) -> list[int]:
     return [x, y, x + 100, y + (300 if amodal else 100)]
 
 
+def asked_for(prompt: str) -> tuple[str, bool]:
+    """Read a prompt: the instruction, and whether the amodal box is meant."""
+    match = re.search(r"Locate (.*?)( amodally)?, output", prompt)
+    return (match[1], bool(match[2])) if match else (prompt, False)
+
+
 class Script:
     """What the server does now, and what it did."""
 
@@ -68,6 +75,7 @@ class Script:
         self.settings["model"] = model
         self.settings["models"] = []
         self.settings["thought_delay"] = None
+        self.settings |= {"absent_of": [], "delay_of": {}}
         self.asked_of: dict[str, list[str]] = {}
         self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
         self.last: dict[str, object] = {}
@@ -82,8 +90,7 @@ class Script:
     def answer(self, prompt: str, thinking: bool = True) -> str:
         """Write the raw text for a prompt, in Qwen3-VL's format."""
         mode = self.settings["mode"]
-        match = re.search(r"Locate (.*?)( amodally)?, output", prompt)
-        instruction, amodal = (match[1], bool(match[2])) if match else (prompt, False)
+        instruction, amodal = asked_for(prompt)
         box = box_of(instruction, amodal)
         if self.settings["thought_delay"] is not None:
             box = box_of(f"{instruction}, after thinking" if thinking else instruction, amodal)
@@ -93,7 +100,7 @@ class Script:
             box[2] = box[0]
         if mode == "small_amodal" and amodal:
             box = [box[0] + 50, box[1], box[2], box[3]]
-        if mode == "absent" or (mode == "disagrees" and amodal):
+        if mode == "absent" or instruction in self.settings["absent_of"] or (mode == "disagrees" and amodal):
             return "There is none.\n</think>\n\n```json\n[]\n```"
         rows = f'[\n\t{{"bbox_2d": {json.dumps(box)}, "label": {json.dumps(instruction)}}}\n]'
         if not thinking:
@@ -168,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         if settings["models"] and body["model"] not in settings["models"]:
             self.reply({"error": {"message": f"The model `{body['model']}` does not exist."}}, 404)
             return
-        self.script.last = seen(body)
+        noted = self.script.last = seen(body)
         with self.script.lock:
             self.script.asked_of.setdefault(body["model"], []).append(str(self.script.last["prompt"]))
         size = self.script.last["width"] * self.script.last["height"]
@@ -178,6 +185,7 @@ class Handler(BaseHTTPRequestHandler):
                 os._exit(1)
             self.reply({"error": {"message": f"OutOfMemoryError: {NO_MEMORY}"}}, 500)
             return
+        self.work(settings["delay_of"].get(asked_for(str(noted["prompt"]))[0], 0.0))
         thinking = settings["thought_delay"] is None or not self.script.last["grammar"]
         if settings["thought_delay"] is not None and thinking:
             self.work(settings["thought_delay"])
@@ -190,7 +198,7 @@ class Handler(BaseHTTPRequestHandler):
             self.work(settings["delay"])
         if settings["mode"] == "silent":
             self.work(3600.0)
-        amodal = " amodally" in str(self.script.last["prompt"])
+        amodal = " amodally" in str(noted["prompt"])
         if settings["mode"] == "error500" or (settings["mode"] == "amodal500" and amodal):
             self.reply({"error": {"message": "scripted failure"}}, 500)
             return

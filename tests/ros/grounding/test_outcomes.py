@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from groundings import ABSENT, FOUND
 
-from egm_ros.grounding.orders import Order
+from egm_core.targets.board import Target
+from egm_ros.grounding.frames import Frame
 from egm_ros.grounding.outcomes import Result, judge
-from egm_ros.grounding.turns import Frame
 from egm_ros.interface.settings import GROUNDING, Settings
 
 SETTINGS = Settings.of({spec.name: spec.default for spec in GROUNDING})
@@ -15,12 +15,12 @@ MALFORMED = replace(ABSENT, outcome="error", reason="malformed", detail="the mod
 
 
 def result(grounding=FOUND, **changes) -> Result:
-    made = Result(Order(7, 3, "the mug"), Frame(None, 0.0), 0.0, 1.0, grounding=grounding)
+    made = Result(Target(7, 3, "the mug"), Frame(None, 0.0), 0.0, 1.0, grounding=grounding)
     return replace(made, **changes)
 
 
-def verdict(made, epoch=7, void="instruction_changed", elapsed=0.5, age=0.6, **settings):
-    return judge(made, epoch, void, elapsed, age, replace(SETTINGS, **settings))
+def verdict(made, void="", elapsed=0.5, age=0.6, **settings):
+    return judge(made, void, elapsed, age, replace(SETTINGS, **settings))
 
 
 def outcome(*arguments, **options) -> tuple[str, str]:
@@ -53,7 +53,7 @@ def test_a_failure_before_the_answer_is_an_error():
 @pytest.mark.parametrize("void", ["instruction_changed", "disabled", "deactivated", "reset"])
 @pytest.mark.parametrize("grounding", [FOUND, ABSENT, MALFORMED])
 def test_whatever_comes_for_an_old_order_is_stale(grounding, void):
-    assert outcome(result(grounding), epoch=8, void=void) == ("stale", void)
+    assert outcome(result(grounding), void=void) == ("stale", void)
 
 
 def test_an_answer_after_the_deadline_is_published_and_counted_as_missed():
@@ -66,7 +66,7 @@ def test_an_answer_after_the_deadline_is_published_and_counted_as_missed():
         assert (judged.missed, judged.doubtful, judged.grounding.missed) == (False, False, False)
     assert verdict(result(MALFORMED, deadline=0.4)).missed
     assert verdict(result(deadline=0.4), elapsed=10.1).missed, "none came at all"
-    assert not verdict(result(deadline=0.4), epoch=8).missed, "nobody waits for it"
+    assert not verdict(result(deadline=0.4), void="reset").missed, "nobody waits for it"
 
 
 def test_an_answer_after_the_timeout_is_stale():
@@ -107,7 +107,7 @@ def test_a_bound_on_raw_scores_is_doubtful_and_says_so(calibrated, doubtful):
     assert (absent.kind, absent.doubtful) == ("absent", False)
 
 
-@pytest.mark.parametrize("options", [{"epoch": 8}, {"elapsed": 10.1}, {"age": 10.1}])
+@pytest.mark.parametrize("options", [{"void": "disabled"}, {"elapsed": 10.1}, {"age": 10.1}])
 def test_no_box_of_an_answer_that_came_too_late_may_be_published(options):
     judged = verdict(result(replace(FOUND, amodal=FOUND.visible)), **options)
     assert (judged.outcome, judged.grounding.visible, judged.grounding.amodal) == ("stale", None, None)

@@ -184,8 +184,10 @@ def test_every_camera_has_followers_in_a_namespace_of_its_name(bench: Any, start
         # The graph knows of an end before it knows whose it is.
         for kind, topic, owners in links:
             bench.until(lambda kind=kind, topic=topic, owners=owners: ends(bench, kind, topic) == owners)
-    followers = {"/robot/front/propagation", "/robot/left/propagation"}
-    bench.until(lambda: ends(bench, "subscriptions", "/robot/grounding/instruction_active") == followers)
+        active = f"/robot/grounding/{camera}/instruction_active"
+        bench.until(
+            lambda active=active, owner=follower: ends(bench, "subscriptions", active) == {owner}  # of its camera alone
+        )
 
 
 def test_a_lost_track_asks_the_grounding_node_for_a_refresh(bench: Any, start: Start) -> None:

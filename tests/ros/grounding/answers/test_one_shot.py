@@ -22,9 +22,9 @@ from scripted_engine import box_of
 from std_srvs.srv import Trigger
 
 from egm_core.grounder.grounder import Grounding
+from egm_core.targets.board import Target
 from egm_ros.common.pictures import images
 from egm_ros.grounding import one_shot
-from egm_ros.grounding.orders import Order
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
@@ -274,13 +274,13 @@ def test_an_engine_that_is_not_ready_is_named():
 
 
 def test_the_camera_without_a_name_gives_an_object_and_named_ones_a_list():
-    order = Order(1, 2, "the mug")
+    target = Target(1, 2, "the mug")
     found = Grounding("found", visible=(1.0, 2.0, 3.0, 4.0))
     missing = one_shot.failure("no_image", "no image on /left/image")
-    alone = one_shot.entry("", "/image", "model", order, found)
+    alone = one_shot.entry("", "/image", "model", target, found)
     both = [
-        one_shot.entry("front", "/front/image", "model", order, found),
-        one_shot.entry("left", "/left/image", "model", order, missing),
+        one_shot.entry("front", "/front/image", "model", target, found),
+        one_shot.entry("left", "/left/image", "model", target, missing),
     ]
     success, text = one_shot.written([alone])
     assert (success, json.loads(text)["visible"], json.loads(text)["stamp"]) == (True, [1.0, 2.0, 3.0, 4.0], "")
