@@ -31,7 +31,7 @@ from egm_core.engines.openai import OpenAIEngine
 from egm_core.engines.pictures import FORMATS
 from egm_core.families import FAMILIES, Task
 from egm_core.families.known import check_served, check_told, family_of_name
-from egm_core.grounder import gate
+from egm_core.grounder import gate_file
 from egm_core.grounder.explained import explained
 from egm_core.grounder.grounder import NO_WORDS, Grounder, Grounding, worded
 from egm_core.models.calibration import note
@@ -100,7 +100,7 @@ def lacks(
         known = "nothing says that" if amodal.path is None else "by its folder"
         trained = "was trained for amodal boxes" if amodal.path is None else "was trained for visible boxes only"
         yield f"no amodal box is asked for: {known} {amodal.name} {trained}; {remedies}"
-    if options.deadline and not options.no_reasoning and (rule := gate.note(info.path)):
+    if options.deadline and not options.no_reasoning and (rule := gate_file.note(info.path)):
         yield rule
     if kind is None:
         return

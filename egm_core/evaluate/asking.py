@@ -15,7 +15,7 @@ from egm_core.evaluate.queries import Query, scene_queries
 from egm_core.evaluate.scores import Row, score
 from egm_core.families import Family, Mode
 from egm_core.families.base import Speaker
-from egm_core.grounder.scoring import edge_logprobs, token_score
+from egm_core.grounder.scoring import edge_logprobs, opening_logprob, token_score
 from egm_core.models.folder import ModelInfo
 from egm_core.scenes.generator import Generator
 from egm_core.scenes.truth import Scene
@@ -135,5 +135,6 @@ def _asked(
         row = score(query, speaker, completion.text, mode, tokens)
         said = speaker.parse(completion.text, sent=query.text)
         probability, known = token_score(completion, said)
-        rows.append(replace(row, score=probability if known else None, edges=edge_logprobs(completion, said)))
+        row = replace(row, edges=edge_logprobs(completion, said), opening=opening_logprob(completion, said))
+        rows.append(replace(row, score=probability if known else None))
     return Asked(rows, seconds, len(scenes))

@@ -24,7 +24,7 @@ class Row:
     `iou` is with the box asked for, `iou_visible` and `iou_amodal` with either truth. `tokens` counts the whole
     answer, `thinking` the tokens before `</think>`, or all of them where the reasoning broke off (both None where the
     engine gives no tokens). `score` is the grounder's raw one, `edges` has the log-probabilities of the box's numbers;
-    both are None for answers without a box or without log-probabilities.
+    both are None for answers without a box or without log-probabilities. `opening` has that of what comes before.
     """
 
     query: Query
@@ -38,6 +38,7 @@ class Row:
     thinking: int | None = None
     score: float | None = None
     edges: Edges | None = None
+    opening: float | None = None
 
     def correct(self, strict: bool = False) -> bool:
         """Tell whether the answer is right: IoU at least 0.5 (`strict`: above), or absence recognised."""

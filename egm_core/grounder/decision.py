@@ -21,12 +21,16 @@ OUT_OF_DOMAIN = "out_of_domain"
 
 @dataclass(frozen=True)
 class Reply:
-    """One query's answer: parsed, or the error in its place. `thinking`: the model was free to think first."""
+    """One query's answer: parsed, or the error in its place. `thinking`: the model was free to think first.
+
+    `carried`: it is the visible answer, in the place of the amodal one.
+    """
 
     completion: Completion | None
     answer: Answer | None
     error: EngineError | None = None
     thinking: bool = True
+    carried: bool = False
 
     @property
     def trouble(self) -> str:
@@ -103,6 +107,8 @@ def _with_amodal(
         error = amodal.error or EngineError("engine_failed", "no answer")
         return replace(found, warnings=(*found.warnings, f"amodal_failed: {error}"))
     found = replace(found, repairs=(*found.repairs, *(f"amodal_{told}" for told in salvaged_as(amodal.answer))))
+    if amodal.carried:
+        found = replace(found, repairs=(*found.repairs, "amodal_as_visible"))
     box = _pixels(amodal.answer, info, size) if amodal.answer.kind == "box" else None
     if found.visible is None or box is None or intersection(found.visible, box) <= 0:
         agree = found.visible is None and amodal.answer.kind == "absent"

@@ -27,11 +27,10 @@ from egm_core.families.thinking import Opening, Thinking
 from egm_core.grounder.closing_time import ClosingTime
 from egm_core.grounder.decision import OUT_OF_DOMAIN as OUT_OF_DOMAIN
 from egm_core.grounder.decision import Curves, Replies, Reply, better, decide, inside
-from egm_core.grounder.gate import features, gate_of
 from egm_core.grounder.grounding import Grounding as Grounding
 from egm_core.grounder.reading import label_doubt, markup_doubt, read, set_apart
+from egm_core.grounder.reconsider import Wish, carried, carried_curve, wished
 from egm_core.grounder.score_bound import bounded
-from egm_core.grounder.scoring import edge_logprobs
 from egm_core.grounder.scoring import token_score as token_score
 from egm_core.grounder.thought_time import ThoughtTime
 from egm_core.models import calibration
@@ -278,36 +277,24 @@ class Grounder:
 
         Gives the better replies, the tasks whose thought did not end in time, or could not, and what failed in words.
         """
-        wanted = await self._in_thread(self._wanted, first, instruction)
+        wish: Wish = await self._in_thread(wished, first, self._infos, worded(instruction))
         began = time.monotonic()
-        if not wanted or not self._thought_time.fits(end - began):
-            return first, wanted, ()
-        again = {task: self._request(task, requests[task].image, requests[task].prompt, True) for task in wanted}
+        if not wish.tasks or not self._thought_time.fits(end - began):
+            return first, wish.tasks, ()
+        again = {task: self._request(task, requests[task].image, requests[task].prompt, True) for task in wish.tasks}
         thoughts = await self._replies(again, instruction, end)
-        late = tuple(task for task in wanted if task not in thoughts)
+        late = tuple(task for task in wish.tasks if task not in thoughts)
         note = self._thought_time.cut if late else self._thought_time.ended
         note(time.monotonic() - began)
         curves = await self._in_thread(self._curves, first), await self._in_thread(self._curves, thoughts)
         chosen = {task: better(task, first[task], thought, *curves) for task, thought in thoughts.items()}
+        other = carried(first, thoughts, self._infos) if wish.shared else None
+        if other is not None:
+            chosen["amodal"], late = other, tuple(task for task in late if task != "amodal")
         failed = tuple(
             f"thought_failed: {task}, {thought.trouble}" for task, thought in thoughts.items() if thought.trouble
         )
         return first | chosen, late, failed
-
-    def _wanted(self, first: Replies, instruction: str) -> tuple[Task, ...]:
-        """List the tasks whose first answer the gate would have thought about."""
-        wanted = []
-        for task, reply in first.items():
-            if reply.answer is None or reply.completion is None or reply.thought_all_the_same:
-                continue
-            info, answer = self._infos[task], reply.answer
-            score, known = token_score(reply.completion, answer)
-            x0, y0, x1, y1 = (edge / info.frame for edge in answer.box or (0.0, 0.0, 0.0, 0.0))
-            edges = edge_logprobs(reply.completion, answer)
-            seen = features(task, worded(instruction), answer.kind, (x0, y0, x1, y1), score if known else None, edges)
-            if gate_of(info.path).worth(seen) > 0:
-                wanted.append(task)
-        return tuple(wanted)
 
     async def _replies(
         self, requests: dict[Task, Request], instruction: str, end: float, due: float | None = None
@@ -373,10 +360,14 @@ class Grounder:
         return info.thinking or self._engines[task].thinking() or info.speaker.thinking
 
     def _curves(self, replies: Replies) -> Curves:
-        """Give the curves of these replies' scores, each for its task and for whether the model was free to think."""
+        """Give the curves of these replies' scores, each for its task and for how the answer came about."""
         found: dict[Task, calibration.Curve] = {}
         for task, reply in replies.items():
-            curve = calibration.curve_for(self._infos[task].path, self._engines[task].kind(), task, reply.thinking)
+            info, engine = self._infos[task], self._engines[task].kind()
+            if reply.carried:
+                curve = carried_curve(info, engine)
+            else:
+                curve = calibration.curve_for(info.path, engine, task, reply.thinking)
             if curve is not None:
                 found[task] = curve
         return found

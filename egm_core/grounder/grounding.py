@@ -20,7 +20,9 @@ class Grounding:
     taken back where it is "absent", and `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no
     probabilities, and `score_available` says so; for the `calibrated` tasks it is the probability that the box is
     right, and otherwise the raw score, see `token_score`. `warnings` doubt the question or its answer, `repairs` list
-    what was mended: "amodal_union", "amodal_disagrees", and "salvaged: ..." with by what an answer broke its format.
+    what was mended: "amodal_union", "amodal_disagrees", "amodal_as_visible" (the visible answer after thinking took the
+    place of a first amodal one, which showed another object), and "salvaged: ..." with by what an answer broke its
+    format.
     Times are milliseconds: the engine's, and all.
 
     `thought` says of the visible answer, `amodal_thought` of the amodal one, whether the model was free to think

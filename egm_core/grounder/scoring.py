@@ -42,6 +42,27 @@ def edge_logprobs(completion: Completion, answer: Answer) -> Edges | None:
     return (sums[0], sums[1], sums[2], sums[3]) if len(sums) == len(spelt) == 4 else None
 
 
+def opening_logprob(completion: Completion, answer: Answer) -> float | None:
+    """Give the log-probability of what comes before a box's first number, or of all where there is no box.
+
+    So it says how sure the model is that there is a box, or that there is none. Tokens of thinking do not count: where
+    thinking is forbidden, the model did not choose them. None where a token's probability is not known.
+    """
+    if answer.kind == "invalid" or not completion.tokens:
+        return None
+    closed = completion.text.find(THINK_CLOSE)
+    first = closed + len(THINK_CLOSE) if closed >= 0 else 0
+    last = answer.span[0] if answer.span is not None else len(completion.text)
+    found, start = 0.0, 0
+    for token in completion.tokens:
+        if first <= start < last:
+            if token.logprob is None:
+                return None
+            found += token.logprob
+        start += len(token.text)
+    return found
+
+
 def _spelling(tokens: tuple[Token, ...], text: str, span: tuple[int, int]) -> list[float | None]:
     """List the log-probabilities of the tokens that hold a digit of text[span]."""
     digits = {place for place in range(*span) if text[place].isdigit()}

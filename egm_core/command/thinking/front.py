@@ -12,7 +12,7 @@ from egm_core.evaluate.results import read
 from egm_core.evaluate.thinking.chart import draw
 from egm_core.evaluate.thinking.front import front, table
 from egm_core.evaluate.thinking.pairs import paired
-from egm_core.grounder.gate import gate_of, note
+from egm_core.grounder.gate_file import gates_of, note
 from egm_core.models.folder import EMBEDDED, resolve
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         if not equals or not name:
             raise ValueError(f"--cut {spec} is not NAME=FILE, such as 40=out/cut.json")
         cuts[name] = read(name, Path(file))
-    points = front(pairs, gate_of(folder), cuts)
+    points = front(pairs, gates_of(folder), cuts)
     print(table(points))
     if arguments.png:
         draw(points, arguments.png)

@@ -235,6 +235,7 @@ def record(row: Row, strict: bool = False) -> dict[str, Any]:
         "thinking": row.thinking,
         "score": row.score,
         "edges": row.edges,
+        "opening": row.opening,
     }
 
 

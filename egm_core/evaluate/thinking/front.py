@@ -11,7 +11,8 @@ from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.results import Result
 from egm_core.evaluate.statistics import FEWEST, NAN, Figure, mean, resampled_means
 from egm_core.evaluate.thinking.pairs import Floats, Pairs
-from egm_core.grounder.gate import Gate
+from egm_core.evaluate.thinking.twins import twins
+from egm_core.grounder.gate_file import Gates
 
 LEVEL = (0.025, 0.975)
 _ALIKE = 1e-9
@@ -33,19 +34,42 @@ class Point:
     spent: float | None = None
 
 
-def front(pairs: Pairs, gate: Gate, cuts: Mapping[str, Result] | None = None) -> list[Point]:
-    """Measure each way on the same questions; `cuts` are results of thoughts that were cut, by name."""
-    opened = np.array([gate.worth(seen) > 0 for seen in pairs.seen], np.float64)
+def front(pairs: Pairs, gates: Gates, cuts: Mapping[str, Result] | None = None) -> list[Point]:
+    """Measure each way on the same questions; `cuts` are results of thoughts that were cut, by name.
+
+    "gated" asks for both boxes at once where both were asked for, "gated alone" takes each question by itself.
+    """
+    opened = np.array([gates.alone.worth(seen) > 0 for seen in pairs.seen], np.float64)
     mends = np.asarray(pairs.gain > 0, np.float64)
     one, none = np.ones(len(pairs)), np.zeros(len(pairs))
-    ways = [
-        ("never", pairs.first, none, pairs.ms_first),
-        ("gated", np.where(opened > 0, pairs.thought, pairs.first), opened, pairs.ms_first + opened * pairs.ms_thought),
-        ("always", pairs.thought, one, pairs.ms_thought),
-        ("oracle", np.maximum(pairs.first, pairs.thought), mends, pairs.ms_first + mends * pairs.ms_thought),
+    ways = [("never", pairs.first, none, False), *_gated(pairs, gates, opened)]
+    ways += [
+        ("always", pairs.thought, one, True),
+        ("oracle", np.maximum(pairs.first, pairs.thought), mends, False),
     ]
-    points = [_point(pairs, name, right, thinks, ms) for name, right, thinks, ms in ways]
+    points = [
+        _point(pairs, name, right, thinks, pairs.ms_thought if at_once else pairs.ms_first + thinks * pairs.ms_thought)
+        for name, right, thinks, at_once in ways
+    ]
     return points + [_cut(name, result) for name, result in (cuts or {}).items()]
+
+
+def _gated(pairs: Pairs, gates: Gates, opened: Floats) -> list[tuple[str, Floats, Floats, bool]]:
+    alone = np.where(opened > 0, pairs.thought, pairs.first)
+    if gates.together is None:
+        return [("gated", alone, opened, False)]
+    right, thinks = alone.copy(), opened.copy()
+    both = twins(pairs)
+    for seen, visible, amodal, carried in zip(
+        both.seen, both.visible.tolist(), both.amodal.tolist(), both.carried.tolist(), strict=True
+    ):
+        wanted = gates.together.wanted(seen)
+        for task, place in (("visible", visible), ("amodal", amodal)):
+            thinks[place] = float(task in wanted)
+            right[place] = pairs.thought[place] if task in wanted else pairs.first[place]
+        if wanted == ("visible",):
+            right[amodal] = carried
+    return [("gated", right, thinks, False), ("gated alone", alone, opened, False)]
 
 
 def _point(pairs: Pairs, name: str, right: Floats, thinks: Floats, ms: Floats) -> Point:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from egm_core.evaluate.results import Answered, check_reasoning, check_same_queries, read
 from egm_core.grounder.gate import features
+from egm_core.grounder.together import Said
 
 Floats = NDArray[np.float64]
 _KINDS = {"found": "box", "absent": "absent"}
@@ -24,6 +25,7 @@ class Pairs:
     `first` and `thought` are 1 for a right answer; `tokens` are those of the reasoning. `scenes` names what belongs
     together, `ms_first` and `ms_thought` are the milliseconds of each answer: measured, or the mean shared out by the
     answers' tokens. `seen` describes the question and the first answer to it, `about` how the thoughts were made.
+    `answers` and `thoughts` are both answers as they were stored, and `says` what they say.
     """
 
     first: Floats
@@ -34,6 +36,9 @@ class Pairs:
     ms_first: Floats
     ms_thought: Floats
     about: Mapping[str, Any]
+    answers: tuple[Answered, ...]
+    thoughts: tuple[Answered, ...]
+    says: tuple[tuple[Said, Said], ...]
 
     def __len__(self) -> int:
         """Count the questions."""
@@ -65,20 +70,31 @@ def paired(direct: Path, thinking: Path) -> Pairs:
         _ms(first.about, first.answers),
         _ms(second.about, answers),
         second.about,
+        first.answers,
+        tuple(answers),
+        tuple((said(a, direct), said(b, thinking)) for a, b in zip(first.answers, answers, strict=True)),
     )
 
 
 def seen(answer: Answered, file: Path) -> Mapping[str, float]:
     """Describe a question and the answer to it as the grounder does at the gate."""
+    says = said(answer, file)
+    edges = answer.row.get("edges")
+    known = (float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3])) if edges else None
+    opening = answer.row.get("opening")
+    sure = None if opening is None else float(opening)
+    return features(answer.task, answer.text, says.outcome, says.box, answer.score, known, sure)
+
+
+def said(answer: Answered, file: Path) -> Said:
+    """Give what an answer says, its box in shares of the picture."""
     box = answer.box
     if box is not None:
         width, height = answer.row.get("width"), answer.row.get("height")
         if not width or not height:
             raise ValueError(f"{file} does not tell the size of its pictures: evaluate the model again")
         box = (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
-    edges = answer.row.get("edges")
-    known = (float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3])) if edges else None
-    return features(answer.task, answer.text, _KINDS.get(answer.outcome, "invalid"), box, answer.score, known)
+    return Said(_KINDS.get(answer.outcome, "invalid"), box)
 
 
 def _ms(about: Mapping[str, Any], answers: Sequence[Answered]) -> Floats:

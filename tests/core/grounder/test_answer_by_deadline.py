@@ -18,7 +18,10 @@ from told_answers import BOTH, SIZE
 
 from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, Request, Token
 from egm_core.families import family
+from egm_core.grounder.gate import Gate, Weight
+from egm_core.grounder.gate_file import Gates
 from egm_core.grounder.grounder import Grounder
+from egm_core.grounder.together import Together
 from egm_core.models.calibration import Curve, Measured, save
 from egm_core.models.folder import ModelInfo, load_info, write_info
 
@@ -197,6 +200,55 @@ def test_scores_are_calibrated_by_how_the_answer_was_made(picture: NDArray[np.ui
     assert ground(Scripted(), picture, PLAIN, info, deadline=LONG).score == 0.4
     assert ground(Scripted(), picture, RELATED, info, deadline=LONG).score == 0.7
     assert ground(Scripted(), picture, PLAIN, info).score == 0.7
+
+
+SURE = Weight(0.0, 1.0, 30.0, -30.0, 30.0)
+NEVER = Weight(0.0, 1.0, -30.0, -30.0, 30.0)
+
+
+@pytest.fixture
+def sharing(tmp_path: Path) -> ModelInfo:
+    """A model whose gate thinks about the visible box, and leaves the amodal one to that thought."""
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").touch()
+    write_info(tmp_path, BOTH)
+    together = Together(Gate({}, SURE), Gate({}, NEVER), Gate({}, SURE), 0.001, Curve((0.0,), (0.3,)), "scripted")
+    Gates(Gate({}, NEVER), together).save(tmp_path)
+    return load_info(tmp_path)
+
+
+def test_one_thought_serves_both_boxes(picture: NDArray[np.uint8], sharing: ModelInfo, tmp_path: Path) -> None:
+    save(tmp_path, "scripted", Measured({"visible": Curve((0.0,), (0.7,)), "amodal": Curve((0.0,), (0.6,))}, 1, 1))
+    engine = Scripted()
+    found = ground(engine, picture, PLAIN, sharing, deadline=LONG)
+    assert [request.id.split("-")[0] for request in engine.asked if request.reasoning] == ["visible"]
+    assert found.visible == found.amodal == pytest.approx(pixels(AFTER))
+    assert (found.thought, found.amodal_thought, found.repairs) == ("yes", "yes", ("amodal_as_visible",))
+    assert (found.score, found.amodal_score, found.calibrated) == (0.7, 0.3, ("visible", "amodal"))
+
+
+def test_an_amodal_box_of_the_same_object_stays(picture: NDArray[np.uint8], sharing: ModelInfo) -> None:
+    near = family("qwen3_vl").target("it", (*FIRST[:3], 410.0), "Thought.", "visible")
+    found = ground(Scripted(near), picture, PLAIN, sharing, deadline=LONG)
+    assert (found.thought, found.amodal_thought) == ("yes", "no")
+    assert "amodal_as_visible" not in found.repairs
+
+
+def test_a_visible_box_asked_for_alone_has_a_gate_of_its_own(picture: NDArray[np.uint8], sharing: ModelInfo) -> None:
+    engine = Scripted()
+    grounder = Grounder(engine, sharing, tasks=("visible",))
+    assert grounder.ground(picture, PLAIN, deadline=LONG).thought == "no"
+    grounder.close()
+    assert len(engine.asked) == 1
+
+
+def test_a_shared_thought_that_fails_or_is_late_leaves_both_first_boxes(
+    picture: NDArray[np.uint8], sharing: ModelInfo
+) -> None:
+    for thoughts, limit, thought in (("I would rather talk.", LONG, "no"), ("hang", 1.0, "late")):
+        found = ground(Scripted(thoughts), picture, PLAIN, sharing, deadline=limit)
+        assert (found.thought, found.amodal_thought, found.repairs) == (thought, "no", ())
+        assert found.visible == found.amodal == pytest.approx(pixels(FIRST))
 
 
 def test_cancelling_aborts_the_thought(picture: NDArray[np.uint8]) -> None:

@@ -16,7 +16,7 @@ from egm_core.engines import Completion, Token
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.families import family
 from egm_core.grounder.grounder import Grounder
-from egm_core.grounder.scoring import edge_logprobs, token_score
+from egm_core.grounder.scoring import edge_logprobs, opening_logprob, token_score
 from egm_core.models.folder import ModelInfo
 
 
@@ -58,6 +58,21 @@ class TestScore:
         assert edge_logprobs(Completion(text, (), "stop"), answer) is None
         none = family("qwen3_vl").parse("```json\n[]\n```")
         assert edge_logprobs(Completion("```json\n[]\n```", blind, "stop"), none) is None
+
+    def test_the_opening_has_all_before_the_box_and_nothing_of_the_thought(self) -> None:
+        thought = "At (5,5).\n</think>"
+        box = '\n\n```json\n[\n\t{"bbox_2d": [', '1, 22, 333, 444], "label": "it"}\n]\n```'
+        for answer, said in (box, ("```json\n[]\n```", "")):
+            text = thought + answer + said
+            values = [-9.0] * len(thought) + [-1.0] * len(answer) + [-5.0] * len(said)
+            tokens = tuple(Token(letter, value) for letter, value in zip(text, values, strict=True))
+            parsed = family("qwen3_vl").parse(text)
+            assert opening_logprob(Completion(text, tokens, "stop"), parsed) == -len(answer)
+            assert opening_logprob(Completion(text, (), "stop"), parsed) is None
+            blind = (*tokens[: len(thought) + 1], Token(text[len(thought) + 1]), *tokens[len(thought) + 2 :])
+            assert opening_logprob(Completion(text, blind, "stop"), parsed) is None
+        broken = family("qwen3_vl").parse("I would rather talk.")
+        assert opening_logprob(Completion("a", (Token("a", -1.0),), "stop"), broken) is None
 
     def test_is_unavailable_without_probabilities_and_then_exempt_from_the_minimum(
         self, server: misbehaving.Server, picture: NDArray[np.uint8]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 
 import pytest
 
 from egm_core.grounder.form import form
-from egm_core.grounder.gate import FILE, RULE, Gate, Weight, features, gate_of, note
+from egm_core.grounder.gate import RULE, Gate, Weight, features
 
 BOX = (0.1, 0.2, 0.3, 0.6)
 GATE = Gate({"score": Weight(-1.0, 0.5, -2.0, 1.0, 3.0)}, Weight(0.0, 1.0, 0.5, -0.5, 20.0), 0.01)
@@ -44,7 +42,8 @@ def test_what_is_not_known_is_no_number_and_counts_as_its_mean() -> None:
     assert math.isnan(features("visible", "the mug", "absent", None, None)["box_size"])
     assert math.isnan(features("visible", "the mug", "box", (0.3, 0.3, 0.3, 0.5), 0.5)["box_size"])
     assert math.isnan(features("visible", "the mug", "box", BOX, 0.5)["sure_left"])
-    known = features("visible", "the mug", "box", BOX, 0.5, (-1.0, -2.0, -3.0, -4.0))
+    known = features("visible", "the mug", "box", BOX, 0.5, (-1.0, -2.0, -3.0, -4.0), -0.25)
+    assert known["opening"] == -0.25 and math.isnan(features("visible", "the mug", "box", BOX, 0.5)["opening"])
     assert [known[f"sure_{edge}"] for edge in ("left", "top", "right", "bottom")] == [-1.0, -2.0, -3.0, -4.0]
     assert GATE.worth({"score": math.nan}) == GATE.worth({}) == GATE.worth({"score": -1.0})
     assert GATE.worth({"score": -3.0}) > GATE.worth({"score": -1.0}) > GATE.worth({"score": 0.0})
@@ -64,37 +63,3 @@ def test_what_is_not_known_is_no_number_and_counts_as_its_mean() -> None:
 def test_the_rule_thinks_about_what_must_be_compared_and_about_no_box(sent: str, outcome: str, opens: bool) -> None:
     box = BOX if outcome == "box" else None
     assert (RULE.worth(features("visible", sent, outcome, box, 0.5)) > 0) == opens
-
-
-def test_a_gate_lies_beside_its_weights(tmp_path: Path) -> None:
-    assert gate_of(None) is RULE and "not on this machine" in note(None)
-    assert gate_of(tmp_path) is RULE and "egm evaluate gate" in note(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"one")
-    GATE.save(tmp_path, questions=7)
-    assert (gate_of(tmp_path), note(tmp_path)) == (GATE, "")
-    (tmp_path / "model.safetensors").write_bytes(b"another")
-    assert gate_of(tmp_path) is RULE and "other weights" in note(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        (("format",), 2),
-        (("price",), float("inf")),
-        (("price",), None),
-        (("weights",), []),
-        (("weights", "score", "scale"), 0.0),
-        (("weights", "score", "mend"), "much"),
-        (("start",), {}),
-    ],
-)
-def test_a_broken_gate_is_named_and_the_rule_holds(tmp_path: Path, path: tuple[str, ...], value: object) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"one")
-    GATE.save(tmp_path)
-    data = json.loads((tmp_path / FILE).read_text())
-    inner = data
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    (tmp_path / FILE).write_text(json.dumps(data))
-    assert gate_of(tmp_path) is RULE and "cannot be used" in note(tmp_path)

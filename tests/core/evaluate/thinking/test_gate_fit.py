@@ -14,7 +14,8 @@ from egm_core.command.evaluate import main
 from egm_core.evaluate.thinking.fit import fitted
 from egm_core.evaluate.thinking.front import front
 from egm_core.evaluate.thinking.pairs import paired
-from egm_core.grounder.gate import FILE, features, gate_of
+from egm_core.grounder.gate import features
+from egm_core.grounder.gate_file import FILE, Gates, gates_of
 from egm_core.models.calibration import weights_digest
 
 KINDS = {"the mug": (0.8, 0.75, 20), "the mug left of the box": (0.4, 0.75, 30), "the third mug": (0.45, 0.5, 90)}
@@ -65,7 +66,7 @@ def results(folder: Path, first_seed: int, scenes: int = 400, **about: Any) -> l
 
 
 def opens(folder: Path, sent: str) -> bool:
-    return gate_of(folder).worth(features("visible", sent, "box", (0.0, 0.0, 0.1, 0.1), 0.5)) > 0
+    return gates_of(folder).alone.worth(features("visible", sent, "box", (0.0, 0.0, 0.1, 0.1), 0.5)) > 0
 
 
 def test_it_learns_what_gains_by_token_and_keeps_that_on_other_scenes(
@@ -87,8 +88,9 @@ def test_it_learns_what_gains_by_token_and_keeps_that_on_other_scenes(
 
 def test_the_front_is_what_was_answered(folder: Path) -> None:
     pairs = paired(*map(Path, results(folder, 400_000_000)))
-    gate = fitted(pairs, 0.3).gate
-    never, gated, always, oracle = front(pairs, gate)
+    gates = fitted(pairs, 0.3, 0.3).gates
+    never, _together, gated, always, oracle = front(pairs, gates)
+    assert [point.name for point in front(pairs, Gates(gates.alone))] == ["never", "gated", "always", "oracle"]
     assert never.accuracy.value == pairs.first.mean() and always.accuracy.value == pairs.thought.mean()
     assert oracle.accuracy.value == np.maximum(pairs.first, pairs.thought).mean()
     assert (never.tokens, always.spent, always.ms) == (0.0, 1.0, pytest.approx(60.0))
@@ -99,8 +101,8 @@ def test_the_front_is_what_was_answered(folder: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.22, 0.5, 1.0])
 def test_it_spends_no_more_than_it_may(folder: Path, share: float) -> None:
-    found = fitted(paired(*map(Path, results(folder, 400_000_000))), share)
-    assert found.tokens <= share
+    found = fitted(paired(*map(Path, results(folder, 400_000_000))), share, share)
+    assert found.alone.tokens <= share and found.together is not None and found.together.tokens <= share
 
 
 @pytest.mark.parametrize(
