@@ -1,7 +1,7 @@
 """The pictures of a question: the plain one, and a copy with a frame; named by what they are made from.
 
-A reference is a picture's own, or an object with `picture`, `frame` and `colour`. `read` is the `ReadPicture` of
-whoever asks, so pictures are drawn when their turn comes, and stored nowhere.
+A reference is a picture's own, or an object with `picture`, `frame`, `colour` and `size`, in whose pixels the frame is.
+`read` is the `ReadPicture` of whoever asks, so pictures are drawn when their turn comes, and stored nowhere.
 """
 
 from __future__ import annotations
@@ -51,18 +51,32 @@ def frame_colour(said: Iterable[str], apart_from: Iterable[str] = ()) -> str:
     return left[0]
 
 
-def framed(picture: str, box: Box, colour: str) -> dict[str, Any]:
-    """Name a copy of a picture with a frame in a colour."""
-    return {"picture": picture, "frame": list(box), "colour": colour}
+def framed(picture: str, box: Box, colour: str, size: tuple[int, int]) -> dict[str, Any]:
+    """Name a copy of a picture with a frame in a colour; the box is in the pixels of a picture of this size."""
+    return {"picture": picture, "frame": list(box), "colour": colour, "size": list(size)}
+
+
+def unlike(picture: str, size: tuple[int, int], said: tuple[int, int]) -> str:
+    """Say that a picture has not the size that its sample says, so that no box of it fits; empty where it has."""
+    if size == said:
+        return ""
+    return (
+        f"{picture} has {size[0]} x {size[1]} pixels, and its sample says {said[0]} x {said[1]}: it is another "
+        "picture, or a resized one; give the one that the boxes were made on"
+    )
 
 
 def read(reference: Any) -> NDArray[np.uint8]:
-    """Read the picture of a reference, and draw its frame where it has one."""
+    """Read the picture of a reference, and draw its frame where it has one; ValueError where that cannot fit."""
     if isinstance(reference, str):
         return source.read(reference)
+    shown = source.read(reference["picture"])
+    width, height = reference["size"]
+    if wrong := unlike(reference["picture"], (shown.shape[1], shown.shape[0]), (width, height)):
+        raise ValueError(wrong)
     x0, y0, x1, y1 = reference["frame"]
     colour = COLOURS[reference["colour"]]
-    return draw(source.read(reference["picture"]), (x0, y0, x1, y1), colors=(colour, colour))
+    return draw(shown, (x0, y0, x1, y1), colors=(colour, colour))
 
 
 def asked(prompt: Prompt, text: str, references: Iterable[Any], sampling: Sampling, model: str) -> Job:
@@ -87,7 +101,9 @@ def asked(prompt: Prompt, text: str, references: Iterable[Any], sampling: Sampli
 def _told(reference: Any) -> Any:
     if isinstance(reference, str):
         return digest(reference)
-    return {**reference, "picture": digest(reference["picture"])}
+    # A picture's content has its size, too.
+    told = {name: part for name, part in reference.items() if name != "size"}
+    return {**told, "picture": digest(reference["picture"])}
 
 
 def digest(picture: str) -> str:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from egm_core.asking.job import Job
+from egm_core.curate.pictures import unlike
 from egm_core.pictures import source
 from egm_core.pictures.file import jpeg_size
 
@@ -25,6 +26,8 @@ MOST_LETTERS = 16
 # What a server's chat template may add to a message, and to a form for the answer.
 AROUND = 64
 PNG = b"\x89PNG\r\n\x1a\n"
+# How EXIF begins in a JPEG and in a PNG, which have it near their start.
+EXIF, HEAD = (b"Exif\0\0", b"eXIf"), 1 << 16
 Rule = Callable[[int, int], float]
 
 
@@ -114,15 +117,21 @@ def size_of(reference: Any) -> tuple[int, int]:
     if "sent" in reference:
         width, height = reference["sent"]
         return int(width), int(height)
-    return _size(str(reference["picture"]))
+    picture, (width, height) = str(reference["picture"]), reference["size"]
+    size = _size(picture)
+    if wrong := unlike(picture, size, (width, height)):
+        raise ValueError(wrong)
+    return size
 
 
 @lru_cache(65536)
 def _size(picture: str) -> tuple[int, int]:
     data = source.as_file(picture)
-    if (size := jpeg_size(data)) is not None:
+    # A camera's mark may turn the picture, and readers follow it.
+    plain = not any(mark in data[:HEAD] for mark in EXIF)
+    if plain and (size := jpeg_size(data)) is not None:
         return size
-    if data.startswith(PNG) and len(data) >= 24:
+    if plain and data.startswith(PNG) and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
         return int(width), int(height)
     shape = source.read(picture).shape

@@ -82,7 +82,6 @@ def question(number: int, sample: Sample, neighbours: Sequence[Sample], asking: 
     said = (known.expression, known.category, *known.occluders, *known.others)
     colour = frame_colour(said, asking.apart_from)
     text = asking.prompt.render(expression=sample.sent, colour=colour)
-    job = asked(
-        asking.prompt, text, [sample.picture, framed(sample.picture, box, colour)], asking.sampling, asking.model
-    )
+    copy = framed(sample.picture, box, colour, (sample.width, sample.height))
+    job = asked(asking.prompt, text, [sample.picture, copy], asking.sampling, asking.model)
     return Question(number, sample, replace(known, frame_colour=colour), asking.prompt, job)

@@ -165,7 +165,7 @@ def _questions(
         known = facts.of(sample, neighbours[sample.picture], "amodal")
         colour = frame_colour((known.expression, known.category, *known.occluders, *known.others))
         known = replace(known, frame_colour=colour)
-        shown = [sample.picture, framed(sample.picture, box, colour)]
+        shown = [sample.picture, framed(sample.picture, box, colour, (sample.width, sample.height))]
         for turn in range(manner.several):
             drawn = manner.sampling if manner.several == 1 else replace(manner.sampling, seed=_seed(manner, turn))
             yield Asked(number, sample, known, asked(prompt, text(sample, known), shown, drawn, manner.model))

@@ -105,6 +105,8 @@ def _jobs(sample: Sample, second: Second) -> list[Job]:
     if sample.truth("visible") is None:
         return []
     width, height = size_of(sample.picture)
+    if wrong := pictures.unlike(sample.picture, (width, height), (sample.width, sample.height)):
+        raise ValueError(wrong)
     sent = second.speaker.size(width, height)
     seeing = second.speaker.seeing(*sent)
     prompt = seeing.prompt(sample.sent, "visible")

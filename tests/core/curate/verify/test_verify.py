@@ -158,3 +158,13 @@ def test_money_is_settled_before_anything_is_asked(server: Paid, file: Path, cap
     assert main([*verify, "--teacher-url", server.url, "--budget-usd", "0.0001", "--prices", str(own), "-q"]) == 1
     printed = capsys.readouterr().err
     assert "larger --budget-usd" in printed and "2 times its worst case" in printed and not server.asked
+
+
+@pytest.mark.parametrize("kind", ["fits", "hits"])
+def test_a_picture_of_another_size_than_its_sample_says_is_no_question(server: Paid, file: Path, kind: str) -> None:
+    cv2.imwrite(str(file.with_name("a.png")), np.full((50, 50, 3), 90, np.uint8))
+    out = file.with_name("verified.jsonl")
+    options = ["--kind", kind, "--teacher-url", server.url, "--family", "qwen3_vl", "-q"]
+    assert main(["verify", str(file), "--out", str(out), *options]) == 1
+    assert not server.bodies
+    assert "50 x 50 pixels, and its sample says 100 x 100" in out.with_name("verified.failures.jsonl").read_text()
