@@ -33,7 +33,15 @@ from egm_core.evaluate.reports.origin import CALIBRATION_FIRST_SEED, Origin, sto
 from egm_core.evaluate.reports.reliability import fitted, published, table
 from egm_core.evaluate.reports.report import Report, difference, record
 from egm_core.evaluate.reports.tables import sections
-from egm_core.evaluate.results import FORBIDDEN, answered, check_reasoning, check_same_queries, forbidden, read
+from egm_core.evaluate.results import (
+    FORBIDDEN,
+    answered,
+    check_reasoning,
+    check_same_queries,
+    forbidden,
+    read,
+    reasoning_tokens,
+)
 from egm_core.evaluate.scores import Row
 from egm_core.evaluate.shares import Evaluation, evaluate
 from egm_core.evaluate.waiting import add_wait
@@ -251,6 +259,9 @@ def _compare(arguments: argparse.Namespace) -> None:
         ends = written(c, "+.1f", 100, between=", ") if c.bounded else missing(c, unit)
         above = "" if math.isnan(c.above_zero) else f", above zero in {100 * c.above_zero:.0f} % of the resamples"
         print(f"{group:<20} {100 * c.difference:+6.1f} points [{ends}], n {c.count}{above}")
+    if tokens := two.since(one, reasoning_tokens, lambda a: a.key in two.by_key, share=False):
+        ends = written(tokens, "+.1f", between=", ") if tokens.bounded else missing(tokens, unit)
+        print(f"{'reasoning tokens':<20} {tokens.difference:+6.1f} a question [{ends}], n {tokens.count}")
     print(f"\n{legend(unit)}")
 
 

@@ -240,7 +240,7 @@ def record(row: Row, strict: bool = False) -> dict[str, Any]:
 
 
 def compare(first: Path, second: Path) -> dict[str, Comparison]:
-    """Compare two JSON results query by query: differences in accuracy (second minus first) by task and kind.
+    """Compare two JSON results query by query: differences in accuracy (second minus first), by task and kind.
 
     ValueError where they are judged by other rules, or mean other questions; what only one of them answers is warned
     of, and left out.
@@ -267,7 +267,7 @@ def difference(one: Result, two: Result) -> dict[str, Comparison]:
             two.path,
             others,
         )
-    groups: dict[str, list[tuple[Any, ...]]] = {}
+    groups: dict[str, list[tuple[Any, ...]]] = {"all": [key for key in one.by_key if key in two.by_key]}
     for key, answer in one.by_key.items():
         for group in _groups(dict(answer.row)) if key in two.by_key else ():
             groups.setdefault(group, []).append(key)

@@ -166,6 +166,8 @@ def test_results_are_compared_query_by_query(tmp_path):
     assert found["visible"].difference == 0.5
     assert found["amodal"].difference == 0.5
     assert found["absent"].difference == 0.0
+    assert found["all"].count == sum(found[name].count for name in ("visible", "amodal", "absent"))
+    assert 0 < found["all"].difference < 0.5
     elsewhere = json.loads(paths[1].read_text())
     for row in elsewhere["rows"]:
         row["seed"] += 1000

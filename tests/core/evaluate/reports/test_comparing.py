@@ -51,6 +51,16 @@ def test_compare_says_how_many_questions_are_in_both(tmp_path, capsys):
     assert "1 of 4 questions are not in" in capsys.readouterr().err
 
 
+def test_compare_says_what_it_costs_in_tokens(tmp_path, capsys):
+    one, two = (result(tmp_path, n, "ynnn", ALL[:1]) for n in ("a", "b"))
+    assert main(["compare", str(one), str(changed(two, lambda d: d["rows"][0].update(thinking=1)))]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("reasoning tokens"))
+    assert "-1.0 a question" in line and line.endswith("n 4")
+    blind = changed(two, lambda d: [row.update(thinking=None) for row in d["rows"]])
+    assert main(["compare", str(one), str(blind)]) == 0
+    assert "reasoning tokens" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("number", "task"), [("5", "visible"), ("4", "amodal"), ("10", "amodal")])
 def test_tables_take_the_boxes_that_they_are_about(tmp_path, number, task, capsys):
     assert main(["table", number, f"EGM-8B={result(tmp_path, 'a', 'yn', ALL[:1], task)}"]) == 2
