@@ -49,11 +49,14 @@ def _run(options: argparse.Namespace) -> int:
         return WRONG
     # Pictures are decoded here, and --help and --read need none of that.
     from egm_core.curate.audit.sheet import sheet
+    from egm_core.sample.whole import written
 
     found = items(options.file)
     drawn = chosen(found, options.samples, options.seed)
     page, missing = sheet(drawn, str(options.file), options.seed, len(found))
-    options.out.write_text(page, encoding="utf-8")
+    # A full disk leaves the sheet of before.
+    with written(options.out) as part:
+        part.write_text(page, encoding="utf-8")
     for name, why in list(missing.items())[:SHOWN]:
         _log.warning("%s is shown without its picture: %s", name, why)
     if len(missing) > SHOWN:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,16 @@ def items(path: Path) -> list[Item]:
     found = [item for sample, origin in zip(samples, origins, strict=True) for item in _texts(sample, origin)]
     if not found:
         raise ValueError(f"{path}: the file holds no sample")
-    return found
+    return list(_told_apart(found))
+
+
+def _told_apart(found: Iterable[Item]) -> Iterator[Item]:
+    """Give items of the same words a key each: a judgement of one box is none of another."""
+    seen: Counter[str] = Counter()
+    for item in found:
+        turn = seen[item.key]
+        seen[item.key] += 1
+        yield replace(item, key=blake2b(f"{item.key} {turn}".encode(), digest_size=8).hexdigest()) if turn else item
 
 
 def chosen(found: Sequence[Item], count: int, seed: int) -> list[Item]:

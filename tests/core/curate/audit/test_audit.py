@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +54,17 @@ def file(tmp_path: Path) -> Path:
     ]
     provenance.write(tmp_path / "x.provenance.jsonl", origins)
     return tmp_path / "x.jsonl"
+
+
+@contextmanager
+def file_size_limit(most: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes, as on a full disk."""
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, was[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, was)
 
 
 def test_wilson_s_interval() -> None:
@@ -155,3 +169,24 @@ def test_images_that_are_not_there_are_counted(tmp_path: Path, caplog: pytest.Lo
     assert main(["audit", str(tmp_path / "gone.jsonl"), "--out", str(tmp_path / "a.html")]) == 0
     assert caplog.text.count("is shown without its picture") == 3
     assert "5 images in all cannot be shown" in caplog.text
+
+
+def test_one_expression_of_several_boxes_is_judged_for_each(file: Path) -> None:
+    one = next(iter(read_samples(file)))
+    twins = [replace(one, sent="the twin", reasoning="", bbox=(x, 30, x + 40, 80)) for x in (20, 60)]
+    write_samples(file, [*twins, twins[0]])
+    file.with_name("x.provenance.jsonl").unlink()
+    keys = [item.key for item in items(file)]
+    assert len(set(keys)) == 3
+    # Judgements of a sheet that was drawn anew are found again.
+    assert keys == [item.key for item in items(file)]
+
+
+def test_a_disk_that_is_full_leaves_the_sheet_of_before(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = file.with_name("audit.html")
+    assert main(["audit", str(file), "--out", str(sheet)]) == 0
+    before = sheet.read_bytes()
+    with file_size_limit(1000):
+        assert main(["audit", str(file), "--out", str(sheet), "--seed", "2"]) != 0
+    assert sheet.read_bytes() == before
+    assert "audit.html" in capsys.readouterr().err
