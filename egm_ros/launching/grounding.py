@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from launch import LaunchDescriptionEntity
+from launch.actions import LogInfo
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -13,9 +14,10 @@ from launch_ros.substitutions import FindPackageShare
 
 from egm_ros.common.notices import LOGGER
 from egm_ros.interface.settings import GROUNDING
-from egm_ros.launching import endings
+from egm_ros.launching import endings, presets
 from egm_ros.launching.arguments import BOOLEAN, Argument, listed, namespace_name, parameter, truth, typed
 from egm_ros.launching.parameter_file import ParameterFile
+from egm_ros.launching.presets import PRESETS, Preset
 from egm_ros.launching.topics import Topics
 from egm_ros.launching.viewer import viewer
 
@@ -71,12 +73,23 @@ COMMON = (
 )
 STREAMS = (
     Argument(
-        "image", "Image topic; with cameras {camera} stands for the name, else it comes first: front/image.", "image"
+        "camera",
+        "Driver whose topics are taken for image, camera_info and depth where those are not given; cameras has the"
+        " names that it gives several. docs/reference/presets.md lists them.",
+        choices=("", *PRESETS),
+    ),
+    Argument(
+        "image",
+        "Image topic; with cameras {camera} stands for the name, else it comes first: front/image."
+        " Not given: that of camera, else image.",
     ),
     Argument("compressed_image", "Image topic with transport:=compressed; empty: <image>/compressed."),
     Argument("instruction", "Instruction topic.", "instruction"),
-    Argument("depth", "Depth aligned to the image, for lift; named as image is.", "depth"),
-    Argument("camera_info", "Camera info of the image, for lift.", "camera_info"),
+    Argument(
+        "depth",
+        "Depth aligned to the image, for lift; named as image is. Not given: that of camera, else depth.",
+    ),
+    Argument("camera_info", "Camera info of the image, for lift. Not given: that of camera, else camera_info."),
 )
 ARGUMENTS = (*COMMON, *STREAMS, *(parameter(spec) for spec in GROUNDING))
 
@@ -113,7 +126,24 @@ class Robot:
             for name in ("grounding", "camera", *robot.followers)
             for camera in ("", *robot.cameras)
         )
+        return robot.with_preset()
+
+    def with_preset(self) -> Robot:
+        """Take the topics of the driver that is named, where none is given by hand."""
+        compressed = self.shared(self.full("grounding")).get("transport") == "compressed"
+        robot = replace(self, texts=presets.filled(self.texts, any(self.cameras), compressed))
+        preset = robot.preset
+        if preset is not None and "lifting" in robot.followers and not robot.texts["depth"]:
+            raise ValueError(
+                f"lift: camera:={self.texts['camera']} has no depth: give depth, aligned to the image, or leave"
+                " lift out"
+            )
         return robot
+
+    @property
+    def preset(self) -> Preset | None:
+        """The driver that is named."""
+        return PRESETS.get(self.texts.get("camera", ""))
 
     def true(self, name: str) -> bool:
         """Say whether an argument is true."""
@@ -203,7 +233,16 @@ def nodes(robot: Robot) -> list[LaunchDescriptionEntity]:
     guard = (
         [] if robot.texts["on_exit"] == "ignore" else [endings.with_node(grounding, "grounding", robot.true("respawn"))]
     )
-    return [*guard, endings.on_interrupt(started), *started]
+    return [*heading(robot), *guard, endings.on_interrupt(started), *started]
+
+
+def heading(robot: Robot) -> list[LaunchDescriptionEntity]:
+    """Say which driver's topics are taken, and how that has to be started."""
+    preset = robot.preset
+    if preset is None:
+        return []
+    taken = ", ".join(f"{name} {robot.texts[name]}" for name in presets.STREAMS if robot.texts[name])
+    return [LogInfo(msg=f"camera:={robot.texts['camera']}: {taken}; start the driver by: {preset.start}")]
 
 
 def follower(robot: Robot, name: str, camera: str) -> Node:
@@ -218,6 +257,9 @@ def follower(robot: Robot, name: str, camera: str) -> Node:
             remappings |= topics.carried
         if robot.texts["target_frame"]:
             parameters["target_frame"] = robot.texts["target_frame"]
+        if robot.preset is not None and robot.preset.holds(robot.texts):
+            kept = robot.file.of(full)
+            parameters |= {name: value for name, value in robot.preset.parameters.items() if name not in kept}
     else:
         remappings |= {"image": topics.outer_image}
     if name == "overlay" and robot.true("propagate"):

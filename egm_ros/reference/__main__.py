@@ -16,6 +16,7 @@ from egm_core.console import finish
 from egm_ros.reference.commands import commands
 from egm_ros.reference.engines import engines
 from egm_ros.reference.nodes import NODES
+from egm_ros.reference.presets import presets
 from egm_ros.reference.stages import TITLES, stage_page
 
 
@@ -24,6 +25,7 @@ def pages() -> dict[str, str]:
     made = {f"{node.name}.md": node.page() for node in NODES}
     made["commands.md"] = commands()
     made["engines.md"] = engines()
+    made["presets.md"] = presets()
     made |= {f"settings_{stage}.md": stage_page(stage) for stage in TITLES}
     return made
 

@@ -51,6 +51,17 @@ class SetEnvironmentVariable(LaunchDescriptionEntity):
         os.environ[self.name] = context.text(self.value)
 
 
+class LogInfo(LaunchDescriptionEntity):
+    """A line of the log."""
+
+    def __init__(self, *, msg: Any) -> None:
+        self.msg = msg
+
+    def execute(self, context: LaunchContext) -> None:
+        """Print it."""
+        print(f"[INFO] [launch.user]: {context.text(self.msg)}", flush=True)
+
+
 class RegisterEventHandler(LaunchDescriptionEntity):
     """Has a handler called from now on."""
 
