@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from egm_core.servers.faster import FASTER
 from egm_core.servers.known import SERVERS
 from egm_core.servers.named import NamedServer, Order
 from egm_ros.reference.markdown import code, page, section, table
@@ -22,12 +23,17 @@ what the others lack.
 | read | From its documentation or its source. Nothing of it was run. |
 
 No engine was run on a GPU, on a Jetson or on a Spark for this page."""
+SPEED = """
+**None of these was measured.** Start the engine by the command, and name it with `engine_url`. `fp8` of vLLM and SGLang
+is also `engine_precision:=fp8`. Another precision gives other scores than those that were calibrated. `egm evaluate`
+tells what it costs in right boxes, `egm bench` what it saves. Speculation leaves greedy answers as they are, but for
+rounding."""
 ORDER = Order("MODEL", 8000, "NAME", memory_share=0.5)
 
 
 def engines() -> str:
     """Make the page of all engines."""
-    return page("Engines by name", INTRODUCTION.strip(), summary(), *map(one, SERVERS.values()), pins())
+    return page("Engines by name", INTRODUCTION.strip(), summary(), *map(one, SERVERS.values()), faster(), pins())
 
 
 def summary() -> str:
@@ -67,6 +73,17 @@ def one(server: NamedServer) -> str:
     return section(code(server.name), "\n\n".join(filter(None, parts)))
 
 
+def faster() -> str:
+    """Make the table of settings for speed, each with its whole command."""
+    rows = (
+        (code(each.engine), each.name, code(_shown(each.command(SERVERS[each.engine], ORDER))), each.needs, each.source)
+        for each in FASTER
+    )
+    return section(
+        "Settings for speed", f"{SPEED.strip()}\n\n{table(('Engine', 'Setting', 'Command', 'Needs', 'From'), rows)}"
+    )
+
+
 def pins() -> str:
     """Make the table of versions for each platform."""
     rows = sorted(
@@ -84,10 +101,14 @@ def _command(server: NamedServer) -> Iterator[str]:
         return
     # Our own is run as a module, and known as a verb.
     words = [start.program, *start.words(ORDER)] if start.program else ["egm serve", *start.words(ORDER)[2:]]
-    shown = " ".join(f"'{word}'" if "{" in word else word for word in words)
+    shown = _shown(words)
     told = "".join(f"{name}={value} " for name, value in start.environment(ORDER).items())
     yield f"```\n{told}{shown}\n```"
     yield f"To get it: {start.remedy}."
+
+
+def _shown(words: Iterable[str]) -> str:
+    return " ".join(f"'{word}'" if "{" in word else word for word in words)
 
 
 def _needs(server: NamedServer) -> str:
