@@ -217,6 +217,11 @@ class Endpoint:
         why = f"HTTP {answer.status_code}: {error_message(answer.text)}"
         if answer.status_code in (401, 403):
             return Shut(f"{why}; {self._key()}")
+        if answer.is_redirect:
+            there = excerpt(answer.headers.get("location", ""))
+            return Shut(
+                f"HTTP {answer.status_code}: it sends on to {there}, and is not followed; name that server's URL"
+            )
         if answer.status_code in SHUT or _used_up(answer.text):
             return Shut(why)
         if answer.status_code in BUSY:

@@ -20,7 +20,9 @@ LENGTH = ("length", "max_tokens", "model_length")
 STOP = ("stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "tool_calls", "function_call")
 GIVEN_UP = ("abort", "aborted", "cancelled", "canceled", "cancel")
 FAILED = ("error", "failed", "timeout")
-WITHHELD = ("content_filter", "safety")
+# Google hands its own words on, some of them after OpenAI's and a colon.
+WITHHELD = ("content_filter", "function_call_filter", "safety", "image_safety", "recitation", "prohibited_content",
+            "blocklist", "spii", "malformed_function_call", "refusal", "sensitive")  # fmt: skip
 # What a server means where it tells an error by its type alone, within a stream that began with 200.
 STATUS_OF = {"invalid_request_error": 400, "authentication_error": 401, "permission_error": 403,
              "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "rate_limit_exceeded": 429,
@@ -206,7 +208,7 @@ def _trouble(event: dict[str, Any]) -> EngineError:
 
 def _finish(told: str) -> str:
     """Give our word for why an answer ended; EngineError where what came is no answer."""
-    name = told.lower()
+    name = told.lower().partition(":")[0].strip()
     if name in FAILED or name in WITHHELD:
         reason = "engine_failed" if name in FAILED else "engine_request"
         raise EngineError(reason, f"the server ended the answer with finish_reason {told!r}")

@@ -138,7 +138,15 @@ def test_finish_reasons_of_other_servers(told: str, finish: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"), [("error", "engine_failed"), ("failed", "engine_failed"), ("content_filter", "engine_request")]
+    ("told", "reason"),
+    [
+        ("error", "engine_failed"),
+        ("failed", "engine_failed"),
+        ("content_filter", "engine_request"),
+        ("content_filter: RECITATION", "engine_request"),
+        ("PROHIBITED_CONTENT", "engine_request"),
+        ("refusal", "engine_request"),
+    ],
 )
 def test_an_answer_that_the_server_gave_up_is_an_error_by_its_name(told: str, reason: str) -> None:
     with pytest.raises(EngineError, match=told) as caught:

@@ -50,6 +50,14 @@ def test_a_server_that_answers_between_its_refusals_is_not_talked_about(
     assert not [record for record in caplog.records if record.name == "egm.asking"]
 
 
+def test_a_server_that_sends_on_ends_the_run_with_the_address_that_it_names(tmp_path: Path) -> None:
+    with paid() as server:
+        server.script = lambda text, before: (308, {"Location": "https://elsewhere.example/v1"})
+        with pytest.raises(EngineError, match=r"HTTP 308: it sends on to https://elsewhere\.example/v1"):
+            answers(jobs(60), teacher(server), tmp_path)
+        assert sum(server.asked.values()) < 20
+
+
 @pytest.mark.parametrize(("status", "error"), [
     (429, {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}),
     (402, {"message": "Insufficient Balance", "type": "unknown_error", "code": "invalid_request_error"}),
