@@ -1,4 +1,4 @@
-"""Brings both boxes, the depth and the camera of one picture together by their exact stamp, in bounded memory."""
+"""Brings both boxes, the depth and the camera of one picture together by their stamp, in bounded memory."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ INFOS = 4096
 
 @dataclass(frozen=True)
 class Match:
-    """The messages of one picture; depth and camera info are None where nothing was found and none is needed."""
+    """The messages of one picture; depth and camera info are None where nothing was found and none is needed.
+
+    `offset` is by how many seconds the depth is of later than the picture.
+    """
 
     visible: Any
     amodal: Any
     depth: Any | None = None
     camera_info: Any | None = None
+    offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,13 @@ class Matching:
 
     The stamps of the depth images say how time goes: where it goes back, everything of before is forgotten. Without
     a clock there, an answer belongs to the newest depth; a camera info without a stamp belongs to every picture.
+    Where nothing has the very stamp of an answer, `settled` takes what is nearest and no more than `slop` seconds off.
     """
 
-    def __init__(self, seconds: float, patience: float, limit: int = LIMIT, thin: Thin = as_it_came) -> None:
-        self.depths, self.patience = DepthMemory(seconds, limit, thin), patience
+    def __init__(
+        self, seconds: float, patience: float, limit: int = LIMIT, thin: Thin = as_it_came, slop: float = 0.0
+    ) -> None:
+        self.depths, self.patience, self.slop = DepthMemory(seconds, limit, thin), patience, slop
         self.timeline = Timeline()
         self.info_time = Timeline()
         self.seen: Seen | None = None
@@ -99,6 +106,17 @@ class Matching:
                 if len(self._answers) > ANSWERS:
                     self._drop(next(iter(self._answers)), f"more than {ANSWERS} answers wait for their depth")
         return self._whole(stamp)
+
+    def settled(self, now: float) -> list[Match]:
+        """Give the answers that are whole with what is nearest to their stamp, as nothing nearer is to come.
+
+        Depth comes in the order of its stamps, so that later depth settles it, or the end of an answer's patience.
+        """
+        if not self.slop or self.timeline.clockless:
+            return []
+        waiting = list(self._answers.items())
+        found = [self._near(stamp, now - answer.since > self.patience) for stamp, answer in waiting]
+        return [match for match in found if match is not None]
 
     def late(self, now: float) -> list[Missing]:
         """Give up on the answers that have waited too long, and say what each lacks."""
@@ -154,6 +172,21 @@ class Matching:
         """Give the camera info of a stamp; the newest where either of them has no clock."""
         newest = next(reversed(self._infos.values()), None) if stamp == 0 or self.info_time.clockless else None
         return self._infos.get(stamp) or newest
+
+    def _near(self, stamp: Stamp, last: bool) -> Match | None:
+        """Make an answer whole with what is within reach of its stamp, if later depth has come or it is the last time.
+
+        `_whole` has the very stamp's, and has tried before.
+        """
+        moments, reach = self.depths.moments, self.slop * 1e9
+        if not moments or (max(moments) < stamp and not last):
+            return None
+        moment, at = (min(kept, key=lambda other: abs(other - stamp)) for kept in (moments, self._infos or [stamp]))
+        info = self._info_of(stamp) or (self._infos.get(at) if abs(at - stamp) <= reach else None)
+        if abs(moment - stamp) > reach or info is None:
+            return None
+        answer = self._answers.pop(stamp)
+        return Match(answer.visible, answer.amodal, self.depths.at(moment), info, (moment - stamp) / 1e9)
 
     def _whole(self, stamp: Stamp) -> Match | None:
         answer = self._answers.get(stamp)

@@ -84,6 +84,15 @@ LIFTING_PARAMETERS: tuple[ParameterSpec, ...] = (
         unit="s",
     ),
     ParameterSpec(
+        "slop",
+        0.0,
+        "Where nothing has the image's very stamp, the depth and camera_info nearest to it are taken, if they are no"
+        " further off than this; what moves is then lifted at where it was. 0: the very stamp only.",
+        range=(0.0, 1.0),
+        live=True,
+        unit="s",
+    ),
+    ParameterSpec(
         "buffer", 10.0, "How long depth is kept until its answer comes.", range=(0.1, 60.0), live=True, unit="s"
     ),
     ParameterSpec(
@@ -116,6 +125,7 @@ LIFTING_KEYS = {
     "ranges": "Distance of each one's visible surface along the optical axis, in metres.",
     "pixels": "How many pixels of depth each range is from.",
     "density": "Part of the depth's pixels that was kept until the answer came; pixels counts the others as well.",
+    "depth_offset": "By how many seconds the depth's stamp is later than the image's; see slop.",
     "amodal": "estimated where there are amodal boxes: their far side was guessed.",
     "frame": "Frame of the boxes.",
 }

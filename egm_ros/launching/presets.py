@@ -16,7 +16,7 @@ class Preset:
 
     In the names of topics `{camera}` stands for the camera's name; `camera` is the one that the driver takes by itself.
     `start` is the driver's command, `quality` that of its image and depth topics, `stamps` how those of image and depth
-    go together. `rectified` is the lifting node's parameter for these topics.
+    go together. `rectified` and `slop` are the lifting node's parameters for these topics.
     """
 
     repository: str
@@ -30,6 +30,7 @@ class Preset:
     rate: str
     quality: str
     rectified: bool
+    slop: float = 0.0
     depth: str = ""
     depth_encoding: str = ""
     stamps: str = ""
@@ -37,9 +38,9 @@ class Preset:
     note: str = ""
 
     @property
-    def parameters(self) -> dict[str, bool]:
+    def parameters(self) -> dict[str, bool | float]:
         """The lifting node's parameters that go with these topics."""
-        return {"rectified": self.rectified}
+        return {"rectified": self.rectified} | ({"slop": self.slop} if self.slop else {})
 
     def holds(self, texts: Mapping[str, str]) -> bool:
         """Say whether these arguments' texts have its image and its camera info, rather than others."""
@@ -104,6 +105,8 @@ PRESETS: dict[str, Preset] = {
         quality="reliable, last 10",
         stamps="each sensor's own, unless the driver's parameters rgb.i_synced and stereo.i_synced are both true",
         rectified=True,
+        # Half of the time from one image to the next.
+        slop=0.017,
         note="The image is the one that the driver's launch file rectifies (rectify_rgb, true by default).",
     ),
     "usb_cam": Preset(

@@ -76,6 +76,7 @@ class Ready:
     boxes: Detection2DArray
     entries: Entries
     density: float
+    offset: float = 0.0
 
 
 class LiftingNode(BaseNode):
@@ -87,7 +88,7 @@ class LiftingNode(BaseNode):
         super().__init__(**options)
         self._transforms = Transforms(self) if self._values["target_frame"] else None
         buffer, memory = self._values["buffer"], self._values["memory"] * 10**6
-        self._matching = Matching(buffer, self._values["wait"], memory, self._thin)
+        self._matching = Matching(buffer, self._values["wait"], memory, self._thin, self._values["slop"])
         self._density = 1.0
         self._pending: list[Ready] = []
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.DEPTH_IN.name), INSTEAD)
@@ -106,7 +107,7 @@ class LiftingNode(BaseNode):
 
     def _change(self, changed: dict[str, Any]) -> None:
         super()._change(changed)
-        self._matching.patience = self._values["wait"]
+        self._matching.patience, self._matching.slop = self._values["wait"], self._values["slop"]
         depths = self._matching.depths
         depths.seconds, depths.limit = self._values["buffer"], self._values["memory"] * 10**6
 
@@ -140,6 +141,12 @@ class LiftingNode(BaseNode):
                 self._begin_anew()
         if match is not None:
             self._answer(match)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Go on with the answers whose own depth did not come, where one of nearly their stamp did."""
+        for match in self._matching.settled(time.monotonic()):
+            self._answer(match)
 
     def _begin_anew(self) -> None:
         """Give up on what is of before time went back; transforms of then would keep those of now out."""
@@ -160,6 +167,7 @@ class LiftingNode(BaseNode):
                 self._pending.append(ready)
             elif self._transforms is not None:
                 self._refuse(ready.boxes, "no_transform", self._transforms.problem)
+        self._settle()
         for missing in self._matching.late(now):
             self._refuse(missing.boxes, *self._why(missing))
         for dropped in self._matching.dropped():
@@ -167,7 +175,7 @@ class LiftingNode(BaseNode):
 
     def _why(self, missing: Missing) -> tuple[str, str]:
         """Give a word and a sentence for what an answer lacks; where nothing of that ever came, also why."""
-        word, text = why(missing, self._inputs.name)
+        word, text = why(missing, self._inputs.name, self._values["slop"])
         lacks = next((topic for slot, topic in STREAMS if slot in missing.lacks), None)
         if lacks is not None and missing.nearest is None:
             text = self._inputs.silence(lacks.name, 0.0) or text
@@ -199,7 +207,7 @@ class LiftingNode(BaseNode):
                 return False
             header = Header(stamp=header.stamp, frame_id=self._values["target_frame"])
             entries = [(flat, whole, turned(lifted, *place)) for flat, whole, lifted in entries]
-        self._publish(header, entries, ready.density)
+        self._publish(header, entries, ready.density, ready.offset)
         return True
 
     def _lift(self, match: Match) -> Ready:
@@ -222,9 +230,9 @@ class LiftingNode(BaseNode):
             whole = wholes.get(flat.id)
             box = box_of(whole) if whole is not None else None
             found.append((flat, whole, lift(box_of(flat), box, depth, camera, self._values["min_pixels"], density)))
-        return Ready(time.monotonic(), match.visible, found, density)
+        return Ready(time.monotonic(), match.visible, found, density, match.offset)
 
-    def _publish(self, header: Header, entries: Entries, density: float = 1.0) -> None:
+    def _publish(self, header: Header, entries: Entries, density: float = 1.0, offset: float = 0.0) -> None:
         """Publish what was lifted, and the status: absent without entries, and nothing else if none was lifted."""
         visible, amodal = Detection3DArray(header=header), Detection3DArray(header=header)
         shown = []
@@ -253,6 +261,7 @@ class LiftingNode(BaseNode):
                 "ranges": ", ".join(f"{entry.range:.3f}" for entry in shown),
                 "pixels": ", ".join(str(lifted.pixels) for _, _, lifted in entries if not lifted.reason),
                 "density": density,
+                "depth_offset": f"{offset:.3f}",
                 "amodal": "estimated" if amodal.detections else "",
             },
         )
@@ -294,8 +303,9 @@ def turned(lifted: Lifted, shift: Any, turn: Any) -> Lifted:
     return Lifted(there(lifted.visible), there(lifted.amodal), lifted.range, lifted.pixels, lifted.reason)
 
 
-def why(missing: Missing, name: Callable[[Topic], str]) -> tuple[str, str]:
+def why(missing: Missing, name: Callable[[Topic], str], slop: float) -> tuple[str, str]:
     """Give a word and a sentence for what an answer lacks; `name` gives a topic's name after remapping."""
+    reach = f"more than slop ({slop:g} s)" if slop else "and slop is 0"
     for slot, topic in STREAMS:
         if slot not in missing.lacks:
             continue
@@ -316,8 +326,8 @@ def why(missing: Missing, name: Callable[[Topic], str]) -> tuple[str, str]:
             return f"no_{slot}", f"the answer is older than what is kept of {name(topic)}: raise buffer"
         return (
             f"no_{slot}",
-            f"nothing on {name(topic)} has the image's stamp, the nearest is {missing.nearest:.3f} s off: it got lost"
-            " on its way, or the driver does not stamp them alike",
+            f"nothing on {name(topic)} has the image's stamp, the nearest is {missing.nearest:.3f} s off, {reach}: it"
+            " got lost on its way, or the driver does not stamp them alike: let it do so, or raise slop",
         )
     lone, other = name(interface.VISIBLE_IN), name(interface.AMODAL_IN)
     if "visible" in missing.lacks:

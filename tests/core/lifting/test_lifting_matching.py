@@ -178,3 +178,57 @@ def test_a_half_alone_is_told_whichever_it_is() -> None:
         matching.add("camera_info", message(stamp), 0.0)
         matching.add(kind, message(stamp), 0.0)
     assert [missing.lacks for missing in matching.late(2.0)] == [("amodal",), ("visible",)]
+
+
+def answered(matching: Matching, stamp: float, now: float = 0.0) -> None:
+    """Let an answer and its camera info come."""
+    matching.add("camera_info", message(stamp), now)
+    matching.add("visible", message(stamp), now)
+    assert matching.add("amodal", message(stamp), now) is None
+
+
+def test_the_nearest_depth_within_slop_is_taken_once_nothing_nearer_can_come() -> None:
+    matching = Matching(10.0, 1.0, slop=0.017)
+    before, after = message(4.985), message(5.006)
+    matching.add("depth", before, 0.0)
+    answered(matching, 5.0)
+    assert matching.settled(0.1) == [], "depth nearer to it may come yet"
+    matching.add("depth", after, 0.2)
+    (match,) = matching.settled(0.2)
+    assert match.depth is after and match.offset == pytest.approx(0.006)
+    assert matching.settled(9.0) == [] and matching.late(9.0) == []
+
+
+def test_depth_of_before_is_taken_at_the_end_of_the_patience_and_none_beyond_slop() -> None:
+    matching = Matching(10.0, 1.0, slop=0.017)
+    before = message(4.985)
+    matching.add("depth", before, 0.0)
+    answered(matching, 5.0)
+    answered(matching, 5.1)
+    (match,) = matching.settled(1.1)
+    assert match.depth is before and match.offset == pytest.approx(-0.015)
+    (missing,) = matching.late(1.1)
+    assert missing.lacks == ("depth",) and missing.nearest == pytest.approx(0.115)
+
+
+def test_a_camera_info_within_slop_is_taken_too() -> None:
+    matching = Matching(10.0, 1.0, slop=0.017)
+    info = message(4.99)
+    matching.add("camera_info", info, 0.0)
+    for slot in ("depth", "visible", "amodal"):
+        assert matching.add(slot, message(5.0), 0.0) is None
+    (match,) = matching.settled(0.0)
+    assert match.camera_info is info and match.offset == 0.0
+
+
+def test_the_very_stamp_goes_before_what_is_near_and_without_slop_nothing_else_does() -> None:
+    for slop, expected in ((0.0, 0), (0.02, 1)):
+        matching = Matching(10.0, 1.0, slop=slop)
+        exact = message(5.0)
+        for stamp in (4.99, 5.01):
+            matching.add("depth", message(stamp), 0.0)
+        answered(matching, 5.0)
+        match = matching.add("depth", exact, 0.0)
+        assert match is not None and match.depth is exact
+        answered(matching, 4.995)
+        assert len(matching.settled(9.0)) == expected

@@ -55,6 +55,23 @@ def test_depth_may_come_late_before_or_never(bench: Any) -> None:
     assert [array.header for array in scene.arrays(3)] == [header(13)] * 2
 
 
+def test_depth_of_nearly_the_stamp_is_taken_where_slop_says_so(bench: Any) -> None:
+    scene = Scene(bench, wait=1.0, slop=0.06)
+    scene.see(0)
+    scene.answer(1, NEAR)
+    scene.see(2)
+    told = scene.status()
+    assert (told["outcome"], told["depth_offset"]) == ("found", "-0.050")
+    assert scene.arrays()[0].header == header(1)
+    scene.see(3)
+    scene.answer(3, NEAR)
+    assert scene.status()["depth_offset"] == "0.000"
+    scene.answer(5, NEAR)
+    told = scene.status()
+    assert told["reason"] == "no_depth"
+    assert "the nearest is 0.100 s off, more than slop (0.06 s)" in told["message"]
+
+
 def take_in_ten_seconds(scene: Scene) -> None:
     """Hand the node depth of 1080p at 30 Hz, its boxes 12 and 9 times as large; DDS would lose some of it."""
     depth = np.full((1080, 1920), 6.0, np.float32)

@@ -95,7 +95,7 @@ def message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
 def test_streams_of_a_driver_with_depth_become_boxes_in_space(
     bench: Any, start: Start, engine: ScriptedEngine, name: str, quality: QoSProfile
 ) -> None:
-    driver = Driver(bench, name, quality)
+    driver = Driver(bench, name, quality, late=0.009 if name == "oak" else 0.0)
     boxes = bench.collect(Detection3DArray, "/lifting/visible")
     launched = start("grounding", f"camera:={name}", "lift:=true", "overlay:=false", *grounded(engine))
     bench.until(lambda: boxes, 60)
