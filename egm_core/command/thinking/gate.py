@@ -58,7 +58,6 @@ def run(arguments: argparse.Namespace) -> None:
     print(
         f"right without thinking {right[0]:.1f} %, with it {right[1]:.1f} %. In cross-validation by scene the gate "
         "keeps of that gain, for"
-        "of that gain, for"
     )
     for what, kept in (("a question alone", found.alone), ("both boxes together", found.together)):
         if kept is not None:
