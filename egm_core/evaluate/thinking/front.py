@@ -37,27 +37,26 @@ class Point:
 def front(pairs: Pairs, gates: Gates, cuts: Mapping[str, Result] | None = None) -> list[Point]:
     """Measure each way on the same questions; `cuts` are results of thoughts that were cut, by name.
 
-    "gated" asks for both boxes at once where both were asked for, "gated alone" takes each question by itself.
+    "gated" asks for both boxes at once where both were asked for, "gated alone" takes each question by itself. "shared"
+    needs no gate: it thinks always, and where both boxes were asked for about the visible one alone.
     """
     opened = np.array([gates.alone.worth(seen) > 0 for seen in pairs.seen], np.float64)
     mends = np.asarray(pairs.gain > 0, np.float64)
     one, none = np.ones(len(pairs)), np.zeros(len(pairs))
-    ways = [("never", pairs.first, none, False), *_gated(pairs, gates, opened)]
-    ways += [
-        ("always", pairs.thought, one, True),
-        ("oracle", np.maximum(pairs.first, pairs.thought), mends, False),
+    ways = [
+        ("never", pairs.first, none, pairs.ms_first),
+        *_gated(pairs, gates, opened),
+        ("always", pairs.thought, one, pairs.ms_thought),
+        ("oracle", np.maximum(pairs.first, pairs.thought), mends, _twice(pairs, mends)),
     ]
-    points = [
-        _point(pairs, name, right, thinks, pairs.ms_thought if at_once else pairs.ms_first + thinks * pairs.ms_thought)
-        for name, right, thinks, at_once in ways
-    ]
+    points = [_point(pairs, name, right, thinks, ms) for name, right, thinks, ms in ways]
     return points + [_cut(name, result) for name, result in (cuts or {}).items()]
 
 
-def _gated(pairs: Pairs, gates: Gates, opened: Floats) -> list[tuple[str, Floats, Floats, bool]]:
+def _gated(pairs: Pairs, gates: Gates, opened: Floats) -> list[tuple[str, Floats, Floats, Floats]]:
     alone = np.where(opened > 0, pairs.thought, pairs.first)
     if gates.together is None:
-        return [("gated", alone, opened, False)]
+        return [("gated", alone, opened, _twice(pairs, opened))]
     right, thinks = alone.copy(), opened.copy()
     both = twins(pairs)
     for seen, visible, amodal, carried in zip(
@@ -69,7 +68,18 @@ def _gated(pairs: Pairs, gates: Gates, opened: Floats) -> list[tuple[str, Floats
             right[place] = pairs.thought[place] if task in wanted else pairs.first[place]
         if wanted == ("visible",):
             right[amodal] = carried
-    return [("gated", right, thinks, False), ("gated alone", alone, opened, False)]
+    served, one = pairs.thought.copy(), np.ones(len(pairs))
+    served[both.amodal], one[both.amodal] = both.carried, 0.0
+    return [
+        ("gated", right, thinks, _twice(pairs, thinks)),
+        ("gated alone", alone, opened, _twice(pairs, opened)),
+        ("shared", served, one, np.where(one > 0, pairs.ms_thought, pairs.ms_first)),
+    ]
+
+
+def _twice(pairs: Pairs, thinks: Floats) -> Floats:
+    """Give the milliseconds of a first answer, and of thinking after some."""
+    return np.asarray(pairs.ms_first + thinks * pairs.ms_thought, np.float64)
 
 
 def _point(pairs: Pairs, name: str, right: Floats, thinks: Floats, ms: Floats) -> Point:

@@ -89,7 +89,7 @@ def test_it_learns_what_gains_by_token_and_keeps_that_on_other_scenes(
 def test_the_front_is_what_was_answered(folder: Path) -> None:
     pairs = paired(*map(Path, results(folder, 400_000_000)))
     gates = fitted(pairs, 0.3, 0.3).gates
-    never, _together, gated, always, oracle = front(pairs, gates)
+    never, _together, gated, _shared, always, oracle = front(pairs, gates)
     assert [point.name for point in front(pairs, Gates(gates.alone))] == ["never", "gated", "always", "oracle"]
     assert never.accuracy.value == pairs.first.mean() and always.accuracy.value == pairs.thought.mean()
     assert oracle.accuracy.value == np.maximum(pairs.first, pairs.thought).mean()

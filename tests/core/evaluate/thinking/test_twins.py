@@ -82,4 +82,5 @@ def test_where_one_thought_serves_both_it_spends_half(tmp_path: Path) -> None:
     points = {point.name: point for point in front(pairs, found.gates)}
     assert points["gated"].kept is not None and points["gated"].kept.value > 0.95 and points["gated"].spent == 0.5
     assert points["gated"].tokens == pytest.approx(points["always"].tokens / 2)
+    assert points["shared"].spent == 0.5 and points["shared"].kept == points["gated"].kept
     assert "gated alone" in points and "gated alone" not in {p.name for p in front(pairs, Gates(found.gates.alone))}
