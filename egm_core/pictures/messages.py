@@ -1,7 +1,7 @@
 """Decodes ROS image messages into NumPy arrays: every encoding a camera sends, without ROS or its types.
 
-`decode` and `decode_depth` read any object with the fields of sensor_msgs/Image or CompressedImage, as a bag's reader
-makes them, too.
+`decode` reads any object with the fields of sensor_msgs/Image or CompressedImage, as a bag's reader makes them, too.
+`egm_core.pictures.depth` does the same for depth.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def decode(message: Any, quick: bool = False, other: Other | None = None) -> RGB
             raise ImageError("not_colour", f"{encoding} is a depth image; subscribe to the camera's colour image")
         raise ImageError("unsupported_encoding", f"{encoding!r} is none of {', '.join(COLOUR)}")
     packed = PACKED[encoding]
-    pixels = _pixels(message, packed.sample, packed.channels)
+    pixels = samples_of(message, packed.sample, packed.channels)
     height, width = pixels.shape[:2]
     if packed.channels == 2 and width % 2:
         raise ImageError("odd_size", f"{encoding} shares colours between two pixels, but the width is {width}; {_EVEN}")
@@ -67,22 +67,7 @@ def guess(message: Any) -> str:
     return guessed(str(getattr(message, "encoding", "")))
 
 
-def decode_depth(message: Any) -> NDArray[np.float32]:
-    """Decode a depth image to metres, shape (height, width); what was not measured (0, NaN) becomes NaN."""
-    depth = depth_samples(message).astype(np.float32) * np.float32(DEPTH[message.encoding][1])
-    depth[~(np.isfinite(depth) & (depth > 0))] = np.nan
-    return depth
-
-
-def depth_samples(message: Any) -> NDArray[Any]:
-    """View a depth image's samples (height, width): whole millimetres, or metres as floats."""
-    encoding = str(getattr(message, "encoding", "compressed"))
-    if encoding not in DEPTH:
-        raise ImageError("unsupported_encoding", f"depth as {encoding!r} is none of {', '.join(DEPTH)}")
-    return _pixels(message, DEPTH[encoding][0], 1)
-
-
-def _pixels(message: Any, sample: type[np.generic], channels: int) -> NDArray[Any]:
+def samples_of(message: Any, sample: type[np.generic], channels: int) -> NDArray[Any]:
     """View a raw message's samples as (height, width[, channels]) in this machine's byte order."""
     width, height, step = int(message.width), int(message.height), int(message.step)
     dtype = np.dtype(sample).newbyteorder(">" if message.is_bigendian else "<")

@@ -15,7 +15,8 @@ DEPTH_IN = Topic(
     IMAGE_TYPE,
     "in",
     "Depth of the very image, aligned to it: 16UC1 in millimetres or 32FC1 in metres (REP-118); 0, NaN and"
-    " inf are not measured.",
+    " inf are not measured. With depth_transport:=compressed sensor_msgs/msg/CompressedImage: compressedDepth of"
+    " image_transport, as PNG or RVL.",
     reliable=False,
     depth=5,
 )
@@ -64,6 +65,13 @@ STATUS = Topic(
 LIFTING_TOPICS = (DEPTH_IN, INFO_IN, VISIBLE_IN, AMODAL_IN, VISIBLE, AMODAL, MARKERS, STATUS)
 
 LIFTING_PARAMETERS: tuple[ParameterSpec, ...] = (
+    ParameterSpec(
+        "depth_transport",
+        "auto",
+        "How depth comes: raw, or compressed; auto: compressed where the topic's name ends in /compressedDepth or"
+        " /compressed, as image_transport names them.",
+        choices=("auto", "raw", "compressed"),
+    ),
     ParameterSpec(
         "target_frame",
         "",

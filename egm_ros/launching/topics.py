@@ -9,6 +9,8 @@ from egm_ros.launching.arguments import topic_name
 
 # Streams of image_transport that no node here reads.
 FOREIGN = ("compressedDepth", "theora", "ffmpeg", "zstd", "draco")
+# Those among them that hold pictures which the plugin of that name makes plain again.
+REPUBLISHED = ("theora", "ffmpeg", "zstd")
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class Topics:
         plain = self._of("image")
         kind = plain.rpartition("/")[2]
         if kind in FOREIGN:
+            back = f"; `ros2 run image_transport republish {kind} raw` makes those" if kind in REPUBLISHED else ""
             raise ValueError(
                 f"image: {plain} is a stream of the kind {kind}, which no node here reads: give the topic"
-                " of plain images, or with transport:=compressed that of JPEG or PNG"
+                f" of plain images, or with transport:=compressed that of JPEG or PNG{back}"
             )
         if not self.compressed:
             if given:
@@ -53,7 +56,14 @@ class Topics:
     @property
     def depth(self) -> str:
         """The depth topic as a follower sees it."""
-        return self._outer(self._of("depth"))
+        plain = self._of("depth")
+        kind = plain.rpartition("/")[2]
+        if kind in FOREIGN and kind != "compressedDepth":
+            raise ValueError(
+                f"depth: {plain} is a stream of the kind {kind}, which no node here reads: give the topic of raw depth,"
+                " or that of compressedDepth"
+            )
+        return self._outer(plain)
 
     @property
     def camera_info(self) -> str:

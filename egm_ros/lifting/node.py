@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
@@ -50,6 +50,8 @@ from egm_ros.lifting.transforms import Transforms
 PENDING = 64
 PERIOD = 0.05
 STREAMS: tuple[tuple[Slot, Topic], ...] = (("depth", interface.DEPTH_IN), ("camera_info", interface.INFO_IN))
+# The last part of the names that image_transport gives to compressed depth.
+COMPRESSED = ("compressedDepth", "compressed")
 # It is said anew where so much less of the depth's pixels is kept.
 THINNER = 0.8
 # Without a clock nobody knows which depth an answer is for.
@@ -99,11 +101,19 @@ class LiftingNode(BaseNode):
         self._markers = self.open_publisher(MarkerArray, interface.MARKERS)
         self._status = self.open_publisher(DiagnosticStatus, interface.STATUS)
         self._inputs = Inputs(self)
-        self._listen(Image, interface.DEPTH_IN, "depth", steady=True)
+        self._listen(self._depth_kind, interface.DEPTH_IN, "depth", steady=True)
         self._listen(CameraInfo, interface.INFO_IN, "camera_info", kept=True)
         self._listen(Detection2DArray, interface.VISIBLE_IN, "visible")
         self._listen(Detection2DArray, interface.AMODAL_IN, "amodal")
         self.every(PERIOD, self._on_tick)
+
+    @property
+    def _depth_kind(self) -> Any:
+        """The type of the depth's messages."""
+        name = self.resolve_topic_name(interface.DEPTH_IN.name)
+        named = name.rpartition("/")[2] in COMPRESSED
+        transport = self._values["depth_transport"]
+        return CompressedImage if transport == "compressed" or (named and transport == "auto") else Image
 
     def _change(self, changed: dict[str, Any]) -> None:
         super()._change(changed)

@@ -20,7 +20,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from egm_core.pictures import messages
-from egm_core.pictures.messages import RGB, ImageError, decode_depth, depth_samples, guess, imdecode, in_rgb, opened
+from egm_core.pictures.depth import decode_depth, depth_samples
+from egm_core.pictures.messages import RGB, ImageError, guess, imdecode, in_rgb, opened
 
 __all__ = (
     "RGB",

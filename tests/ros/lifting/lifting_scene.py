@@ -9,7 +9,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
@@ -60,16 +60,20 @@ def camera_info(stamped: Header, binning: int = 0, region: tuple[int, int, int, 
 class Scene:
     """A camera with depth and a grounding node's topics around the node, and what it says."""
 
-    def __init__(self, bench: Any, watched: bool = True, **parameters: Any) -> None:
+    def __init__(
+        self, bench: Any, watched: bool = True, depth: tuple[str, Any] = ("depth", Image), **parameters: Any
+    ) -> None:
         self.bench = bench
         make, collect = bench.node.create_publisher, bench.collect
-        self.depth = make(Image, "depth", qos_profile_sensor_data)
+        name, kind = depth
+        self.depth = make(kind, name, qos_profile_sensor_data)
         self.info = make(CameraInfo, "camera_info", qos_profile_sensor_data)
         self.boxes = [make(Detection2DArray, f"grounding/{name}", 5) for name in ("visible", "amodal")]
         self.visible, self.amodal = (collect(Detection3DArray, f"lifting/{name}") for name in ("visible", "amodal"))
         self.statuses = collect(DiagnosticStatus, "lifting/status", LATCHED)
         self.markers = collect(MarkerArray, "lifting/markers") if watched else []
-        self.node = bench.add(LiftingNode, parameters)
+        renamed = ["--ros-args", "-r", f"depth:={name}"] if name != "depth" else []
+        self.node = bench.add(LiftingNode, parameters, cli_args=renamed)
         bench.until(lambda: all(end.get_subscription_count() for end in (self.depth, self.info, *self.boxes)))
         ends = ("visible", "amodal", "status", "markers")
         bench.until(lambda: all(bench.node.count_publishers(f"lifting/{name}") for name in ends))
@@ -86,7 +90,9 @@ class Scene:
             ]
             publisher.publish(Detection2DArray(header=stamped, detections=entries))
 
-    def see(self, number: int, depth: Image | None = None, info: CameraInfo | None = None, base: int = 100) -> None:
+    def see(
+        self, number: int, depth: Image | CompressedImage | None = None, info: CameraInfo | None = None, base: int = 100
+    ) -> None:
         stamped = header(number, base)
         self.info.publish(info or camera_info(stamped))
         self.depth.publish(depth or images.encode_depth(metres(), stamped))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from lifting_scene import (
@@ -21,7 +22,7 @@ from lifting_scene import (
     metres,
 )
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 from visualization_msgs.msg import Marker
 
@@ -69,6 +70,28 @@ def test_several_objects_in_both_units(bench: Any, unit: str) -> None:
     ]
     assert {entry.lifetime.sec for entry in rest} == {12}
     assert len(rest[0].points) == 24
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("eye/depth/compressedDepth", {}),
+        ("eye/depth/compressed", {}),
+        ("eye/small", {"depth_transport": "compressed"}),
+    ],
+)
+def test_compressed_depth_is_lifted(bench: Any, name: str, parameters: dict[str, Any]) -> None:
+    scene = Scene(bench, depth=(name, CompressedImage), **parameters)
+    png = cv2.imencode(".png", (metres() * 1000).astype(np.uint16))[1].tobytes()
+    plain = name.endswith("/compressed")
+    format, settings = ("16UC1; png compressed ", b"") if plain else ("16UC1; compressedDepth png", b"\0" * 12)
+    scene.answer(0, NEAR)
+    scene.see(0, CompressedImage(header=header(0), format=format, data=settings + png))
+    told = scene.status()
+    assert (told["outcome"], told["ranges"]) == ("found", "2.000")
+    scene.answer(1, NEAR)
+    scene.see(1, CompressedImage(header=header(1), format="16UC1; compressedDepth png", data=b"\0" * 12 + png[:-9]))
+    assert scene.status()["reason"] == "truncated"
 
 
 def test_a_rendered_camera_and_true_boxes_give_true_ranges(bench: Any) -> None:

@@ -18,6 +18,8 @@ REFUSED = {
     "lift:=propagated": "lift: propagated boxes come from the propagation node: pass propagate:=true as well",
     "image:=/eye/compressed": "image: /eye/compressed has compressed images: pass transport:=compressed as well",
     "image:=/eye/theora": "image: /eye/theora is a stream of the kind theora",
+    "image:=/eye/ffmpeg": "`ros2 run image_transport republish ffmpeg raw` makes those",
+    "lift:=true depth:=/eye/depth/theora": "depth: /eye/depth/theora is a stream of the kind theora",
     "compressed_image:=/eye/jpeg": "compressed_image: does nothing without transport:=compressed",
     "image:=/eye//image": "image: '/eye//image' is no name of a topic",
     "instruction:=say it": "instruction: 'say it' is no name of a topic",
