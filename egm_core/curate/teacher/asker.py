@@ -94,9 +94,7 @@ class TeacherAsker:
             await endpoint.up.wait()
             if endpoint.gone:
                 return
-            # How a server bills is found out with few questions.
-            careful = self.budget.limit is not None and self.budget.seen < TRIAL
-            entered = await pace.enter(CAREFUL if careful else None)
+            entered = await pace.enter(self._careful)
             trouble: bool | None = None
             try:
                 turn = await self._next(endpoint)
@@ -112,6 +110,10 @@ class TeacherAsker:
                         self._change.notify_all()
             finally:
                 await pace.leave(entered, trouble)
+
+    def _careful(self) -> int | None:
+        """Say how many may be under way: how a server bills is found out with few questions."""
+        return CAREFUL if self.budget.limit is not None and self.budget.seen < TRIAL else None
 
     async def _next(self, endpoint: One) -> _Turn | None:
         """Give a job that is claimed and paid for; None at the end, and `_RESTING` where the server is not there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 
 class Pace:
@@ -19,10 +20,10 @@ class Pace:
         self._cuts = 0
         self._room = asyncio.Condition()
 
-    async def enter(self, most: int | None = None) -> int:
-        """Wait for room, within `most` where that is given; gives what `leave` needs to know."""
+    async def enter(self, most: Callable[[], int | None] = lambda: None) -> int:
+        """Wait for room, within what `most` says while it waits, if anything; gives what `leave` needs to know."""
         async with self._room:
-            await self._room.wait_for(lambda: self.under_way < min(int(self.limit), most or self.most))
+            await self._room.wait_for(lambda: self.under_way < min(int(self.limit), most() or self.most))
             self.under_way += 1
             self.highest = max(self.highest, self.under_way)
             return self._cuts

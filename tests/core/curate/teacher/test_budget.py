@@ -41,6 +41,23 @@ def test_many_at_once_stay_below_it(server: Paid, tmp_path: Path) -> None:  # no
     assert set(server.asked.values()) == {1}
 
 
+def test_few_are_under_way_until_it_is_known_how_the_server_bills_and_then_more(
+    server: Paid,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    server.seconds = 0.05
+    at_once: list[int] = []
+
+    def script(text: str, before: int) -> dict[str, object]:
+        at_once.append(server.under_way)
+        return {}
+
+    server.script = script
+    answers(jobs(120), teacher(server, concurrency=12, price=PRICE, limit=50.0), tmp_path)
+    assert max(at_once[:8]) <= 2
+    assert server.most_at_once >= 6
+
+
 @pytest.mark.parametrize("times", [3, 10])
 def test_a_server_that_bills_more_than_there_can_be_does_not_break_it(
     server: Paid,  # noqa: F811
