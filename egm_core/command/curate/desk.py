@@ -13,7 +13,7 @@ from typing import Any
 from egm_core.asking.job import Answer, Job
 from egm_core.asking.store import Store
 from egm_core.curate import provenance
-from egm_core.curate.money.estimate import estimate
+from egm_core.curate.money.estimate import Estimate, estimate, summed
 from egm_core.curate.money.tally import Tally
 from egm_core.curate.reason.again import Ask
 from egm_core.curate.teacher import Teacher, ask
@@ -82,16 +82,22 @@ class Desk:
             yield Path(folder) / out.name
 
     def expected(self, title: str) -> str:
-        """Say what was collected, and what asking it will cost."""
-        return "\n".join(self._expected(one, title) for one in self._by_model.values() if one.asked)
+        """Say what was collected, what asking it will cost, and what all of it costs together."""
+        asked = [one for one in self._by_model.values() if one.asked]
+        found = [self._expected(one, title) for one in asked]
+        told = [
+            f"{part.told}\n  terms       {warning(one.teacher.model, one.teacher.told_terms) or one.teacher.terms}"
+            for one, part in zip(asked, found, strict=True)
+        ]
+        limit = asked[0].teacher.limit if asked else None
+        return "\n".join(filter(None, [*told, summed(found, limit, self._spent)]))
 
-    def _expected(self, one: _Questions, title: str) -> str:
+    def _expected(self, one: _Questions, title: str) -> Estimate:
         who, lacking = one.teacher, list(one.lacking.values())
         title = f"{title}, {one.part}" if one.part else title
-        told = estimate(
+        return estimate(
             lacking, who.model, who.price, title, len(one.asked), self.ledger, self._spent, who.retries, one.texts
         )
-        return f"{told}\n  terms       {warning(who.model, who.told_terms) or who.terms}"
 
     def money(self) -> dict[str, Any]:
         """Give the dollars of this run and of its ledger, and how often something was asked, or could not be sent."""

@@ -38,16 +38,20 @@ def add(own: Parser) -> None:
     add_prices(group, "second")
 
 
-def second(options: argparse.Namespace, teacher: Teacher, warned: str = "both") -> Teacher:
-    """Give the second model; it shares the teacher's ledger and budget. `warned` are kinds that want another one."""
+def second(options: argparse.Namespace, teacher: Teacher) -> Teacher:
+    """Give the second model, which shares the teacher's ledger and budget: the teacher's own where none is named."""
     named = options.second_url or options.second_model
     if named and options.kind == "fits":
         options.own.error(
             "--second-url and --second-model: no second model is asked with --kind fits; say hits or both"
         )
     if not named:
-        if options.kind in warned.split():
-            _log.warning("one model does all of it: a second one of another family (--second-url) says more")
+        if options.kind != "fits":
+            _log.warning(
+                "no second model is named, so %s, the teacher's own, has to hit the objects, too: one of another "
+                "family (--second-url) says more",
+                teacher.model or "one model",
+            )
         return teacher
     own = in_place(options, "second")
     # What was said of the teacher's terms is not true of another model.

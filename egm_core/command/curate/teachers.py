@@ -30,8 +30,6 @@ from egm_core.sample import Sample, read_samples, write_samples
 _log = logging.getLogger("egm.curate")
 # Titles of progress, by the prompt that is asked.
 TITLES = {"express": "expressing", "reason_amodal": "reasoning"}
-# The kinds of verification for which a second model should be another than the one that wrote the expressions.
-STRICTER = "hits both"
 
 
 def desk(options: argparse.Namespace) -> Desk:
@@ -43,7 +41,7 @@ def desk(options: argparse.Namespace) -> Desk:
 def workers(options: argparse.Namespace, asks: bool, where: Desk) -> Workers:
     """Give the steps that ask; without `asks` no teacher is needed, and none is looked for."""
     teacher = arguments.teacher(options) if asks else Teacher(name="nobody")
-    other = second.second(options, teacher, STRICTER) if asks else teacher
+    other = second.second(options, teacher) if asks else teacher
     judging = judge.teacher(options, teacher) if asks and judge.offered(options) else None
     return _workers(options, teacher, other, judging, where)
 

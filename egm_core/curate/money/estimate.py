@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from egm_core.asking.job import Job
@@ -13,10 +14,19 @@ from egm_core.curate.money.tokens import picture_tokens, tokens_of
 LIKELY_OUT = 200
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What asking will cost, in words, and its likely and largest dollars; None where no price is known."""
+
+    told: str
+    likely: float | None
+    most: float | None
+
+
 def estimate(
     jobs: Sequence[Job], model: str, price: Price | None, title: str, all_jobs: int, ledger: Path, spent: float,
     retries: int = 0, texts: int = 1,
-) -> str:  # fmt: skip
+) -> Estimate:  # fmt: skip
     """Say what some jobs will cost, likely and at worst, asked one by one or in batch files.
 
     At worst each is asked `retries` times more, and about `texts` texts one after the other, as a judge is of those
@@ -58,10 +68,12 @@ def estimate(
             lines.append(
                 f"              and {texts} texts of each sample, where rules and judge are against the earlier ones"
             )
+    dollars: tuple[float | None, float | None] = (None, None)
     if price is None:
         lines.append("  dollars     no price is known: give --price-in and --price-out, or --prices FILE")
     else:
         batched = (price.in_batch(), batch_in, batch_out)
+        dollars = price.dollars(likely_in, likely_out), price.dollars(most_in, most_out)
         for name, (one, into, out) in {"dollars": (price, most_in, most_out), "in batches": batched}.items():
             likely, most = one.dollars(likely_in, likely_out), one.dollars(into, out)
             lines.append(f"  {name:11} {likely:14,.2f} likely {most:16,.2f} at most")
@@ -70,4 +82,26 @@ def estimate(
             f"{price.date or 'today'}); ${spent:,.2f} is spent in this ledger already"
         )
     lines.append("  a likely answer has 200 tokens here; nothing was asked")
+    return Estimate("\n".join(lines), *dollars)
+
+
+def summed(parts: Sequence[Estimate], limit: float | None, spent: float) -> str:
+    """Say what several parts cost together, and whether a bound of that many dollars is enough for them."""
+    priced = [(one.likely, one.most) for one in parts if one.likely is not None and one.most is not None]
+    likely, most = sum(one for one, _ in priced), sum(one for _, one in priced)
+    lines = []
+    if len(parts) > 1:
+        lines.append(f"all of it together: ${likely:,.2f} likely, ${most:,.2f} at most, asked one by one")
+        if len(priced) < len(parts):
+            lines.append(f"  without {len(parts) - len(priced)} of {len(parts)} parts, of which no price is known")
+    if limit is not None and len(priced) == len(parts):
+        left = limit - spent
+        enough = (
+            "is enough for the most"
+            if left >= most
+            else "is enough for the likely sum, and not for the most"
+            if left >= likely
+            else "is not enough for the likely sum"
+        )
+        lines.append(f"--budget-usd {limit:g}, of which ${spent:,.2f} is spent, {enough}")
     return "\n".join(lines)

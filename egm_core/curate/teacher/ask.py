@@ -143,7 +143,7 @@ def _asked(jobs: list[Job], teacher: Teacher, store: TalliedStore, title: str) -
             asyncio.run(TeacherAsker(teacher, store, budget, emit).run(iter(jobs)))
         except BudgetSpent as error:
             left = len(_lacking({job.key: job for job in jobs}, store))
-            told = f"{error.detail}; {left:,} of {len(jobs):,} questions are left"
+            told = f"{title}: {error.detail}; {left:,} of {len(jobs):,} questions of this step are left"
             if not teacher.partial:
                 raise BudgetSpent(told) from error
             _log.warning("%s", told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -192,3 +193,22 @@ def test_outputs_of_one_run_are_put_in_place_together(
     own = {"reason": {"out.unjudged.jsonl"}, "verify": {"out.disagreements.jsonl"}}.get(verb, set())
     assert kept == {"out.unjudged.jsonl", "out.disagreements.jsonl"} - own
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_dry_run_adds_its_parts_up_and_says_whether_the_budget_is_enough(
+    server: Paid,  # noqa: F811
+    file: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    prices = ["--price-in", "1000", "--price-out", "1000", "--dry-run"]
+    asked = ["reason", file, "--out", tmp_path / "out.jsonl", "--teacher-url", server.url, *prices]
+    printed = {}
+    for limit in ("0.01", "3", "100000"):
+        assert run(*asked, "--budget-usd", limit) == 0
+        printed[limit] = text_of(capsys)
+    parts = [float(told.split()[1].replace(",", "")) for told in re.findall(r"dollars +[0-9.,]+ likely", printed["3"])]
+    together = re.search(r"all of it together: \$([0-9.,]+) likely", printed["3"])
+    assert len(parts) == 2 and together and float(together[1].replace(",", "")) == pytest.approx(sum(parts), abs=0.011)
+    assert "is not enough for the likely sum" in printed["0.01"]
+    assert "of which $0.00 is spent, is enough for the most" in printed["100000"]

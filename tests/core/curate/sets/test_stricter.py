@@ -119,6 +119,15 @@ def test_a_dry_run_has_both_models_with_their_prices(
     assert not teacher.asked and not second.asked
 
 
+def test_the_teacher_as_second_model_is_said(
+    tmp_path: Path, common: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = [one for one in common if one not in ("--second-model", SECOND)]
+    at = alone.index("--second-url")
+    assert main([*benchmark(tmp_path), "--kind", "hits", *alone[:at], *alone[at + 2 :], "--dry-run"]) == 0
+    assert "the teacher's own, has to hit the objects, too" in capsys.readouterr().err
+
+
 def test_a_second_model_that_nobody_would_ask_is_refused(
     tmp_path: Path, common: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

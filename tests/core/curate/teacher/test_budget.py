@@ -110,7 +110,7 @@ def test_where_it_ends_the_rest_can_be_failures(
     asked = [answer for answer in found.values() if not answer.error]
     assert 0 < len(asked) < 50 and len(found) == 50
     assert {answer.error for answer in found.values() if answer.error} == {"not asked: the budget is spent"}
-    left = f"{50 - len(asked)} of 50 questions are left"
+    left = f"{50 - len(asked)} of 50 questions of this step are left"
     assert left in caplog.text
     with pytest.raises(BudgetSpent, match=left.replace("of 50", f"of {50 - len(asked)}")):
         answers(jobs(50), replace(who, partial=False), tmp_path)
