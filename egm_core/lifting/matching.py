@@ -58,6 +58,10 @@ class _Waiting:
     amodal: Any
 
 
+# Answers about several targets have one stamp, and ids of their own.
+_Key = tuple[Stamp, frozenset[str]]
+
+
 class Matching:
     """Keeps what has come until its answer is whole: depth for `seconds` in `limit` bytes, answers for `patience`.
 
@@ -74,7 +78,8 @@ class Matching:
         self.info_time = Timeline()
         self.seen: Seen | None = None
         self._pairs = Pairs(patience)
-        self._answers: OrderedDict[Stamp, _Waiting] = OrderedDict()
+        self._answers: OrderedDict[_Key, _Waiting] = OrderedDict()
+        self._last: Stamp = 0
         self._infos: OrderedDict[Stamp, Any] = OrderedDict()
         self._seen_at = 0.0
         self._dropped: list[Dropped] = []
@@ -100,12 +105,22 @@ class Matching:
         else:
             pair = self._pairs.add(slot, message, now)
             if pair is not None:
-                if stamp in self._answers:
-                    self._drop(stamp, "another answer with the same stamp came before its depth or its camera info")
-                self._answers[stamp] = _Waiting(now, pair.visible, pair.amodal)
+                key = (stamp, frozenset(getattr(entry, "id", "") for entry in pair.visible.detections))
+                if key in self._answers:
+                    self._drop(key, "another answer with the same stamp came before its depth or its camera info")
+                self._answers[key] = _Waiting(now, pair.visible, pair.amodal)
                 if len(self._answers) > ANSWERS:
                     self._drop(next(iter(self._answers)), f"more than {ANSWERS} answers wait for their depth")
-        return self._whole(stamp)
+        self._last = stamp
+        return self.another()
+
+    def another(self) -> Match | None:
+        """Give one more answer that is whole by the message that came last: about several targets there may be."""
+        for key in [key for key in self._answers if key[0] == self._last]:
+            match = self._whole(key)
+            if match is not None:
+                return match
+        return None
 
     def settled(self, now: float) -> list[Match]:
         """Give the answers that are whole with what is nearest to their stamp, as nothing nearer is to come.
@@ -115,7 +130,7 @@ class Matching:
         if not self.slop or self.timeline.clockless:
             return []
         waiting = list(self._answers.items())
-        found = [self._near(stamp, now - answer.since > self.patience) for stamp, answer in waiting]
+        found = [self._near(key, now - answer.since > self.patience) for key, answer in waiting]
         return [match for match in found if match is not None]
 
     def late(self, now: float) -> list[Missing]:
@@ -129,8 +144,8 @@ class Matching:
                 found.append(self._missing(half.stamp, half.array, (lacks,)))
             else:
                 self._dropped.append(half)
-        for stamp in [stamp for stamp, answer in self._answers.items() if now - answer.since > self.patience]:
-            found.append(self._missing(stamp, self._answers.pop(stamp).visible))
+        for key in [key for key, answer in self._answers.items() if now - answer.since > self.patience]:
+            found.append(self._missing(key[0], self._answers.pop(key).visible))
         return found
 
     def dropped(self) -> list[Dropped]:
@@ -153,16 +168,16 @@ class Matching:
         """Forget what is of before time went back to this moment; what came since the last depth may be of after it."""
         self.depths.clear()
         limit = moment + JUMP * 1e9
-        for stamp, answer in list(self._answers.items()):
-            if stamp > limit or answer.since < self._seen_at:
-                self._drop(stamp, BACK)
+        for key, answer in list(self._answers.items()):
+            if key[0] > limit or answer.since < self._seen_at:
+                self._drop(key, BACK)
         for stamp in [stamp for stamp in self._infos if stamp > limit]:
             del self._infos[stamp]
         self._pairs.go_back(moment)
 
-    def _drop(self, stamp: Stamp, why: str) -> None:
-        answer = self._answers.pop(stamp)
-        self._dropped.append(Dropped(stamp, "visible", answer.visible, why))
+    def _drop(self, key: _Key, why: str) -> None:
+        answer = self._answers.pop(key)
+        self._dropped.append(Dropped(key[0], "visible", answer.visible, why))
 
     def _depth_of(self, stamp: Stamp) -> Any | None:
         moment = self.timeline.answer(stamp)
@@ -173,27 +188,25 @@ class Matching:
         newest = next(reversed(self._infos.values()), None) if stamp == 0 or self.info_time.clockless else None
         return self._infos.get(stamp) or newest
 
-    def _near(self, stamp: Stamp, last: bool) -> Match | None:
+    def _near(self, key: _Key, last: bool) -> Match | None:
         """Make an answer whole with what is within reach of its stamp, if later depth has come or it is the last time.
 
         `_whole` has the very stamp's, and has tried before.
         """
-        moments, reach = self.depths.moments, self.slop * 1e9
+        stamp, moments, reach = key[0], self.depths.moments, self.slop * 1e9
         if not moments or (max(moments) < stamp and not last):
             return None
         moment, at = (min(kept, key=lambda other: abs(other - stamp)) for kept in (moments, self._infos or [stamp]))
         info = self._info_of(stamp) or (self._infos.get(at) if abs(at - stamp) <= reach else None)
         if abs(moment - stamp) > reach or info is None:
             return None
-        answer = self._answers.pop(stamp)
+        answer = self._answers.pop(key)
         return Match(answer.visible, answer.amodal, self.depths.at(moment), info, (moment - stamp) / 1e9)
 
-    def _whole(self, stamp: Stamp) -> Match | None:
-        answer = self._answers.get(stamp)
-        if answer is None:
-            return None
-        depth, info = self._depth_of(stamp), self._info_of(stamp)
+    def _whole(self, key: _Key) -> Match | None:
+        answer = self._answers[key]
+        depth, info = self._depth_of(key[0]), self._info_of(key[0])
         if answer.visible.detections and (depth is None or info is None):
             return None
-        del self._answers[stamp]
+        del self._answers[key]
         return Match(answer.visible, answer.amodal, depth, info)

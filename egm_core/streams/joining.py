@@ -135,7 +135,10 @@ class Pairs:
         for one in others:
             if (one.ids & half.ids) - last:
                 return one
-        return next((one for one in others if _may_be_of_one(one, half)), None)
+        able = [one for one in others if _may_be_of_one(one, half)]
+        # Answers for one picture about several targets come right after each other, and each topic keeps their order.
+        targets = len({one.ids for one in able}) > 1 and able[0].since - able[-1].since <= CLOSE
+        return able[-1 if targets else 0] if able else None
 
     def expire(self, now: float) -> None:
         """Drop the halves that have waited too long."""

@@ -56,8 +56,13 @@ def listed(entries: Sequence[str], name: str) -> tuple[str, ...]:
 
 
 def written(lines: Iterable[str]) -> str:
-    """Write lines as one text, which `read` takes apart again."""
+    """Write lines as one text."""
     return "\n".join(lines)
+
+
+def taken_apart(text: str) -> tuple[str, ...]:
+    """Give the lines of a text that `written` wrote, however many."""
+    return tuple(line for line in text.split("\n") if line.strip())
 
 
 def _counted(count: int, one: str, several: str) -> str:

@@ -360,7 +360,8 @@ class GroundingNode(BaseNode, LifecycleNode):
         line, seconds = self._orders.line_of(place), total_ms / 1000.0
         self._story.concluded(now, self._topic(name), result, verdict, seconds, age, line)
         values = reports.answer_values(result, verdict, total_ms, age)
-        values |= reports.target_values(result, verdict, self._orders.known, self._states)
+        boxes = self.resolve_topic_name(interface.VISIBLE.of(name))
+        values |= reports.target_values(result, verdict, self._orders.known, self._states, boxes)
         self._report(reports.answer_level(verdict), verdict.message, values, name)
 
     def _report_engine(self, state: EngineState, log: bool = True) -> None:

@@ -72,8 +72,13 @@ def concluded(states: States, result: Result, verdict: Verdict, now: float) -> S
     return states.concluded(result.place, verdict.outcome, verdict.reason, stamp, verdict.message, now)
 
 
-def target_values(result: Result, verdict: Verdict, served: Sequence[Place], states: States) -> dict[str, str]:
-    """Lay out which targets the arrays of an answer are about, and the state of each of its camera's, as JSON."""
+def target_values(
+    result: Result, verdict: Verdict, served: Sequence[Place], states: States, topic: str
+) -> dict[str, str]:
+    """Lay out which targets the arrays of an answer are about, and the state of each of its camera's, as JSON.
+
+    `topic` is where the arrays of visible boxes go.
+    """
     answered = [result.target.sequence] if verdict.outcome in ("found", "absent") else []
     entries = [
         {
@@ -86,7 +91,11 @@ def target_values(result: Result, verdict: Verdict, served: Sequence[Place], sta
         for place in served
         if place.camera == result.frame.camera
     ]
-    return {"answered": json.dumps(answered), "targets": json.dumps(entries, ensure_ascii=False)}
+    return {
+        "visible_topic": topic,
+        "answered": json.dumps(answered),
+        "targets": json.dumps(entries, ensure_ascii=False),
+    }
 
 
 def common_values(sequence: int, camera: str, links: Sequence[EngineLink], slots: Collection[Slot]) -> dict[str, Any]:

@@ -15,6 +15,13 @@ IMAGE_IN = Topic(
 )
 VISIBLE_IN = Topic("grounding/visible", BOXES_TYPE, "in", "The grounding node's visible boxes.", depth=5)
 AMODAL_IN = Topic("grounding/amodal", BOXES_TYPE, "in", "The grounding node's amodal boxes.", depth=5)
+STATUS_IN = Topic(
+    "grounding/status",
+    "diagnostic_msgs/msg/DiagnosticStatus",
+    "in",
+    "Where several targets are served: which of them is absent.",
+    latched=True,
+)
 
 TRANSPORT = ParameterSpec(
     "transport",

@@ -120,6 +120,7 @@ STATUS_KEYS = {
     "engine_ms": "The engine's part of the time.",
     "total_ms": "Arrival of the image until now.",
     "instruction": "The target's line of the instruction, verbatim.",
+    "visible_topic": "The topic of the visible boxes of the image's camera.",
     "answered": "JSON: the numbers of the targets that the arrays with this stamp answer; none where nothing was"
     " published. A target that is absent has ended, and no other.",
     "targets": "JSON: each target of the camera, with `seq`, `instruction`, `state` (not_asked, found, absent, stale,"

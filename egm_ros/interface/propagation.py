@@ -5,7 +5,7 @@ Nothing here imports ROS.
 
 from __future__ import annotations
 
-from egm_ros.interface.following import AMODAL_IN, IMAGE_IN, TRANSPORT, VISIBLE_IN
+from egm_ros.interface.following import AMODAL_IN, IMAGE_IN, STATUS_IN, TRANSPORT, VISIBLE_IN
 from egm_ros.interface.parameter import ParameterSpec
 from egm_ros.interface.topic import BOXES_TYPE, Topic
 
@@ -15,22 +15,22 @@ INSTRUCTION_IN = Topic(
     "grounding/instruction_active",
     STRING_TYPE,
     "in",
-    "The instruction that is served now; boxes of an earlier one end at once.",
+    "The instruction that is served now; boxes of lines that are not in it end at once.",
     latched=True,
 )
 VISIBLE = Topic(
     "~/visible",
     BOXES_TYPE,
     "out",
-    "Visible box as it is in the newest image, with that image's header; id and class_id are the answer's,"
-    " the score falls with age and lost support. One empty array says that the boxes have ended.",
+    "Visible box of each target as it is in the newest image, with that image's header; id and class_id are the"
+    " answer's, the score falls with age and lost support. One empty array says that all boxes have ended.",
 )
 AMODAL = Topic("~/amodal", BOXES_TYPE, "out", "Amodal box, propagated by the same motion; same header and ids.")
 LOST = Topic(
     "~/lost",
     STRING_TYPE,
     "out",
-    "The instruction whose boxes were lost or grew too old before a new answer came: ask again.",
+    "The line of the instruction whose boxes were lost or grew too old before a new answer came: ask again.",
     depth=5,
 )
 STATUS = Topic(
@@ -40,7 +40,7 @@ STATUS = Topic(
     "One message per answer, and where boxes end: found, absent, ended or error, and why.",
     latched=True,
 )
-PROPAGATION_TOPICS = (IMAGE_IN, VISIBLE_IN, AMODAL_IN, INSTRUCTION_IN, VISIBLE, AMODAL, LOST, STATUS)
+PROPAGATION_TOPICS = (IMAGE_IN, VISIBLE_IN, AMODAL_IN, INSTRUCTION_IN, STATUS_IN, VISIBLE, AMODAL, LOST, STATUS)
 
 PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
     TRANSPORT,

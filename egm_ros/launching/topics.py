@@ -87,7 +87,7 @@ class Topics:
             return {}
         boxes = {f"grounding/{kind}": self._outer(f"grounding/{self.camera}/{kind}") for kind in ("visible", "amodal")}
         active = self._outer(f"grounding/{self.camera}/instruction_active")
-        return boxes | {"grounding/instruction_active": active}
+        return boxes | {"grounding/instruction_active": active, "grounding/status": self._outer("grounding/status")}
 
     @property
     def carried(self) -> dict[str, str]:

@@ -149,8 +149,9 @@ class LiftingNode(BaseNode):
             self._stamps.note(seen, self._matching.timeline)
             if seen.anew:
                 self._begin_anew()
-        if match is not None:
+        while match is not None:
             self._answer(match)
+            match = self._matching.another()
         self._settle()
 
     def _settle(self) -> None:

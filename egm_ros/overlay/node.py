@@ -21,6 +21,7 @@ from egm_core.boxes import Box
 from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, draw
 from egm_core.streams.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_core.streams.picture_memory import PictureMemory
+from egm_core.targets.lines import taken_apart
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures import images
@@ -129,7 +130,8 @@ class OverlayNode(BaseNode):
         changed = self._instruction is not None and message.data != self._instruction
         self._instruction = message.data
         answer = self._join.newest
-        if not message.data or (changed and answer is not None and label_of(answer.visible) != message.data):
+        served = taken_apart(message.data)
+        if not served or (changed and answer is not None and label_of(answer.visible) not in served):
             self._join.forget()
 
     def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
@@ -235,7 +237,9 @@ def drawn(image: images.RGB, answer: Answer, age: float, instruction: str, scale
     if label:
         text = f"{label} {answer.visible.detections[0].results[0].hypothesis.score:.2f}"
     else:
-        text = f"absent: {instruction}"
+        lines = taken_apart(instruction)
+        # Of several, the array does not say which.
+        text = f"absent: {instruction}" if len(lines) < 2 else f"absent: one of {len(lines)} targets"
     if age > 0:
         text += f", {age:.1f} s ago"
     return draw(image, boxes_in(answer.visible, scale), boxes_in(answer.amodal, scale), text)

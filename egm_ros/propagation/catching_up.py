@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from std_msgs.msg import Header
 
 from egm_core.propagation import Limits, SmallFrame, Track, propagate
-from egm_core.streams.joining import Answer
+from egm_core.streams.joining import Answer, Stamp
 
 
 @dataclass(frozen=True, eq=False)
 class Carried:
     """One box pair under way: its id and class_id, and its track.
 
-    `amodal_score` is a factor on the track's score: the two boxes of an answer have scores of their own.
+    `amodal_score` is a factor on the track's score: the two boxes of an answer have scores of their own. `origin` is
+    the header of the answer's image, `start` that image's moment, and `at` that of the image which the track is at.
     """
 
     identity: str
     label: str
     track: Track
     amodal_score: float = 1.0
+    origin: Header = field(default_factory=Header)
+    start: Stamp = 0
+    at: Stamp = 0
+
+    @property
+    def stamp(self) -> Stamp:
+        """The stamp of the answer's image."""
+        return int(self.origin.stamp.sec) * 10**9 + int(self.origin.stamp.nanosec)
 
     def step(self, frames: list[SmallFrame], limits: Limits) -> Carried:
         """Take it over later images."""
-        return replace(self, track=propagate(self.track, frames, limits))
+        return replace(self, track=propagate(self.track, frames, limits), at=frames[-1].stamp)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,16 +9,19 @@ that image to the newest, and then from image to image until the next answer com
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.propagation import FrameBuffer, Limits, begin
-from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of
+from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of, stamp_of
+from egm_core.targets.lines import taken_apart
 from egm_ros.common.messages import detection
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
@@ -30,6 +33,7 @@ from egm_ros.interface import propagation as interface
 from egm_ros.propagation.catching_up import Carried, CatchingUp
 from egm_ros.propagation.small_frames import small_frame
 from egm_ros.propagation.status import Outcome, Verdict, dropped, losses, status_of
+from egm_ros.propagation.targets import Waiting, ended, label_of, labels_of, score_of
 
 # The image of an answer may have got lost on its way here; its neighbour serves as well.
 SLACK = 0.05
@@ -39,14 +43,6 @@ PERIOD = 0.25
 PAUSE = 0.001
 # Without a clock nobody knows which image an answer was for.
 INSTEAD = "an answer is taken for the newest image's, so that boxes lag by the engine's time"
-
-
-@dataclass(frozen=True, eq=False)
-class Waiting:
-    """An answer that waits for its image or its instruction since a time (monotonic seconds)."""
-
-    answer: Answer
-    since: float
 
 
 class PropagationNode(BaseNode):
@@ -59,13 +55,14 @@ class PropagationNode(BaseNode):
         self._frames = FrameBuffer(self._values["buffer"], self._values["memory"] * 10**6)
         self._headers: dict[int, Header] = {}
         self._feed = Feed()
-        self._waiting: Waiting | None = None
+        self._waiting: tuple[Waiting, ...] = ()
         self._carried: tuple[Carried, ...] = ()
         self._catching: CatchingUp | None = None
         self._origin, self._start = Header(), 0
         self._unreadable: dict[str, str] = {}
         self._instruction: str | None = None
         self._told = 0
+        self._hears_status = False
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(following.IMAGE_IN.name), INSTEAD)
         self._visible = self.open_publisher(Detection2DArray, interface.VISIBLE)
         self._amodal = self.open_publisher(Detection2DArray, interface.AMODAL)
@@ -88,10 +85,20 @@ class PropagationNode(BaseNode):
         return self._carried
 
     @property
-    def _age(self) -> float:
-        """Seconds from the image of the answer that is carried to the newest one."""
+    def _lines(self) -> tuple[str, ...]:
+        """The targets that are served; none where that is not known."""
+        return taken_apart(self._instruction or "")
+
+    @property
+    def _several(self) -> bool:
+        """Whether an answer is about one target of several, so that one without boxes does not say which."""
+        return len(self._lines) > 1
+
+    def _age(self, entries: Sequence[Carried]) -> float:
+        """Seconds from the image of the oldest of these boxes' answers (none: of the last answer) to the newest."""
         newest = self._frames.newest
-        return (newest.stamp - self._start) / 1e9 if newest is not None else 0.0
+        start = min((entry.start for entry in entries), default=self._start)
+        return (newest.stamp - start) / 1e9 if newest is not None else 0.0
 
     @property
     def _limits(self) -> Limits:
@@ -148,39 +155,78 @@ class PropagationNode(BaseNode):
         """Drop the boxes of an earlier instruction at once; an answer to the new one may be here already."""
         self._instruction = message.data
         now = f"the instruction is {message.data!r} now" if message.data else "no instruction is served any more"
+        lines = self._lines
+        if self._several and not self._hears_status:
+            # One target's absence is told by an array without boxes; of several, the status says which it is.
+            self._hears_status = True
+            self._inputs.listen(DiagnosticStatus, following.STATUS_IN, self._on_status)
         catching = self._catching
-        if catching is not None and any(entry.label != message.data for entry in catching.entries):
-            self._catching = None
-            objects = len(catching.entries)
-            self._tell(catching.answer.visible.header, Verdict("ended", {"new_instruction": now}, objects))
-        if any(entry.label != message.data for entry in self._carried):
-            self._end(self._newest_header(), {"new_instruction": now})
+        if catching is not None and any(entry.label not in lines for entry in catching.entries):
+            kept = tuple(entry for entry in catching.entries if entry.label in lines)
+            self._catching = replace(catching, entries=kept) if kept else None
+            gone = len(catching.entries) - len(kept)
+            self._tell(catching.answer.visible.header, Verdict("ended", {"new_instruction": now}, gone))
+        if any(entry.label not in lines for entry in self._carried):
+            self._end(self._newest_header(), {"new_instruction": now}, lambda entry: entry.label not in lines)
         self._adopt()
+
+    def _on_status(self, message: DiagnosticStatus) -> None:
+        """Drop the boxes of the one target that is absent; an answer for a later image may be here already."""
+        end = ended(message, self._inputs.name(following.VISIBLE_IN)) if self._several else None
+        if end is None:
+            return
+
+        def gone(entry: Carried) -> bool:
+            return entry.label == end.label and entry.stamp <= end.stamp
+
+        self._waiting = tuple(
+            waiting
+            for waiting in self._waiting
+            if waiting.labels != {end.label} or stamp_of(waiting.answer.visible) > end.stamp
+        )
+        if self._catching is not None:
+            entries = tuple(entry for entry in self._catching.entries if not gone(entry))
+            self._catching = replace(self._catching, entries=entries) if entries else None
+        if any(map(gone, self._carried)):
+            self._drop(self._newest_header(), gone)
+        seconds, nanoseconds = divmod(end.stamp, 10**9)
+        header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=self._origin.frame_id)
+        self._tell(header, Verdict("absent", {}, 0, len(self._carried)))
 
     def _on_silence(self, topic: str, text: str) -> None:
         """Say that boxes stay where they were, for want of images."""
         if self._carried and topic == following.IMAGE_IN.name:
             carried = len(self._carried)
-            self._tell(self._origin, Verdict("found", {"no_picture": text}, carried, carried, self._age))
+            verdict = Verdict("found", {"no_picture": text}, carried, carried, self._age(self._carried))
+            self._tell(self._origin, verdict)
 
     def _on_tick(self) -> None:
         """Give up on what has waited too long, and say so."""
         self._feed.expire()
         self._tell_dropped()
-        waiting = self._waiting
-        if self._catching is None and waiting is not None and time.monotonic() - waiting.since > PATIENCE:
-            self._waiting = None
+        now = time.monotonic()
+        late = [waiting for waiting in self._waiting if now - waiting.since > PATIENCE]
+        for waiting in late if self._catching is None else ():
+            self._unwait(waiting)
             self._refuse(waiting.answer, self._obstacle(waiting.answer))
 
     def _wait(self, answer: Answer) -> None:
-        """Let an answer wait; the one that waits still is for an earlier image, and there is no use in it any more."""
-        if self._waiting is not None and self._waiting.answer is not answer:
-            self._refuse(self._waiting.answer, {"late": LATE})
-        self._waiting = Waiting(answer, time.monotonic())
+        """Let an answer wait; what waits still of its targets is for an earlier image, and of no use any more."""
+        if self._several and not answer.visible.detections:
+            return
+        for waiting in self._waiting:
+            same = not self._several or waiting.labels & labels_of(answer)
+            if waiting.answer is not answer and same:
+                self._unwait(waiting)
+                self._refuse(waiting.answer, {"late": LATE})
+        self._waiting = (*self._waiting, Waiting(answer, time.monotonic()))
+
+    def _unwait(self, waiting: Waiting) -> None:
+        self._waiting = tuple(other for other in self._waiting if other is not waiting)
 
     def _obstacle(self, answer: Answer) -> dict[str, str]:
         """Say why an answer has to wait; empty where nothing is in its way."""
-        strange = sorted({label_of(entry) for entry in answer.visible.detections} - {self._instruction})
+        strange = sorted(labels_of(answer) - {*self._lines})
         if self._instruction is not None and strange:
             topic = self.resolve_topic_name(interface.INSTRUCTION_IN.name)
             return {"other_instruction": f"the boxes are of {strange[0]!r}, but {topic} says {self._instruction!r}"}
@@ -197,9 +243,12 @@ class PropagationNode(BaseNode):
 
         Say whether its boxes are at the newest image already.
         """
-        if self._catching is not None or self._waiting is None or self._obstacle(self._waiting.answer):
+        free = (waiting for waiting in self._waiting if not self._obstacle(waiting.answer))
+        waiting = next(free, None) if self._catching is None else None
+        if waiting is None:
             return False
-        answer, self._waiting = self._waiting.answer, None
+        self._unwait(waiting)
+        answer = waiting.answer
         start = self._frames.near(answer.stamp, SLACK)
         if start is None:
             self._refuse(answer, {"no_picture": self._frames.fate(answer.stamp)})
@@ -211,7 +260,8 @@ class PropagationNode(BaseNode):
             score = score_of(entry)
             track = begin(start, box_of(entry), box_of(amodal) if amodal is not None else None, score)
             share = score_of(amodal) / score if amodal is not None and score > 0 else 1.0
-            begun.append(Carried(entry.id, label_of(entry), track, share))
+            origin = answer.visible.header
+            begun.append(Carried(entry.id, label_of(entry), track, share, origin, start.stamp, start.stamp))
         ahead = self._frames.after(start.stamp, self._values["replay_frames"], self._values["replay_step"])
         self._catching = CatchingUp(answer, start, tuple(begun), tuple(ahead), start)
         return self._catch_up()
@@ -237,8 +287,9 @@ class PropagationNode(BaseNode):
     def _carry(self, entries: list[Carried], header: Header | None, fresh: bool = False) -> None:
         """Publish where boxes are now; those that were lost end and ask for a new answer. Tell what has changed."""
         had = bool(self._carried)
-        lost = [entry for entry in entries if entry.track.lost]
-        self._carried = tuple(entry for entry in entries if not entry.track.lost)
+        others = self._others(entries) if fresh else []
+        lost = [entry for entry in (*entries, *others) if entry.track.lost]
+        self._carried = tuple(entry for entry in (*others, *entries) if not entry.track.lost)
         for label in sorted({entry.label for entry in lost}):
             self._lost.publish(String(data=label))
         if self._carried:
@@ -246,10 +297,21 @@ class PropagationNode(BaseNode):
         elif had:
             self._publish_end(header)
         if fresh or lost:
-            outcome: Outcome = "found" if self._carried else "error" if fresh else "ended"
-            reasons = losses((entry.track for entry in lost), self._age, self._values["max_propagation"])
+            carried = [entry for entry in entries if not entry.track.lost]
+            outcome: Outcome = "found" if carried else "error" if fresh else "ended"
+            age = self._age(lost or entries)
+            reasons = losses((entry.track for entry in lost), age, self._values["max_propagation"])
             outcome = outcome if entries else "absent"
-            self._tell(self._origin, Verdict(outcome, reasons, len(entries), len(self._carried), self._age))
+            origin = self._origin if fresh else lost[0].origin
+            self._tell(origin, Verdict(outcome, reasons, len(entries), len(carried), age))
+
+    def _others(self, fresh: list[Carried]) -> list[Carried]:
+        """Give the boxes under way that an answer says nothing of, at the newest image: those of other targets."""
+        newest, labels = self._frames.newest, {entry.label for entry in fresh}
+        if not self._several or newest is None:
+            return []
+        others = [entry for entry in self._carried if entry.label not in labels]
+        return [entry if entry.at == newest.stamp else entry.step([newest], self._limits) for entry in others]
 
     def _publish(self, header: Header | None) -> None:
         """Publish once for an image, whoever asks: a new answer may come after the old one's step."""
@@ -268,11 +330,20 @@ class PropagationNode(BaseNode):
         self._visible.publish(visible)
         self._amodal.publish(amodal)
 
-    def _end(self, header: Header | None, reasons: dict[str, str]) -> None:
-        """Drop the boxes and say so, once."""
-        ended, self._carried = self._carried, ()
-        self._publish_end(header)
-        self._tell(self._origin, Verdict("ended", reasons, len(ended), 0, self._age))
+    def _end(
+        self, header: Header | None, reasons: dict[str, str], which: Callable[[Carried], bool] = lambda entry: True
+    ) -> None:
+        """Drop boxes and say so, once."""
+        ended = self._drop(header, which)
+        self._tell(ended[0].origin, Verdict("ended", reasons, len(ended), 0, self._age(ended)))
+
+    def _drop(self, header: Header | None, which: Callable[[Carried], bool]) -> list[Carried]:
+        """Drop boxes; where others go on, the next image's are without them."""
+        ended = [entry for entry in self._carried if which(entry)]
+        self._carried = tuple(entry for entry in self._carried if not which(entry))
+        if not self._carried:
+            self._publish_end(header)
+        return ended
 
     def _publish_end(self, header: Header | None) -> None:
         if header is not None:
@@ -306,28 +377,19 @@ class PropagationNode(BaseNode):
         reasons = {"time_went_back": BACK}
         if self._carried:
             self._end(header, reasons)
-        if self._waiting is not None and self._waiting.answer is not self._feed.newest:
-            self._refuse(self._waiting.answer, reasons)
+        for waiting in self._waiting:
+            if waiting.answer is not self._feed.newest:
+                self._refuse(waiting.answer, reasons)
         if self._catching is not None:
             self._refuse(self._catching.answer, reasons)
         self._frames.clear()
         self._headers.clear()
         self._catching = None
-        self._waiting, self._told = None, 0
+        self._waiting, self._told = (), 0
 
     def _newest_header(self) -> Header | None:
         newest = self._frames.newest
         return self._headers.get(newest.stamp) if newest is not None else None
-
-
-def label_of(entry: Any) -> str:
-    """Give the instruction that a detection answers."""
-    return str(entry.results[0].hypothesis.class_id) if entry.results else ""
-
-
-def score_of(entry: Any) -> float:
-    """Give a detection's score."""
-    return float(entry.results[0].hypothesis.score) if entry.results else 0.0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -232,3 +232,22 @@ def test_the_very_stamp_goes_before_what_is_near_and_without_slop_nothing_else_d
         assert match is not None and match.depth is exact
         answered(matching, 4.995)
         assert len(matching.settled(9.0)) == expected
+
+
+def test_answers_about_two_targets_in_one_picture_both_wait_for_its_depth() -> None:
+    matching = Matching(10.0, 1.0)
+    arrays = {}
+    for identity in ("1:0", "2:0"):
+        array = message(1.0)
+        array.detections = [SimpleNamespace(id=identity)]
+        arrays[identity] = array
+        matching.add("visible", array, 0.0)
+        matching.add("amodal", array, 0.0)
+    matching.add("camera_info", message(1.0), 0.1)
+    first = matching.add("depth", message(1.0), 0.1)
+    second = matching.another()
+    assert first is not None
+    assert second is not None
+    assert [first.visible, second.visible] == list(arrays.values())
+    assert matching.another() is None
+    assert not matching.dropped()

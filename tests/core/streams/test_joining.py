@@ -323,3 +323,15 @@ def test_pictures_without_a_clock_get_the_answer_that_comes_after_them() -> None
         assert join.amodal(message(0.0), 10.5 + number) is picture
     assert join.newest is not None
     assert join.newest.stamp == 13 * 10**9
+
+
+def test_two_answers_without_amodal_boxes_for_one_picture_are_told_apart() -> None:
+    """As of two targets that are asked about together, where both visible arrays come first."""
+    pairs = Pairs()
+    visible = [array_of(number, "visible", "visible only", 5.0) for number in (1, 2)]
+    amodal = [array_of(number, "amodal", "visible only", 5.0) for number in (1, 2)]
+    for number, array in enumerate(visible):
+        assert pairs.visible(array, 1.0 + 0.001 * number) is None
+    answers = [pairs.amodal(array, 1.01 + 0.001 * number) for number, array in enumerate(amodal)]
+    assert [answer.visible for answer in answers if answer is not None] == visible
+    assert not pairs.dropped()

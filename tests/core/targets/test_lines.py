@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egm_core.targets.lines import MOST, Lines, listed, read, written
+from egm_core.targets.lines import MOST, Lines, listed, read, taken_apart, written
 
 LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=8)
 
@@ -41,6 +41,7 @@ def test_lines_are_those_that_were_written_once_each(entries, end):
     lines = read(end.join(entries)).lines
     assert list(lines) == list(dict.fromkeys(entry for entry in entries if entry.strip()))
     assert read(written(lines)) == Lines(lines)
+    assert taken_apart(written(lines)) == lines
 
 
 def test_a_list_has_an_entry_for_each_line():

@@ -184,3 +184,20 @@ def test_whatever_changes_no_standing_target_starves_and_images_keep_their_order
             turns = turns.serving([standing, *places(board, CAMERAS)])
         most = max(most, waited)
     assert most <= 1 + 4 * len(CAMERAS)
+
+
+@pytest.mark.parametrize("camera", ["front", "left"])
+@pytest.mark.parametrize("goes", [False, True])
+def test_one_that_changes_before_every_turn_takes_at_most_half_of_them(camera, goes):
+    """The other one stands; with `goes` the changing one is away between its turns, and comes as an added line."""
+    standing = place("front", 0)
+    turns, served = Turns().serving([standing]), []
+    for number in range(1, 60):
+        if goes:
+            turns = turns.serving([standing])
+        turns = turns.serving([standing, place(camera, number)]).came("front").came("left")
+        chosen = turns.able()[0]
+        turns = turns.begun(chosen).ended(chosen)
+        served.append(chosen)
+    assert served.count(standing) >= 29
+    assert goes or served.count(standing) <= 30, "it is not starved itself"

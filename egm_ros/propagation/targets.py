@@ -1,0 +1,58 @@
+"""Which targets boxes are of, where several are served: what an answer takes the place of, and what has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from egm_core.streams.joining import Answer, Stamp
+
+
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """An answer that waits for its image or its instruction since a time (monotonic seconds)."""
+
+    answer: Answer
+    since: float
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The lines that its boxes answer."""
+        return labels_of(self.answer)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A target that is absent: its line, and the stamp of the image that it is absent from."""
+
+    label: str
+    stamp: Stamp
+
+
+def label_of(entry: Any) -> str:
+    """Give the line that a detection answers."""
+    return str(entry.results[0].hypothesis.class_id) if entry.results else ""
+
+
+def score_of(entry: Any) -> float:
+    """Give a detection's score."""
+    return float(entry.results[0].hypothesis.score) if entry.results else 0.0
+
+
+def labels_of(answer: Answer) -> frozenset[str]:
+    """Give the lines that an answer's boxes answer; none where it has no boxes."""
+    return frozenset(label_of(entry) for entry in answer.visible.detections)
+
+
+def ended(status: DiagnosticStatus, topic: str) -> Ended | None:
+    """Read from the grounding node's status which target is absent; None where none is, or on another topic's images.
+
+    `topic` is where the visible boxes come from.
+    """
+    values = {entry.key: entry.value for entry in status.values}
+    if values.get("outcome") != "absent" or values.get("visible_topic") != topic:
+        return None
+    seconds, _, rest = values["stamp"].partition(".")
+    return Ended(values["instruction"], int(seconds) * 10**9 + int(rest))
