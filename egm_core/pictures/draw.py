@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from egm_core.boxes import Box, as_boxes
 
 Color: TypeAlias = tuple[int, int, int]
+Point: TypeAlias = tuple[float, float]
 Shown: TypeAlias = Box | Sequence[Box] | None
 
 VISIBLE: Color = (40, 220, 90)
@@ -158,19 +159,26 @@ def _dashed(canvas: NDArray[np.uint8], box: Box, color: Color, width: int) -> No
             ((x0, y1), (x1, y1)),
             ((x0, y0), (x0, y1)),
         ):
-            _dashes(canvas, np.array([ax, ay]), np.array([bx, by]), dash, ink, thickness)
+            _dashes(canvas, (ax, ay), (bx, by), dash, ink, thickness)
 
 
-def _dashes(
-    canvas: NDArray[np.uint8], start: NDArray[np.int_], end: NDArray[np.int_], dash: int, color: Color, width: int
-) -> None:
+def _dashes(canvas: NDArray[np.uint8], start: Point, end: Point, dash: int, color: Color, width: int) -> None:
     """Draw a dashed line that begins and ends with a dash, so that corners are always closed."""
-    length = float(np.abs(end - start).sum())
-    pairs = max(0, round((length / dash - 1) / 2))
-    steps = 2 * pairs + 1
-    for i in range(0, steps, 2):
-        a, b = start + (end - start) * i / steps, start + (end - start) * (i + 1) / steps
+    for a, b in dash_ends(start, end, dash):
         cv2.line(canvas, (round(a[0]), round(a[1])), (round(b[0]), round(b[1])), color, width)
+
+
+def dash_ends(start: Point, end: Point, dash: float) -> Iterator[tuple[Point, Point]]:
+    """Give both ends of each dash of an upright or level line, of which the first and the last touch its ends."""
+    (ax, ay), (bx, by) = start, end
+    pairs = max(0, round(((abs(bx - ax) + abs(by - ay)) / dash - 1) / 2))
+    steps = 2 * pairs + 1
+
+    def at(part: int) -> Point:
+        return ax + (bx - ax) * part / steps, ay + (by - ay) * part / steps
+
+    for part in range(0, steps, 2):
+        yield at(part), at(part + 1)
 
 
 def _write(canvas: NDArray[np.uint8], label: str, scale: float) -> None:

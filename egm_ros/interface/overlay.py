@@ -23,6 +23,14 @@ OVERLAY_IMAGE = Topic(
     "~/image", IMAGE_TYPE, "out", "The image with its boxes: visible solid, amodal dashed; the header is the image's."
 )
 OVERLAY_COMPRESSED = Topic("~/image/compressed", COMPRESSED_TYPE, "out", "The same as JPEG.")
+OVERLAY_ANNOTATIONS = Topic(
+    "~/annotations",
+    "foxglove_msgs/msg/ImageAnnotations",
+    "out",
+    "The boxes for Foxglove to draw over the camera's own images, with annotations:=true: those of each answer, or with"
+    " propagated:=true those of each image.",
+    depth=5,
+)
 OVERLAY_TOPICS = (
     IMAGE_IN,
     VISIBLE_IN,
@@ -32,6 +40,7 @@ OVERLAY_TOPICS = (
     OVERLAY_NOW_AMODAL,
     OVERLAY_IMAGE,
     OVERLAY_COMPRESSED,
+    OVERLAY_ANNOTATIONS,
 )
 
 OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
@@ -80,6 +89,9 @@ OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
         range=(16, 65536),
         live=True,
         unit="MB",
+    ),
+    ParameterSpec(
+        "annotations", False, "Publish the boxes as ~/annotations, too; needs foxglove_msgs, and subscribes no image."
     ),
     ParameterSpec("jpeg_quality", 90, "Quality of ~/image/compressed.", range=(1, 100), live=True),
 )

@@ -31,6 +31,7 @@ from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import following
 from egm_ros.interface import overlay as interface
 from egm_ros.interface.topic import Topic
+from egm_ros.overlay.annotations import Annotator
 
 LOOK_PERIOD = 0.2
 # Without a clock nobody knows which picture an answer was for.
@@ -59,6 +60,8 @@ class OverlayNode(BaseNode):
         self._inputs = Inputs(self)
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(following.IMAGE_IN.name), INSTEAD)
         self.every(LOOK_PERIOD, self._look)
+        if self._values["annotations"]:
+            self.every(LOOK_PERIOD, Annotator(self, self._values["propagated"]).look)
 
     @property
     def working(self) -> bool:

@@ -1,12 +1,14 @@
 """Drawn boxes, read back from the pixels."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from egm_core.pictures.draw import AMODAL, VISIBLE, draw
+from egm_core.pictures.draw import AMODAL, VISIBLE, dash_ends, draw
 
 GREY = np.full((240, 320, 3), 128, np.uint8)
 
@@ -120,3 +122,13 @@ def test_other_pictures_are_refused(wrong):
 )
 def test_anything_can_be_drawn(picture, boxes, label):
     assert draw(picture, boxes, boxes, label).shape == picture.shape
+
+
+def test_dashes_touch_both_ends_and_are_as_long_as_the_gaps() -> None:
+    dashes = list(dash_ends((10.0, 5.0), (110.0, 5.0), 12.0))
+    assert dashes[0][0] == (10.0, 5.0) and dashes[-1][1] == (110.0, 5.0)
+    lengths = [b[0] - a[0] for a, b in dashes]
+    gaps = [later[0][0] - earlier[1][0] for earlier, later in pairwise(dashes)]
+    assert lengths == pytest.approx([lengths[0]] * len(lengths)) and gaps == pytest.approx([lengths[0]] * len(gaps))
+    assert 8.0 < lengths[0] < 16.0
+    assert list(dash_ends((3.0, 4.0), (3.0, 6.0), 12.0)) == [((3.0, 4.0), (3.0, 6.0))]

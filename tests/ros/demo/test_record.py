@@ -34,8 +34,8 @@ NODES = {
     "overlay": overlay_interface.OVERLAY_TOPICS,
     "lifting": lifting_interface.LIFTING_TOPICS,
 }
-# Pictures that are published compressed as well.
-RAW = {"/image", "/overlay/image"}
+# Pictures that are published compressed as well, and boxes that are drawn into those already.
+RAW = {"/image", "/overlay/image", "/overlay/annotations"}
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 

@@ -1,0 +1,122 @@
+"""Publishes the boxes as foxglove_msgs/ImageAnnotations, which Foxglove draws over the camera's own images."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray
+
+from egm_core.boxes import Box
+from egm_core.pictures.draw import AMODAL, INK, NOW_AMODAL, NOW_VISIBLE, PLATE, VISIBLE, Color, dash_ends
+from egm_core.streams.joining import Answer, Kind, Pairs, box_of
+from egm_ros.common.nodes.base import BaseNode
+from egm_ros.common.streams.inputs import Inputs
+from egm_ros.interface import following
+from egm_ros.interface import overlay as interface
+from egm_ros.interface.topic import Topic
+
+PACKAGE = "foxglove_msgs"
+# In pixels of the image.
+THICKNESS, DASH, LETTERS = 3.0, 12.0, 18.0
+
+
+def definitions() -> Any:
+    """Give the messages of foxglove_msgs; raise ValueError where they are not installed."""
+    try:
+        return importlib.import_module(f"{PACKAGE}.msg")
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"annotations: they need {PACKAGE}, which is not installed: sudo apt install"
+            " ros-$ROS_DISTRO-foxglove-msgs, or leave annotations out"
+        ) from error
+
+
+class Annotator:
+    """Publishes each answer's boxes, or, of the propagation node's, those of each image; nothing while nobody looks."""
+
+    def __init__(self, node: BaseNode, propagated: bool) -> None:
+        self._node, self._kinds = node, definitions()
+        self._publisher = node.open_publisher(self._kinds.ImageAnnotations, interface.OVERLAY_ANNOTATIONS)
+        self._inputs, self._pairs = Inputs(node), Pairs()
+        self._colors = (NOW_VISIBLE, NOW_AMODAL) if propagated else (VISIBLE, AMODAL)
+        carried = interface.OVERLAY_NOW_VISIBLE, interface.OVERLAY_NOW_AMODAL
+        self._topics = carried if propagated else (following.VISIBLE_IN, following.AMODAL_IN)
+        self._instruction: str | None = None
+
+    def look(self) -> None:
+        """Subscribe the boxes when the first onlooker comes, and leave them when the last one goes."""
+        watched = bool(self._publisher.get_subscription_count())
+        if watched and not self._inputs:
+            self._pairs, self._instruction = Pairs(), None
+            visible, amodal = self._topics
+            entries: tuple[tuple[Any, Topic, Callable[[Any], None]], ...] = (
+                (Detection2DArray, visible, lambda array: self._on_boxes(array, "visible")),
+                (Detection2DArray, amodal, lambda array: self._on_boxes(array, "amodal")),
+                (String, interface.OVERLAY_INSTRUCTION, self._on_instruction),
+            )
+            for kind, topic, callback in entries:
+                self._inputs.listen(kind, topic, callback)
+        elif not watched and self._inputs:
+            self._inputs.leave()
+
+    def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
+        answer = self._pairs.add(kind, array)
+        for dropped in self._pairs.dropped():
+            self._node.notices.seldom("annotations", f"not shown as annotations: {dropped}")
+        if answer is not None:
+            self._publisher.publish(annotated(self._kinds, answer, self._colors))
+
+    def _on_instruction(self, message: String) -> None:
+        """Take the boxes of an earlier instruction away."""
+        if self._instruction not in (None, message.data):
+            self._publisher.publish(self._kinds.ImageAnnotations())
+        self._instruction = message.data
+
+
+def annotated(kinds: Any, answer: Answer, colors: tuple[Color, Color]) -> Any:
+    """Make the annotations of an answer: visible boxes solid with their words and scores, amodal ones dashed."""
+    stamp = answer.visible.header.stamp
+    message = kinds.ImageAnnotations()
+    # Older definitions have a time in each annotation alone.
+    if hasattr(message, "timestamp"):
+        message.timestamp = stamp
+
+    def color(tint: Color) -> Any:
+        red, green, blue = (value / 255.0 for value in tint)
+        return kinds.Color(r=red, g=green, b=blue, a=1.0)
+
+    def lines(kind: int, points: list[tuple[float, float]], tint: Color) -> None:
+        shown = [kinds.Point2(x=float(x), y=float(y)) for x, y in points]
+        message.points.append(
+            kinds.PointsAnnotation(
+                timestamp=stamp, type=kind, points=shown, outline_color=color(tint), thickness=THICKNESS
+            )
+        )
+
+    for entry in answer.visible.detections:
+        box = box_of(entry)
+        lines(kinds.PointsAnnotation.LINE_LOOP, corners(box), colors[0])
+        words = [f"{result.hypothesis.class_id} {result.hypothesis.score:.2f}" for result in entry.results[:1]]
+        for text in words:
+            place = kinds.Point2(x=float(box[0]), y=float(box[1]))
+            message.texts.append(
+                kinds.TextAnnotation(
+                    timestamp=stamp, position=place, text=text, font_size=LETTERS, text_color=color(INK),
+                    background_color=color(PLATE),
+                )
+            )  # fmt: skip
+    for entry in answer.amodal.detections:
+        around = corners(box_of(entry))
+        sides = zip(around, [*around[1:], around[0]], strict=True)
+        dashes = [end for a, b in sides for ends in dash_ends(a, b, DASH) for end in ends]
+        lines(kinds.PointsAnnotation.LINE_LIST, dashes, colors[1])
+    return message
+
+
+def corners(box: Box) -> list[tuple[float, float]]:
+    """Give a box's corners, one after the other."""
+    x0, y0, x1, y1 = box
+    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
