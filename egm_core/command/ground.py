@@ -29,7 +29,7 @@ from egm_core.engines.devices import DTYPES, check_here
 from egm_core.engines.http.served_models import Wanted
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.engines.pictures import FORMATS
-from egm_core.families import FAMILIES, Task
+from egm_core.families import FAMILIES, TASKS, Task
 from egm_core.families.known import check_served, check_told, family_of_name
 from egm_core.grounder import gate_file
 from egm_core.grounder.explained import explained
@@ -43,7 +43,8 @@ from egm_core.supervise import chosen as own_engine
 from egm_core.supervise.started import Running
 
 _log = logging.getLogger("egm.ground")
-_AMODAL = ("force_amodal", "amodal_model")
+_AMODAL = ("force_amodal", "amodal_model", "amodal_adapter")
+_ADAPTERS = ("visible_adapter", "amodal_adapter")
 _LOCAL = ("device", "dtype", "threads")
 _SERVER = ("engine_model", "dialect", "api_key_env", "key_in_clear", "image_format", "ca_bundle", "insecure")
 
@@ -104,6 +105,9 @@ def lacks(
         yield rule
     if kind is None:
         return
+    if options.visible_adapter:
+        yield f"scores are the engine's own, and no probabilities: none were calibrated for {options.visible_adapter}"
+        return
     if raw := note(info.path, kind, thought):
         yield f"{raw}; {folder}" if folder else raw
 
@@ -135,9 +139,11 @@ def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grou
         models = (options.model, *([options.amodal_model] if options.amodal_model else []))
         running = stack.enter_context(own_engine.chosen(options, *models, family=options.family or ""))
         if running:
+            adapters = dict(running[0].plan.asked)
             engine, info = _started(options, running[0], stack)
             other, other_info = _started(options, running[1], stack) if len(running) > 1 else (None, None)
         else:
+            adapters = own_engine.adapters(options)
             engine, info = _model(options, options.model, stack)
             other, other_info = _model(options, options.amodal_model, stack) if options.amodal_model else (None, None)
         grounder = Grounder(
@@ -153,6 +159,7 @@ def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grou
             constrain=options.constrain,
             out_of_domain=options.out_of_domain,
             deadline=options.deadline or 0.0,
+            adapters=adapters,
         )
         stack.callback(grounder.close)
         found = grounder.ground(image, options.instruction, timeout=options.timeout)
@@ -229,6 +236,12 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Na
     if options.insecure and options.ca_bundle:
         raise ValueError("--insecure verifies nothing, and --ca-bundle says with what to; leave one of them away")
     own_engine.check(options)
+    idle = changed(parser, options, _ADAPTERS)
+    if idle and options.engine != "vllm" and not options.engine_url:
+        raise ValueError(
+            f"{idle} is for --engine vllm, or a server at --engine-url that has the adapter; name one of them, or merge"
+            " the adapter into the model"
+        )
     started = options.engine not in ("", "url")
     idle = changed(parser, options, [name for name in _SERVER if not (started and name == "image_format")])
     if idle and not options.engine_url:
@@ -298,6 +311,11 @@ def parser(prog: str = "egm ground") -> Parser:
     model = parser.add_argument_group("model")
     model.add_argument("--model", help=f"model folder (default: the embedded {EMBEDDED})")
     model.add_argument("--amodal-model", help="another model folder for amodal boxes")
+    for task in TASKS:
+        model.add_argument(
+            f"--{task}-adapter", default="", metavar="LORA",
+            help=f"LoRA adapter for {task} boxes: a folder for --engine vllm, or its name at --engine-url",
+        )  # fmt: skip
     model.add_argument(
         "--family",
         choices=sorted(FAMILIES),

@@ -100,8 +100,9 @@ class Request:
     `id` names the query in `abort`; at most one of `regex` and `json_schema` constrains the answer, and an
     engine may ignore it, so check the answer afterwards. `template` are arguments of the model's chat template, such as
     `enable_thinking`. `reasoning=False` forbids the model to think. `counts` asks a server to tell how many tokens it
-    has counted, for which the answer's end may come a little later. `again` is asked before a server that refused how
-    it was asked is asked otherwise, which is another request; False forbids it.
+    has counted, for which the answer's end may come a little later. `adapter` is the name of the LoRA adapter that
+    answers, where the engine has several on one model; empty: the model itself. `again` is asked before a server that
+    refused how it was asked is asked otherwise, which is another request; False forbids it.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Request:
     template: dict[str, Any] = field(default_factory=dict)
     reasoning: bool = True
     counts: bool = False
+    adapter: str = ""
     again: Callable[[], bool] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -358,6 +358,8 @@ class TransformersEngine(Engine):
 
 def _within(request: Request, checkpoint: Checkpoint, picture: Picture) -> tuple[Request, list[int]]:
     """Write a prompt as token ids, and let its answer end where the model's context does; EngineError if none fits."""
+    if request.adapter:
+        raise EngineError("engine_request", f"adapter {request.adapter!r}: transformers loads none; ask vLLM")
     context = checkpoint.context
     characters = len(request.prompt)
     if characters > context * checkpoint.longest_token:

@@ -339,7 +339,8 @@ class OpenAIEngine(Engine):
             if not response.is_success:
                 text = (await response.aread()).decode("utf-8", "replace")
                 job.status, job.refused = response.status_code, error_message(text)
-                if unknown_model(response.status_code, text) and await self._renamed(body["model"]):
+                missing = not job.request.adapter and unknown_model(response.status_code, text)
+                if missing and await self._renamed(body["model"]):
                     return limit
                 other = next_field(limit, text) if response.status_code in (400, 422) else None
                 if other is not None:

@@ -198,6 +198,8 @@ class VllmEngine(Engine):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _submit(self, request: Request, messages: Sequence[Message]) -> _Job:
+        if request.adapter:
+            raise EngineError("engine_request", f"adapter {request.adapter!r}: this process loads none; ask a server")
         job = _Job(request, messages)
         with self._lock:
             if self._state != "ready":

@@ -53,7 +53,8 @@ _NONE = Reply(None, None)
 class Grounder:
     """Grounds instructions with an engine and what is known about its model.
 
-    `amodal_engine` and `amodal_info` name another model for amodal boxes (default: the same). `tasks` None asks for
+    `amodal_engine` and `amodal_info` name another model for amodal boxes (default: the same), `adapters` the LoRA
+    adapters of an engine that answer a task. `tasks` None asks for
     what the models declare; amodal boxes of a model that does not declare them need `force_amodal`, and come with a
     warning. `max_pixels` None takes the model's budget. A found box whose score is available and below `min_score` is
     withheld: "absent", with the reason "low_score". `reasoning=False` forbids to think, for speed. `constrain` "auto"
@@ -84,9 +85,12 @@ class Grounder:
         out_of_domain: OutOfDomain = "warn",
         at_once: int = 4,
         deadline: float = 0.0,
+        adapters: Mapping[Task, str] | None = None,
     ) -> None:
         self._engines: dict[Task, Engine] = {"visible": engine, "amodal": amodal_engine or engine}
         self._infos: dict[Task, ModelInfo] = {"visible": info, "amodal": amodal_info or info}
+        self._adapters = dict(adapters or {})
+        self._infos |= {task: self._infos[task].adapted(name, task) for task, name in self._adapters.items()}
         self._max_pixels = max_pixels
         self._min_score = min_score
         self._reasoning = reasoning
@@ -148,6 +152,7 @@ class Grounder:
             self._sampling or Sampling(max_tokens=info.max_tokens or LONGEST),
             template=habit.arguments(thinking),
             reasoning=thinking,
+            adapter=self._adapters.get(task, ""),
         )
         return self._constrained(request, self._engines[task], info.speaker, habit.opening(thinking))
 

@@ -97,6 +97,11 @@ class ModelInfo:
         made = replace(self, name=name, tasks=tuple(tasks), reasoning=reasoning, version=__version__)
         return replace(made, domain=None, path=None, stop_at_box=False)
 
+    def adapted(self, adapter: str, task: Task) -> ModelInfo:
+        """Describe this model under an adapter for a task; its folder's calibration, gate and domain are not those."""
+        tasks = tuple(dict.fromkeys((*self.tasks, task)))
+        return replace(self, name=f"{self.name} with {adapter}", tasks=tasks, domain=None, path=None)
+
     def declares(self, task: Task) -> bool:
         """Tell whether the model was trained for a task."""
         return task in self.tasks

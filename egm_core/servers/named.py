@@ -18,12 +18,21 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16", "fp8")
 
 
 @dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter beside a model: the name that it is asked for by, its folder in PEFT's format, and its rank."""
+
+    name: str
+    folder: str
+    rank: int
+
+
+@dataclass(frozen=True)
 class Order:
     """What a server is started for: a model (folder, file or hub name), its name, a port, and limits.
 
     `memory_share` is the part of the GPU's memory that it may take, 0 where it is to decide itself. `context` is the
     most tokens of a question with its answer, and `pictures` the most pictures of one. `build` names the build for
-    processors that is to serve, if one is.
+    processors that is to serve, if one is. `adapters` are served beside the model.
     """
 
     model: str
@@ -34,6 +43,7 @@ class Order:
     context: int = CONTEXT
     build: str = ""
     pictures: int = 1
+    adapters: tuple[Adapter, ...] = ()
 
 
 @dataclass(frozen=True)

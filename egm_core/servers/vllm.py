@@ -33,7 +33,17 @@ def words(order: Order) -> list[str]:
     head = ["-m", MODULE, "--model", order.model] if order.build else ["serve", order.model]
     return [*head, "--host", "127.0.0.1", "--port", str(order.port), *named,
             "--limit-mm-per-prompt", f'{{"image": {order.pictures}, "video": 0}}',
-            "--max-model-len", str(order.context), *share, *PRECISIONS[order.precision]]  # fmt: skip
+            "--max-model-len", str(order.context), *share, *PRECISIONS[order.precision], *adapting(order)]  # fmt: skip
+
+
+def adapting(order: Order) -> list[str]:
+    """Spell out the options for adapters, each of which is then in the server's list of models."""
+    if not order.adapters:
+        return []
+    # vLLM takes these ranks alone, and keeps room for the largest.
+    rank = next((rank for rank in RANKS if rank >= max(adapter.rank for adapter in order.adapters)), RANKS[-1])
+    modules = [f"{adapter.name}={adapter.folder}" for adapter in order.adapters]
+    return ["--enable-lora", "--max-loras", str(len(modules)), "--max-lora-rank", str(rank), "--lora-modules", *modules]
 
 
 def environment(order: Order) -> dict[str, str]:
@@ -43,6 +53,7 @@ def environment(order: Order) -> dict[str, str]:
 
 # A robot calls nobody.
 SILENT = {"VLLM_NO_USAGE_STATS": "1"}
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 MODULE = "vllm.entrypoints.openai.api_server"
 PRECISIONS = {
     "auto": (),

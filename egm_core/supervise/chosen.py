@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.arguments import SECONDS, changed, number
-from egm_core.families import FAMILIES
+from egm_core.families import FAMILIES, TASKS, Task
 from egm_core.models.folder import EMBEDDED, resolve
 from egm_core.servers.known import SERVERS
 from egm_core.servers.named import PRECISIONS
@@ -127,6 +127,8 @@ def _settings(options: argparse.Namespace, names: list[str], family: str) -> Eng
         engine=options.engine,
         engine_precision=options.engine_precision,
         engine_memory_share=options.engine_memory_share,
+        visible_adapter=getattr(options, "visible_adapter", ""),
+        amodal_adapter=getattr(options, "amodal_adapter", ""),
     )
 
 
@@ -135,6 +137,11 @@ def _plans(options: argparse.Namespace, settings: EngineSettings) -> list[Engine
         return startable(settings)
     except SetupError as error:
         raise ValueError(f"--engine {options.engine}: {error}") from error
+
+
+def adapters(options: argparse.Namespace) -> dict[Task, str]:
+    """Give the adapters that a command names by their task."""
+    return {task: getattr(options, f"{task}_adapter") for task in TASKS if getattr(options, f"{task}_adapter", "")}
 
 
 def within(options: argparse.Namespace) -> inside.Inside | None:

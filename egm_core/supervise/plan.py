@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from egm_core.engines.http.served_models import Wanted
 from egm_core.engines.pictures import PictureFormat
+from egm_core.families import Task
 from egm_core.families.known import check_told, family_of_name
 from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.servers import checks
 from egm_core.servers.known import SERVERS
 from egm_core.servers.machine import look
-from egm_core.servers.named import Order
+from egm_core.servers.named import Adapter, Order
+from egm_core.supervise import adapters
 from egm_core.supervise.interpreter import missing
 from egm_core.supervise.process import spelt
 from egm_core.supervise.settings import EngineSettings
@@ -32,6 +35,7 @@ class EnginePlan:
     `engine` is the engine's name, empty where `command` is a user's own. `model` is what the command gets; `served`
     says what its server may call it.  `info` is None for a model that is still to be fetched from a hub. `program` is
     where the engine's is, `python` the interpreter that it belongs to. `pictures` is the most that a question has.
+    `adapters` are loaded beside the model, and `asked` is the name of the one that answers a task.
     """
 
     model: str
@@ -52,6 +56,8 @@ class EnginePlan:
     memory_share: float = 0.0
     build: str = ""
     pictures: int = 1
+    adapters: tuple[Adapter, ...] = ()
+    asked: Mapping[Task, str] = field(default_factory=dict)
 
     def words(self, port: int) -> list[str]:
         """Spell out the command that serves the model on a port of this machine."""
@@ -72,7 +78,17 @@ class EnginePlan:
         # Our own server knows its models' names by their folders.
         name = "" if self.engine == "egm" else name
         tokens = checks.context(self.model)
-        return Order(self.model, port, name, self.precision, self.memory_share, tokens, self.build, self.pictures)
+        return Order(
+            self.model,
+            port,
+            name,
+            self.precision,
+            self.memory_share,
+            tokens,
+            self.build,
+            self.pictures,
+            self.adapters,
+        )
 
 
 def plans(settings: EngineSettings) -> list[EnginePlan]:
@@ -84,12 +100,24 @@ def plans(settings: EngineSettings) -> list[EnginePlan]:
     if settings.amodal_model and settings.amodal_model != settings.model:
         models.append((settings.amodal_model, settings.amodal_engine_url or settings.engine_url))
     made = [_plan(settings, model, url) for model, url in models]
+    made[0] = _adapted(made[0], settings)
     if len(made) < 2 or not made[0].url or urlsplit(made[0].url).netloc != urlsplit(made[1].url).netloc:
         return made
     names = [(plan.served.name, *plan.served.known_as) for plan in made]
     return [
         replace(plan, served=_apart(plan.served, others)) for plan, others in zip(made, reversed(names), strict=True)
     ]
+
+
+def _adapted(plan: EnginePlan, settings: EngineSettings) -> EnginePlan:
+    """Have adapters loaded with the model, or asked for at a server that has them."""
+    if plan.engine != "vllm" or not settings.adapters:
+        return replace(plan, asked=settings.adapters)
+    try:
+        found = adapters.read(settings.adapters)
+    except ValueError as error:
+        raise SetupError(str(error)) from error
+    return replace(plan, adapters=found, asked={task: task for task in settings.adapters})
 
 
 def _apart(wanted: Wanted, others: tuple[str, ...]) -> Wanted:

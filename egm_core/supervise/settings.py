@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from egm_core.engines.pictures import PictureFormat
+from egm_core.families import Task
+
+# Where adapters can be: the engine that is started with them, a server that has them, and a command of the user's.
+ADAPTING = ("vllm", "url", "")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class EngineSettings:
     engine: str = "auto"
     engine_precision: str = "auto"
     engine_memory_share: float = 0.0
+    visible_adapter: str = ""
+    amodal_adapter: str = ""
 
     @property
     def named(self) -> str:
@@ -37,6 +43,12 @@ class EngineSettings:
         if self.engine != "auto":
             return self.engine
         return "url" if self.engine_url else "" if self.engine_command else "egm"
+
+    @property
+    def adapters(self) -> dict[Task, str]:
+        """The adapters by the task that they answer: folders where an engine is started, else names at a server."""
+        told: dict[Task, str] = {"visible": self.visible_adapter, "amodal": self.amodal_adapter}
+        return {task: adapter for task, adapter in told.items() if adapter}
 
     def contradiction(self) -> str:
         """Say which of the choices do not go together, with the remedy; empty if all is well."""
@@ -60,6 +72,16 @@ class EngineSettings:
             return (
                 f"engine and engine_dialect: {self.engine} is not asked as {self.engine_dialect}; leave engine_dialect"
                 " at auto"
+            )
+        if self.adapters and self.named not in ADAPTING:
+            return (
+                f"visible_adapter and amodal_adapter: {self.named} loads no adapters; engine:=vllm does, and a server"
+                " at engine_url may have them"
+            )
+        if self.amodal_adapter and self.amodal_model not in ("", self.model):
+            return (
+                "amodal_adapter and amodal_model: an adapter works on the model itself; leave amodal_model away, or"
+                " merge the adapter into that one"
             )
         if self.engine_precision != "auto" and self.named in ("", "url"):
             return self._of_started("engine_precision")

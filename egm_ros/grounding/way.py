@@ -360,6 +360,7 @@ class Way:
                     reasoning=settings.reasoning,
                     out_of_domain=cast("OutOfDomain", settings.out_of_domain),
                     at_once=settings.max_batch + SPARE,
+                    adapters=self._links[0].plan.asked,
                 ),
             )
         return self._grounder[1]

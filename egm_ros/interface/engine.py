@@ -8,6 +8,10 @@ from egm_core.servers.known import DIALECTS, SERVERS
 from egm_core.servers.named import PRECISIONS
 from egm_ros.interface.parameter import ParameterSpec
 
+ADAPTER = (
+    "LoRA adapter that answers the {} queries: a folder that engine vllm loads beside the model, else the name that the"
+    " server knows it by; empty: the model itself."
+)
 ENGINE_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "model",
@@ -16,6 +20,8 @@ ENGINE_PARAMETERS: tuple[ParameterSpec, ...] = (
         " (with offline false), or the name that the server at engine_url knows it by.",
     ),
     ParameterSpec("amodal_model", "", "Model that answers the amodal queries; empty: the same one."),
+    ParameterSpec("visible_adapter", "", ADAPTER.format("visible")),
+    ParameterSpec("amodal_adapter", "", ADAPTER.format("amodal")),
     ParameterSpec(
         "family",
         "auto",

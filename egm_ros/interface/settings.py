@@ -142,6 +142,8 @@ class Settings:
 
     model: str
     amodal_model: str
+    visible_adapter: str
+    amodal_adapter: str
     family: str
     offline: bool
     engine: str
@@ -240,6 +242,8 @@ class Settings:
             self.engine,
             self.engine_precision,
             self.engine_memory_share,
+            self.visible_adapter,
+            self.amodal_adapter,
         )
 
     @property

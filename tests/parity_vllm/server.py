@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from egm_core.engines.openai import OpenAIEngine
+from egm_core.supervise.process import free_port
 
 PYTHON = os.environ.get("EGM_VLLM_PYTHON", "")
 MARKS = [
@@ -26,11 +26,9 @@ OPTIONS = f"--host 127.0.0.1 --dtype float32 --max-model-len {CONTEXT} --max-num
 
 
 @contextmanager
-def serving(folder: Path, home: Path, *options: str) -> Iterator[OpenAIEngine]:
+def serving(folder: Path, home: Path, *options: str, port: int = 0) -> Iterator[OpenAIEngine]:
     """Serve a model folder with further options of vLLM's; `home` takes its log. Gives an engine that is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = port or free_port()
     environment = {**os.environ, **IN_ITS_ENVIRONMENT}
     environment.pop("LD_LIBRARY_PATH", None)
     log = home / "server.log"

@@ -34,13 +34,18 @@ def chat_body(
 def settings_of(request: Request, model: str | None, limit: Limit, dialect: Dialect | None) -> dict[str, Any]:
     """Write all of a request but its messages; its picture and prompt do not matter.
 
+    A server has its adapters in its list of models, and is asked for one as for a model.
     Raises Unsendable where such a server cannot be asked so.
     """
     refused = dialect.refusal(request) if dialect else ""
     if refused:
         raise Unsendable(refused)
     sampling = request.sampling
-    body: dict[str, Any] = {"model": model, "temperature": sampling.temperature, "top_p": sampling.top_p}
+    body: dict[str, Any] = {
+        "model": request.adapter or model,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+    }
     if limit:
         body[limit] = sampling.max_tokens
     if sampling.seed is not None:

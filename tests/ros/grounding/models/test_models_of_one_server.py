@@ -185,3 +185,25 @@ def test_each_of_two_folders_is_asked_for_its_own_task(robot: Robot, tmp_path: P
         engine.stop()
         assert node.stop() == 0, node.output
     assert "Traceback" not in node.output
+
+
+def test_each_adapter_of_a_server_is_asked_for_its_own_task(robot: Robot, tmp_path: Path) -> None:
+    """The folder's model declares visible boxes alone, and the adapter makes it one for amodal boxes too."""
+    base = folder_of(tmp_path / "base", "visible")
+    engine = ScriptedEngine(DOMAIN)
+    engine.script(models=["/models/base", "seen", "whole"])
+    adapters = {"visible_adapter": "seen", "amodal_adapter": "whole"}
+    node = start_node(
+        DOMAIN, model=str(base), engine_url=engine.url, max_rate=0.0, default_instruction=FOUND, **adapters
+    )
+    try:
+        robot.ready()
+        answered(robot)
+        asked = engine.stats()["asked_of"]
+        assert sorted(asked) == ["seen", "whole"]
+        assert not any("amodally" in prompt for prompt in asked["seen"])
+        assert all("amodally" in prompt for prompt in asked["whole"])
+    finally:
+        engine.stop()
+        assert node.stop() == 0, node.output
+    assert "Traceback" not in node.output
