@@ -218,6 +218,7 @@ def answers_status(
         "thought_late": answers.thoughts["late"],
         "amodal_disagrees": answers.repairs["amodal_disagrees"],
         "amodal_union": answers.repairs["amodal_union"],
+        "amodal_as_visible": answers.repairs["amodal_as_visible"],
         "salvaged": sum(count for name, count in answers.repairs.items() if "salvaged: " in name),
     }
     return messages.status(f"{node}: answers", hardware, level, text, values)

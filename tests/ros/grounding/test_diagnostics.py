@@ -99,12 +99,13 @@ def test_answers_are_judged_by_the_last_one_and_by_how_long_ago_it_was():
 
     assert (level(""), level()) == (OK, STALE)
     for outcome, expected in (("found", OK), ("absent", OK), ("stale", WARN), ("error", ERROR)):
-        answers.concluded(1.0, outcome, outcome, ("amodal_union", "salvaged: prose"))
+        answers.concluded(1.0, outcome, outcome, ("amodal_union", "amodal_as_visible", "salvaged: prose"))
         assert (level(), level(quiet=9.0), level("")) == (expected, STALE, OK)
     answers.concluded(1.0, "low_score", "raw scores", (), doubtful=True)
     assert level() == WARN
     told = values(diagnostics.answers_status("grounding", "", "the mug", 1, answers, 0.1, 5.0))
     assert (told["found"], told["error"], told["amodal_union"], told["queue"]) == ("1", "1", "4", "1")
+    assert told["amodal_as_visible"] == "4"
     assert told["salvaged"] == "4"
     assert (told["absent"], told["low_score"]) == ("1", "1")
 
