@@ -10,7 +10,7 @@ import pytest
 
 from egm_core.asking.engine import answerer
 from egm_core.boxes import iou, to_relative
-from egm_core.engines import Chunk, Engine, Health, Request
+from egm_core.engines import Chunk, Engine, Health, Request, Token
 from egm_core.evaluate.__main__ import main
 from egm_core.evaluate.asking import ask, rendered
 from egm_core.evaluate.mix import measured_mix
@@ -70,6 +70,23 @@ def test_copying_the_visible_box_fails_where_it_should(scenes, random_qwen):
     assert report.heavy().value == 0.0
     assert report.nearer().value == 0.0
     assert min(report.heavy().count, report.nearer().count) > 3
+
+
+def test_rows_tell_how_sure_the_numbers_and_what_comes_before_them_were(scenes, random_qwen):
+    class Sure(Oracle):
+        def generate(self, request: Request) -> Iterator[Chunk]:
+            text = "".join(chunk.text for chunk in super().generate(request))
+            yield Chunk(text, tuple(Token(letter, -2.0 if letter.isdigit() else -1.0) for letter in text), "stop")
+
+    info = load_info(random_qwen)
+    some = scenes[:4]
+    sure = Sure([q for s in some for q in scene_queries(s, 3)], info)
+    report = Report([row for asked in ask(some, info, answerer(sure, 4)) for row in asked.rows])
+    rows = report.as_json()["rows"]
+    assert {row["outcome"] for row in rows} >= {"found"}
+    for row in rows:
+        assert row["opening"] < -len("[]") and (row["edges"] is None) == (row["box"] is None)
+        assert row["box"] is None or max(row["edges"]) <= -2.0
 
 
 def test_the_queries_of_a_seed_are_always_the_same(scenes):
