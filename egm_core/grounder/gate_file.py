@@ -13,7 +13,7 @@ from typing import Any
 from egm_core import __version__
 from egm_core.grounder.gate import RULE, Gate, Weight
 from egm_core.grounder.together import Together
-from egm_core.models.calibration import Curve, weights_digest
+from egm_core.models.calibration import DAMAGED, Curve, weights_digest
 
 FORMAT = 2
 FILE = "gate.json"
@@ -79,7 +79,7 @@ def _found(folder: Path | None) -> tuple[Gates, str]:
         if digest != weights_digest(folder):
             return _RULE, f"{file} belongs to other weights; {remedy}"
         return gates, ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGED as error:
         return _RULE, f"{file} cannot be used ({type(error).__name__}: {error}); {remedy}"
 
 
@@ -98,13 +98,20 @@ def _read(file: Path, size: int, changed: int) -> tuple[str, Gates]:
             int(both["curve"]["answers"]),
         )
         visible, amodal, carried = (_gate(both[name]) for name in _PARTS)
-        together = Together(visible, amodal, carried, _finite([both["price"]])[0], curve, str(both["engine"]))
+        together = Together(visible, amodal, carried, _price(both), curve, str(both["engine"]))
     return str(data["weights_sha256"]), Gates(_gate(data["alone"]), together)
 
 
 def _gate(data: Mapping[str, Any]) -> Gate:
     weights = {str(name): _weight(each) for name, each in data["weights"].items()}
-    return Gate(weights, _weight(data["start"]), _finite([data["price"]])[0])
+    return Gate(weights, _weight(data["start"]), _price(data))
+
+
+def _price(data: Mapping[str, Any]) -> float:
+    price = _finite([data["price"]])[0]
+    if price < 0:
+        raise ValueError(f"a price is {price:g}, and must not be below 0")
+    return price
 
 
 def _weight(data: Mapping[str, Any]) -> Weight:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,7 @@ from egm_core import __version__
 from egm_core.families import TASKS, Task
 from egm_core.models.folder import WEIGHTS
 
+_log = logging.getLogger("egm.models")
 FORMAT = 1
 FILE = "calibration.json"
 KNOTS = 12
@@ -32,6 +34,8 @@ EDGE = 1e-6
 RIDGE = 1e-3
 STEPS = 50
 COMMAND = "egm evaluate calibrate --model"
+# What a file that somebody damaged may raise: it may also nest too deep, and hold numbers that no float can.
+DAMAGED = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 # Where an engine's entry keeps the curves of answers without reasoning.
 DIRECT = "without_reasoning"
 
@@ -96,23 +100,25 @@ def save(folder: Path, engine: str, measured: Measured, reasoning: bool = True) 
     """Write an engine's curves into a folder's `calibration.json`, and give its path.
 
     What is there for other engines, and for answers of the other mode, stays if it was measured on the same weights.
+    A warning says where a file cannot be read, and so is written anew.
     """
     file, digest = folder / FILE, weights_digest(folder)
     data: dict[str, Any] = {"format": FORMAT, "version": __version__, "weights_sha256": digest, "engines": {}}
     if file.is_file():
         try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-            data["engines"] = before["engines"] if before["weights_sha256"] == digest else {}
-        except (ValueError, KeyError, TypeError):
-            data["engines"] = {}
+            before = _read(str(file), file.stat().st_size, file.stat().st_mtime_ns)
+            known = {str(name): dict(each) for name, each in before["engines"].items()}
+            data["engines"] = known if before["weights_sha256"] == digest else {}
+        except DAMAGED as error:
+            _log.warning("%s could not be read (%s: %s) and is written anew", file, type(error).__name__, error)
     entry: dict[str, Any] = {"first_seed": measured.first_seed, "scenes": measured.scenes}
     for task, curve in measured.curves.items():
         entry[task] = {"answers": curve.count, "scores": curve.scores, "probabilities": curve.probabilities}
-    known = data["engines"].get(engine, {})
+    same = data["engines"].get(engine, {})
     if reasoning:
-        data["engines"][engine] = entry | ({DIRECT: known[DIRECT]} if DIRECT in known else {})
+        data["engines"][engine] = entry | ({DIRECT: same[DIRECT]} if DIRECT in same else {})
     else:
-        data["engines"][engine] = known | {DIRECT: entry}
+        data["engines"][engine] = same | {DIRECT: entry}
     file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return file
 
@@ -149,8 +155,11 @@ def _found(folder: Path | None, engine: str, reasoning: bool) -> tuple[Mapping[T
             if DIRECT not in entry:
                 return {}, f"{file} is for answers with reasoning only; {remedy} --no-reasoning"
             entry = entry[DIRECT]
-        return {task: _curve(entry[task]) for task in TASKS if task in entry}, ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found = {task: _curve(entry[task]) for task in TASKS if task in entry}
+        if not found and reasoning and DIRECT in entry:
+            return {}, f"{file} is for answers without reasoning only; {remedy}"
+        return found, "" if found else f"{file} has no curve for {engine}; {remedy}"
+    except DAMAGED as error:
         return {}, f"{file} cannot be used ({type(error).__name__}: {error}); {remedy}"
 
 

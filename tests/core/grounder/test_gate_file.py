@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ def test_gates_lie_beside_their_weights(tmp_path: Path, gates: Gates) -> None:
         (("together", "carried"), None),
         (("together", "price"), "dear"),
         (("together", "curve", "scores"), [0.2, 0.1]),
+        (("together", "curve", "answers"), math.inf),
+        pytest.param(("alone", "price"), 10**400, id="no-float"),
+        (("together", "price"), -1),
     ],
 )
 def test_broken_gates_are_named_and_the_rule_holds(tmp_path: Path, path: tuple[str, ...], value: object) -> None:
@@ -57,6 +61,12 @@ def test_broken_gates_are_named_and_the_rule_holds(tmp_path: Path, path: tuple[s
     inner[path[-1]] = value
     (tmp_path / FILE).write_text(json.dumps(data))
     assert gates_of(tmp_path) == Gates(RULE) and "cannot be used" in note(tmp_path)
+
+
+def test_a_file_that_nests_without_end_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    (tmp_path / FILE).write_text("[" * 100_000)
+    assert gates_of(tmp_path) == Gates(RULE) and "cannot be used (RecursionError" in note(tmp_path)
 
 
 def test_the_embedded_model_has_both_gates() -> None:

@@ -109,7 +109,14 @@ def test_another_engine_joins_unless_the_weights_are_others(folder: Path) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"format": 9}', '{"format": 1, "weights_sha256": "", "engines": 3}'],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 9}',
+        '{"format": 1, "weights_sha256": "", "engines": 3}',
+        pytest.param("[" * 100_000, id="deep"),
+    ],
 )
 def test_a_broken_file_leaves_scores_raw_and_is_named(folder: Path, text: str) -> None:
     (folder / FILE).write_text(text)
@@ -120,6 +127,39 @@ def test_a_broken_file_leaves_scores_raw_and_is_named(folder: Path, text: str) -
     data["engines"]["vllm"]["visible"]["scores"] = [1.0, 0.0]
     (folder / FILE).write_text(json.dumps(data))
     assert "must rise" in note(folder, "vllm")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("answers", math.inf), pytest.param("scores", [0, 10**400], id="no-float"), ("probabilities", [0, math.nan])],
+)
+def test_a_number_that_is_none_leaves_scores_raw(folder: Path, key: str, value: object) -> None:
+    save(folder, "vllm", Measured({"visible": HALF}, 400_000_000, 10))
+    data = json.loads((folder / FILE).read_text())
+    data["engines"]["vllm"]["visible"][key] = value
+    (folder / FILE).write_text(json.dumps(data))
+    assert curve_for(folder, "vllm", "visible") is None
+    assert "cannot be used" in note(folder, "vllm")
+
+
+@pytest.mark.parametrize(("key", "value"), [("engines", ["vllm"]), ("engines", {"vllm": 3}), ("format", 9)])
+def test_a_file_that_cannot_be_joined_is_written_anew_and_that_is_said(
+    folder: Path, caplog: pytest.LogCaptureFixture, key: str, value: object
+) -> None:
+    """Curves of another format would stand there as if they were of this one."""
+    save(folder, "sglang", Measured({"visible": HALF}, 400_000_000, 10))
+    data = json.loads((folder / FILE).read_text()) | {key: value}
+    (folder / FILE).write_text(json.dumps(data))
+    save(folder, "vllm", Measured({"visible": HALF}, 400_000_000, 10))
+    assert set(json.loads((folder / FILE).read_text())["engines"]) == {"vllm"}
+    assert f"{folder / FILE} could not be read" in caplog.text and "written anew" in caplog.text
+
+
+def test_curves_of_the_other_mode_alone_are_named(folder: Path) -> None:
+    save(folder, "vllm", Measured({"visible": HALF}, 400_000_000, 10), reasoning=False)
+    assert curve_for(folder, "vllm", "visible", reasoning=False) is not None
+    assert curve_for(folder, "vllm", "visible") is None
+    assert "is for answers without reasoning only; write it with" in note(folder, "vllm")
 
 
 def test_the_embedded_model_s_calibration_belongs_to_its_weights() -> None:
