@@ -71,7 +71,14 @@ def chosen(options: argparse.Namespace) -> Iterator[Ready]:
         plan = running[0].plan if running else None
         if plan is not None:
             assert plan.info is not None
-            remote = OpenAIEngine(running[0].url, plan.served, "", plan.dialect, image_format=options.image_format)
+            remote = OpenAIEngine(
+                running[0].url,
+                plan.served,
+                "",
+                plan.dialect,
+                image_format=options.image_format,
+                precision=plan.precision,
+            )
             with remote:
                 yield Ready(remote, plan.info, True, _precision(options, plan.engine))
             return

@@ -184,6 +184,7 @@ def _evaluation(arguments: argparse.Namespace) -> Evaluation:
         batch=arguments.batch,
         wait=arguments.wait,
         inside=inside,
+        precision=arguments.engine_precision,
     )
 
 

@@ -214,7 +214,9 @@ def _model(options: argparse.Namespace, name: str | None, stack: ExitStack) -> t
 def _started(options: argparse.Namespace, running: Running, stack: ExitStack) -> tuple[Engine, ModelInfo]:
     """Make the engine of a server that this call has started, and the description of its model."""
     plan = running.plan
-    remote = OpenAIEngine(running.url, plan.served, "", plan.dialect, image_format=options.image_format)
+    remote = OpenAIEngine(
+        running.url, plan.served, "", plan.dialect, image_format=options.image_format, precision=plan.precision
+    )
     stack.enter_context(remote)
     assert plan.info is not None
     return remote, plan.info

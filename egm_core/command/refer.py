@@ -278,6 +278,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         api_key_env=arguments.api_key_env,
         wait=arguments.wait,
         inside=own_engine.within(arguments),
+        precision=arguments.engine_precision,
     )
 
 

@@ -23,6 +23,9 @@ from egm_core.servers.dialect import Grammar
 State = Literal["starting", "ready", "failed", "closed"]
 
 LEAST_SEED, LARGEST_SEED = -(2**63), 2**64 - 1
+# Weights that are rounded so far as they are loaded give other probabilities. Their folder is the same, so that its
+# digest does not tell. Folders of quantised weights have digests of their own.
+QUANTISED = ("fp8",)
 
 
 class EngineError(RuntimeError):
@@ -152,6 +155,11 @@ class Health:
     model: str = ""
 
 
+def computed_by(program: str, precision: str) -> str:
+    """Name a program, and the precision where it rounds the weights to fewer bits as it loads them."""
+    return f"{program} {precision}" if program and precision in QUANTISED else program
+
+
 class Engine(ABC):
     """An inference engine; every method may be called from several threads."""
 
@@ -186,9 +194,9 @@ class Engine(ABC):
         return None
 
     def kind(self) -> str:
-        """Name the program that computes the answers, such as transformers or vllm; empty where nobody knows.
+        """Name the program that computes the answers, such as transformers, vllm or vllm fp8; empty where nobody knows.
 
-        Scores of different programs differ, and are calibrated each on its own.
+        Scores of different programs differ, and those of quantised weights; each is calibrated on its own.
         """
         return ""
 

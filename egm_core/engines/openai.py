@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request, handed_over
+from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request, computed_by, handed_over
 from egm_core.engines.http import failures
 from egm_core.engines.http.address import api_root, checked
 from egm_core.engines.http.chat_body import chat_body
@@ -69,6 +69,7 @@ class OpenAIEngine(Engine):
     environment variable `api_key_env` where that is set; it goes over TLS, to this machine, or in clear to the hosts
     of `clear_hosts`, and a warning says where it does not go. `dialect` "auto" asks the server who it is. `verify` is
     True, False, or the path of a CA bundle. `image_format` "png" keeps every pixel, "jpeg" is smaller and quicker.
+    `precision` is the one that the server was started with, where that is known.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class OpenAIEngine(Engine):
         verify: bool | str = True,
         image_format: PictureFormat = "png",
         clear_hosts: Iterable[str] = (),
+        precision: str = "auto",
     ) -> None:
         parts = checked(url)
         if dialect != "auto" and dialect not in DIALECTS:
@@ -96,6 +98,7 @@ class OpenAIEngine(Engine):
         self._described = False
         self._refused = False
         self._image_format = image_format
+        self._precision = precision
         self._limits = LimitFields()
         self._left_out = LeftOut()
         self._counts = False
@@ -181,7 +184,7 @@ class OpenAIEngine(Engine):
         """Tell from the dialect; asks the server who it is where that isn't known yet."""
         if self._dialect is None:
             self.health()
-        return self._dialect.program if self._dialect else ""
+        return computed_by(self._dialect.program, self._precision) if self._dialect else ""
 
     def close(self) -> None:
         """Abort everything and close all connections."""

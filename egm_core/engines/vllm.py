@@ -20,7 +20,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.engines.base import Chunk, Completion, Engine, EngineError, Health, Request, State, collect, handed_over
+from egm_core.engines.base import (
+    Chunk,
+    Completion,
+    Engine,
+    EngineError,
+    Health,
+    Request,
+    State,
+    collect,
+    computed_by,
+    handed_over,
+)
 from egm_core.engines.http.sse import Reader, excerpt
 from egm_core.families.thinking import Thinking, thinking_of
 from egm_core.servers.checks import context
@@ -93,7 +104,7 @@ class VllmEngine(Engine):
 
     def kind(self) -> str:
         """Tell that it is vLLM: scores are those of its server."""
-        return "vllm"
+        return computed_by("vllm", str(self._options.get("quantization", "")))
 
     def thinking(self) -> Thinking | None:
         """Tell from the chat template; None as long as the model is not loaded."""

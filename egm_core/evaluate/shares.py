@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from egm_core.asking.engine import Answerer, answerer
 from egm_core.engines import Engine
+from egm_core.engines.base import computed_by
 from egm_core.evaluate.asking import SCENES_AT_ONCE, Asked, ask, rendered
 from egm_core.families import Mode
 from egm_core.families.known import check_served
@@ -33,6 +34,7 @@ class Evaluation:
 
     With `engine_url` an OpenAI-compatible server answers, and `model` still says how to ask; pictures go as PNG, and an
     API key over TLS, to this machine, or to the hosts of `key_in_clear`. With `inside` vLLM answers, in this process.
+    `precision` is the one that the server was started with, where that is known.
     """
 
     model: str = EMBEDDED
@@ -49,6 +51,7 @@ class Evaluation:
     wait: float = 120.0
     at_once: int = SCENES_AT_ONCE
     inside: Inside | None = None
+    precision: str = "auto"
 
     @property
     def info(self) -> ModelInfo:
@@ -59,10 +62,10 @@ class Evaluation:
     def engine_kind(self) -> str:
         """The program that answers, as the engine names it."""
         if not self.engine_url:
-            return "vllm" if self.inside else "transformers"
+            return computed_by("vllm", self.inside.precision) if self.inside else "transformers"
         from egm_core.engines.openai import OpenAIEngine
 
-        server = OpenAIEngine(self.engine_url, clear_hosts=self.key_in_clear)
+        server = OpenAIEngine(self.engine_url, clear_hosts=self.key_in_clear, precision=self.precision)
         try:
             return server.kind()
         finally:
@@ -125,7 +128,7 @@ def engine(evaluation: Evaluation, info: ModelInfo) -> Engine:
     if evaluation.engine_url:
         from egm_core.engines.openai import OpenAIEngine
 
-        return OpenAIEngine(evaluation.engine_url, clear_hosts=evaluation.key_in_clear)
+        return OpenAIEngine(evaluation.engine_url, clear_hosts=evaluation.key_in_clear, precision=evaluation.precision)
     if info.path is None:
         raise FileNotFoundError(f"the model {evaluation.model!r} is not a folder; name a folder")
     if evaluation.inside:

@@ -278,6 +278,7 @@ class EngineLink:
                 Timeouts(read=PATIENCE, total=PATIENCE),
                 image_format=plan.image_format,
                 clear_hosts=plan.clear_hosts,
+                precision=plan.precision,
             ),
             self.care.query_timeout,
         )

@@ -48,6 +48,7 @@ class Subject:
     api_key_env: str = "OPENAI_API_KEY"
     wait: float = WAIT
     inside: Inside | None = None
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ def _remote(subject: Subject) -> Iterator[Ready]:
         model=Wanted(subject.engine_model, names),
         api_key_env=subject.api_key_env,
         clear_hosts=subject.key_in_clear,
+        precision=subject.precision,
     )
     with engine:
         health = awaited(engine, subject.wait)

@@ -12,6 +12,7 @@ from egm_core.engines import EngineError, Request, collect
 from egm_core.engines.http.failures import Timeouts
 from egm_core.engines.http.served_models import Listed, Wanted, choose, read_list, unknown_model
 from egm_core.engines.openai import OpenAIEngine
+from egm_core.evaluate.shares import Evaluation
 
 QUICK = Timeouts(connect=2.0, read=2.0, total=4.0)
 IMAGE = np.zeros((8, 8, 3), np.uint8)
@@ -136,3 +137,11 @@ def test_a_server_that_was_away_is_described_anew(server: misbehaving.Server) ->
         assert engine.health().state == "starting"
         server.health, server.model, server.owner = (200, b"{}"), "says:bye", "vllm"
         assert (engine.health().model, engine.kind()) == ("says:bye", "vllm")
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("fp8", "vllm fp8"), ("bfloat16", "vllm"), ("auto", "vllm")])
+def test_quantised_weights_are_another_kind_of_engine(server: misbehaving.Server, precision: str, kind: str) -> None:
+    server.owner = "vllm"
+    with OpenAIEngine(server.url, timeouts=QUICK, precision=precision) as engine:
+        assert engine.kind() == kind
+    assert Evaluation(engine_url=server.url, precision=precision).engine_kind == kind

@@ -18,6 +18,7 @@ from processes import descendants, wait_for
 from egm_core.command.curate import main as curate
 from egm_core.command.evaluate import main as evaluate
 from egm_core.command.ground import main as ground
+from egm_core.models.calibration import FILE, Curve, Measured, save
 from egm_core.models.folder import ModelInfo, write_info
 from egm_core.sample import Sample, write_samples
 
@@ -86,6 +87,30 @@ def test_refer_and_pilot_ask_an_engine_of_their_own(home: Path, capsys: Any) -> 
     assert json.loads(out.read_text())["model"] == "seen"
     assert evaluate(["pilot", objects, *words(home), "--model", str(home / "seen"), "--family", "qwen3_vl"]) == 0
     assert wait_for("the engines are gone", lambda: not engines()), capsys.readouterr().err
+
+
+def test_an_fp8_engine_inherits_no_curve_of_the_model_s_own_precision(
+    home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: Any
+) -> None:
+    curve = Curve((0.1, 0.9), (0.2, 0.8), 200)
+    save(home / "seen", "vllm", Measured({"visible": curve, "amodal": curve}, 400_000_000, 10))
+    asked = [str(home / "picture.png"), "the mug", *words(home), "--model", str(home / "seen"), "--json"]
+    try:
+        told = {}
+        for precision in ("bfloat16", "fp8"):
+            caplog.clear()
+            assert ground([*asked, "--engine-precision", precision]) == 0
+            told[precision] = json.loads(capsys.readouterr().out), caplog.text
+    finally:
+        (home / "seen" / FILE).unlink()
+    assert "is for vllm, and the engine is" not in told["bfloat16"][1]
+    assert "is for vllm, and the engine is vllm fp8" in told["fp8"][1]
+    out = tmp_path / "refer.json"
+    model = ["--model", str(home / "seen"), "--engine-precision", "fp8"]
+    assert evaluate(["refer", str(home / "objects.jsonl"), *words(home), *model, "--json", str(out)]) == 0
+    told_by = json.loads(out.read_text())
+    # The scripted server does not say that it is vLLM.
+    assert told_by["engine"] == "openai fp8"
 
 
 def test_a_teacher_is_started_for_curation(home: Path, capsys: Any) -> None:
