@@ -28,8 +28,8 @@ class Follower(Node):
         self.targets = targets
         self.boxes: dict[str, Detection2D] = {}
         self.publisher = self.create_publisher(String, "instruction", 1)
-        self.create_subscription(Detection2DArray, "grounding/visible", self.on_visible, 5)
-        self.create_subscription(DiagnosticStatus, "grounding/status", self.on_status, 5)
+        self.create_subscription(Detection2DArray, "grounding/visible", self.on_visible, 16)
+        self.create_subscription(DiagnosticStatus, "grounding/status", self.on_status, 16)
         self.timer = self.create_timer(0.1, self.speak)
 
     def speak(self) -> None:

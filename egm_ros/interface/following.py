@@ -13,14 +13,15 @@ IMAGE_IN = Topic(
     reliable=False,
     depth=5,
 )
-VISIBLE_IN = Topic("grounding/visible", BOXES_TYPE, "in", "The grounding node's visible boxes.", depth=5)
-AMODAL_IN = Topic("grounding/amodal", BOXES_TYPE, "in", "The grounding node's amodal boxes.", depth=5)
+VISIBLE_IN = Topic("grounding/visible", BOXES_TYPE, "in", "The grounding node's visible boxes.", depth=16)
+AMODAL_IN = Topic("grounding/amodal", BOXES_TYPE, "in", "The grounding node's amodal boxes.", depth=16)
 STATUS_IN = Topic(
     "grounding/status",
     "diagnostic_msgs/msg/DiagnosticStatus",
     "in",
     "Where several targets are served: which of them is absent.",
     latched=True,
+    depth=16,
 )
 
 TRANSPORT = ParameterSpec(

@@ -38,14 +38,14 @@ VISIBLE = Topic(
     "Box of what can be seen of the object, in pixels of the source image, with that image's header;"
     " an empty array says that the model found nothing that fits. Of several targets, an array is about those that"
     " `answered` on ~/status names.",
-    depth=5,
+    depth=16,
 )
 AMODAL = Topic(
     "~/<cam>/amodal",
     "vision_msgs/msg/Detection2DArray",
     "out",
     "Box of the whole object, hidden parts included; same header and ids as on ~/visible.",
-    depth=5,
+    depth=16,
 )
 STATUS = Topic(
     "~/status",

@@ -29,9 +29,9 @@ INFO_IN = Topic(
     depth=5,
 )
 VISIBLE_IN = Topic(
-    "grounding/visible", BOXES_TYPE, "in", "Visible boxes; those of the propagation node will do as well.", depth=5
+    "grounding/visible", BOXES_TYPE, "in", "Visible boxes; those of the propagation node will do as well.", depth=16
 )
-AMODAL_IN = Topic("grounding/amodal", BOXES_TYPE, "in", "Amodal boxes of the same node.", depth=5)
+AMODAL_IN = Topic("grounding/amodal", BOXES_TYPE, "in", "Amodal boxes of the same node.", depth=16)
 VISIBLE = Topic(
     "~/visible",
     BOXES_3D_TYPE,

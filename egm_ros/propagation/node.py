@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
@@ -33,7 +32,7 @@ from egm_ros.interface import propagation as interface
 from egm_ros.propagation.catching_up import Carried, CatchingUp
 from egm_ros.propagation.small_frames import small_frame
 from egm_ros.propagation.status import Outcome, Verdict, dropped, losses, status_of
-from egm_ros.propagation.targets import Waiting, ended, label_of, labels_of, score_of
+from egm_ros.propagation.targets import Ended, Waiting, ended, label_of, labels_of, score_of
 
 # The image of an answer may have got lost on its way here; its neighbour serves as well.
 SLACK = 0.05
@@ -171,27 +170,23 @@ class PropagationNode(BaseNode):
         self._adopt()
 
     def _on_status(self, message: DiagnosticStatus) -> None:
-        """Drop the boxes of the one target that is absent; an answer for a later image may be here already."""
-        end = ended(message, self._inputs.name(following.VISIBLE_IN)) if self._several else None
-        if end is None:
-            return
+        """Drop the boxes of targets that are absent, of several; an answer for a later image may be here already."""
+        for end in ended(message, self._inputs.name(following.VISIBLE_IN)) if self._several else ():
+            self._end_target(end)
 
+    def _end_target(self, end: Ended) -> None:
         def gone(entry: Carried) -> bool:
             return entry.label == end.label and entry.stamp <= end.stamp
 
-        self._waiting = tuple(
-            waiting
-            for waiting in self._waiting
-            if waiting.labels != {end.label} or stamp_of(waiting.answer.visible) > end.stamp
-        )
+        for waiting in self._waiting:
+            if waiting.labels == {end.label} and stamp_of(waiting.answer.visible) <= end.stamp:
+                self._unwait(waiting)
         if self._catching is not None:
             entries = tuple(entry for entry in self._catching.entries if not gone(entry))
             self._catching = replace(self._catching, entries=entries) if entries else None
         if any(map(gone, self._carried)):
-            self._drop(self._newest_header(), gone)
-        seconds, nanoseconds = divmod(end.stamp, 10**9)
-        header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=self._origin.frame_id)
-        self._tell(header, Verdict("absent", {}, 0, len(self._carried)))
+            (first, *_) = self._drop(self._newest_header(), gone)
+            self._tell(first.origin, Verdict("absent", {}, 0, len(self._carried)))
 
     def _on_silence(self, topic: str, text: str) -> None:
         """Say that boxes stay where they were, for want of images."""

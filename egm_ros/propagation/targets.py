@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +47,19 @@ def labels_of(answer: Answer) -> frozenset[str]:
     return frozenset(label_of(entry) for entry in answer.visible.detections)
 
 
-def ended(status: DiagnosticStatus, topic: str) -> Ended | None:
-    """Read from the grounding node's status which target is absent; None where none is, or on another topic's images.
+def ended(status: DiagnosticStatus, topic: str) -> list[Ended]:
+    """Read from the grounding node's status which targets are absent; `topic` is where the visible boxes come from.
 
-    `topic` is where the visible boxes come from.
+    Each status tells the state of all targets of its camera, so that the next makes up for one that is lost; that of
+    another camera tells nothing.
     """
     values = {entry.key: entry.value for entry in status.values}
-    if values.get("outcome") != "absent" or values.get("visible_topic") != topic:
-        return None
-    seconds, _, rest = values["stamp"].partition(".")
-    return Ended(values["instruction"], int(seconds) * 10**9 + int(rest))
+    if values.get("visible_topic") != topic:
+        return []
+    absent = (target for target in json.loads(values["targets"]) if target["state"] == "absent")
+    return [Ended(target["instruction"], _nanoseconds(target["stamp"])) for target in absent]
+
+
+def _nanoseconds(stamp: str) -> Stamp:
+    seconds, _, rest = stamp.partition(".")
+    return int(seconds) * 10**9 + int(rest)

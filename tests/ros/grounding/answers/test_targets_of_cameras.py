@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +19,17 @@ from diagnostic_msgs.msg import DiagnosticArray
 from domains import UNCLAIMED
 from one_camera import corners, expected
 from processes import wait_for
-from robot import Robot, image_message
-from running import start_node, until_stopped
+from robot import Robot, image_message, textured_message
+from running import Process, start_node, until_stopped
 from std_msgs.msg import String
+from vision_msgs.msg import Detection2DArray
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 DOMAIN = UNCLAIMED
-RATES = {"front": 30.0, "left": 4.0}
+RATES = {"front": 30.0, "left": 10.0}
 LINES = ("the mug", "the box")
+EXAMPLE = Path(__file__).resolve().parents[4] / "examples" / "shell" / "propagate_front.sh"
 Name = tuple[str, str]
 
 
@@ -102,9 +107,12 @@ def test_targets_and_cameras_get_equal_turns_and_rows_of_their_own(cameras, engi
     cameras.front.instruct("\n".join(LINES))
     with ExitStack() as stack:
         cameras.streams(stack)
-        wait_for("answers", lambda: cameras.counts().total() >= 40, 60.0)
+        # Images may be lost until the node knows both cameras.
+        wait_for("each", lambda: len(cameras.counts()) == len(RATES) * len(LINES))
+        before = cameras.counts()
+        wait_for("answers", lambda: (cameras.counts() - before).total() >= 40, 60.0)
         wait_for("rows", lambda: len(arrays) > 1)
-    counted = cameras.counts()
+    counted = cameras.counts() - before
     print(f"\nanswers: {dict(counted)}")
     assert set(counted) == {(name, line) for name in RATES for line in LINES}
     assert max(counted.values()) - min(counted.values()) <= 2
@@ -173,3 +181,41 @@ def test_too_many_lines_for_one_camera_name_its_topic(cameras):
     status = cameras.front.status(reason="too_many_lines", camera="left")
     assert status["message"].startswith("left/instruction: has 17 lines")
     assert cameras.served["left"][-1] == "the can"
+
+
+def test_the_follower_of_one_camera_propagates_its_targets_and_ends_the_one_that_is_absent(cameras, engine):
+    """As the guide to several cameras starts it: the node's own topics, states and stamps."""
+    python, *words = shlex.split(EXAMPLE.read_text().replace("\\\n", " "), comments=True)
+    assert python == "python"
+    follower = Process([sys.executable, *words], DOMAIN)
+    front, now = cameras.front, []
+    front.node.create_subscription(Detection2DArray, "/front/propagation/visible", now.append, 50)
+
+    def newest() -> set[str]:
+        return {entry.results[0].hypothesis.class_id for entry in now[-1].detections} if now else set()
+
+    try:
+        wait_for("the follower", lambda: front.images.get_subscription_count() == 2)
+        active = "/grounding/front/instruction_active"
+        wait_for(
+            "its ends",
+            lambda: "propagation" in {end.node_name for end in front.node.get_subscriptions_info_by_topic(active)},
+        )
+        front.instruct("the mug")
+        cameras.instruct("left", "the bowl")
+        with ExitStack() as stack:
+            for name, robot in cameras.robots.items():
+                stack.enter_context(robot.stream(10.0, partial(textured_message, frame=name)))
+            wait_for("the mug", lambda: newest() == {"the mug"})
+            front.instruct("\n".join(LINES))
+            wait_for("both", lambda: newest() == set(LINES))
+            engine.script(absent_of=["the box", "the bowl"])
+            wait_for("the end of the box", lambda: newest() == {"the mug"})
+            wait_for("the end of the bowl", lambda: states(cameras, "left") == {"the bowl": "absent"})
+            assert newest() == {"the mug"}
+            front.instruct("the box")
+            wait_for("the end of the mug", lambda: newest() == set())
+        assert {array.header.frame_id for array in now} == {"front"}
+    finally:
+        follower.stop()
+    assert "Traceback" not in follower.output
