@@ -338,11 +338,13 @@ class Grounder:
 
     def _reply(self, task: Task, request: Request, instruction: str, stop: threading.Event) -> Reply:
         info, opening, whole = self._infos[task], self._thinking(task).opening(request.reasoning), None
+        # What a model makes of words that it never saw is told by its label.
+        foreign = task in self._domains and self._domains[task][1].unknown_words(instruction)
         chunks: list[Chunk] = []
         try:
             for chunk in self._engines[task].generate(request):
                 chunks.append(chunk)
-                if info.stop_at_box and "]" in chunk.text and chunk.finish is None:
+                if info.stop_at_box and not foreign and "]" in chunk.text and chunk.finish is None:
                     whole = info.speaker.closed("".join(each.text for each in chunks), opening)
                     if whole is not None:
                         self._engines[task].abort(request.id)

@@ -48,6 +48,7 @@ class ModelInfo:
     folder, see `domain`. `path` is the folder, or None for a model that only its server has. `thinking` is how its
     chat template begins an answer; None where neither `egm.json` nor a template says. `stop_at_box` says that what the
     model writes behind a complete box tells nothing: its label repeats what was asked, and it never lists more boxes.
+    That holds for words of its `domain`, where it has one.
     """
 
     name: str

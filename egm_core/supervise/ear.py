@@ -52,6 +52,11 @@ class EngineEar(Engine):
                 if chunk.finish not in (None, "abort"):
                     self.longest = max(self.longest, time.monotonic() - began)
                 yield chunk
+        except GeneratorExit:
+            # Who leaves after a piece has heard enough: a box that is complete.
+            if request.id in self._spoke:
+                self.longest = max(self.longest, time.monotonic() - began)
+            raise
         except EngineError as error:
             # Whatever a server says, it is not mute.
             if error.reason.startswith("engine_http_"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -93,6 +94,25 @@ def test_the_answer_is_the_same_and_shorter(engine: Engine, memorising_qwen: Pat
 def test_an_absent_object_is_told_whole(engine: Engine, memorising_qwen: Path, noise: NDArray[np.uint8]) -> None:
     found = grounded(engine, memorising_qwen, ABSENT, noise, True)
     assert (found.outcome, found.raw_visible) == ("absent", memorised_answers()[ABSENT, "visible"])
+
+
+def test_of_words_that_it_never_saw_the_model_tells_its_label(
+    memorising_qwen: Path, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    domain = json.loads((resolve(EMBEDDED) / "domain.json").read_text())
+    for file in memorising_qwen.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    whole = memorised_answers()[FOUND, "visible"]
+    with TransformersEngine(memorising_qwen, threads=1) as engine:
+        engine.wait_ready(120)
+        for words, awaited in ((domain["words"], False), ([w for w in domain["words"] if w != "mug"], True)):
+            (tmp_path / "domain.json").write_text(json.dumps({**domain, "words": words}))
+            info = replace(load_info(tmp_path), stop_at_box=True, domain="domain.json")
+            grounder = Grounder(engine, info)
+            found = grounder.ground(noise, FOUND)
+            grounder.close()
+            assert (found.raw_visible == whole) == awaited
+            assert ("unknown_words: mug" in found.warnings) == awaited
 
 
 def test_the_engine_makes_no_more_tokens_than_it_must(memorising_qwen: Path, noise: NDArray[np.uint8]) -> None:
