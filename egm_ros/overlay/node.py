@@ -8,7 +8,7 @@ With `propagated` the boxes of the propagation node stand beside the answer's, w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -132,14 +132,21 @@ class OverlayNode(BaseNode):
         """Leave the boxes of an earlier instruction; at the start the latched one may come after its answer."""
         changed = self._instruction is not None and message.data != self._instruction
         self._instruction = message.data
-        answer = self._join.newest
-        served = taken_apart(message.data)
-        if not served or (changed and answer is not None and label_of(answer.visible) not in served):
+        answer, served = self._join.newest, taken_apart(message.data)
+        left = only(answer, served) if answer is not None else None
+        if not served or (changed and left is not None and not left.visible.detections):
             self._join.forget()
+        elif changed and left is not None:
+            self._join.newest = left
 
     def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
         """Draw an answer into its very picture, where the stamps of what is published may still go there."""
-        answer = self._join.add(kind, array)
+        before, answer = self._join.newest, self._join.add(kind, array)
+        served = taken_apart(self._instruction or "")
+        # Several targets may be asked about in one picture, which stamps that stand do not tell.
+        several = len(served) > 1 and not self._join.timeline.clockless
+        if several and answer is not None and before is not None and before.stamp == answer.stamp:
+            answer = self._join.newest = together(only(before, served), answer)
         self._stamps.boxes(array, self._join.timeline)
         self._stamps.dropped(self._join.dropped())
         if answer is None or self._values["show"] == "live":
@@ -224,8 +231,12 @@ class OverlayNode(BaseNode):
 
 def label_of(array: Detection2DArray | None) -> str:
     """Give the instruction that boxes answer; empty where there are none."""
-    results = array.detections[0].results if array is not None and array.detections else []
-    return str(results[0].hypothesis.class_id) if results else ""
+    return name_of(array.detections[0]) if array is not None and array.detections else ""
+
+
+def name_of(entry: Any) -> str:
+    """Give the instruction that a detection answers."""
+    return str(entry.results[0].hypothesis.class_id) if entry.results else ""
 
 
 def boxes_in(array: Detection2DArray | None, scale: int) -> list[Box]:
@@ -234,12 +245,31 @@ def boxes_in(array: Detection2DArray | None, scale: int) -> list[Box]:
     return [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in boxes]
 
 
+def only(answer: Answer, served: tuple[str, ...]) -> Answer:
+    """Give an answer with the boxes of these targets alone."""
+
+    def left(array: Detection2DArray) -> Detection2DArray:
+        return Detection2DArray(header=array.header, detections=[e for e in array.detections if name_of(e) in served])
+
+    return replace(answer, visible=left(answer.visible), amodal=left(answer.amodal))
+
+
+def together(before: Answer, answer: Answer) -> Answer:
+    """Give an answer with the boxes of another one for the same picture, where they are of other targets."""
+    labels = {label_of(array) for array in (answer.visible, answer.amodal) if array.detections}
+
+    def both(earlier: Detection2DArray, array: Detection2DArray) -> Detection2DArray:
+        kept = [entry for entry in earlier.detections if name_of(entry) not in labels]
+        return Detection2DArray(header=array.header, detections=[*kept, *array.detections])
+
+    return replace(answer, visible=both(before.visible, answer.visible), amodal=both(before.amodal, answer.amodal))
+
+
 def drawn(image: images.RGB, answer: Answer, age: float, instruction: str, scale: int = 1) -> images.RGB:
     """Draw an answer with its instruction, score and age (seconds; 0 where it is the picture's own) into a picture."""
-    label = label_of(answer.visible)
-    if label:
-        text = f"{label} {answer.visible.detections[0].results[0].hypothesis.score:.2f}"
-    else:
+    named = [entry for entry in answer.visible.detections if name_of(entry)]
+    text = ", ".join(f"{name_of(entry)} {entry.results[0].hypothesis.score:.2f}" for entry in named)
+    if not text:
         lines = taken_apart(instruction)
         # Of several, the array does not say which.
         text = f"absent: {instruction}" if len(lines) < 2 else f"absent: one of {len(lines)} targets"

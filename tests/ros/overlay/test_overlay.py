@@ -369,25 +369,3 @@ def test_no_picture_is_kept_that_could_not_be_shown_any_more(bench: Any, show: s
         scene.camera.publish(picture(1000 + 100 * number))
         scene.next()
     assert len(scene.overlay._join.pictures) == 1
-
-
-def test_of_several_targets_only_those_that_are_served_no_more_vanish(bench: Any) -> None:
-    scene = Scene(bench)
-    scene.look()
-
-    def say(text: str) -> None:
-        scene.instruction.publish(String(data=text))
-        bench.until(lambda: scene.overlay._instruction == text)
-
-    say("the mug\nthe bowl")
-    scene.see(1000)
-    scene.answer(1000, text="the bowl")
-    np.testing.assert_array_equal(scene.next(2)[1], draw(PICTURE, VISIBLE, AMODAL, "the bowl 0.87"))
-    say("the bowl\nthe can")
-    assert newest(scene.overlay) == 1000 * 10**6
-    scene.answer(1000, None, None)
-    np.testing.assert_array_equal(scene.next()[0], draw(PICTURE, label="absent: one of 2 targets"))
-    scene.answer(1000, text="the bowl")
-    scene.next()
-    say("the can\nthe mug")
-    assert newest(scene.overlay) is None
