@@ -13,6 +13,7 @@ import concurrent.futures
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -137,7 +138,8 @@ class OpenAIEngine(Engine):
             if any(other.request.id == request.id for other in self._jobs):
                 raise EngineError("engine_request", f"a request with id {request.id!r} is already running")
             self._jobs.add(job)
-            asyncio.run_coroutine_threadsafe(self._answer(job), self._loop)
+            answering = asyncio.run_coroutine_threadsafe(self._answer(job), self._loop)
+        answering.add_done_callback(partial(self._ended, job))
         return self._stream(job)
 
     def _stream(self, job: _Job) -> Iterator[Chunk]:
@@ -218,6 +220,12 @@ class OpenAIEngine(Engine):
                 self._jobs.discard(job)
         job.chunks.put(item)
 
+    def _ended(self, job: _Job, answering: concurrent.futures.Future[None]) -> None:
+        """Leave nobody waiting for ever, where reading an answer raised what has no words of its own."""
+        error = None if answering.cancelled() else answering.exception()
+        if error is not None:
+            self._put(job, EngineError("engine_failed", f"{type(error).__name__}: {error}"))
+
     async def _close(self) -> None:
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
@@ -260,7 +268,7 @@ class OpenAIEngine(Engine):
         try:
             data = answer.json()
             failed = isinstance(data, dict) and data.get("state") == "failed"
-        except ValueError:
+        except (ValueError, RecursionError):
             failed = False
         return Health("failed" if failed else "starting", error_message(answer.text), name)
 

@@ -24,7 +24,7 @@ class Timeouts:
 
 
 # What `of` has words for; anything else is a mistake of this program.
-FAILURES = (TimeoutError, httpx.HTTPError, Unsendable, UnicodeError, ValueError)
+FAILURES = (TimeoutError, httpx.HTTPError, Unsendable, UnicodeError, ValueError, RecursionError)
 
 
 def of(error: Exception, url: str, timeouts: Timeouts) -> EngineError:

@@ -43,7 +43,7 @@ def _told(body: str) -> tuple[str, str, str]:
     """Give a refusal's text in small letters, the parameter it is about, and its code."""
     try:
         error = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body.lower(), "", ""
     if isinstance(error, dict) and isinstance(error.get("error"), dict):
         error = error["error"]

@@ -44,7 +44,7 @@ def read_list(text: str, url: str) -> list[Listed]:
     """Read the answer of /v1/models; raises EngineError where it is none."""
     try:
         models = [_listed(each) for each in json.loads(text)["data"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EngineError("engine_garbage", f"/v1/models of {url}: {excerpt(text)!r}") from error
     if not models:
         raise EngineError("engine_garbage", f"/v1/models of {url} lists no model: {excerpt(text)!r}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -44,7 +44,7 @@ def error_message(text: str) -> str:
     """Find the message in a server's error body (OpenAI's or FastAPI's shape, or plain text)."""
     try:
         data = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return excerpt(text)
     for key in ("error", "message", "detail"):
         if isinstance(data, dict) and data.get(key):
@@ -242,9 +242,10 @@ def _logged(logprobs: Any) -> list[_Logged]:
     tokens: list[_Logged] = []
     for entry in entries if isinstance(entries, list) else []:
         if isinstance(entry, dict) and isinstance(entry.get("token"), str):
-            value = entry.get("logprob")
-            known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            tokens.append((entry["token"], min(float(entry["logprob"]), 0.0) if known else None))
+            value: Any = entry.get("logprob")
+            # Whole numbers of JSON may be too large for a float.
+            known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+            tokens.append((entry["token"], min(float(value), 0.0) if known else None))
     return tokens
 
 

@@ -122,6 +122,22 @@ class Handler(BaseHTTPRequestHandler):
         self.piece(b'data: {"choices": [{"delta": {"content": 7}}]}\n\n')
         self.end()
 
+    def behave_deep(self, where: str, body: dict[str, Any]) -> None:
+        """Nests without end: in a `stream`, a `whole` answer, or a refusal."""
+        nested = b"[" * 200_000
+        if where != "stream":
+            self.reply(200 if where == "whole" else 400, nested)
+            return
+        self.begin()
+        self.piece(b"data: " + nested + b"\n\n")
+        self.end()
+
+    def behave_large(self, text: str, body: dict[str, Any]) -> None:
+        """Gives a log-probability that no float can hold."""
+        self.begin()
+        self.piece(event({"content": text}, "stop", [{"token": text, "logprob": -(10**400)}]))
+        self.end()
+
     def behave_trouble(self, argument: str, body: dict[str, Any]) -> None:
         self.begin()
         self.piece(event({"content": "The"}) + b'data: {"error": {"message": "out of memory"}}\n\n')

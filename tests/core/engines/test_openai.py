@@ -55,6 +55,9 @@ def ask(server: misbehaving.Server, behaviour: str, image: NDArray[np.uint8], **
         ("garbage", "engine_garbage", "not json"),
         ("noise", "engine_garbage", "not an event"),
         ("shape", "engine_garbage", "int"),
+        ("deep:stream", "engine_garbage", "RecursionError"),
+        ("deep:whole", "engine_garbage", "RecursionError"),
+        ("deep:refusal", "engine_http_400", "[[["),
         ("trouble", "engine_failed", "out of memory"),
         ("cut", "engine_cut_stream", "broke"),
         ("reset", "engine_cut_stream", "broke"),
@@ -74,6 +77,30 @@ def test_every_failure_has_a_name(
     assert caught.value.reason == reason
     assert words in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_a_probability_that_no_float_holds_is_not_known(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
+    said = ask(server, "large:hello", noise)
+    assert said.text == "hello" and [token.logprob for token in said.tokens] == [None]
+
+
+def test_a_mistake_while_an_answer_is_read_ends_the_wait(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
+    def mistaken() -> bool:
+        raise ZeroDivisionError("scripted")
+
+    with OpenAIEngine(server.url, "short:hello", timeouts=QUICK) as engine:
+        found: list[EngineError] = []
+
+        def wait() -> None:
+            try:
+                collect(engine.generate(Request("x", noise, "p", again=mistaken)))
+            except EngineError as error:
+                found.append(error)
+
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        waiting.join(10)
+        assert [str(error) for error in found] == ["engine_failed: ZeroDivisionError: scripted"]
 
 
 def test_after_any_failure_the_same_engine_still_works(server: misbehaving.Server, noise: NDArray[np.uint8]) -> None:
