@@ -99,9 +99,10 @@ class ModelInfo:
         return replace(made, domain=None, path=None, stop_at_box=False)
 
     def adapted(self, adapter: str, task: Task) -> ModelInfo:
-        """Describe this model under an adapter for a task; its folder's calibration, gate and domain are not those."""
+        """Describe this model under an adapter for a task; what its folder measured is not that."""
         tasks = tuple(dict.fromkeys((*self.tasks, task)))
-        return replace(self, name=f"{self.name} with {adapter}", tasks=tasks, domain=None, path=None)
+        name = f"{self.name} with {adapter}"
+        return replace(self, name=name, tasks=tasks, domain=None, path=None, stop_at_box=False)
 
     def declares(self, task: Task) -> bool:
         """Tell whether the model was trained for a task."""

@@ -107,4 +107,5 @@ def test_a_question_names_the_adapter_of_its_task_and_drops_the_base_s_calibrati
         assert {task: body["model"] for task, body in bodies.items()} == {"visible": "base", "amodal": "whole"}
         with pytest.raises(EngineError, match="adapter 'whole': transformers loads none"):
             collect(engine.generate(requests["amodal"]))
-    assert info.adapted("whole", "amodal").path is None
+    adapted = replace(info, stop_at_box=True).adapted("whole", "amodal")
+    assert (adapted.path, adapted.stop_at_box, adapted.tasks) == (None, False, ("visible", "amodal"))
