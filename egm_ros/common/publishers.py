@@ -13,13 +13,21 @@ from egm_ros.interface.topic import Topic
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED = "sensor_msgs/msg/CompressedImage"
+VIDEO = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
 # What to do where an image of the other kind comes.
-_OTHER_TRANSPORT = {(COMPRESSED, IMAGE): "set transport:=compressed", (IMAGE, COMPRESSED): "set transport:=raw"}
+_OTHER_TRANSPORT = {
+    (COMPRESSED, IMAGE): "set transport:=compressed",
+    (IMAGE, COMPRESSED): "set transport:=raw",
+    (VIDEO, IMAGE): "set transport:=ffmpeg",
+    (VIDEO, COMPRESSED): "set transport:=ffmpeg",
+    (IMAGE, VIDEO): "set transport:=raw",
+    (COMPRESSED, VIDEO): "set transport:=compressed",
+}
 _NAMED = 3
 _PICTURES = (IMAGE, COMPRESSED)
 # Nodes of this package that only give on what they got: their pictures are no camera's, and to follow them is a loop.
 _FOLLOWERS = {
-    name: {topic.name for topic in table if isinstance(topic, Topic) and topic.direction == "out"}
+    name: [topic for topic in table if isinstance(topic, Topic) and topic.direction == "out"]
     for name, table in NAMES.items()
     if name != "camera"
 }
@@ -84,7 +92,8 @@ def _follower(node: Node, name: str, namespace: str) -> bool:
         return False
     own = f"{namespace.rstrip('/')}/{name}"
     published = {topic for topic, _ in entries if topic not in _EVERYONES}
-    return any(published == {topic.replace("~", own) for topic in table} for table in _FOLLOWERS.values())
+    tables = [{topic.name.replace("~", own): topic.asked for topic in table} for table in _FOLLOWERS.values()]
+    return any({topic for topic, asked in table.items() if not asked} <= published <= table.keys() for table in tables)
 
 
 def _topics_of(node: Node, name: str, but: str) -> list[str]:

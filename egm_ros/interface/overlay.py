@@ -30,6 +30,7 @@ OVERLAY_ANNOTATIONS = Topic(
     "The boxes for Foxglove to draw over the camera's own images, with annotations:=true: those of each answer, or with"
     " propagated:=true those of each image.",
     depth=5,
+    asked=True,
 )
 OVERLAY_TOPICS = (
     IMAGE_IN,

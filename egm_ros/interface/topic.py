@@ -14,6 +14,8 @@ BOXES_TYPE = "vision_msgs/msg/Detection2DArray"
 class Topic:
     """One topic: its name, type, direction, quality of service and meaning.
 
+    It is `asked` for by a parameter where it is not there by itself.
+
     In a name, `<cam>` stands for a camera's name where `cameras` gives one, and vanishes otherwise.
     """
 
@@ -24,6 +26,7 @@ class Topic:
     reliable: bool = True
     latched: bool = False
     depth: int = 1
+    asked: bool = False
 
     def of(self, camera: str) -> str:
         """Give the topic's name for a camera; an empty name is the one camera without a name."""

@@ -79,11 +79,13 @@ def test_where_nobody_publishes_the_images_elsewhere_are_named(bench: Any) -> No
     assert "sensor_msgs/msg/Image is published on /front/image_raw: remap" in said(bench, count=0)
 
 
-@pytest.mark.parametrize("name", ["overlay", "painter"])
-def test_what_our_overlay_draws_is_no_camera(bench: Any, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "asked"), [("overlay", []), ("painter", []), ("painter", [(String, "~/annotations")])]
+)
+def test_what_our_overlay_draws_is_no_camera(bench: Any, name: str, asked: list[Any]) -> None:
     other = rclpy.create_node(name, context=bench.context)
     bench.executor.add_node(other)
-    for kind, topic in ((Image, "~/image"), (CompressedImage, "~/image/compressed")):
+    for kind, topic in ((Image, "~/image"), (CompressedImage, "~/image/compressed"), *asked):
         other.create_publisher(kind, topic, 1)
     wait_for("discovery", lambda: bench.node.count_publishers(f"/{name}/image/compressed"))
     wait_for("the overlay to be known", lambda: said(bench, count=0) == "nobody publishes there")
