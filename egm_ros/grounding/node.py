@@ -34,6 +34,7 @@ from egm_ros.common.mail import Mail
 from egm_ros.common.memory import keep_freed
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
+from egm_ros.common.pictures.transport import kind_of, subscribed
 from egm_ros.common.publishers import cause
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.stamps import StampReport
@@ -81,7 +82,7 @@ class GroundingNode(BaseNode, LifecycleNode):
         self._answers = Answers()
         self._since = 0.0
         self.every(diagnostics.PERIOD, self._on_diagnose)
-        self._picture = CompressedImage if self.settings.transport == "compressed" else Image
+        self._picture = kind_of(self.settings.transport)
         self._cameras: dict[str, Camera] = {}
         self._latency: dict[Topic, Any] = {}
         self._instructions: list[Any] = []
@@ -130,9 +131,8 @@ class GroundingNode(BaseNode, LifecycleNode):
             self._asking.start(startable(self.settings.engines), self.settings)
         self._since = time.monotonic()
         for name, camera in self._cameras.items():
-            camera.listen(
-                self.open_subscription(self._picture, interface.IMAGE, functools.partial(self._on_image, name), name)
-            )
+            on_image = functools.partial(self._on_image, name)
+            camera.listen(subscribed(self, self.settings.transport, interface.IMAGE, on_image, name))
         result = super().on_activate(state)
         self._reorder(self._orders.activate(True))
         for link in self._asking.links:
@@ -203,7 +203,8 @@ class GroundingNode(BaseNode, LifecycleNode):
     def _on_image(self, name: str, message: Image | CompressedImage) -> None:
         now, camera = time.monotonic(), self._cameras[name]
         camera.came(now)
-        self.pictures.came(camera.topic, message)
+        if self.settings.transport != "ffmpeg":  # of a video, it is the packets that travel
+            self.pictures.came(camera.topic, message)
         frame = camera.see(message, now, self.get_clock().now().nanoseconds)
         if self._asking.way is not None:
             self._asking.way.offer(frame)

@@ -9,7 +9,8 @@ IMAGE_IN = Topic(
     "image",
     IMAGE_TYPE,
     "in",
-    "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).",
+    "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed,"
+    " ffmpeg_image_transport_msgs/msg/FFMPEGPacket, reliable, with transport:=ffmpeg).",
     reliable=False,
     depth=5,
 )
@@ -27,6 +28,7 @@ STATUS_IN = Topic(
 TRANSPORT = ParameterSpec(
     "transport",
     "raw",
-    "Type of the image topic: sensor_msgs/Image or sensor_msgs/CompressedImage.",
-    choices=("raw", "compressed"),
+    "Type of the image topic: sensor_msgs/Image, sensor_msgs/CompressedImage, or ffmpeg:"
+    " ffmpeg_image_transport_msgs/FFMPEGPacket, which needs that package and PyAV.",
+    choices=("raw", "compressed", "ffmpeg"),
 )

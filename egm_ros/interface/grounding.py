@@ -8,7 +8,8 @@ IMAGE = Topic(
     "<cam>/image",
     "sensor_msgs/msg/Image",
     "in",
-    "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed).",
+    "Camera stream (sensor_msgs/msg/CompressedImage with transport:=compressed,"
+    " ffmpeg_image_transport_msgs/msg/FFMPEGPacket, reliable, with transport:=ffmpeg).",
     reliable=False,
 )
 INSTRUCTION = Topic(

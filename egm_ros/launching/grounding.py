@@ -189,7 +189,7 @@ class Robot:
 
     def topics(self, node: str, camera: str) -> Topics:
         """Give the names of the topics of one camera, for a node by its full name."""
-        return Topics(self.texts, camera, compressed=self.shared(node).get("transport") == "compressed")
+        return Topics(self.texts, camera, self.shared(node).get("transport") or "raw")
 
     def node(
         self, name: str, camera: str, parameters: dict[str, Any], remappings: dict[str, str], **options: Any

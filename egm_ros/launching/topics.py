@@ -19,7 +19,7 @@ class Topics:
 
     texts: Mapping[str, str]
     camera: str
-    compressed: bool
+    transport: str
 
     @property
     def own_image(self) -> str:
@@ -28,25 +28,25 @@ class Topics:
 
     @property
     def image(self) -> str:
-        """The image topic; of compressed images it is compressed_image, or <image>/compressed."""
+        """The image topic: of compressed images compressed_image, or <image>/compressed; of a video <image>/ffmpeg."""
         given = self.texts.get("compressed_image", "")
         plain = self._of("image")
-        kind = plain.rpartition("/")[2]
-        if kind in FOREIGN:
+        kind, last = plain.rpartition("/")[2], self.transport if self.transport != "raw" else ""
+        if kind in FOREIGN and kind != last:
             back = f"; `ros2 run image_transport republish {kind} raw` makes those" if kind in REPUBLISHED else ""
+            video = ", or pass transport:=ffmpeg as well" if kind == "ffmpeg" else ""
             raise ValueError(
-                f"image: {plain} is a stream of the kind {kind}, which no node here reads: give the topic"
-                f" of plain images, or with transport:=compressed that of JPEG or PNG{back}"
+                f"image: {plain} is a stream of the kind {kind}, which no node here reads so: give the topic"
+                f" of plain images, or with transport:=compressed that of JPEG or PNG{video}{back}"
             )
-        if not self.compressed:
-            if given:
-                raise ValueError("compressed_image: does nothing without transport:=compressed")
-            if kind == "compressed":
-                raise ValueError(f"image: {plain} has compressed images: pass transport:=compressed as well")
-            return plain
+        if given and last != "compressed":
+            raise ValueError("compressed_image: does nothing without transport:=compressed")
+        if kind == "compressed" and not last:
+            raise ValueError(f"image: {plain} has compressed images: pass transport:=compressed as well")
         if given:
             return self._of("compressed_image")
-        return plain if kind == "compressed" else f"{plain}/compressed"
+        # An OAK calls its video so, too.
+        return plain if not last or kind in (last, "compressed") else f"{plain}/{last}"
 
     @property
     def outer_image(self) -> str:

@@ -26,6 +26,7 @@ from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
+from egm_ros.common.pictures.transport import kind_of, topic_of, unpacked
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import following
@@ -55,6 +56,7 @@ class OverlayNode(BaseNode):
         super().__init__(**options)
         self._forget()
         self._instruction: str | None = None
+        kind_of(self._values["transport"])
         self._image = self.open_publisher(Image, interface.OVERLAY_IMAGE)
         self._compressed = self.open_publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
         self._inputs = Inputs(self)
@@ -108,9 +110,10 @@ class OverlayNode(BaseNode):
         """Subscribe the inputs when the first onlooker comes, and leave them when the last one goes."""
         watched = bool(self._image.get_subscription_count() or self._compressed.get_subscription_count())
         if watched and not self._inputs:
-            picture = CompressedImage if self._values["transport"] == "compressed" else Image
+            way = self._values["transport"]
+            on_image = unpacked(self, way, self.resolve_topic_name(following.IMAGE_IN.name), self._on_image)
             entries: list[tuple[Any, Topic, Callable[[Any], None]]] = [
-                (picture, following.IMAGE_IN, self._on_image),
+                (kind_of(way), topic_of(way, following.IMAGE_IN), on_image),
                 (Detection2DArray, following.VISIBLE_IN, lambda array: self._on_boxes(array, "visible")),
                 (Detection2DArray, following.AMODAL_IN, lambda array: self._on_boxes(array, "amodal")),
                 (String, interface.OVERLAY_INSTRUCTION, self._on_instruction),
@@ -121,7 +124,7 @@ class OverlayNode(BaseNode):
                     (Detection2DArray, interface.OVERLAY_NOW_AMODAL, lambda array: self._on_now(array, "amodal")),
                 ]
             for kind, topic, callback in entries:
-                self._inputs.listen(kind, topic, callback, steady=topic is following.IMAGE_IN)
+                self._inputs.listen(kind, topic, callback, steady=topic.name == following.IMAGE_IN.name)
             self.get_logger().debug("someone looks at the pictures: listens and draws")
         elif not watched and self._inputs:
             self._inputs.leave()

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
@@ -25,6 +24,7 @@ from egm_ros.common.messages import detection
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures.images import ImageError
+from egm_ros.common.pictures.transport import kind_of, topic_of, unpacked
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import following
@@ -68,9 +68,9 @@ class PropagationNode(BaseNode):
         self._lost = self.open_publisher(String, interface.LOST)
         self._status = self.open_publisher(DiagnosticStatus, interface.STATUS)
         self._inputs = Inputs(self, self._on_silence)
-        picture = CompressedImage if self._values["transport"] == "compressed" else Image
-        listen = self._inputs.listen
-        listen(picture, following.IMAGE_IN, self._on_image, steady=True)
+        way, listen = self._values["transport"], self._inputs.listen
+        on_image = unpacked(self, way, self.resolve_topic_name(following.IMAGE_IN.name), self._on_image)
+        listen(kind_of(way), topic_of(way, following.IMAGE_IN), on_image, steady=True)
         listen(Detection2DArray, following.VISIBLE_IN, lambda array: self._on_boxes(array, "visible"))
         listen(Detection2DArray, following.AMODAL_IN, lambda array: self._on_boxes(array, "amodal"))
         listen(String, interface.INSTRUCTION_IN, self._on_instruction)

@@ -20,6 +20,8 @@ REFUSED = {
     "image:=/eye/theora": "image: /eye/theora is a stream of the kind theora",
     "image:=/eye/ffmpeg": "`ros2 run image_transport republish ffmpeg raw` makes those",
     "lift:=true depth:=/eye/depth/theora": "depth: /eye/depth/theora is a stream of the kind theora",
+    "transport:=ffmpeg compressed_image:=/eye/jpeg": "compressed_image: does nothing without transport:=compressed",
+    "transport:=ffmpeg image:=/eye/theora": "image: /eye/theora is a stream of the kind theora",
     "compressed_image:=/eye/jpeg": "compressed_image: does nothing without transport:=compressed",
     "image:=/eye//image": "image: '/eye//image' is no name of a topic",
     "instruction:=say it": "instruction: 'say it' is no name of a topic",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,33 @@ def test_names_of_several_cameras_are_the_drivers(bench: Any, start: Start) -> N
             full = f"/{camera}/zed_node/{topic}"
             ours = {"depth": f"/{camera}/lifting", "image": "/grounding"}[kind]
             bench.until(lambda full=full, ours=ours: ours in listeners(bench, full), 60)
+
+
+@pytest.mark.parametrize("image", ["", "image:=/camera/camera/color/image_raw/ffmpeg"])
+def test_the_video_of_a_driver_is_grounded_by_the_name_that_image_transport_gives_it(
+    bench: Any, start: Start, engine: ScriptedEngine, image: str
+) -> None:
+    av = pytest.importorskip("av", reason="no PyAV")
+    kinds = pytest.importorskip("ffmpeg_image_transport_msgs.msg", reason="no ffmpeg_image_transport_msgs")
+    camera = bench.node.create_publisher(kinds.FFMPEGPacket, "/camera/camera/color/image_raw/ffmpeg", 10)
+    codec = av.CodecContext.create("libx264", "w")
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = WIDE, HIGH, "yuv420p", Fraction(1, 10)
+    codec.options = {"tune": "zerolatency", "g": "10"}
+
+    def send() -> None:
+        for packet in codec.encode(av.VideoFrame.from_ndarray(np.full((HIGH, WIDE, 3), 90, np.uint8), format="rgb24")):
+            message = kinds.FFMPEGPacket(encoding="libx264", width=WIDE, height=HIGH, data=bytes(packet))
+            message.pts, message.flags = max(0, packet.pts or 0), int(packet.is_keyframe)
+            seconds, message.header.stamp.nanosec = divmod(time.time_ns(), 10**9)
+            message.header.stamp.sec, message.header.frame_id = seconds, "eye"
+            camera.publish(message)
+
+    bench.node.create_timer(0.1, send)
+    boxes = bench.collect(Detection2DArray, "/grounding/visible")
+    start("grounding", "camera:=realsense", "transport:=ffmpeg", "overlay:=false", *image.split(), *grounded(engine))
+    bench.until(lambda: boxes and boxes[0].detections, 60)
+    assert boxes[0].header.frame_id == "eye"
+    assert not listeners(bench, "/camera/camera/color/image_raw")
 
 
 def listeners(bench: Any, topic: str) -> set[str]:

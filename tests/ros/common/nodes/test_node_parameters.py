@@ -29,7 +29,7 @@ def test_a_descriptor_says_what_the_table_says(spec):
         ("max_rate:=99.0", "max_rate: 99.0 is outside 0 to 30 Hz; write it as in -p max_rate:=2.0"),
         ("max_batch:=0", "max_batch: 0 is outside 1 to 64; write it as in -p max_batch:=1"),
         ("max_rate:=often", "max_rate: 'often' is not of type float, as in 2.0; write it as in -p max_rate:=2.0"),
-        ("transport:=smoke", "transport: 'smoke' is none of raw, compressed; write it as in -p transport:=raw"),
+        ("transport:=smoke", "transport: 'smoke' is none of raw, compressed, ffmpeg; write it as in -p transport:=raw"),
     ],
 )
 def test_a_value_that_is_refused_at_the_start_is_named_with_its_range_and_the_remedy(given, said):
