@@ -43,6 +43,9 @@ from egm_core.supervise import chosen as own_engine
 from egm_core.supervise.started import Running
 
 _log = logging.getLogger("egm.ground")
+_THOUGHTS = {
+    "yes": "with thinking", "no": "without thinking", "late": "without thinking, which did not end in time", "": "",
+}  # fmt: skip
 _AMODAL = ("force_amodal", "amodal_model", "amodal_adapter")
 _ADAPTERS = ("visible_adapter", "amodal_adapter")
 _LOCAL = ("device", "dtype", "threads")
@@ -71,7 +74,7 @@ def _answer(own: Parser, options: argparse.Namespace, as_json: bool) -> int:
         head = {"instruction": options.instruction, "image": options.image, "width": width, "height": height}
         print(json.dumps({**head, "model": model, **asdict(grounding)}, indent=2, ensure_ascii=False))
     else:
-        print(line(options.instruction, model, grounding))
+        print(line(options.instruction, model, grounding, options.deadline or 0.0))
         for doubt in grounding.warnings:
             _log.warning("%s", explained(doubt))
     if options.draw:
@@ -112,17 +115,33 @@ def lacks(
         yield f"{raw}; {folder}" if folder else raw
 
 
-def line(instruction: str, model: str, grounding: Grounding) -> str:
-    """Write an answer as one line: what became of the instruction, the boxes, the score, the model and the time."""
+def line(instruction: str, model: str, grounding: Grounding, deadline: float = 0.0) -> str:
+    """Write an answer as one line: what became of the instruction, the boxes, the scores, the model and the time.
+
+    With a `deadline` in seconds also whether the model thought, and whether the answer missed it.
+    """
     parts = [f"{grounding.outcome}: {instruction}"]
     if grounding.outcome != "found":
         parts += [": ".join(filter(None, (grounding.reason, " ".join(grounding.detail.split()))))]
     parts += [f"{name} {_edges(box)}" for name, box in _boxes(grounding).items() if box]
     if grounding.outcome != "error":
-        kind = "score" if "visible" in grounding.calibrated or not grounding.visible else "raw score"
-        parts.append(f"{kind} {grounding.score:.2f}" if grounding.score_available else "no score")
-    parts.append(f"{model} in {grounding.total_ms:.0f} ms")
+        parts.append(_scores(grounding))
+    if deadline:
+        parts.append(_THOUGHTS[grounding.thought])
+    missed = f", missed its deadline of {1000 * deadline:.0f} ms" if deadline and grounding.missed else ""
+    parts.append(f"{model} in {grounding.total_ms:.0f} ms{missed}")
     return " | ".join(filter(None, parts))
+
+
+def _scores(grounding: Grounding) -> str:
+    if not grounding.score_available:
+        return "no score"
+    kind = "score" if "visible" in grounding.calibrated or not grounding.visible else "raw score"
+    told = f"{kind} {grounding.score:.2f}"
+    if grounding.amodal is None:
+        return told
+    kind = "amodal score" if "amodal" in grounding.calibrated else "raw amodal score"
+    return f"{told}, {kind} {grounding.amodal_score:.2f}"
 
 
 def _boxes(grounding: Grounding) -> dict[str, Box | None]:
@@ -235,6 +254,11 @@ def _refuse_contradictions(parser: argparse.ArgumentParser, options: argparse.Na
         )
     if options.no_reasoning and options.constrain == "off":
         raise ValueError("--no-reasoning holds by the grammar, and --constrain off sends none; leave one of them away")
+    if options.no_reasoning and options.deadline:
+        _log.warning(
+            "--deadline bounds the first box alone: --no-reasoning lets no thought follow; leave that away to think"
+            " where there is time"
+        )
     if options.insecure and options.ca_bundle:
         raise ValueError("--insecure verifies nothing, and --ca-bundle says with what to; leave one of them away")
     own_engine.check(options)

@@ -210,6 +210,8 @@ class Settings:
             told.append("amodal_engine_url does nothing without an own amodal_model; name that, or leave it away")
         if any(self.engine_key_in_clear) and not self.engine_url:
             told.append("engine_key_in_clear does nothing without engine_url: the node's own server is on this machine")
+        if self.deadline and not self.reasoning:
+            told.append("deadline bounds the first box alone beside reasoning:=false, which lets no thought follow")
         told.append(read(self.default_instruction, "default_instruction").left_out)
         return [said for said in told if said]
 

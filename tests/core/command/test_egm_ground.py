@@ -29,7 +29,8 @@ def test_one_line_tells_the_answer_and_the_picture_shows_it(tmp_path: Path) -> N
     done = egm("ground", PICTURE, MUG, "--threads", "1", "--draw", str(drawn))
     assert done.returncode == 0, done.stderr
     box = r"\[\d+ \d+ \d+ \d+\]"
-    told = rf"found: {MUG} \| visible {box} \| amodal {box} \| score 0\.\d\d \| egm_tiny in \d+ ms\n"
+    scores = r"score 0\.\d\d, amodal score 0\.\d\d"
+    told = rf"found: {MUG} \| visible {box} \| amodal {box} \| {scores} \| egm_tiny in \d+ ms\n"
     assert re.fullmatch(told, done.stdout), done.stdout
     before, after = read_image(Path(PICTURE)), read_image(drawn)
     assert before.shape == after.shape and (before != after).any()
@@ -157,6 +158,27 @@ def test_a_raw_score_is_called_so() -> None:
         "found", visible=(1, 2, 3, 4), score=0.8, score_available=True, calibrated=("visible",), total_ms=1
     )
     assert "| score 0.80 |" in line("it", "m", told)
+
+
+def test_the_line_tells_the_amodal_score_and_what_became_of_the_deadline() -> None:
+    late = Grounding(
+        "found", visible=(1, 2, 3, 4), amodal=(1, 2, 3, 9), score=0.8, amodal_score=0.25, score_available=True,
+        calibrated=("visible",), thought="late", missed=True, total_ms=542,
+    )  # fmt: skip
+    told = line("it", "m", late, 0.05)
+    assert "| score 0.80, raw amodal score 0.25 |" in told
+    assert told.endswith("| without thinking, which did not end in time | m in 542 ms, missed its deadline of 50 ms")
+    assert "deadline" not in line("it", "m", late) and "thinking" not in line("it", "m", late)
+
+
+def test_the_line_of_a_call_with_a_deadline_says_that_it_missed_and_did_not_think(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["ground", PICTURE, MUG, "--threads", "1", "--deadline", "0.001", "--no-reasoning"]) == 0
+    out, err = capsys.readouterr()
+    assert " | without thinking | " in out
+    assert out.endswith("ms, missed its deadline of 1 ms\n")
+    assert "--no-reasoning lets no thought follow" in err
 
 
 @pytest.mark.parametrize("instruction", ["", "  ", ".", "\n!"])

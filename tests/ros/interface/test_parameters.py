@@ -60,6 +60,9 @@ def test_a_deadline_behind_the_abort_of_its_query_is_refused():
         ({"engine_key_in_clear": ["host"]}, "engine_key_in_clear"),
         ({"engine": "ollama", "engine_python": "/x"}, "engine_python"),
         ({"engine": "vllm", "engine_python": "/x"}, ""),
+        ({"deadline": 2.0}, ""),
+        ({"reasoning": False}, ""),
+        ({"deadline": 2.0, "reasoning": False}, "deadline"),
     ],
 )
 def test_what_does_nothing_beside_other_parameters_is_said(changes, idle):
