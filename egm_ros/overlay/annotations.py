@@ -12,11 +12,13 @@ from vision_msgs.msg import Detection2DArray
 from egm_core.boxes import Box
 from egm_core.pictures.draw import AMODAL, INK, NOW_AMODAL, NOW_VISIBLE, PLATE, VISIBLE, Color, dash_ends
 from egm_core.streams.joining import Answer, Kind, Pairs, box_of
+from egm_core.targets.lines import taken_apart
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.interface import following
 from egm_ros.interface import overlay as interface
 from egm_ros.interface.topic import Topic
+from egm_ros.overlay.targets import only, together
 
 PACKAGE = "foxglove_msgs"
 # In pixels of the image.
@@ -45,12 +47,13 @@ class Annotator:
         carried = interface.OVERLAY_NOW_VISIBLE, interface.OVERLAY_NOW_AMODAL
         self._topics = carried if propagated else (following.VISIBLE_IN, following.AMODAL_IN)
         self._instruction: str | None = None
+        self._newest: Answer | None = None
 
     def look(self) -> None:
         """Subscribe the boxes when the first onlooker comes, and leave them when the last one goes."""
         watched = bool(self._publisher.get_subscription_count())
         if watched and not self._inputs:
-            self._pairs, self._instruction = Pairs(), None
+            self._pairs, self._instruction, self._newest = Pairs(), None, None
             visible, amodal = self._topics
             entries: tuple[tuple[Any, Topic, Callable[[Any], None]], ...] = (
                 (Detection2DArray, visible, lambda array: self._on_boxes(array, "visible")),
@@ -66,14 +69,23 @@ class Annotator:
         answer = self._pairs.add(kind, array)
         for dropped in self._pairs.dropped():
             self._node.notices.seldom("annotations", f"not shown as annotations: {dropped}")
-        if answer is not None:
-            self._publisher.publish(annotated(self._kinds, answer, self._colors))
+        if answer is None:
+            return
+        served, before = taken_apart(self._instruction or ""), self._newest
+        # Several targets may be asked about in one picture, each with an answer of its own.
+        if len(served) > 1 and before is not None and before.stamp == answer.stamp:
+            answer = together(only(before, served), answer)
+        self._show(answer)
 
     def _on_instruction(self, message: String) -> None:
-        """Take the boxes of an earlier instruction away."""
-        if self._instruction not in (None, message.data):
-            self._publisher.publish(self._kinds.ImageAnnotations())
-        self._instruction = message.data
+        """Take the boxes of what is no longer asked for away."""
+        changed, self._instruction = self._instruction not in (None, message.data), message.data
+        if changed and self._newest is not None:
+            self._show(only(self._newest, taken_apart(message.data)))
+
+    def _show(self, answer: Answer) -> None:
+        self._newest = answer
+        self._publisher.publish(annotated(self._kinds, answer, self._colors))
 
 
 def annotated(kinds: Any, answer: Answer, colors: tuple[Color, Color]) -> Any:

@@ -8,7 +8,7 @@ With `propagated` the boxes of the propagation node stand beside the answer's, w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -33,6 +33,7 @@ from egm_ros.interface import following
 from egm_ros.interface import overlay as interface
 from egm_ros.interface.topic import Topic
 from egm_ros.overlay.annotations import Annotator
+from egm_ros.overlay.targets import name_of, only, together
 
 LOOK_PERIOD = 0.2
 # Without a clock nobody knows which picture an answer was for.
@@ -232,40 +233,10 @@ class OverlayNode(BaseNode):
             self._compressed.publish(images.encode_compressed(image, header, quality))
 
 
-def label_of(array: Detection2DArray | None) -> str:
-    """Give the instruction that boxes answer; empty where there are none."""
-    return name_of(array.detections[0]) if array is not None and array.detections else ""
-
-
-def name_of(entry: Any) -> str:
-    """Give the instruction that a detection answers."""
-    return str(entry.results[0].hypothesis.class_id) if entry.results else ""
-
-
 def boxes_in(array: Detection2DArray | None, scale: int) -> list[Box]:
     """Give the boxes of an array in a picture that was enlarged."""
     boxes = [box_of(entry) for entry in array.detections] if array is not None else []
     return [(x0 * scale, y0 * scale, x1 * scale, y1 * scale) for x0, y0, x1, y1 in boxes]
-
-
-def only(answer: Answer, served: tuple[str, ...]) -> Answer:
-    """Give an answer with the boxes of these targets alone."""
-
-    def left(array: Detection2DArray) -> Detection2DArray:
-        return Detection2DArray(header=array.header, detections=[e for e in array.detections if name_of(e) in served])
-
-    return replace(answer, visible=left(answer.visible), amodal=left(answer.amodal))
-
-
-def together(before: Answer, answer: Answer) -> Answer:
-    """Give an answer with the boxes of another one for the same picture, where they are of other targets."""
-    labels = {label_of(array) for array in (answer.visible, answer.amodal) if array.detections}
-
-    def both(earlier: Detection2DArray, array: Detection2DArray) -> Detection2DArray:
-        kept = [entry for entry in earlier.detections if name_of(entry) not in labels]
-        return Detection2DArray(header=array.header, detections=[*kept, *array.detections])
-
-    return replace(answer, visible=both(before.visible, answer.visible), amodal=both(before.amodal, answer.amodal))
 
 
 def drawn(image: images.RGB, answer: Answer, age: float, instruction: str, scale: int = 1) -> images.RGB:

@@ -21,9 +21,9 @@ BOX, WHOLE = (20.0, 30.0, 60.0, 70.0), (20.0, 30.0, 90.0, 70.0)
 LATCHED = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
 
 
-def array(seconds: int, box: tuple[float, float, float, float] | None) -> Detection2DArray:
+def array(seconds: int, box: tuple[float, float, float, float] | None, text: str) -> Detection2DArray:
     stamped = Header(stamp=Time(sec=seconds), frame_id="eye")
-    found = [detection(stamped, "1:0", box, "the mug", 0.87)] if box else []
+    found = [detection(stamped, "1:0", box, text, 0.87)] if box else []
     return Detection2DArray(header=stamped, detections=found)
 
 
@@ -46,10 +46,10 @@ class Scene:
         self.shown = bench.collect(self.kinds.ImageAnnotations, "overlay/annotations")
         bench.until(lambda: all(one.get_subscription_count() for one in (*self.boxes, self.instruction)))
 
-    def next(self, seconds: int, *pair: tuple[float, float, float, float] | None) -> Any:
+    def next(self, seconds: int, *pair: tuple[float, float, float, float] | None, text: str = "the mug") -> Any:
         before = len(self.shown)
         for publisher, box in zip(self.boxes, pair, strict=True):
-            publisher.publish(array(seconds, box))
+            publisher.publish(array(seconds, box, text))
         self.bench.until(lambda: len(self.shown) > before)
         return self.shown[-1]
 
@@ -75,6 +75,18 @@ def test_an_answer_is_drawn_solid_and_dashed_with_its_words_and_vanishes_with_it
     assert scene.next(9, BOX, WHOLE).points
     scene.instruction.publish(String(data="the bottle"))
     bench.until(lambda: not scene.shown[-1].points)
+
+
+def test_answers_about_several_targets_in_one_image_are_shown_together_each_until_its_target_goes(bench: Any) -> None:
+    scene = Scene(bench, "grounding")
+    scene.instruction.publish(String(data="the mug\nthe bottle"))
+    bench.spin(0.2)
+    scene.next(7, BOX, WHOLE)
+    both = scene.next(7, WHOLE, WHOLE, text="the bottle")
+    assert [text.text for text in both.texts] == ["the mug 0.87", "the bottle 0.87"] and len(both.points) == 4
+    scene.instruction.publish(String(data="the bottle"))
+    bench.until(lambda: [text.text for text in scene.shown[-1].texts] == ["the bottle 0.87"])
+    assert [text.text for text in scene.next(8, BOX, WHOLE, text="the bottle").texts] == ["the bottle 0.87"]
 
 
 def test_propagated_boxes_are_shown_instead_of_answers(bench: Any) -> None:

@@ -19,7 +19,8 @@ from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, draw
 from egm_core.streams.joining import Answer, Join, box_of, stamp_of
 from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
-from egm_ros.overlay.node import OverlayNode, boxes_in, drawn, label_of
+from egm_ros.overlay.node import OverlayNode, boxes_in, drawn
+from egm_ros.overlay.targets import label_of
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 

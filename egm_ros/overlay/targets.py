@@ -1,0 +1,40 @@
+"""Which target a box answers, and answers of several targets in one picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from vision_msgs.msg import Detection2DArray
+
+from egm_core.streams.joining import Answer
+
+
+def label_of(array: Detection2DArray | None) -> str:
+    """Give the instruction that boxes answer; empty where there are none."""
+    return name_of(array.detections[0]) if array is not None and array.detections else ""
+
+
+def name_of(entry: Any) -> str:
+    """Give the instruction that a detection answers."""
+    return str(entry.results[0].hypothesis.class_id) if entry.results else ""
+
+
+def only(answer: Answer, served: tuple[str, ...]) -> Answer:
+    """Give an answer with the boxes of these targets alone."""
+
+    def left(array: Detection2DArray) -> Detection2DArray:
+        return Detection2DArray(header=array.header, detections=[e for e in array.detections if name_of(e) in served])
+
+    return replace(answer, visible=left(answer.visible), amodal=left(answer.amodal))
+
+
+def together(before: Answer, answer: Answer) -> Answer:
+    """Give an answer with the boxes of another one for the same picture, where they are of other targets."""
+    labels = {label_of(array) for array in (answer.visible, answer.amodal) if array.detections}
+
+    def both(earlier: Detection2DArray, array: Detection2DArray) -> Detection2DArray:
+        kept = [entry for entry in earlier.detections if name_of(entry) not in labels]
+        return Detection2DArray(header=array.header, detections=[*kept, *array.detections])
+
+    return replace(answer, visible=both(before.visible, answer.visible), amodal=both(before.amodal, answer.amodal))
