@@ -35,7 +35,7 @@ from egm_core.supervise.started import Running
 TASKS: dict[str, Task] = {"refer": "visible", "amodal": "amodal"}
 ANSWERS = ".answers"
 _OF_MODELS = (
-    "model", "family", "max_pixels", "no_reasoning", "engine", "engine_url", "engine_model", "api_key_env",
+    "model", "family", "max_pixels", "no_reasoning", "engine", "engine_url", "engine_model", "adapter", "api_key_env",
     "key_in_clear", "wait", "mode", "whole_pixels", "answers", "budget", "batch", "device", "threads",
 )  # fmt: skip
 _log = logging.getLogger("egm.evaluate")
@@ -89,7 +89,11 @@ def _arguments(own: Parser) -> None:
     model.add_argument("--device", type=device, default="auto", help="torch device of the in-process engine")
     model.add_argument("--threads", type=CORES, help="torch's threads in this process (default: torch decides)")
     model.add_argument("--batch", type=COUNT, default=32, help="questions answered together, or side by side")
-    own_engine.add(own.add_argument_group("engine that is started for the run"), in_process=True)
+    started = own.add_argument_group("engine that is started for the run")
+    own_engine.add(started, in_process=True)
+    started.add_argument(
+        "--adapter", default="", metavar="FOLDER", help="LoRA adapter that --engine vllm loads, and asks"
+    )
     server = own.add_argument_group("model behind a server")
     server.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server")
     server.add_argument("--engine-model", default="", help="the model's name there (default: its only one)")
@@ -157,6 +161,8 @@ def run(arguments: argparse.Namespace) -> int:
         _log.warning("%s", words)
     if rule:
         return _by_rule(arguments, whole_set, asked, rule, growth)
+    # A started engine serves it by the name of the task.
+    setattr(arguments, f"{task}_adapter", arguments.adapter)
     with own_engine.chosen(arguments, arguments.model, family=arguments.family) as running:
         return _by_model(arguments, running, whole_set, asked, growth, answers)
 
@@ -174,6 +180,8 @@ def _by_model(
     if running and running[0].plan.info is not None and running[0].plan.info.path is None:
         # No folder here tells what it is: its name in the engine's own store does.
         arguments.model, arguments.engine_model = "", arguments.engine_model or running[0].plan.served.name
+    if running and arguments.adapter:
+        arguments.engine_model = running[0].plan.asked[task]
     with ready(_subject(arguments)) as found:
         if not found.info.declares(task):
             _log.warning("%s does not declare that it was trained for %s boxes", found.info.name, task)
@@ -257,6 +265,11 @@ def _answers_file(arguments: argparse.Namespace) -> Path:
         idle := changed(own, arguments, ("engine_model", "api_key_env", "key_in_clear", "wait"))
     ):
         own.error(f"{idle} is about a server, and there is none; name it with --engine-url, or leave that away")
+    if arguments.adapter and arguments.engine != "vllm":
+        own.error(
+            "--adapter is for --engine vllm; at a server name it with --engine-model, and for others merge it into the "
+            "model"
+        )
     if arguments.answers or arguments.json:
         answers = Path(arguments.answers or arguments.json.with_suffix(ANSWERS))
         apart(own, arguments.json, "json", files_of(answers), "the answers")
@@ -269,6 +282,7 @@ def _subject(arguments: argparse.Namespace) -> Subject:
         model=arguments.model,
         engine_url=arguments.engine_url,
         engine_model=arguments.engine_model,
+        adapter=arguments.adapter,
         family=arguments.family,
         device=arguments.device,
         threads=arguments.threads,

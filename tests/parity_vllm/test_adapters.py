@@ -9,10 +9,11 @@ from pathlib import Path
 
 import cv2
 import pytest
-from checkpoints import FOUND
+from checkpoints import FOUND, TRACES
 from questions import pictures
 from server import IN_ITS_ENVIRONMENT, MARKS, PYTHON
 
+from egm_core.command.evaluate import main as evaluate
 from egm_core.command.ground import main as ground
 from egm_core.engines import EngineError, Request, Sampling, collect
 from egm_core.engines.local import TransformersEngine
@@ -20,6 +21,7 @@ from egm_core.engines.openai import OpenAIEngine
 from egm_core.families import TASKS, Task
 from egm_core.grounder.grounder import Grounder
 from egm_core.models.folder import load_info
+from egm_core.sample import Sample, write_samples
 from egm_core.supervise.plan import startable
 from egm_core.supervise.settings import EngineSettings
 from egm_core.supervise.started import Running, started
@@ -132,6 +134,28 @@ def test_the_grounder_asks_for_each_task_s_adapter(vllm: OpenAIEngine, running: 
     assert found.outcome == "found"
     said = collect(vllm.generate(requests["amodal"])).text
     assert found.raw_amodal == said
+
+
+def test_egm_evaluate_asks_the_adapter_that_it_has_started(
+    environment: None, memorising_qwen: Path, folders: dict[Task, tuple[Path, Path]], tmp_path: Path
+) -> None:
+    sample = Sample(str(tmp_path / "0.png"), FOUND, (1.0, 2.0, 40.0, 50.0), None, None, height=96, width=128)
+    cv2.imwrite(sample.picture, cv2.cvtColor(pictures()[0], cv2.COLOR_RGB2BGR))
+    write_samples(tmp_path / "samples.jsonl", [sample])
+    adapter, merged = folders["visible"]
+    words = ["refer", str(tmp_path / "samples.jsonl"), "--mode", "strict"]
+    started = ["--engine", "vllm", "--engine-python", PYTHON, "--engine-precision", "float32"]
+    more = {
+        "one": ["--model", str(memorising_qwen), "--adapter", str(adapter), *started],
+        "two": ["--model", str(merged)],
+    }
+    said = {}
+    for name, options in more.items():
+        evaluate([*words, "--json", str(tmp_path / f"{name}.json"), *options])
+        said[name] = json.loads((tmp_path / f"{name}.json").read_text())
+    assert said["one"]["model"] == f"{memorising_qwen.name} with visible"
+    (one,), (two,) = (told["rows"] for told in said.values())
+    assert one["answer"] == two["answer"] and TRACES[FOUND, "visible"] not in one["answer"]
 
 
 def test_an_adapter_that_is_not_there_is_told_by_its_name(vllm: OpenAIEngine) -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ from egm_core.supervise.inside import Inside
 class Subject:
     """Which model is asked, and how: a folder that this process runs, or a server's with `engine_url`.
 
-    With `inside` vLLM runs the folder in this process, else transformers does.
+    With `inside` vLLM runs the folder in this process, else transformers does. `adapter` is the folder of the LoRA
+    adapter that the server has under the name `engine_model`.
     `model` names a folder, or with a server how to ask it; without one, `family` does, or the served model's name.
     """
 
@@ -48,6 +49,7 @@ class Subject:
     api_key_env: str = "OPENAI_API_KEY"
     wait: float = WAIT
     inside: Inside | None = None
+    adapter: str = ""
     precision: str = "auto"
 
 
@@ -154,6 +156,10 @@ def _remote(subject: Subject) -> Iterator[Ready]:
         info, speaks = _described(subject, served)
         pictures = Pictures(info, speaks, subject.max_pixels)
         identity = {"model": served}
+        if subject.adapter:
+            folder = Path(subject.adapter).expanduser()
+            info = replace(info, name=f"{info.name} with {folder.name}")
+            identity = {"model": info.name, "adapter": weights_digest(folder)}
         asker = SideBySide(engine, pictures, identity, subject.batch)
         about = _about(subject, info, speaks, engine, None) | {"served": served}
         yield Ready(info, speaks, asker, pictures, about)

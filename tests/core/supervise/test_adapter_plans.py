@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from egm_core.command.evaluate import main as evaluate
 from egm_core.command.ground import main as ground
 from egm_core.engines.base import EngineError, collect
 from egm_core.engines.http.chat_body import settings_of
@@ -109,3 +110,12 @@ def test_a_question_names_the_adapter_of_its_task_and_drops_the_base_s_calibrati
             collect(engine.generate(requests["amodal"]))
     adapted = replace(info, stop_at_box=True).adapted("whole", "amodal")
     assert (adapted.path, adapted.stop_at_box, adapted.tasks) == (None, False, ("visible", "amodal"))
+
+
+@pytest.mark.parametrize("engine", [[], ["--engine", "llamacpp"], ["--engine-url", "http://a:1"]])
+def test_egm_evaluate_refuses_an_adapter_that_nobody_loads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], engine: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        evaluate(["refer", "none.jsonl", "--json", str(tmp_path / "out.json"), "--adapter", "x", *engine])
+    assert "--adapter is for --engine vllm; at a server name it with --engine-model" in capsys.readouterr().err
