@@ -42,7 +42,7 @@ def features(
         "amodal": float(task == "amodal"),
         "absent": float(outcome == "absent"),
         "invalid": float(outcome == "invalid"),
-        "score": math.log(score) if score else math.nan,
+        "score": math.log(score) if score and score > 0 else math.nan,
         "opening": math.nan if opening is None else opening,
     }
     place = dict.fromkeys(("size", "aspect", "edge", "aside", "low"), math.nan)

@@ -44,11 +44,13 @@ def found(server: NamedServer, python: str = "") -> Found:
 def lacks(server: NamedServer, there: Found, machine: Machine, model: str, precision: str = "auto") -> list[str]:
     """Say in sentences what keeps a server from serving a model here, each with its remedy; none where nothing does."""
     start = server.start
-    if start is None or not start.program:
+    if start is None:
         return []
+    if not start.program:
+        return _imprecise(server, precision)
     if not there.program:
         return [f"there is no program {start.program!r} on this machine; {start.remedy}"]
-    told = []
+    told = _imprecise(server, precision)
     if there.version and start.least and numbers(there.version) < start.least:
         least = ".".join(map(str, start.least))
         told.append(f"{server.title} {there.version} is too old, {least} or later is needed; {start.remedy}")
@@ -57,14 +59,20 @@ def lacks(server: NamedServer, there: Found, machine: Machine, model: str, preci
             f"{server.title} needs a GPU, and none is seen here (nvidia-smi); engine:=egm or engine:=llamacpp run on"
             " a processor, and engine:=url asks a server elsewhere"
         )
-    if precision not in start.precisions:
-        others = ", ".join(start.precisions)
-        told.append(
-            f"{server.title} takes its precision from the model, and {precision} cannot be asked for ({others}); name"
-            " a model of that precision, and leave engine_precision at auto"
-        )
     told += [wrong for wrong in (_unfit(server, model), *_memory(server, machine, model, precision)) if wrong]
     return told
+
+
+def _imprecise(server: NamedServer, precision: str) -> list[str]:
+    known = server.start.precisions if server.start else {}
+    if precision in known:
+        return []
+    if len(known) > 1:
+        return [f"{server.title} does not compute in {precision}; set engine_precision to one of {', '.join(known)}"]
+    return [
+        f"{server.title} takes its precision from the model, and {precision} cannot be asked for; name a model of that"
+        " precision, and leave engine_precision at auto"
+    ]
 
 
 def _unfit(server: NamedServer, model: str) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import Parser
-from egm_core.evaluate.results import read
+from egm_core.evaluate.results import SAMPLES, read
 from egm_core.evaluate.thinking.chart import draw
 from egm_core.evaluate.thinking.front import front, table
 from egm_core.evaluate.thinking.pairs import paired
 from egm_core.grounder.gate_file import gates_of, note
+from egm_core.models.calibration import weights_digest
 from egm_core.models.folder import EMBEDDED, resolve
 from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 
@@ -38,19 +40,31 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print and draw."""
     pairs = paired(arguments.direct, arguments.thinking)
-    first = pairs.about.get("first_seed")
-    if first is not None and int(first) < EVALUATION_FIRST_SEED:
-        raise ValueError(f"seeds from {first} on may have been fitted to: evaluate from {EVALUATION_FIRST_SEED} on")
     folder = resolve(arguments.model)
-    if reason := note(folder):
-        print(f"{reason}\n")
     cuts = {}
     for spec in arguments.cut:
         name, equals, file = spec.rpartition("=")
         if not equals or not name:
             raise ValueError(f"--cut {spec} is not NAME=FILE, such as 40=out/cut.json")
         cuts[name] = read(name, Path(file))
+    for file, about, seeds in (
+        (arguments.direct, pairs.about, pairs.scenes.tolist()),
+        *((cut.path, cut.about, [answer.seed for answer in cut.answers]) for cut in cuts.values()),
+    ):
+        _check(file, about, min(seeds), folder)
+    if reason := note(folder):
+        print(f"{reason}\n")
     points = front(pairs, gates_of(folder), cuts)
     print(table(points))
     if arguments.png:
         draw(points, arguments.png)
+
+
+def _check(file: Path, about: Mapping[str, Any], first: int, folder: Path) -> None:
+    """Raise ValueError for answers of other weights than the gate's, or about scenes that may have been fitted to."""
+    if about.get("of") != SAMPLES and first < EVALUATION_FIRST_SEED:
+        raise ValueError(
+            f"{file}: seeds from {first} on may have been fitted to: evaluate from {EVALUATION_FIRST_SEED} on"
+        )
+    if about.get("weights_sha256") not in (None, weights_digest(folder)):
+        raise ValueError(f"{file} was not made with the weights in {folder}: name the folder of its model with --model")

@@ -81,6 +81,10 @@ def _count(value: Any) -> bool:
     return _number(value, 0)
 
 
+def _whole(value: Any) -> bool:
+    return _number(value) and value == int(value)
+
+
 def _box(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) == 4 and all(map(_number, value))
 
@@ -113,7 +117,7 @@ def _short(value: Any) -> str:
 _Field = tuple[Callable[[Any], bool], str]
 _TEXT: _Field = (_text, "a text")
 _FIELDS: dict[str, _Field] = {
-    "seed": (lambda value: _number(value) and value == int(value), "a whole number"),
+    "seed": (_whole, "a whole number"),
     **dict.fromkeys(("task", "kind", "text", "column", "split", "dataset", "answer", "reasoning", "reason"), _TEXT),
     **dict.fromkeys(("world", "expression_kind"), _TEXT),
     "kinds": (_texts, "a list of texts"),
@@ -122,6 +126,8 @@ _FIELDS: dict[str, _Field] = {
     **dict.fromkeys(("iou", "overlap"), (_share, "a number from 0 to 1, or null")),
     "baselines": (_shares, "numbers from 0 to 1 by their names"),
     **dict.fromkeys(("thinking", "tokens", "seconds", "width", "height"), (_count, "a number of 0 or more, or null")),
+    "edges": (_maybe(_box), "four numbers, or null"),
+    "opening": (_maybe(_number), "a number, or null"),
     "score": (lambda value: _number(value) or value in (math.inf, -math.inf), "a number, or null"),
 }
 _ABOUT: dict[str, _Field] = {
@@ -133,5 +139,7 @@ _ABOUT: dict[str, _Field] = {
     "warnings": (_maybe(_texts), "a list of texts"),
     "baselines": (_maybe(_texts), "a list of texts"),
     "prompts": (_maybe(lambda value: isinstance(value, dict)), "texts by their names"),
+    **dict.fromkeys(("first_seed", "scenes"), (_whole, "a whole number")),
+    "ms_per_query": (_maybe(_count), "a number of 0 or more"),
     "unasked": (_maybe(_count), "a number of 0 or more"),
 }

@@ -16,16 +16,21 @@ CALIBRATION_FIRST_SEED = 400_000_000
 
 @dataclass(frozen=True)
 class Origin:
-    """The engine that gave scores, the scenes that they are about, and whether the model was free to think."""
+    """The engine that gave scores, the scenes that they are about, and whether the model was free to think.
+
+    `last_seed` is the largest that was answered about, where that is known: joined results have more than their number
+    of scenes tells.
+    """
 
     engine: str
     first_seed: int
     scenes: int
     reasoning: bool = True
+    last_seed: int = 0
 
     def check(self) -> None:
         """Make sure that a calibration may be fitted: to no scenes of training or evaluation (ValueError)."""
-        last = self.first_seed + self.scenes - 1
+        last = max(self.first_seed + self.scenes - 1, self.last_seed)
         if not CALIBRATION_FIRST_SEED <= self.first_seed <= last < EVALUATION_FIRST_SEED:
             raise ValueError(
                 f"seeds {self.first_seed} to {last} can't be fitted to: lower ones are trained on, and from "
@@ -50,5 +55,12 @@ def stored(path: Path, folder: Path) -> tuple[Origin, Sequence[Answered]]:
         raise ValueError(f"{path} is about samples, and scores are judged on scenes: give what `scenes --json` wrote")
     if about["weights_sha256"] != digest or not about["engine"]:
         raise ValueError(f"{path} was not made with the weights in {folder}: evaluate them again with --json")
-    origin = Origin(str(about["engine"]), int(about["first_seed"]), int(about["scenes"]), bool(about["reasoning"]))
+    seeds = [answer.seed for answer in result.answers]
+    origin = Origin(
+        str(about["engine"]),
+        min(int(about["first_seed"]), *seeds),
+        int(about["scenes"]),
+        bool(about["reasoning"]),
+        max(seeds),
+    )
     return origin, result.answers

@@ -54,7 +54,7 @@ def paired(direct: Path, thinking: Path) -> Pairs:
     """Read two results of `scenes --json`, the first made with --no-reasoning; ValueError where they do not pair."""
     first, second = read(direct.stem, direct), read(thinking.stem, thinking)
     check_reasoning([second], [first])
-    for what in ("model", "weights_sha256"):
+    for what in ("model", "weights_sha256", "engine"):
         if first.about.get(what) != second.about.get(what):
             raise ValueError(f"{direct} and {thinking} have another {what}: evaluate one model both ways")
     check_same_queries([first, second])

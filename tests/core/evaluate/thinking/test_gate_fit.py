@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,63 @@ def test_what_cannot_teach_a_gate_is_refused(
     assert main(["gate", *files, "--model", str(folder)]) == 2
     assert words in capsys.readouterr().err
     assert not (folder / FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows.update(first_seed=None), "first_seed is None, and must be a whole number"),
+        (lambda rows: rows.update(scenes=[400]), "scenes is [400], and must be a whole number"),
+        (lambda rows: rows.update(ms_per_query="slow"), "ms_per_query is 'slow'"),
+        (lambda rows: rows.update(engine="vllm"), "have another engine"),
+        (lambda rows: rows["rows"][3].update(edges=[1.0]), "row 4: edges is [1.0], and must be four numbers"),
+        (lambda rows: rows["rows"][3].update(opening="much"), "row 4: opening is 'much'"),
+    ],
+)
+def test_a_result_that_was_mended_by_hand_is_named_with_its_fault(
+    change: Callable[[dict[str, Any]], None], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for first_seed, command in ((400_000_000, "gate"), (500_000_000, "front")):
+        direct, thinking = results(folder, first_seed, 100)
+        data = json.loads(Path(direct).read_text())
+        change(data)
+        Path(direct).write_text(json.dumps(data))
+        assert main([command, direct, thinking, "--model", str(folder)]) == 2
+        assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [5, 500_000_000])
+def test_joined_results_are_judged_by_the_scenes_that_they_hold(
+    other: int, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first piece's own seeds stand at the file's head, and its number of scenes."""
+    pieces = zip(results(folder, 400_000_000, 50), results(folder, other, 50), strict=True)
+    files = []
+    for first, second in pieces:
+        data = json.loads(Path(first).read_text())
+        data["rows"] += json.loads(Path(second).read_text())["rows"]
+        Path(first).write_text(json.dumps(data))
+        files.append(first)
+    assert main(["gate", *files, "--model", str(folder)]) == 2
+    assert "can't be fitted to" in capsys.readouterr().err
+    assert main(["calibrate", "--result", files[1], "--model", str(folder)]) == 2
+    assert "can't be fitted to" in capsys.readouterr().err
+    assert main(["front", *files, "--model", str(folder)]) == 2
+    assert f"seeds from {min(other, 400_000_000)} on may have been fitted to" in capsys.readouterr().err
+
+
+def test_the_front_is_that_of_the_gate_s_own_weights(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = results(folder, 500_000_000, 100, weights_sha256="0")
+    assert main(["front", *files, "--model", str(folder)]) == 2
+    assert "was not made with the weights in" in capsys.readouterr().err
+    cut = Path(files[1]).rename(folder.parent / "cut.json")
+    own = results(folder, 500_000_000, 100)
+    assert main(["front", *own, "--model", str(folder), "--cut", f"20={cut}"]) == 2
+    assert f"{cut} was not made with the weights in" in capsys.readouterr().err
+
+
+def test_a_score_below_zero_is_not_known() -> None:
+    assert math.isnan(features("visible", "the mug", "box", None, -0.5)["score"])
 
 
 def test_the_front_wants_scenes_that_nothing_was_fitted_to(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
