@@ -35,7 +35,8 @@ def text(bench: Bench) -> str:
         f"{about.get('machine', '')}; {told}".rstrip("; "),
         f"{about.get('asked', '')}. Times are median / p95 / p99; load is the machine's average as it began.",
     ]
-    return "\n".join([*head, "", table(bench.cells), *(f"- {line}" for line in ratios(bench.cells))])
+    said = [*filter(None, [about.get("bandwidth_doubt", "")]), *ratios(bench.cells)]
+    return "\n".join([*head, "", table(bench.cells), *(f"- {line}" for line in said)])
 
 
 def ratios(cells: Sequence[Cell]) -> Iterator[str]:
@@ -63,7 +64,13 @@ def ratios(cells: Sequence[Cell]) -> Iterator[str]:
             )
         elif cell.token and cell.floor and cell.floor.token:
             ratio = cell.token.median / cell.floor.token
-            yield f"{_name(cell)}: a token takes {ratio:.1f} x its floor"
+            if ratio < 1:
+                yield (
+                    f"{_name(cell)}: a token takes {ratio:.2f} x its floor, so that the floor is none: the memory gives"
+                    " more than was measured; end other programs and measure again"
+                )
+            else:
+                yield f"{_name(cell)}: a token takes {ratio:.1f} x its floor"
 
 
 def _row(cell: Cell) -> list[str]:

@@ -44,8 +44,11 @@ def run(
             continue
         decoder = Decoder(config_of(shape), device, dtype)
         counted = weights(decoder.model, torch.empty(0, dtype=dtype).element_size())
-        speed = bandwidth(device, counted.token)
-        bench.about |= {"bytes_a_second": max(speed, bench.about.get("bytes_a_second", 0.0))}
+        measured = bandwidth(device, counted.token)
+        speed = measured.best
+        bench.about |= {
+            "bytes_a_second": max(speed, bench.about.get("bytes_a_second", 0.0)), "bandwidth_doubt": measured.doubt
+        }  # fmt: skip
         for size, n in tqdm(left, unit="load", desc=shape, disable=None):
             try:
                 for cell in _cells(shape, decoder, size, n, tokens, counted, speed):

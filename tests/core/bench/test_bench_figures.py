@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+import torch
 
-from egm_core.bench.cells import Cell
-from egm_core.bench.floor import Weights, floor, weights_of
+from egm_core.bench.bandwidth import Bandwidth, bandwidth, milliseconds
+from egm_core.bench.cells import Bench, Cell
+from egm_core.bench.floor import Floor, Weights, floor, weights_of
 from egm_core.bench.load import under_load
-from egm_core.bench.report import ratios
+from egm_core.bench.report import ratios, text
 from egm_core.bench.spread import Spread, spread
 from egm_core.bench.timing import Timed, timed
 from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request, Token
@@ -116,6 +118,33 @@ def test_the_floor_is_bytes_over_bandwidth() -> None:
     assert least.first == pytest.approx(1000 * (100 + 1000 + 50 + 200) / 1e6)
     assert least.token == pytest.approx(1000 * (1000 + 4 * 25 * 10) / 1e6)
     assert least.total == pytest.approx(least.first + 9 * least.token)
+
+
+def test_a_token_below_its_floor_says_that_the_floor_is_none() -> None:
+    answer = timed(Steady(), lambda: question(0))
+    said = {}
+    for name, needed in (("below", 0.001), ("above", 1000)):
+        least = Floor(1.0, needed, 1.0)
+        cell = replace(Cell.of([answer], 1.0, engine=name, model="m", size="s", at_once=1), floor=least)
+        (said[name],) = ratios([cell])
+    assert "the floor is none" in said["above"] and "the floor is none" not in said["below"]
+
+
+def test_a_bandwidth_whose_passes_disagree_is_told() -> None:
+    assert Bandwidth(20e9, 11e9).doubt == ""
+    doubt = Bandwidth(224.7e9, 2.5e9).doubt
+    assert "best pass gave 224.7 GB/s, half of them less than 2.5" in doubt
+    assert doubt in text(Bench({}, {"bandwidth_doubt": doubt}))
+
+
+def test_the_bandwidth_outlasts_a_spell_in_which_others_have_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    true, began = milliseconds, time.perf_counter()
+
+    def disturbed(action: Callable[[], object], device: torch.device) -> float:
+        return true(action, device) + (100 if time.perf_counter() - began < 0.8 else 0)
+
+    monkeypatch.setattr("egm_core.bench.bandwidth.milliseconds", disturbed)
+    assert bandwidth(torch.device("cpu"), 1).best > 1e9
 
 
 def test_the_bytes_of_a_true_shape_are_those_of_its_parameters() -> None:
