@@ -156,6 +156,18 @@ def resampled_means(
     return _resampled(*_sums(values, clusters), seed, resamples)
 
 
+def ratio(part: Sequence[float], whole: Sequence[float], clusters: Sequence[int]) -> Figure:
+    """Give the sum of `part` as a share of that of `whole`, with its interval: both are drawn over the same scenes."""
+    count = len(set(clusters))
+    own, all_of_it = (resampled_means(values, clusters) for values in (part, whole))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(np.divide(np.sum(part), np.sum(whole)))
+        low, high = np.nanquantile(own / all_of_it, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        if count < FEWEST or not high - low >= _ALIKE:
+            low, high = NAN, NAN
+    return Figure(value, float(low), float(high), len(part), count)
+
+
 def macro_mean(
     values: Sequence[float],
     clusters: Sequence[int],

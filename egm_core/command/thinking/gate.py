@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
 from egm_core import notes
 from egm_core.arguments import Parser, number
+from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.reports.origin import stored
+from egm_core.evaluate.statistics import mean
 from egm_core.evaluate.thinking.fit import FEWEST, fitted
-from egm_core.evaluate.thinking.pairs import paired
+from egm_core.evaluate.thinking.pairs import Pairs, paired
 from egm_core.models.folder import EMBEDDED, resolve
 
 # By cross-validation the embedded model keeps 97 % of what thinking gains with these, two more than are wanted.
 TOKENS = 0.67
 TOKENS_TOGETHER = 0.47
+# With fewer, another draw of scenes gives another gate.
+SCENES, QUESTIONS = 1000, 2000
+_log = logging.getLogger("egm.evaluate")
 
 
 def add(commands: Any) -> None:
@@ -61,6 +67,25 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for what, kept in (("a question alone", found.alone), ("both boxes together", found.together)):
         if kept is not None:
-            print(f"- {what}: {100 * kept.gain:.0f} % at {100 * kept.tokens:.0f} % of the tokens of reasoning")
+            gain = f"{100 * kept.gain.value:.0f} % ({written(kept.gain, '.0f', 100)})"
+            print(f"- {what}: {gain} at {100 * kept.tokens:.0f} % of the tokens of reasoning")
     if found.together is None:
         print(f"- both boxes together: fewer than {FEWEST} expressions were asked for both, so each is taken alone")
+    print(f"\n{legend('scenes', wilson=False)}")
+    _doubt(pairs)
+
+
+def _doubt(pairs: Pairs) -> None:
+    """Warn where so few answers can hardly teach a gate, or where thinking gains nothing for sure."""
+    scenes = len(set(pairs.scenes.tolist()))
+    if scenes < SCENES or len(pairs) < QUESTIONS:
+        _log.warning(
+            "%d questions of %d scenes are few for a gate, which other scenes might fit otherwise; evaluate at least"
+            " %d questions of %d scenes", len(pairs), scenes, QUESTIONS, SCENES,
+        )  # fmt: skip
+    gain = mean(pairs.gain.tolist(), pairs.scenes.tolist(), share=False)
+    if gain.low <= 0:
+        _log.warning(
+            "thinking gains %.1f points (%s), which may be nothing, so that shares of it say little; evaluate more"
+            " scenes, or use the model without thinking", 100 * gain.value, written(gain, scale=100),
+        )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core.evaluate.statistics import Figure, ratio
 from egm_core.evaluate.thinking.pairs import Floats, Pairs
 from egm_core.evaluate.thinking.twins import Twins, twins
 from egm_core.grounder.gate import Gate, Weight
@@ -31,7 +32,7 @@ FARTHEST = 30.0
 class Kept:
     """What cross-validation by scene keeps, as shares of always thinking: of its gain and of its tokens."""
 
-    gain: float
+    gain: Figure
     tokens: float
 
 
@@ -69,13 +70,16 @@ def _alone(pairs: Pairs, share: float) -> tuple[Gate, Kept]:
         for i in np.flatnonzero(fold == number).tolist():
             expected[i] = gate.expected(pairs.seen[i])
 
-    def kept(price: float) -> Kept:
-        opened = expected[:, 0] - price * expected[:, 1] > 0
-        return _kept(pairs, float(pairs.gain[opened].sum()), float(pairs.tokens[opened].sum()))
+    def opened(price: float) -> Bools:
+        return np.asarray(expected[:, 0] - price * expected[:, 1] > 0)
 
-    price = _price(kept, share)
+    def spent(price: float) -> float:
+        return float(pairs.tokens[opened(price)].sum() / pairs.tokens.sum())
+
+    price = _price(spent, share)
+    kept = Kept(_share(opened(price) * pairs.gain, pairs.gain, pairs.scenes), spent(price))
     everything = np.ones(len(pairs), np.bool_)
-    return replace(_regressed(pairs.seen, pairs.gain, pairs.tokens, everything), price=price), kept(price)
+    return replace(_regressed(pairs.seen, pairs.gain, pairs.tokens, everything), price=price), kept
 
 
 def _together(pairs: Pairs, both: Twins, share: float, engine: str) -> tuple[Together, Kept]:
@@ -87,19 +91,22 @@ def _together(pairs: Pairs, both: Twins, share: float, engine: str) -> tuple[Tog
             expected[i] = gates.expected(both.seen[i])
     tokens = pairs.tokens[both.visible], pairs.tokens[both.amodal]
     gains = pairs.gain[both.visible], pairs.gain[both.amodal], both.carried - pairs.first[both.amodal]
-    total = Kept(float((gains[0] + gains[1]).sum()), float((tokens[0] + tokens[1]).sum()))
 
-    def kept(price: float) -> Kept:
+    def opened(price: float) -> tuple[Bools, Bools]:
         worth = expected[:, :, 0] - price * expected[:, :, 1]
         shared = (worth[:, 0] > 0) & (worth[:, 0] >= worth[:, 1])
-        own = (worth[:, 1] > 0) & ~shared
-        gain = (shared * (gains[0] + gains[2]) + own * (gains[0] + gains[1])).sum()
-        spent = (shared * tokens[0] + own * (tokens[0] + tokens[1])).sum()
-        return Kept(float(gain) / total.gain if total.gain else float("nan"), float(spent) / total.tokens)
+        return shared, (worth[:, 1] > 0) & ~shared
 
-    price = _price(kept, share)
+    def spent(price: float) -> float:
+        shared, own = opened(price)
+        return float((shared * tokens[0] + own * (tokens[0] + tokens[1])).sum() / (tokens[0] + tokens[1]).sum())
+
+    price = _price(spent, share)
+    shared, own = opened(price)
+    gain = shared * (gains[0] + gains[2]) + own * (gains[0] + gains[1])
+    kept = Kept(_share(gain, gains[0] + gains[1], both.scenes), spent(price))
     found = replace(_of_both(pairs, both, np.ones(len(both), np.bool_)), price=price, engine=engine)
-    return replace(found, curve=_curve(pairs, both)), kept(price)
+    return replace(found, curve=_curve(pairs, both)), kept
 
 
 def _of_both(pairs: Pairs, both: Twins, kept: Bools) -> Together:
@@ -127,19 +134,18 @@ def folds(scenes: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(drawn[place.reshape(-1)], np.int64)
 
 
-def _kept(pairs: Pairs, gain: float, tokens: float) -> Kept:
-    total = float(pairs.gain.sum())
-    return Kept(gain / total if total else float("nan"), tokens / float(pairs.tokens.sum()))
+def _share(part: Floats, whole: Floats, scenes: NDArray[np.int64]) -> Figure:
+    return ratio(part.tolist(), whole.tolist(), scenes.tolist())
 
 
-def _price(kept: Callable[[float], Kept], share: float) -> float:
+def _price(spent: Callable[[float], float], share: float) -> float:
     """Give the least price at which no more than that share of the tokens is spent."""
     low, high = 0.0, 1.0
-    if kept(low).tokens <= share:
+    if spent(low) <= share:
         return low
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if kept(middle).tokens <= share else (middle, high)
+        low, high = (low, middle) if spent(middle) <= share else (middle, high)
     return high
 
 

@@ -9,13 +9,10 @@ import numpy as np
 
 from egm_core.evaluate.reports.intervals import legend, written
 from egm_core.evaluate.results import Result
-from egm_core.evaluate.statistics import FEWEST, NAN, Figure, mean, resampled_means
+from egm_core.evaluate.statistics import Figure, mean, ratio
 from egm_core.evaluate.thinking.pairs import Floats, Pairs
 from egm_core.evaluate.thinking.twins import twins
 from egm_core.grounder.gate_file import Gates
-
-LEVEL = (0.025, 0.975)
-_ALIKE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -89,22 +86,9 @@ def _point(pairs: Pairs, name: str, right: Floats, thinks: Floats, ms: Floats) -
         mean(right.tolist(), pairs.scenes.tolist()),
         float((thinks * pairs.tokens).mean()),
         float(ms.mean()),
-        _kept(pairs, right),
+        ratio((right - pairs.first).tolist(), pairs.gain.tolist(), pairs.scenes.tolist()),
         spent,
     )
-
-
-def _kept(pairs: Pairs, right: Floats) -> Figure:
-    """Give the share of the gain that is kept, with its interval: both sums are drawn over the same scenes."""
-    scenes = pairs.scenes.tolist()
-    clusters = len(set(scenes))
-    own, whole = (resampled_means(values.tolist(), scenes) for values in (right - pairs.first, pairs.gain))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = np.nanquantile(own / whole, LEVEL)
-        value = (right - pairs.first).sum() / pairs.gain.sum()
-    if clusters < FEWEST or high - low < _ALIKE:
-        low, high = NAN, NAN
-    return Figure(float(value), float(low), float(high), len(pairs), clusters)
 
 
 def _cut(name: str, result: Result) -> Point:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,26 @@ def test_the_front_is_what_was_answered(folder: Path) -> None:
     assert gated.kept is not None and gated.kept.low < gated.kept.value < gated.kept.high
     assert gated.kept.value > 0.8 and gated.spent == pytest.approx(30 / 140, abs=0.01)
     assert never.ms == pytest.approx(20.0) and 20 < gated.ms < 60
+
+
+@pytest.mark.parametrize(("scenes", "few"), [(60, True), (1000, False)])
+def test_what_is_kept_has_an_interval_and_few_scenes_a_warning(
+    folder: Path, capsys: pytest.CaptureFixture[str], scenes: int, few: bool
+) -> None:
+    assert main(["gate", *results(folder, 400_000_000, scenes), "--model", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    found = [tuple(map(int, row)) for row in re.findall(r"alone: (-?\d+) % \((-?\d+) to (-?\d+)\) at", out)]
+    assert len(found) == 1 and found[0][1] < found[0][0] < found[0][2]
+    assert (f"{6 * scenes} questions of {scenes} scenes are few for a gate" in err) == few
+    assert (found[0][2] - found[0][1] > 20) == few
+
+
+def test_where_thinking_gains_nothing_for_sure_shares_of_it_are_doubted(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "the third mug", (0.85, 0.5, 90))
+    assert main(["gate", *results(folder, 400_000_000), "--model", str(folder)]) == 0
+    assert "shares of it say little" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("share", [0.1, 0.22, 0.5, 1.0])

@@ -75,7 +75,7 @@ def test_where_one_thought_serves_both_it_spends_half(tmp_path: Path) -> None:
     pairs = told(tmp_path, answers)
     found = fitted(pairs, 0.5, 0.5, "transformers")
     assert found.together is not None and found.together.tokens <= 0.5
-    assert found.together.gain > 0.95 > 0.7 > found.alone.gain
+    assert found.together.gain.value > 0.95 > 0.7 > found.alone.gain.value
     both = found.gates.together
     assert both is not None and both.curve is not None and both.engine == "transformers"
     assert both.curve(0.5) == pytest.approx(twins(pairs).carried[twins(pairs).moved].mean(), abs=0.02)
