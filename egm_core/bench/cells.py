@@ -99,12 +99,14 @@ def read(path: Path) -> Bench:
     """Read what `write` wrote; ValueError, naming the file, where it is something else."""
     try:
         data = json.loads(path.read_text())
+        if not isinstance(data["cells"], list):
+            raise ValueError("its cells are no list")
         if data["of"] != "bench" or data["format"] != FORMAT:
             raise ValueError(f"its format is {data['of']!r} {data['format']!r}")
         cells = [_cell(one) for one in data["cells"]]
         about = {key: value for key, value in data.items() if key not in ("of", "format", "settings", "cells")}
         return Bench(dict(data["settings"]), about, cells)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{path} was not written by egm bench --json ({what}); give another file") from error
 
@@ -113,8 +115,30 @@ def _cell(data: Mapping[str, Any]) -> Cell:
     known = {one.name for one in fields(Cell)}
     if strange := sorted(set(data) - known):
         raise ValueError(f"a cell has {strange[0]!r}")
+    for kinds, names in _KINDS.items():
+        for name in names:
+            _check(name, data.get(name, kinds[0]()), kinds)
     values = dict(data)
     for name, kind in (("first", Spread), ("token", Spread), ("total", Spread), ("floor", Floor)):
         if values.get(name) is not None:
             values[name] = kind(**values[name])
+            for part, value in asdict(values[name]).items():
+                _check(f"{name}'s {part}", value, (float, int))
+    for name, found in (("joules", values.get("joules", {}).values()), ("answer_ms", values["answer_ms"])):
+        for value in found:
+            _check(name, value, (float, int))
     return Cell(**values | {"answer_ms": tuple(values["answer_ms"])})
+
+
+# Which kinds of values the fields of a cell have, the first being what is there without one.
+_KINDS: dict[tuple[type, ...], tuple[str, ...]] = {
+    (str,): ("engine", "model", "size", "wrong"),
+    (int,): ("at_once", "questions", "failed", "prompt"),
+    (float, int): ("tokens", "bunched", "a_second", "busy"),
+    (dict,): ("joules",),
+}
+
+
+def _check(name: str, value: Any, kinds: tuple[type, ...]) -> None:
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}")
