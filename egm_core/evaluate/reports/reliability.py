@@ -111,7 +111,11 @@ METRICS: dict[str, Metric] = {"ece": ece, "auroc": auroc, "brier": brier}
 
 
 def measure(judged: Sequence[Judged], metric: Metric, resamples: int = RESAMPLES) -> Figure:
-    """Give a metric with its 95 % bootstrap interval over scenes; none where they are few, or all alike."""
+    """Give a metric with its 95 % bootstrap interval over scenes; none where they are few, or all alike.
+
+    Resamples of few scenes have a larger ECE than the scenes themselves: chance alone sets shares apart from scores. So
+    the interval is moved by what the resamples' mean lies off, and holds the value; it ends at 0 and 1.
+    """
     scores, right = arrays(judged)
     _, scene = np.unique([j.seed for j in judged], return_inverse=True)
     members = np.split(np.argsort(scene, kind="stable"), np.cumsum(np.bincount(scene))[:-1])
@@ -122,10 +126,12 @@ def measure(judged: Sequence[Judged], metric: Metric, resamples: int = RESAMPLES
     for _ in range(resamples):
         index = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
         drawn.append(metric(scores[index], right[index]))
+    value = metric(scores, right)
     low, high = np.nanquantile(drawn, (0.025, 0.975))
-    if high - low < _ALIKE:
-        low, high = NAN, NAN
-    return Figure(metric(scores, right), float(low), float(high), len(judged), len(members))
+    if not high - low >= _ALIKE:
+        return Figure(value, NAN, NAN, len(judged), len(members))
+    bias = float(np.nanmean(drawn)) - value
+    return Figure(value, max(0.0, float(low) - bias), min(1.0, float(high) - bias), len(judged), len(members))
 
 
 def arrays(judged: Sequence[Judged]) -> tuple[Floats, Floats]:

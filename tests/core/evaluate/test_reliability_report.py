@@ -74,6 +74,15 @@ def test_intervals_are_over_scenes() -> None:
     assert crowd.high == pytest.approx(spread.high)
 
 
+def test_a_value_lies_within_its_interval_where_resamples_are_biased() -> None:
+    """Scores that are right as often as they say have an ECE near 0, and those of resamples lie well above."""
+    judged = [Judged(seed, "visible", tenth / 10 + 0.05, seed % 20 < 2 * tenth + 1) for tenth in range(10)
+              for seed in range(20)]  # fmt: skip
+    for metric in (ece, auroc, brier):
+        found = measure(judged, metric)
+        assert 0 <= found.low <= found.value <= found.high <= 1 and found.low < found.high, metric
+
+
 def test_calibrated_scores_are_the_curves_and_the_table_has_both() -> None:
     judged = [Judged(s, "visible", 0.9, s % 2 == 0) for s in range(40)]
     curves = {"visible": Curve((0.0, 0.9), (0.0, 0.5))}
