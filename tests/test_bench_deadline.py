@@ -52,6 +52,7 @@ def test_the_table_counts_misses_of_deadlines_alone(tmp_path: Path, capsys: pyte
     never, always, two = capsys.readouterr().out.splitlines()[2:]
     assert never.startswith("| never |  | 0, 0 | 102, 103, 103 |") and always.startswith("| always |  | 100, 0 |")
     assert two.startswith("| 2 s | 25.0 (4.6 to 69.9) | 75, 25 | 500, 2100, 2100 | 900 | 75.0 (")
+    assert "75.0 (no interval: 4)" in two and "nan" not in two
 
 
 def test_nothing_to_tell_is_refused(tmp_path: Path):

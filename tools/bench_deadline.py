@@ -24,6 +24,7 @@ from egm_core.bench.spread import spread
 from egm_core.boxes import Box, iou
 from egm_core.engines import Engine
 from egm_core.evaluate.queries import Query, scene_queries
+from egm_core.evaluate.reports.intervals import written
 from egm_core.evaluate.statistics import mean
 from egm_core.grounder import Grounder, Grounding
 from egm_core.models.folder import ModelInfo
@@ -81,7 +82,7 @@ def table(lines: Sequence[Mapping[str, Any]]) -> str:
         times = spread([answer["ms"] / 1000 for answer in answers])
         assert times
         good = [mean([float(answer[task]) for answer in answers], scenes) for task in ("visible", "amodal")]
-        shares = [f"{100 * g.value:.1f} ({100 * g.low:.1f} to {100 * g.high:.1f})" for g in good]
+        shares = [f"{100 * g.value:.1f} ({written(g, scale=100)})" for g in good]
         rows.append(
             f"| {way} | {told} | {yes:.0f}, {late:.0f} | {times.median:.0f}, {times.p95:.0f}, {times.p99:.0f}"
             f" | {times.mean:.0f} | {shares[0]} | {shares[1]} | {count} |"
