@@ -21,11 +21,15 @@ WEIGHTS = ("*.safetensors", "*.gguf")
 
 @dataclass(frozen=True)
 class Found:
-    """Where a server's program is (empty: nowhere), its version (empty: unknown) and the builds beside it."""
+    """Where a server's program is (empty: nowhere), its version (empty: unknown) and the builds beside it.
+
+    `sought` is the interpreter beside which it was looked for, empty where that was the PATH.
+    """
 
     program: str = ""
     version: str = ""
     builds: tuple[str, ...] = ()
+    sought: str = ""
 
 
 def found(server: NamedServer, python: str = "") -> Found:
@@ -35,7 +39,7 @@ def found(server: NamedServer, python: str = "") -> Found:
         return Found()
     program = find(start.program, python)
     if not program:
-        return Found()
+        return Found(sought=python)
     builds = tuple(name for name in start.cpu_builds if version_of(program, name))
     version = version_of(program, start.distribution) if start.distribution else ""
     return Found(program, version or next((version_of(program, name) for name in builds), ""), builds)
@@ -49,7 +53,8 @@ def lacks(server: NamedServer, there: Found, machine: Machine, model: str, preci
     if not start.program:
         return _imprecise(server, precision)
     if not there.program:
-        return [f"there is no program {start.program!r} on this machine; {start.remedy}"]
+        where = f"beside engine_python {there.sought}" if there.sought else "on this machine"
+        return [f"there is no program {start.program!r} {where}; {start.remedy}"]
     told = _imprecise(server, precision)
     if there.version and start.least and numbers(there.version) < start.least:
         least = ".".join(map(str, start.least))

@@ -147,6 +147,10 @@ def _checked(made: list[EnginePlan], settings: EngineSettings) -> list[EnginePla
     lacks = [
         lack for plan in made for lack in checks.lacks(server, there, machine, plan.model, settings.engine_precision)
     ]
+    if settings.engine_python and server.start is not None and server.start.program and not server.start.distribution:
+        lacks.append(
+            f"engine_python: {server.title} is no Python program, and is looked for on the PATH; leave it empty"
+        )
     if settings.engine_memory_share and server.start is not None and not server.start.share_of:
         lacks.append(f"engine_memory_share: {server.title} takes no share; leave it at 0")
     if lacks:

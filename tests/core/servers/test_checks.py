@@ -34,7 +34,10 @@ def test_a_program_is_found_beside_its_interpreter_with_its_version(tmp_path: Pa
     assert there == Found(str(tmp_path / "bin/vllm"), "0.19.1")
     (lack,) = checks.lacks(SERVERS["vllm"], there, CARD, "m")
     assert "vLLM 0.19.1 is too old, 0.20 or later" in lack
-    assert checks.found(SERVERS["sglang"], str(python)) == Found()
+    there = checks.found(SERVERS["sglang"], str(python))
+    assert there == Found(sought=str(python))
+    (lack,) = checks.lacks(SERVERS["sglang"], there, CARD, "m")
+    assert f"there is no program 'sglang' beside engine_python {python};" in lack
 
 
 def test_a_build_for_processors_needs_no_gpu(tmp_path: Path) -> None:

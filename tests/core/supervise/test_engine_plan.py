@@ -196,6 +196,7 @@ def test_a_file_and_a_store_s_name_are_no_folders(tmp_path, monkeypatch):
     ("changes", "said"),
     [
         ({"engine": "sglang", "engine_python": "/nowhere/python"}, "there is no program 'sglang'"),
+        ({"engine": "llamacpp", "engine_python": "/nowhere/python"}, "llama.cpp is no Python program"),
         ({"engine": "url"}, "say where by engine_url"),
         ({"engine": "vllm", "engine_url": "http://a:1"}, "engine_dialect:=vllm"),
         ({"engine": "vllm", "engine_command": "serve {port}"}, "leave engine_command away"),

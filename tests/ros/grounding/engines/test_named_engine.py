@@ -51,7 +51,7 @@ def test_a_named_engine_answers_and_is_replaced_when_it_is_killed(robot: Any, no
     ("parameters", "status", "said"),
     [
         ({"engine": "vllm", "engine_url": "http://127.0.0.1:9"}, 2, "engine_url names a server that runs"),
-        ({"engine": "sglang", "engine_python": "/nowhere/python"}, 1, "there is no program 'sglang' on this machine"),
+        ({"engine": "sglang", "engine_python": "/nowhere/python"}, 1, "no program 'sglang' beside engine_python"),
     ],
 )
 def test_what_cannot_be_started_ends_the_node_with_the_remedy(
