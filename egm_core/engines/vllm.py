@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -161,7 +162,9 @@ class VllmEngine(Engine):
             return
         for job in jobs:
             self._stop(job)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        # A load that failed has closed the loop.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._loop.stop)
         # Loading cannot be interrupted; a thread that loads ends by itself once it is done.
         self._thread.join(timeout=60 if before == "ready" else 0.5)
 

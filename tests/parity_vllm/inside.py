@@ -40,6 +40,12 @@ def main(folder: Path, out: Path) -> None:
         told["dead"] = refused(engine, replace(first, id="dead"))
         told["health"] = engine.health().state
     told["closed"] = refused(engine, replace(first, id="closed"))
+    (out.parent / "config.json").write_text("{}")
+    try:
+        with VllmEngine(out.parent) as broken:
+            broken.wait_ready(600)
+    except EngineError as error:
+        told["broken"] = [error.reason, error.detail]
     out.write_text(json.dumps(told))
 
 

@@ -104,6 +104,7 @@ def test_says_by_name_what_is_wrong(told: dict[str, Any]) -> None:
         reason, detail = told[what]
         assert reason == "engine_request" and words in detail
     assert told["closed"][0] == "engine_closed"
+    assert told["broken"][0] == "engine_failed" and told["broken"][1]
 
 
 def test_abort_ends_an_answer_and_a_dead_engine_is_told(told: dict[str, Any]) -> None:
