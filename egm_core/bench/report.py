@@ -14,6 +14,8 @@ HEAD = (
 )  # fmt: skip
 
 
+# Rounds of questions that a load has at least.
+ROUNDS = 2
 # From this share on a token's time is told to be worth nothing.
 BUNCHED = 0.25
 
@@ -35,7 +37,7 @@ def text(bench: Bench) -> str:
         f"{about.get('machine', '')}; {told}".rstrip("; "),
         f"{about.get('asked', '')}. Times are median / p95 / p99; load is the machine's average as it began.",
     ]
-    said = [*filter(None, [about.get("bandwidth_doubt", "")]), *ratios(bench.cells)]
+    said = [*filter(None, [about.get("bandwidth_doubt", "")]), *_rounded(bench), *ratios(bench.cells)]
     return "\n".join([*head, "", table(bench.cells), *(f"- {line}" for line in said)])
 
 
@@ -71,6 +73,15 @@ def ratios(cells: Sequence[Cell]) -> Iterator[str]:
                 )
             else:
                 yield f"{_name(cell)}: a token takes {ratio:.1f} x its floor"
+
+
+def _rounded(bench: Bench) -> Iterator[str]:
+    """Say where a load had more questions than were asked for: fewer would not fill it."""
+    wanted = bench.settings.get("questions")
+    for at_once in dict.fromkeys(cell.at_once for cell in bench.cells if cell.questions == ROUNDS * cell.at_once):
+        if wanted and wanted < ROUNDS * at_once:
+            more = f"{ROUNDS * at_once} questions, not {wanted}"
+            yield f"{at_once} at once: {more}, for a load has {ROUNDS} rounds at least"
 
 
 def _row(cell: Cell) -> list[str]:

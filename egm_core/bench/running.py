@@ -21,6 +21,7 @@ from egm_core.bench.contenders import Ready
 from egm_core.bench.floor import Weights, floor, weights_of
 from egm_core.bench.load import under_load
 from egm_core.bench.questions import Question, Size, posed
+from egm_core.bench.report import ROUNDS
 from egm_core.engines.base import EngineError, Sampling
 
 # Rounds of questions before those that count, under the same load: kernels and caches are made at the first ones.
@@ -88,7 +89,7 @@ def _engine(
     sampling = Sampling(max_tokens=asked.max_tokens or ready.info.max_tokens or 4096)
     for size, at_once in wanted:
         # More rounds of the questions where fewer would not fill the load.
-        count = max(asked.number, 2 * at_once)
+        count = max(asked.number, ROUNDS * at_once)
         make = partial(
             posed, info=ready.info, size=size, sampling=sampling, max_pixels=asked.max_pixels, logprobs=ready.logprobs
         )

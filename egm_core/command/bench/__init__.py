@@ -57,7 +57,9 @@ def parser(prog: str = "egm bench") -> Parser:
     load = made.add_argument_group("load")
     load.add_argument("--concurrency", type=AT_ONCE, nargs="+", default=[1], help="questions at once")
     load.add_argument(
-        "--questions", type=COUNT, help=f"questions for each load (default: {QUESTIONS}, or the preset's)"
+        "--questions",
+        type=COUNT,
+        help=f"questions for each load, rounded up to two for each one at once (default: {QUESTIONS}, or the preset's)",
     )
     load.add_argument("--size", type=size, nargs="+", default=[], metavar="WxH",
                       help="stretch images to these sizes (default: as they are)")  # fmt: skip

@@ -49,6 +49,8 @@ def test_what_is_there_is_not_measured_again(picture: Path, tmp_path: Path, caps
     assert bench(picture, "--json", str(out)) == 0
     first = cells.read(out).cells
     assert bench(picture, "--json", str(out), "--concurrency", "1", "2") == 0
+    said = capsys.readouterr().out
+    assert "- 2 at once: 4 questions, not 2, for a load has 2 rounds at least" in said and "- 1 at once: 2" not in said
     assert cells.read(out).cells[0] == first[0] and len(cells.read(out).cells) == 2
     capsys.readouterr()
     assert main(["--image", str(picture), "--questions", "3", "--max-tokens", "4", "--json", str(out)]) == 2
