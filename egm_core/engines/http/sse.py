@@ -57,17 +57,21 @@ async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[str]:
 
     Python's own lines also end at U+2028 and others, which JSON may hold unescaped.
     """
-    rest = b""
+    # The pieces of a line are joined once, at its end: a long one may come in thousands.
+    begun: list[bytes] = []
+    held = b""
     async for piece in pieces:
-        rest += piece
+        piece = held + piece
         # A CR at the end may be the first half of CR LF.
-        held = b"\r" if rest.endswith(b"\r") else b""
-        *whole, rest = re.split(rb"\r\n|\n|\r", rest.removesuffix(held))
-        rest += held
-        for line in whole:
-            yield line.decode("utf-8", "replace")
-    if rest:
-        yield rest.rstrip(b"\r").decode("utf-8", "replace")
+        held = b"\r" if piece.endswith(b"\r") else b""
+        first, *others = re.split(rb"\r\n|\n|\r", piece.removesuffix(held))
+        begun.append(first)
+        for other in others:
+            yield b"".join(begun).decode("utf-8", "replace")
+            begun = [other]
+    rest = b"".join(begun)
+    if rest or held:
+        yield rest.decode("utf-8", "replace")
 
 
 class Reader:

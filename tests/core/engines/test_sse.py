@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -198,6 +200,34 @@ def test_an_event_may_go_over_several_lines() -> None:
     assert reader.line('data: {"choices"') is None
     with pytest.raises(EngineError, match="not JSON"):
         reader.line("")
+
+
+@given(st.lists(st.text("ab\r\n", max_size=4)))
+def test_lines_are_the_same_however_they_are_cut(pieces: list[str]) -> None:
+    async def sent() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece.encode()
+
+    async def read() -> list[str]:
+        return [line async for line in lines(sent())]
+
+    *whole, rest = re.split("\r\n|\n|\r", "".join(pieces))
+    assert asyncio.run(read()) == whole + ([rest] if rest else [])
+
+
+def test_a_line_in_thousands_of_pieces_takes_no_longer_than_its_length() -> None:
+    """Joined anew with each piece, it would keep all other answers of the engine waiting for many seconds."""
+
+    async def sent() -> AsyncIterator[bytes]:
+        for _ in range(40_000):
+            yield b"x" * 2048
+
+    async def read() -> list[str]:
+        return [line async for line in lines(sent())]
+
+    began = time.process_time()
+    assert len(asyncio.run(read())[0]) == 40_000 * 2048
+    assert time.process_time() - began < 5
 
 
 @given(st.lists(st.binary(max_size=8)), st.sampled_from(["\n", "\r\n", "\r"]))
