@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from egm_core.doctor import libraries
 from egm_core.doctor.facts import EngineFound
@@ -29,6 +31,11 @@ def _look(
         lack = (f"this Python lacks {', '.join(missing)}; {server.start.remedy}",) if missing else ()
         return EngineFound(server.name, "" if missing else "this Python", "", lack)
     places = [checks.found(server, python) for python in (*pythons, "")]
-    there = next((place for place in places if place.program), places[-1])
+    nowhere = checks.Found(sought=", ".join(map(_told, pythons)) + ", nor on the PATH") if pythons else places[-1]
+    there = next((place for place in places if place.program), nowhere)
     # Without a model only what holds for every one is judged.
     return EngineFound(server.name, there.program, there.version, tuple(checks.lacks(server, there, machine, "")))
+
+
+def _told(python: str) -> str:
+    return python if os.access(Path(python).expanduser(), os.X_OK) else f"{python} (nothing to run there)"

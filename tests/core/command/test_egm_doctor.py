@@ -32,8 +32,15 @@ def test_engines_are_found_beside_an_interpreter_and_what_they_lack_is_told(tmp_
     vllm = engines["vllm"]
     assert (vllm["program"], vllm["version"]) == (str(tmp_path / "bin/vllm"), "0.19.0")
     assert "too old" in vllm["lacks"][0]
+    assert f"no program 'sglang' beside engine_python {python}, nor on the PATH; " in engines["sglang"]["lacks"][0]
     shown = egm("doctor", "--engine-python", str(python)).stdout
     assert f"  lacks  vllm 0.19.0 {tmp_path}/bin/vllm\n" in shown and "  OK     egm this Python\n" in shown
+
+
+def test_an_interpreter_that_is_not_there_is_named() -> None:
+    shown = egm("doctor", "--engine-python", "/nowhere/python").stdout
+    told = "no program 'vllm' beside engine_python /nowhere/python (nothing to run there), nor on the PATH"
+    assert told in " ".join(shown.split())
 
 
 def test_json_holds_the_machine_and_the_jobs() -> None:
