@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("checkouts", nargs="*", metavar="NAME=FOLDER")
     parser.add_argument("--scenes", type=COUNT, default=20, help="scenes that count; two more come before")
     parser.add_argument("--json", type=Path, help="write all times here")
-    parser.add_argument("--answer", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--answer", type=COUNT, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.answer:
         return answer(options.answer)
