@@ -340,7 +340,8 @@ def parser(prog: str = "egm ground") -> Parser:
     for task in TASKS:
         model.add_argument(
             f"--{task}-adapter", default="", metavar="LORA",
-            help=f"LoRA adapter for {task} boxes: a folder for --engine vllm, or its name at --engine-url",
+            help=f"LoRA adapter for {task} boxes: a folder for --engine vllm, or its name at --engine-url "
+            "(default: none)",
         )  # fmt: skip
     model.add_argument(
         "--family",

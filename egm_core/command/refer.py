@@ -92,7 +92,10 @@ def _arguments(own: Parser) -> None:
     started = own.add_argument_group("engine that is started for the run")
     own_engine.add(started, in_process=True)
     started.add_argument(
-        "--adapter", default="", metavar="FOLDER", help="LoRA adapter that --engine vllm loads, and asks"
+        "--adapter",
+        default="",
+        metavar="FOLDER",
+        help="LoRA adapter that --engine vllm loads, and asks (default: none)",
     )
     server = own.add_argument_group("model behind a server")
     server.add_argument("--engine-url", type=address, help="ask this OpenAI-compatible server")

@@ -45,6 +45,8 @@ LAYERS = {
     "pictures": 1,
     "streams": 1,
     "families": 1,
+    "thought_price": 2,
+    "targets": 1,
     "sample": 2,
     "models": 3,
     "engines": 4,

@@ -27,7 +27,7 @@ from egm_core.doctor.ros import look as look_at_ros
 ROOT = Path(__file__).resolve().parents[3]
 # What the libraries of an extra bring along, and what runs elsewhere or only where it is asked for.
 BROUGHT = {"pydantic", "starlette", "tokenizers", "huggingface_hub", "google", "crc32c"}
-ELSEWHERE = {"verl", "ray", "rosbags", "cv_bridge", "simplejpeg"}
+ELSEWHERE = {"verl", "ray", "rosbags", "cv_bridge", "simplejpeg", "vllm"}
 
 
 def imported(*folders: str) -> set[str]:
