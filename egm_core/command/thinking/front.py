@@ -10,6 +10,7 @@ from typing import Any
 from egm_core import notes
 from egm_core.arguments import Parser
 from egm_core.evaluate.results import SAMPLES, read
+from egm_core.evaluate.thinking import tight
 from egm_core.evaluate.thinking.chart import draw
 from egm_core.evaluate.thinking.front import front, table
 from egm_core.evaluate.thinking.pairs import paired
@@ -54,8 +55,11 @@ def run(arguments: argparse.Namespace) -> None:
         _check(file, about, min(seeds), folder)
     if reason := note(folder):
         print(f"{reason}\n")
-    points = front(pairs, gates_of(folder), cuts)
+    gates = gates_of(folder)
+    points = front(pairs, gates, cuts)
     print(table(points))
+    if told := tight.table(tight.tight(pairs, gates)):
+        print(f"\n{told}")
     if arguments.png:
         draw(points, arguments.png)
 
