@@ -30,6 +30,10 @@ class Service:
 
     def __init__(self, argv: list[str]) -> None:
         self.context = LaunchContext(argv)
+        for word in argv:
+            # As ros2 launch does.
+            if ":=" not in word or word.startswith(":=") or (word.count(":=") == 1 and word.endswith(":=")):
+                sys.exit(f"malformed launch argument '{word}', expected format '<name>:=<value>'")
         self.context.launch_configurations = dict(word.split(":=", 1) for word in argv)  # type: ignore[arg-type]
         self.status = 0
         self.interrupted = False

@@ -23,7 +23,7 @@ def words(port: int) -> list[str]:
     """Give the launch arguments, with their defaults but for the engine's port."""
     service = yaml.safe_load((ROOT / "containers" / "compose.node.yaml").read_text())["services"]["node"]
     values = {"EGM_ENGINE_URL:-http://127.0.0.1:8000": f"http://127.0.0.1:{port}", "EGM_MODEL:-nvidia/EGM-8B": MODEL,
-              "EGM_CAMERA:-/camera/image_raw": "/camera/image_raw", "EGM_INSTRUCTION:-": ""}  # fmt: skip
+              "EGM_CAMERA:-/camera/image_raw": "/camera/image_raw", "EGM_INSTRUCTION:- ": " "}  # fmt: skip
     found = []
     for word in service["command"][4:]:
         for variable, value in values.items():
