@@ -2,8 +2,8 @@
 
     python -m egm_ros.grounding --ros-args -r image:=/camera/image -p default_instruction:="the red mug"
 
-Callbacks only take notes. A picture's way is in `egm_ros.grounding.way`, on a thread of its own; what comes of it is
-judged and published here, on the executor's thread, where the instruction changes too.
+Callbacks only take notes. A picture's way is in `asking.way`, on a thread of its own; what comes of it is judged and
+published here, on the executor's thread, where the instruction changes too.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ from egm_ros.common.pictures.transport import kind_of, subscribed
 from egm_ros.common.publishers import cause
 from egm_ros.common.qos import profile
 from egm_ros.common.streams.stamps import StampReport
-from egm_ros.grounding import diagnostics, one_shot, reports
-from egm_ros.grounding.asking import Asking
+from egm_ros.grounding.asking.engines import Asking
+from egm_ros.grounding.asking.frames import Frame
+from egm_ros.grounding.asking.orders import Orders
+from egm_ros.grounding.asking.outcomes import Result, judge
 from egm_ros.grounding.cameras import Camera
-from egm_ros.grounding.frames import Frame
-from egm_ros.grounding.orders import Orders
-from egm_ros.grounding.outcomes import Result, judge
-from egm_ros.grounding.story import Story
-from egm_ros.grounding.tally import Answers
+from egm_ros.grounding.once import one_shot
+from egm_ros.grounding.telling import diagnostics, reports
+from egm_ros.grounding.telling.story import Story
+from egm_ros.grounding.telling.tally import Answers
 from egm_ros.grounding.transitions import refuse_impossible, reported
 from egm_ros.interface import grounding as interface
 from egm_ros.interface.settings import Settings
@@ -289,9 +290,8 @@ class GroundingNode(BaseNode, LifecycleNode):
                     self.get_logger().error(f"no_image: {detail}")
 
     def _view(self, camera: Camera) -> diagnostics.InputView:
-        view = camera.view(
-            time.monotonic(), self._since, self.count_publishers(camera.topic), self._asking.slot(camera.name)
-        )
+        publishers, slot = self.count_publishers(camera.topic), self._asking.slot(camera.name)
+        view = camera.view(time.monotonic(), self._since, publishers, slot)
         if view.silent <= self.settings.image_timeout or camera.images is None:
             return view
         return replace(view, obstacle=cause(self, camera.topic, self._picture, camera.images.qos_profile))

@@ -24,7 +24,7 @@ from std_srvs.srv import Trigger
 from egm_core.grounder.grounder import Grounding
 from egm_core.targets.board import Target
 from egm_ros.common.pictures import images
-from egm_ros.grounding import one_shot
+from egm_ros.grounding.once import one_shot
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 

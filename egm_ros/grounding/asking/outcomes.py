@@ -8,7 +8,7 @@ from typing import Literal
 from egm_core.grounder.grounder import Grounding
 from egm_core.grounder.score_bound import LOW_SCORE, bounded, held_against_raw
 from egm_core.targets.board import Place, Target
-from egm_ros.grounding.frames import Frame
+from egm_ros.grounding.asking.frames import Frame
 from egm_ros.interface.settings import Settings
 
 Outcome = Literal["found", "absent", "stale", "error", ""]

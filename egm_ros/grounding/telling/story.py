@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from egm_core.targets.board import Target
 from egm_ros.common.notices import Level, Notices
-from egm_ros.grounding.orders import Orders
-from egm_ros.grounding.outcomes import Result, Verdict, remedied
+from egm_ros.grounding.asking.orders import Orders
+from egm_ros.grounding.asking.outcomes import Result, Verdict, remedied
 
 # Seconds between two summaries.
 SUMMARY = 10.0

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from egm_core.supervise.link import EngineLink
 from egm_core.supervise.plan import EnginePlan
-from egm_ros.grounding.frames import Frame, Slot
-from egm_ros.grounding.outcomes import Result
-from egm_ros.grounding.way import Way
+from egm_ros.grounding.asking.frames import Frame, Slot
+from egm_ros.grounding.asking.outcomes import Result
+from egm_ros.grounding.asking.way import Way
 from egm_ros.interface.settings import Settings
 
 

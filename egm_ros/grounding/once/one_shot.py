@@ -14,9 +14,9 @@ from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineState
 from egm_core.targets.board import Place, Target
 from egm_ros.common.messages import stamp_text
-from egm_ros.grounding.frames import Frame
-from egm_ros.grounding.outcomes import Result, judge, remedied
-from egm_ros.grounding.way import Way
+from egm_ros.grounding.asking.frames import Frame
+from egm_ros.grounding.asking.outcomes import Result, judge, remedied
+from egm_ros.grounding.asking.way import Way
 from egm_ros.interface.settings import Settings
 
 Entry = dict[str, Any]

@@ -27,8 +27,8 @@ from egm_core.targets.board import Place
 from egm_core.targets.pace import Pace
 from egm_core.targets.turns import Turns
 from egm_ros.common.pictures import images
-from egm_ros.grounding.frames import Frame, Slot
-from egm_ros.grounding.outcomes import Result, outdated
+from egm_ros.grounding.asking.frames import Frame, Slot
+from egm_ros.grounding.asking.outcomes import Result, outdated
 from egm_ros.interface.settings import Settings
 
 SHOTS_WAITING = 16

@@ -17,8 +17,8 @@ from robot import Robot, image_message
 from running import COMMAND, folder_of, request, scripted, start_node, url_of
 
 from egm_core.supervise.link import EngineState
-from egm_ros.grounding import diagnostics
-from egm_ros.grounding.tally import Answers
+from egm_ros.grounding.telling import diagnostics
+from egm_ros.grounding.telling.tally import Answers
 
 DOMAIN = UNCLAIMED
 READY = EngineState("ready", "engine_ready", "")

@@ -13,8 +13,8 @@ from egm_core.supervise.link import EngineLink, EngineState
 from egm_core.targets.board import Place
 from egm_core.targets.states import States
 from egm_ros.common import messages
-from egm_ros.grounding.frames import Slot
-from egm_ros.grounding.outcomes import Result, Verdict
+from egm_ros.grounding.asking.frames import Slot
+from egm_ros.grounding.asking.outcomes import Result, Verdict
 
 
 def answer_values(result: Result, verdict: Verdict, total_ms: float, age: float) -> dict[str, Any]:

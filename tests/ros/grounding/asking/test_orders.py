@@ -1,7 +1,7 @@
 """What is to be asked, and what makes it void."""
 
 from egm_core.targets.board import Place, Target
-from egm_ros.grounding.orders import Orders
+from egm_ros.grounding.asking.orders import Orders
 
 
 def serving(*default: str, cameras=("",)) -> Orders:

@@ -6,8 +6,8 @@ import pytest
 from groundings import ABSENT, FOUND
 
 from egm_core.targets.board import Target
-from egm_ros.grounding.frames import Frame
-from egm_ros.grounding.outcomes import Result, judge
+from egm_ros.grounding.asking.frames import Frame
+from egm_ros.grounding.asking.outcomes import Result, judge
 from egm_ros.interface.settings import GROUNDING, Settings
 
 SETTINGS = Settings.of({spec.name: spec.default for spec in GROUNDING})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from egm_ros.grounding.tally import WINDOW, Answers, Arrivals
+from egm_ros.grounding.telling.tally import WINDOW, Answers, Arrivals
 
 
 def test_the_rate_is_that_of_the_last_seconds():

@@ -20,8 +20,8 @@ from egm_core.targets.lines import written
 from egm_core.targets.states import States
 from egm_ros.common import messages
 from egm_ros.common.memory import resident, resident_tree
-from egm_ros.grounding.frames import Slot
-from egm_ros.grounding.tally import Answers
+from egm_ros.grounding.asking.frames import Slot
+from egm_ros.grounding.telling.tally import Answers
 from egm_ros.interface.settings import Settings
 
 OK: bytes

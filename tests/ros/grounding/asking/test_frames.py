@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egm_ros.grounding.frames import Frame, Slot
+from egm_ros.grounding.asking.frames import Frame, Slot
 
 
 def frame(camera: str, number: int = 0) -> Frame:

@@ -1,0 +1,1 @@
+"""What the node says: on ~/status, on /diagnostics, and in the terminal."""
