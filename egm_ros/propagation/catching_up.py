@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from std_msgs.msg import Header
 
-from egm_core.propagation import Limits, SmallFrame, Track, propagate
-from egm_core.streams.joining import Answer, Stamp
+from egm_core.propagation import Limits, SmallFrame, Track, begin, propagate
+from egm_core.streams.joining import Answer, Stamp, box_of
+from egm_ros.propagation.targets import label_of, score_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,19 @@ class Carried:
     def step(self, frames: list[SmallFrame], limits: Limits) -> Carried:
         """Take it over later images."""
         return replace(self, track=propagate(self.track, frames, limits), at=frames[-1].stamp)
+
+
+def begun(answer: Answer, start: SmallFrame) -> tuple[Carried, ...]:
+    """Begin a track with each box pair of an answer, on the small frame of its image."""
+    whole = {entry.id: entry for entry in answer.amodal.detections}
+    found = []
+    for entry in answer.visible.detections:
+        amodal, score = whole.get(entry.id), score_of(entry)
+        track = begin(start, box_of(entry), box_of(amodal) if amodal is not None else None, score)
+        share = score_of(amodal) / score if amodal is not None and score > 0 else 1.0
+        origin = answer.visible.header
+        found.append(Carried(entry.id, label_of(entry), track, share, origin, start.stamp, start.stamp))
+    return tuple(found)
 
 
 @dataclass(frozen=True, eq=False)

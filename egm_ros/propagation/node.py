@@ -17,10 +17,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.propagation import FrameBuffer, Limits, begin
-from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, box_of, stamp_of
+from egm_core.propagation import FrameBuffer, Limits
+from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, stamp_of
 from egm_core.targets.lines import taken_apart
-from egm_ros.common.messages import detection
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures.images import ImageError
@@ -29,10 +28,11 @@ from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import following
 from egm_ros.interface import propagation as interface
-from egm_ros.propagation.catching_up import Carried, CatchingUp
+from egm_ros.propagation.catching_up import Carried, CatchingUp, begun
+from egm_ros.propagation.outlet import Outlet
 from egm_ros.propagation.small_frames import small_frame
-from egm_ros.propagation.status import Outcome, Verdict, dropped, losses, status_of
-from egm_ros.propagation.targets import Ended, Waiting, ended, label_of, labels_of, score_of
+from egm_ros.propagation.status import Outcome, Verdict, dropped, losses
+from egm_ros.propagation.targets import Ended, Waiting, ended, labels_of
 
 # The image of an answer may have got lost on its way here; its neighbour serves as well.
 SLACK = 0.05
@@ -60,13 +60,9 @@ class PropagationNode(BaseNode):
         self._origin, self._start = Header(), 0
         self._unreadable: dict[str, str] = {}
         self._instruction: str | None = None
-        self._told = 0
         self._hears_status = False
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(following.IMAGE_IN.name), INSTEAD)
-        self._visible = self.open_publisher(Detection2DArray, interface.VISIBLE)
-        self._amodal = self.open_publisher(Detection2DArray, interface.AMODAL)
-        self._lost = self.open_publisher(String, interface.LOST)
-        self._status = self.open_publisher(DiagnosticStatus, interface.STATUS)
+        self._out = Outlet(self)
         self._inputs = Inputs(self, self._on_silence)
         way, listen = self._values["transport"], self._inputs.listen
         on_image = unpacked(self, way, self.resolve_topic_name(following.IMAGE_IN.name), self._on_image)
@@ -164,7 +160,7 @@ class PropagationNode(BaseNode):
             kept = tuple(entry for entry in catching.entries if entry.label in lines)
             self._catching = replace(catching, entries=kept) if kept else None
             gone = len(catching.entries) - len(kept)
-            self._tell(catching.answer.visible.header, Verdict("ended", {"new_instruction": now}, gone))
+            self._out.tell(catching.answer.visible.header, Verdict("ended", {"new_instruction": now}, gone))
         if any(entry.label not in lines for entry in self._carried):
             self._end(self._newest_header(), {"new_instruction": now}, lambda entry: entry.label not in lines)
         self._adopt()
@@ -186,14 +182,14 @@ class PropagationNode(BaseNode):
             self._catching = replace(self._catching, entries=entries) if entries else None
         if any(map(gone, self._carried)):
             (first, *_) = self._drop(self._newest_header(), gone)
-            self._tell(first.origin, Verdict("absent", {}, 0, len(self._carried)))
+            self._out.tell(first.origin, Verdict("absent", {}, 0, len(self._carried)))
 
     def _on_silence(self, topic: str, text: str) -> None:
         """Say that boxes stay where they were, for want of images."""
         if self._carried and topic == following.IMAGE_IN.name:
             carried = len(self._carried)
             verdict = Verdict("found", {"no_picture": text}, carried, carried, self._age(self._carried))
-            self._tell(self._origin, verdict)
+            self._out.tell(self._origin, verdict)
 
     def _on_tick(self) -> None:
         """Give up on what has waited too long, and say so."""
@@ -248,17 +244,8 @@ class PropagationNode(BaseNode):
         if start is None:
             self._refuse(answer, {"no_picture": self._frames.fate(answer.stamp)})
             return False
-        whole = {entry.id: entry for entry in answer.amodal.detections}
-        begun = []
-        for entry in answer.visible.detections:
-            amodal = whole.get(entry.id)
-            score = score_of(entry)
-            track = begin(start, box_of(entry), box_of(amodal) if amodal is not None else None, score)
-            share = score_of(amodal) / score if amodal is not None and score > 0 else 1.0
-            origin = answer.visible.header
-            begun.append(Carried(entry.id, label_of(entry), track, share, origin, start.stamp, start.stamp))
         ahead = self._frames.after(start.stamp, self._values["replay_frames"], self._values["replay_step"])
-        self._catching = CatchingUp(answer, start, tuple(begun), tuple(ahead), start)
+        self._catching = CatchingUp(answer, start, begun(answer, start), tuple(ahead), start)
         return self._catch_up()
 
     def _catch_up(self) -> bool:
@@ -285,12 +272,13 @@ class PropagationNode(BaseNode):
         others = self._others(entries) if fresh else []
         lost = [entry for entry in (*entries, *others) if entry.track.lost]
         self._carried = tuple(entry for entry in (*others, *entries) if not entry.track.lost)
-        for label in sorted({entry.label for entry in lost}):
-            self._lost.publish(String(data=label))
+        self._out.ask(entry.label for entry in lost)
         if self._carried:
-            self._publish(header)
+            newest = self._frames.newest
+            if newest is not None and header is not None:
+                self._out.boxes(header, newest.stamp, self._carried)
         elif had:
-            self._publish_end(header)
+            self._out.end(header)
         if fresh or lost:
             carried = [entry for entry in entries if not entry.track.lost]
             outcome: Outcome = "found" if carried else "error" if fresh else "ended"
@@ -298,7 +286,7 @@ class PropagationNode(BaseNode):
             reasons = losses((entry.track for entry in lost), age, self._values["max_propagation"])
             outcome = outcome if entries else "absent"
             origin = self._origin if fresh else lost[0].origin
-            self._tell(origin, Verdict(outcome, reasons, len(entries), len(carried), age))
+            self._out.tell(origin, Verdict(outcome, reasons, len(entries), len(carried), age))
 
     def _others(self, fresh: list[Carried]) -> list[Carried]:
         """Give the boxes under way that an answer says nothing of, at the newest image: those of other targets."""
@@ -308,64 +296,32 @@ class PropagationNode(BaseNode):
         others = [entry for entry in self._carried if entry.label not in labels]
         return [entry if entry.at == newest.stamp else entry.step([newest], self._limits) for entry in others]
 
-    def _publish(self, header: Header | None) -> None:
-        """Publish once for an image, whoever asks: a new answer may come after the old one's step."""
-        newest = self._frames.newest
-        if newest is None or header is None or newest.stamp == self._told:
-            return
-        self._told = newest.stamp
-        visible, amodal = Detection2DArray(header=header), Detection2DArray(header=header)
-        for entry in self._carried:
-            track = entry.track
-            name = (entry.identity,)
-            visible.detections.append(detection(header, *name, track.visible, entry.label, track.score))
-            if track.amodal is not None:
-                score = min(1.0, track.score * entry.amodal_score)
-                amodal.detections.append(detection(header, *name, track.amodal, entry.label, score))
-        self._visible.publish(visible)
-        self._amodal.publish(amodal)
-
     def _end(
         self, header: Header | None, reasons: dict[str, str], which: Callable[[Carried], bool] = lambda entry: True
     ) -> None:
         """Drop boxes and say so, once."""
         ended = self._drop(header, which)
-        self._tell(ended[0].origin, Verdict("ended", reasons, len(ended), 0, self._age(ended)))
+        self._out.tell(ended[0].origin, Verdict("ended", reasons, len(ended), 0, self._age(ended)))
 
     def _drop(self, header: Header | None, which: Callable[[Carried], bool]) -> list[Carried]:
         """Drop boxes; where others go on, the next image's are without them."""
         ended = [entry for entry in self._carried if which(entry)]
         self._carried = tuple(entry for entry in self._carried if not which(entry))
         if not self._carried:
-            self._publish_end(header)
+            self._out.end(header)
         return ended
-
-    def _publish_end(self, header: Header | None) -> None:
-        if header is not None:
-            self._visible.publish(Detection2DArray(header=header))
-            self._amodal.publish(Detection2DArray(header=header))
 
     def _refuse(self, answer: Answer, reasons: dict[str, str]) -> None:
         """Say why an answer cannot be carried; the boxes under way go on."""
         objects = len(answer.visible.detections)
-        self._tell(answer.visible.header, Verdict("error", reasons, objects))
+        self._out.tell(answer.visible.header, Verdict("error", reasons, objects))
 
     def _tell_dropped(self) -> None:
         """Say what arrays of boxes were dropped before they became an answer."""
         entries = self._feed.dropped()
         self._stamps.dropped(entries)
         for entry in entries:
-            verdict = Verdict("error", dropped(entry), len(entry.array.detections))
-            self._status.publish(status_of(self.get_fully_qualified_name(), entry.array.header, verdict))
-
-    def _tell(self, header: Header, verdict: Verdict) -> None:
-        self._status.publish(status_of(self.get_fully_qualified_name(), header, verdict))
-        self.get_logger().debug(
-            f"{verdict.outcome}: {verdict.message}; {verdict.carried} of {verdict.objects} boxes"
-            f" are carried on, {verdict.age:.2f} s after the answer's image"
-        )
-        if verdict.level != DiagnosticStatus.OK:
-            self.notices.seldom(tuple(verdict.reasons), verdict.message)
+            self._out.report(entry.array.header, Verdict("error", dropped(entry), len(entry.array.detections)))
 
     def _forget(self, header: Header) -> None:
         """Begin from nothing: what was before has nothing to do with what comes."""
@@ -380,7 +336,8 @@ class PropagationNode(BaseNode):
         self._frames.clear()
         self._headers.clear()
         self._catching = None
-        self._waiting, self._told = (), 0
+        self._waiting = ()
+        self._out.forget()
 
     def _newest_header(self) -> Header | None:
         newest = self._frames.newest
