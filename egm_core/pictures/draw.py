@@ -71,6 +71,40 @@ def draw(
     return canvas
 
 
+def tagged(
+    image: NDArray[np.uint8], tags: Sequence[tuple[Box, str]], color: Color, scale: float = 1.0
+) -> NDArray[np.uint8]:
+    """Give a copy of a picture with words at boxes, on plates of a color: above, below or inside, where there is room.
+
+    A plate covers no other plate as long as one of these places is free. Boxes outside the picture get none.
+    """
+    canvas = _rgb(image)
+    high, wide = canvas.shape[:2]
+    size = max(0.35, min(high, wide) / 900) * scale
+    stroke, margin = max(1, round(size * 1.6)), max(2, round(8 * size))
+    taken: list[tuple[int, int, int, int]] = []
+    for box, words in tags:
+        corners = _corners(canvas, box, 0)
+        if corners is None or not words:
+            continue
+        row = _fitting(words.encode("ascii", "replace").decode(), wide - 2 * margin, size, stroke)
+        (across, tall), base = cv2.getTextSize(row, _FONT, size, stroke)
+        plate = across + 2 * margin, tall + base + margin
+        x = min(max(corners[0], 0), wide - plate[0])
+        tops = (corners[1] - plate[1], corners[3] + 1, max(corners[1], 0) + 1)
+        places = [(x, y, x + plate[0], y + plate[1]) for y in tops if 0 <= y <= high - plate[1]]
+        free = [place for place in places if not any(_meet(place, other) for other in taken)]
+        x0, y0, x1, y1 = [*free, *places, (x, 0, x + plate[0], plate[1])][0]
+        taken.append((x0, y0, x1, y1))
+        cv2.rectangle(canvas, (x0, y0), (x1 - 1, y1 - 1), color, cv2.FILLED)
+        cv2.putText(canvas, row, (x0 + margin, y1 - base - margin // 2), _FONT, size, OUTLINE, stroke, cv2.LINE_AA)
+    return canvas
+
+
+def _meet(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 def mounted(tiles: Sequence[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
     """Return pictures of any size (each H, W, 3 RGB) side by side on white, in rows of `columns`."""
     rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
@@ -203,21 +237,25 @@ def _write(canvas: NDArray[np.uint8], label: str, scale: float) -> None:
 def _wrap(text: str, limit: int, size: float, stroke: int) -> list[str]:
     """Break a text into at most three lines that fit; what doesn't is cut with an ellipsis."""
 
-    def fits(row: str) -> bool:
-        return bool(cv2.getTextSize(row, _FONT, size, stroke)[0][0] <= limit)
-
     rows = [""]
     for word in text.split():
         joined = f"{rows[-1]} {word}".strip()
-        if fits(joined) or not rows[-1]:
+        if _fits(joined, limit, size, stroke) or not rows[-1]:
             rows[-1] = joined
         else:
             rows.append(word)
     shortened = rows[:3]
     if len(rows) > 3:
         shortened[-1] += " ..."
-    for number, row in enumerate(shortened):
-        while len(row) > 4 and not fits(row):
-            row = row.removesuffix("...")[:-1] + "..."
-        shortened[number] = row
-    return shortened
+    return [_fitting(row, limit, size, stroke) for row in shortened]
+
+
+def _fitting(row: str, limit: int, size: float, stroke: int) -> str:
+    """Cut a row with an ellipsis where it is too long."""
+    while len(row) > 4 and not _fits(row, limit, size, stroke):
+        row = row.removesuffix("...")[:-1] + "..."
+    return row
+
+
+def _fits(row: str, limit: int, size: float, stroke: int) -> bool:
+    return bool(cv2.getTextSize(row, _FONT, size, stroke)[0][0] <= limit)

@@ -18,7 +18,7 @@ from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
-from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, draw
+from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, VISIBLE, draw, tagged
 from egm_core.streams.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_core.streams.picture_memory import PictureMemory
 from egm_core.targets.lines import taken_apart
@@ -33,7 +33,7 @@ from egm_ros.interface import following
 from egm_ros.interface import overlay as interface
 from egm_ros.interface.topic import Topic
 from egm_ros.overlay.annotations import Annotator
-from egm_ros.overlay.targets import name_of, only, together
+from egm_ros.overlay.targets import name_of, only, together, words_of
 
 LOOK_PERIOD = 0.2
 # Without a clock nobody knows which picture an answer was for.
@@ -225,6 +225,11 @@ class OverlayNode(BaseNode):
         if answer is not None:
             age = (picture.moment - answer.stamp) / 1e9
             image = drawn(image, answer, age, self._instruction or "", scale)
+        # Of one target the line at the top says it all.
+        shown, color = (now, NOW_VISIBLE) if now is not None else (answer, VISIBLE)
+        if shown is not None and (len(shown.visible.detections) > 1 or len(taken_apart(self._instruction or "")) > 1):
+            words = [words_of(entry) for entry in shown.visible.detections]
+            image = tagged(image, list(zip(boxes_in(shown.visible, scale), words, strict=True)), color)
         if self._image.get_subscription_count():
             self._image.publish(images.encode(image, header))
             self.pictures.size(image.nbytes)

@@ -20,6 +20,11 @@ def name_of(entry: Any) -> str:
     return str(entry.results[0].hypothesis.class_id) if entry.results else ""
 
 
+def words_of(entry: Any) -> str:
+    """Give what tells a detection from others: its id and its instruction."""
+    return f"{entry.id} {name_of(entry)}".strip()
+
+
 def only(answer: Answer, served: tuple[str, ...]) -> Answer:
     """Give an answer with the boxes of these targets alone."""
 

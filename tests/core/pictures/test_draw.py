@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from egm_core.pictures.draw import AMODAL, VISIBLE, dash_ends, draw
+from egm_core.pictures.draw import AMODAL, VISIBLE, dash_ends, draw, tagged
 
 GREY = np.full((240, 320, 3), 128, np.uint8)
 
@@ -132,3 +132,26 @@ def test_dashes_touch_both_ends_and_are_as_long_as_the_gaps() -> None:
     assert lengths == pytest.approx([lengths[0]] * len(lengths)) and gaps == pytest.approx([lengths[0]] * len(gaps))
     assert 8.0 < lengths[0] < 16.0
     assert list(dash_ends((3.0, 4.0), (3.0, 6.0), 12.0)) == [((3.0, 4.0), (3.0, 6.0))]
+
+
+@pytest.mark.parametrize("boxes", [[(100, 100, 200, 180)] * 2, [(100, 100, 160, 180), (110, 95, 220, 170)]])
+def test_words_at_boxes_cover_no_other_words(boxes):
+    alone = [where(tagged(GREY, [(box, word)], VISIBLE), VISIBLE).sum() for box, word in zip(boxes, "ab", strict=True)]
+    both = tagged(GREY, list(zip(boxes, "ab", strict=True)), VISIBLE)
+    assert where(both, VISIBLE).sum() == sum(alone)
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 320, 240), (-50, -50, 10, 10), (300, 230, 400, 300), (0, 0, 3, 3), (10, 0, 60, 240)]
+)
+def test_words_at_a_box_stay_within_the_picture(box):
+    mask = where(tagged(GREY, [(box, "2:0 the mug next to the bottle")], VISIBLE), VISIBLE)
+    x0, y0, x1, y1 = extent(mask)
+    assert x1 - x0 > 100 and 8 < y1 - y0 < 40
+    assert min(mask[row, x0:x1].mean() for row in (y0, y1 - 1)) > 0.9
+
+
+def test_words_too_long_for_the_picture_are_cut_and_boxes_outside_of_it_have_none():
+    mask = where(tagged(GREY, [((10, 90, 60, 140), "the mug " * 20)], VISIBLE), VISIBLE)
+    assert extent(mask)[0] >= 0 and extent(mask)[2] <= 320 and mask.any()
+    assert (tagged(GREY, [((400, 90, 460, 140), "the mug"), ((10, 90, 60, 140), "")], VISIBLE) == GREY).all()

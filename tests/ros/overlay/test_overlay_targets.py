@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from std_msgs.msg import String
-from test_overlay import AMODAL, PICTURE, VISIBLE, Scene, newest, picture
+from test_overlay import AMODAL, PICTURE, VISIBLE, Scene, header, newest, picture
+from vision_msgs.msg import Detection2DArray
 
-from egm_core.pictures.draw import draw
+from egm_core.pictures import draw as colors
+from egm_core.pictures.draw import draw, tagged
+from egm_ros.common.messages import detection
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
@@ -19,8 +22,8 @@ LEFT, WHOLE = (90.0, 30.0, 110.0, 50.0), (90.0, 30.0, 110.0, 90.0)
 class Several(Scene):
     """Someone looks at an overlay while lines are served."""
 
-    def __init__(self, bench: Any, text: str) -> None:
-        super().__init__(bench)
+    def __init__(self, bench: Any, text: str, **parameters: Any) -> None:
+        super().__init__(bench, **parameters)
         self.look()
         self.say(text)
 
@@ -31,7 +34,10 @@ class Several(Scene):
     def shows(self, *pairs: Any, text: str) -> None:
         (shown,) = self.next()
         visible, amodal = zip(*pairs, strict=True) if pairs else ((), ())
-        np.testing.assert_array_equal(shown, draw(PICTURE, list(visible), list(amodal), text))
+        expected = draw(PICTURE, list(visible), list(amodal), text)
+        names = [word.split(" 0.")[0] for word in text.split(", ")][: len(visible)]
+        tags = [(box, f"1:0 {name}") for box, name in zip(visible, names, strict=True)]
+        np.testing.assert_array_equal(shown, tagged(expected, tags, colors.VISIBLE))
 
 
 def test_answers_about_one_picture_are_drawn_together_and_go_with_their_line(bench: Any) -> None:
@@ -66,6 +72,24 @@ def test_an_answer_about_a_later_picture_is_drawn_alone(bench: Any) -> None:
     scene.next()
     scene.answer(1400, None, None)
     scene.shows(text="absent: one of 2 targets")
+
+
+def test_propagated_boxes_have_their_id_and_line_beside_them(bench: Any) -> None:
+    scene = Several(bench, "the mug\nthe bowl", propagated=True)
+    visible, amodal = (
+        bench.node.create_publisher(Detection2DArray, f"propagation/{kind}", 5) for kind in ("visible", "amodal")
+    )
+    bench.until(lambda: bool(visible.get_subscription_count() and amodal.get_subscription_count()))
+    scene.see(1000)
+    stamped = header(1000)
+    names = {"1:0 the mug": VISIBLE, "2:0 the bowl": LEFT}
+    both = [detection(stamped, word[:3], box, word[4:], 0.5) for word, box in names.items()]
+    visible.publish(Detection2DArray(header=stamped, detections=both))
+    amodal.publish(Detection2DArray(header=stamped))
+    (shown,) = scene.next()
+    expected = draw(PICTURE, list(names.values()), colors=(colors.NOW_VISIBLE, colors.NOW_AMODAL))
+    tags = [(box, word) for word, box in names.items()]
+    np.testing.assert_array_equal(shown, tagged(expected, tags, colors.NOW_VISIBLE))
 
 
 def test_one_target_that_is_absent_ends_its_boxes_in_the_same_picture(bench: Any) -> None:
