@@ -1,8 +1,8 @@
 """The way of a picture: from the newest image of the camera whose turn it is to the result that the node judges.
 
 One event loop on a thread of its own; read `Way` from top to bottom. The node's callbacks leave notes (`offer`,
-`order`, `refresh`, `shoot`), `_serve` picks what is asked next by `egm_core.targets`, `_answer` takes one picture all
-its way, and the result goes back to the node, which judges it once, on the executor's thread, and publishes.
+`order`, `refresh`, `shoot`), `_serve` picks what is asked next by `egm_core.targets`, `Answering` takes one picture
+all its way, and the result goes back to the node, which judges it once, on the executor's thread, and publishes.
 """
 
 from __future__ import annotations
@@ -14,29 +14,19 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from egm_core.engines.base import EngineError
-from egm_core.grounder.grounder import Grounder, Grounding, OutOfDomain
 from egm_core.supervise.link import EngineLink
-from egm_core.supervise.query import ask
 from egm_core.targets.board import Place
 from egm_core.targets.pace import Pace
 from egm_core.targets.turns import Turns
-from egm_ros.common.pictures import images
+from egm_ros.grounding.asking.answering import Answering
 from egm_ros.grounding.asking.frames import Frame, Slot
-from egm_ros.grounding.asking.outcomes import Result, outdated
+from egm_ros.grounding.asking.outcomes import Result
 from egm_ros.interface.settings import Settings
 
 SHOTS_WAITING = 16
-# Pictures beside those of the stream: a one-shot query, one that is left to run, and one that is being aborted.
-SPARE = 3
 HELPERS = 2
-# Seconds after which an engine whose process has ended is known to be dead.
-DEATH_PATIENCE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +58,12 @@ class Way:
         self.slots = {camera: Slot() for camera in settings.cameras}
         self._links = tuple(links)
         self._settings = settings
-        self._age_of = age_of
+        self._answering = Answering(links, age_of)
         self._post = post
         self._turns, self._pace = Turns(), Pace()
         self._shots: deque[Query] = deque()
         self._running: dict[asyncio.Task[Result], Query] = {}
         self._stream_owed = False
-        self._grounder: tuple[tuple[object, ...], Grounder] | None = None
         self._closing = False
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(HELPERS, "grounding-helper"))
@@ -171,8 +160,7 @@ class Way:
         try:
             self._loop.run_until_complete(self._serve())
         finally:
-            if self._grounder is not None:
-                self._grounder[1].close()
+            self._answering.close()
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
             self._loop.close()
 
@@ -182,7 +170,8 @@ class Way:
             self._news.clear()
             query = self._next()
             if query is not None:
-                task = self._loop.create_task(self._answer(query, time.monotonic()))
+                answer = self._answering.answer(query.place, query.frame, time.monotonic(), self._settings)
+                task = self._loop.create_task(answer)
                 self._running[task] = query
                 task.add_done_callback(self._ended)
                 continue
@@ -277,93 +266,6 @@ class Way:
             self._turns = self._turns.ended(query.place)
         self._news.set()
         query.post(_cancelled(query) if task.cancelled() else task.result())
-
-    # On the loop's thread: the way of one picture.
-
-    async def _answer(self, query: Query, started: float) -> Result:
-        """Take a picture its way; whatever goes wrong becomes a result."""
-        waited = 1000.0 * (started - query.frame.arrived)
-        result = Result(query.place.target, query.frame, started, waited, deadline=self._settings.deadline)
-        try:
-            return await self._asked(result, self._settings)
-        except Exception as error:  # the task's edge: whatever happened becomes a status
-            return replace(result, reason="internal_error", detail=f"{type(error).__name__}: {error}")
-
-    async def _asked(self, result: Result, settings: Settings) -> Result:
-        """Ask about a picture: one that is not too old already is decoded, and goes to the engines."""
-        frame = result.frame
-        if outdated(self._age_of(frame), settings):
-            return replace(result, reason="max_result_age")
-        try:
-            image = await self._loop.run_in_executor(None, images.decode, frame.message)
-        except images.ImageError as error:
-            return replace(result, reason="bad_image", detail=str(error))
-        result = replace(result, size=(image.shape[1], image.shape[0]))
-        try:
-            grounding = await self._ask(image, result.target.instruction, settings.deadline, settings)
-        except EngineError as error:
-            return replace(result, reason=await self._cause(error.reason), detail=error.detail)
-        except ValueError as error:
-            return replace(result, reason="refused", detail=str(error))
-        if grounding.outcome == "error" and (cause := await self._cause(grounding.reason)) != grounding.reason:
-            return replace(result, reason=cause, detail="the engine was lost during the query")
-        return replace(result, grounding=grounding)
-
-    async def _ask(self, picture: NDArray[np.uint8], words: str, deadline: float, settings: Settings) -> Grounding:
-        """Ask the engines about a picture (H, W, 3 RGB): what is to be found, and in how many seconds from now.
-
-        First without thinking, then with it where that is worth its time; without a deadline (0) as `reasoning` says.
-        """
-        return await ask(
-            self._links,
-            lambda pixels: self._grounder_for(replace(settings, max_pixels=pixels)),
-            picture,
-            words,
-            settings.max_pixels,
-            settings.query_timeout,
-            deadline,
-        )
-
-    async def _cause(self, reason: str) -> str:
-        """Tell an engine that is dead, hangs or is being replaced from one that merely failed."""
-        if not reason.startswith("engine"):
-            return reason
-        causes = [await self._loop.run_in_executor(None, link.cause, DEATH_PATIENCE) for link in self._links]
-        return next(filter(None, causes), reason)
-
-    def _grounder_for(self, settings: Settings) -> Grounder:
-        """Make a grounder for the engines and settings of now, or take the last one if they are the same."""
-        models = [(link.engine, link.plan.info) for link in self._links]
-        present = [(engine, info) for engine, info in models if engine is not None and info is not None]
-        if len(present) < len(models):
-            raise EngineError("engine_unreachable", "the engine went away")
-        key = (
-            *(id(engine) for engine, _ in present),
-            settings.force_amodal,
-            settings.max_pixels,
-            settings.reasoning,
-            settings.out_of_domain,
-            settings.max_batch,
-        )
-        if self._grounder is None or self._grounder[0] != key:
-            (engine, info), *others = present
-            amodal_engine, amodal_info = others[0] if others else (None, None)
-            self._grounder = (
-                key,
-                Grounder(
-                    engine,
-                    info,
-                    amodal_engine=amodal_engine,
-                    amodal_info=amodal_info,
-                    force_amodal=settings.force_amodal,
-                    max_pixels=settings.max_pixels or None,
-                    reasoning=settings.reasoning,
-                    out_of_domain=cast("OutOfDomain", settings.out_of_domain),
-                    at_once=settings.max_batch + SPARE,
-                    adapters=self._links[0].plan.asked,
-                ),
-            )
-        return self._grounder[1]
 
 
 def _cancelled(query: Query) -> Result:
