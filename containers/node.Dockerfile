@@ -7,6 +7,10 @@
 ARG ROS_DISTRO=jazzy
 
 FROM ros:${ROS_DISTRO}-ros-base AS build
+# egm_msgs is made of vision_msgs.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends "ros-$ROS_DISTRO-vision-msgs" \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /ws/src/egm_ros
 # All that setup.py takes; .dockerignore lets nothing else in.
 COPY package.xml pyproject.toml setup.py setup.cfg LICENSE ./
@@ -17,8 +21,10 @@ COPY launch launch
 COPY training training
 COPY egm_core egm_core
 COPY egm_ros egm_ros
+COPY interfaces/egm_msgs interfaces/egm_msgs
 WORKDIR /ws
-RUN . "/opt/ros/$ROS_DISTRO/setup.sh" && colcon build --packages-select egm_ros
+RUN . "/opt/ros/$ROS_DISTRO/setup.sh" \
+    && colcon build --base-paths . src/egm_ros/interfaces --packages-select egm_msgs egm_ros
 
 FROM ros:${ROS_DISTRO}-ros-base
 # What package.xml asks for beside ros-base. An archive of a distribution has one version of each at a time.

@@ -90,6 +90,28 @@ def test_a_step_of_which_one_part_failed_is_not_done(checkout: Path) -> None:
     assert {path.name for path in (checkout / ".venv/stamps").iterdir()} == {"origin", "torch"}
 
 
+def test_only_the_messages_that_changed_are_built_again(checkout: Path) -> None:
+    installer, log = checkout / "installer", checkout / "log"
+    installer.write_text("#!/bin/sh\n")
+    installer.chmod(0o755)
+    (checkout / "tools" / "interfaces.py").write_text(
+        f"import sys; print(*sys.argv[1:], file=open({str(log)!r}, 'a'))\n"
+    )
+    plain = {name: value for name, value in os.environ.items() if name not in ("ROS_DISTRO", "AMENT_PREFIX_PATH")}
+
+    def built() -> list[str]:
+        log.write_text("")
+        command = [checkout / "tools" / "setup.sh"]
+        subprocess.run(command, env=plain | {"UV": str(installer)}, check=True, capture_output=True, timeout=150)
+        return log.read_text().split()
+
+    assert built() == ["vision_msgs", "egm_msgs"]
+    assert built() == []
+    with open(checkout / "interfaces" / "egm_msgs" / "action" / "Ground.action", "a") as definition:
+        definition.write("# more\n")
+    assert built() == ["egm_msgs"]
+
+
 def test_a_repaired_file_is_no_longer_the_one_that_uv_linked_from_its_cache(tmp_path: Path) -> None:
     text = 'set(x "/opt/python/cp311-cp311/include/python3.11")\n'
     cached = tmp_path / "cached.cmake"
@@ -97,7 +119,7 @@ def test_a_repaired_file_is_no_longer_the_one_that_uv_linked_from_its_cache(tmp_
     linked = tmp_path / "share" / "some_msgs" / "cmake" / "export.cmake"
     linked.parent.mkdir(parents=True)
     linked.hardlink_to(cached)
-    tool = runpy.run_path(str(ROOT / "tools" / "vision_msgs.py"))
+    tool = runpy.run_path(str(ROOT / "tools" / "interfaces.py"))
     assert tool["repair_cmake_exports"](tmp_path / "share") == 1
     assert "/opt/python" not in linked.read_text()
     assert cached.read_text() == text

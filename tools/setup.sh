@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv ready: checks the machine, installs the pinned requirements, builds vision_msgs.
+# Makes .venv ready: checks the machine, installs the pinned requirements, builds the messages of interfaces/.
 #
 #   tools/setup.sh
 #
@@ -136,7 +136,14 @@ printf '%s' "$origin" >"$stamps/origin"
 
 step torch "$(key_of torch.txt) ${TORCH_INDEX_URL:-}" install_torch
 step requirements "$(key_of base.txt dev.txt ros.txt torchvision.txt lock.txt)" install_rest
-if ! ros_sourced; then
-  definitions=$(cd "$root" && find interfaces tools/vision_msgs.py -type f | sort | xargs cat | sha256sum | cut -d' ' -f1)
-  step vision_msgs "$definitions $(key_of ros.txt)" "$venv/bin/python" "$root/tools/vision_msgs.py"
+if ros_sourced; then
+  "$venv/bin/python" -c 'import egm_msgs.action' >/dev/null 2>&1 ||
+    printf 'setup: no egm_msgs, so ~/ground and ~/ground_image are not offered: %s\n' \
+      'colcon build --base-paths . src/egm_ros/interfaces --packages-select egm_msgs, and source install/setup.bash again' >&2
+else
+  # The second needs the first.
+  for package in vision_msgs egm_msgs; do
+    definitions=$(cd "$root" && find "interfaces/$package" tools/interfaces.py -type f | sort | xargs cat | sha256sum | cut -d' ' -f1)
+    step "$package" "$definitions $(key_of ros.txt)" "$venv/bin/python" "$root/tools/interfaces.py" "$package"
+  done
 fi

@@ -268,22 +268,15 @@ def test_what_is_pinned_is_within_what_pip_is_asked_for() -> None:
 
 
 @pytest.mark.slow
-def test_colcon_builds_a_second_package_by_the_line_of_the_contributors_guide(checkout: Path, tmp_path: Path) -> None:
-    """Colcon does not look below a package, and the checkout's root is one: messages of ours are to be built, too."""
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md", "docs/start/robot.md"])
+def test_colcon_builds_our_messages_by_the_line_of_each_page(checkout: Path, tmp_path: Path, page: str) -> None:
+    """Colcon does not look below a package, and the checkout's root is one."""
     if shutil.which("colcon") is None:
         pytest.skip("no colcon: it comes with a ROS installation (or pip install colcon-common-extensions)")
-    (line,) = re.findall(r"^colcon build .*interfaces.*$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
-    source = tmp_path / "src" / "egm_ros"
-    shutil.copytree(checkout, source)
-    second = source / "interfaces" / "egm_trial_msgs"
-    (second / "msg").mkdir(parents=True)
-    (second / "msg" / "Trial.msg").write_text("std_msgs/Header header\n")
-    for name in ("CMakeLists.txt", "package.xml"):
-        text = (ROOT / "interfaces" / "vision_msgs" / name).read_text().replace("vision_msgs", "egm_trial_msgs")
-        text = re.sub(r"(?:  msg/\w+\.msg\n)+", "  msg/Trial.msg\n", text)
-        (second / name).write_text(text)
+    (line,) = re.findall(r"^(?:cd ~/ws && )?(colcon build .*interfaces.*)$", (ROOT / page).read_text(), re.MULTILINE)
+    shutil.copytree(checkout, tmp_path / "src" / "egm_ros")
     prefixes = os.environ.get("CMAKE_PREFIX_PATH", os.environ.get("AMENT_PREFIX_PATH", "").replace(":", ";"))
     run("bash", "-c", line, cwd=tmp_path, CMAKE_PREFIX_PATH=prefixes)
     made = {path.name for path in (tmp_path / "install").iterdir() if path.is_dir()}
-    assert made == {"egm_ros", "egm_trial_msgs"}
-    assert list((tmp_path / "install" / "egm_trial_msgs").rglob("egm_trial_msgs/msg/_trial.py"))
+    assert made == {"egm_ros", "egm_msgs"}
+    assert list((tmp_path / "install" / "egm_msgs").rglob("egm_msgs/action/_ground.py"))
