@@ -62,6 +62,11 @@ def decode(message: Any, quick: bool = False, other: Other | None = None) -> RGB
     return _to_rgb(pixels, packed) if converted is None else converted
 
 
+def quickly(message: Any) -> RGB:
+    """Decode an image that only shows or is followed: damage in the middle of a JPEG is not looked for."""
+    return decode(message, quick=True)
+
+
 def guess(message: Any) -> str:
     """Say what an image is taken for where its encoding leaves that open, and the remedy; empty where it does not."""
     return guessed(str(getattr(message, "encoding", "")))

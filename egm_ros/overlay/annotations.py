@@ -9,8 +9,8 @@ from typing import Any
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
 
-from egm_core.boxes import Box
-from egm_core.pictures.draw import AMODAL, INK, NOW_AMODAL, NOW_VISIBLE, PLATE, VISIBLE, Color, dash_ends
+from egm_core.pictures.draw import AMODAL, INK, NOW_AMODAL, NOW_VISIBLE, PLATE, VISIBLE, Color
+from egm_core.pictures.outlines import LETTERS, THICKNESS, Lines, dashed, solid
 from egm_core.streams.joining import Answer, Kind, Pairs, box_of
 from egm_core.targets.lines import taken_apart
 from egm_ros.common.nodes.base import BaseNode
@@ -21,8 +21,6 @@ from egm_ros.interface.topic import Topic
 from egm_ros.overlay.targets import only, together
 
 PACKAGE = "foxglove_msgs"
-# In pixels of the image.
-THICKNESS, DASH, LETTERS = 3.0, 12.0, 18.0
 
 
 def definitions() -> Any:
@@ -100,17 +98,18 @@ def annotated(kinds: Any, answer: Answer, colors: tuple[Color, Color]) -> Any:
         red, green, blue = (value / 255.0 for value in tint)
         return kinds.Color(r=red, g=green, b=blue, a=1.0)
 
-    def lines(kind: int, points: list[tuple[float, float]], tint: Color) -> None:
-        shown = [kinds.Point2(x=float(x), y=float(y)) for x, y in points]
+    def add(lines: Lines) -> None:
+        kind = kinds.PointsAnnotation.LINE_LOOP if lines.closed else kinds.PointsAnnotation.LINE_LIST
+        shown = [kinds.Point2(x=float(x), y=float(y)) for x, y in lines.points]
         message.points.append(
             kinds.PointsAnnotation(
-                timestamp=stamp, type=kind, points=shown, outline_color=color(tint), thickness=THICKNESS
+                timestamp=stamp, type=kind, points=shown, outline_color=color(lines.color), thickness=THICKNESS
             )
         )
 
     for entry in answer.visible.detections:
         box = box_of(entry)
-        lines(kinds.PointsAnnotation.LINE_LOOP, corners(box), colors[0])
+        add(solid(box, colors[0]))
         words = [f"{result.hypothesis.class_id} {result.hypothesis.score:.2f}" for result in entry.results[:1]]
         for text in words:
             place = kinds.Point2(x=float(box[0]), y=float(box[1]))
@@ -121,14 +120,5 @@ def annotated(kinds: Any, answer: Answer, colors: tuple[Color, Color]) -> Any:
                 )
             )  # fmt: skip
     for entry in answer.amodal.detections:
-        around = corners(box_of(entry))
-        sides = zip(around, [*around[1:], around[0]], strict=True)
-        dashes = [end for a, b in sides for ends in dash_ends(a, b, DASH) for end in ends]
-        lines(kinds.PointsAnnotation.LINE_LIST, dashes, colors[1])
+        add(dashed(box_of(entry), colors[1]))
     return message
-
-
-def corners(box: Box) -> list[tuple[float, float]]:
-    """Give a box's corners, one after the other."""
-    x0, y0, x1, y1 = box
-    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -18,11 +19,12 @@ from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.propagation import FrameBuffer, Limits
+from egm_core.propagation.small_frames import small_frame
 from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, stamp_of
 from egm_core.targets.lines import taken_apart
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
-from egm_ros.common.pictures.images import ImageError
+from egm_ros.common.pictures.images import ImageError, decode
 from egm_ros.common.pictures.transport import kind_of, topic_of, unpacked
 from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
@@ -30,7 +32,6 @@ from egm_ros.interface import following
 from egm_ros.interface import propagation as interface
 from egm_ros.propagation.catching_up import Carried, CatchingUp, begun
 from egm_ros.propagation.outlet import Outlet
-from egm_ros.propagation.small_frames import small_frame
 from egm_ros.propagation.status import Outcome, Verdict, dropped, losses
 from egm_ros.propagation.targets import Ended, Waiting, ended, labels_of
 
@@ -42,6 +43,7 @@ PERIOD = 0.25
 PAUSE = 0.001
 # Without a clock nobody knows which image an answer was for.
 INSTEAD = "an answer is taken for the newest image's, so that boxes lag by the engine's time"
+_decode = partial(decode, quick=True)
 
 
 class PropagationNode(BaseNode):
@@ -116,7 +118,7 @@ class PropagationNode(BaseNode):
         if newest is not None and (seen.anew or newest is not before):
             self._wait(newest)
         try:
-            frame = small_frame(message, self._values["width"])
+            frame = small_frame(message, self._values["width"], _decode)
         except ImageError as error:
             self._unreadable = {error.reason: f"images cannot be read: {error}"}
             topic = self._inputs.name(following.IMAGE_IN)

@@ -12,10 +12,10 @@ from rclpy.parameter import Parameter
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.propagation import begin
+from egm_core.propagation.small_frames import small_frame
 from egm_core.propagation.track import Loss
 from egm_ros.common.pictures import images
 from egm_ros.interface.propagation import PROPAGATION_KEYS
-from egm_ros.propagation.small_frames import small_frame
 from egm_ros.propagation.status import losses
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]

@@ -12,14 +12,15 @@ from std_msgs.msg import Header, String
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import iou
+from egm_core.pictures.file import jpeg_size
 from egm_core.propagation import Limits, SmallFrame, begin, shrink
+from egm_core.propagation.small_frames import small_frame
 from egm_core.streams.joining import Answer, box_of, stamp_of
 from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
 from egm_ros.propagation.catching_up import Carried, CatchingUp
 from egm_ros.propagation.node import PropagationNode
-from egm_ros.propagation.small_frames import jpeg_size, small_frame
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 

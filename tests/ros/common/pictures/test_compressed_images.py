@@ -18,9 +18,9 @@ pytest.importorskip("rclpy", reason="no ROS 2")
 from made_pictures import GREY, RGB, WIDTH, mosaic, wide
 from std_msgs.msg import Header
 
+from egm_core.propagation.small_frames import small_frame
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
-from egm_ros.propagation.small_frames import small_frame
 
 pytestmark = pytest.mark.ros
 
