@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -72,7 +71,7 @@ def _answer(own: Parser, options: argparse.Namespace, as_json: bool) -> int:
     if as_json:
         height, width = image.shape[:2]
         head = {"instruction": options.instruction, "image": options.image, "width": width, "height": height}
-        print(json.dumps({**head, "model": model, **asdict(grounding)}, indent=2, ensure_ascii=False))
+        print(json.dumps({**head, "model": model, **grounding.to_json()}, indent=2, ensure_ascii=False))
     else:
         print(line(options.instruction, model, grounding, options.deadline or 0.0))
         for doubt in grounding.warnings:

@@ -1,6 +1,6 @@
 """The grounder: one picture and one instruction in, a visible and an amodal box out."""
 
 from egm_core.grounder.grounder import Grounder
-from egm_core.grounder.grounding import Grounding
+from egm_core.grounder.grounding import Found, Grounding
 
-__all__ = ["Grounder", "Grounding"]
+__all__ = ["Found", "Grounder", "Grounding"]

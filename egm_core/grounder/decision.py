@@ -82,7 +82,7 @@ def decide(
         raw, available = token_score(visible.completion, answer)
         score, calibrated = _meant(raw, available, None if answer.salvaged else curves.get("visible"))
         found = replace(found, outcome="found", visible=box, score=score, raw_score=raw, score_available=available)
-        found = replace(found, calibrated=("visible",) if calibrated else ())
+        found = replace(found, calibrated=("visible",) if calibrated else (), label=answer.label)
     return _with_amodal(found, amodal, infos["amodal"], size, curves.get("amodal")) if amodal is not None else found
 
 
@@ -90,9 +90,11 @@ def inside(found: Grounding, doubts: Mapping[Task, tuple[str, ...]]) -> Groundin
     """Take back what a model says of pictures and words that it was not trained for."""
     if found.outcome != "error" and doubts.get("visible"):
         detail = f"the question is foreign to the model ({'; '.join(doubts['visible'])})"
-        found = replace(found, outcome="absent", reason=OUT_OF_DOMAIN, detail=detail, visible=None, amodal=None)
+        found = replace(found.holding(()), outcome="absent", reason=OUT_OF_DOMAIN, detail=detail)
         return replace(found, score=0.0, amodal_score=0.0, score_available=False)
-    return replace(found, amodal=None) if doubts.get("amodal") else found
+    if not doubts.get("amodal"):
+        return found
+    return found.holding([replace(each, amodal=None) for each in found.objects])
 
 
 def _meant(raw: float, available: bool, curve: calibration.Curve | None) -> tuple[float, bool]:

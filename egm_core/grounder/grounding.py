@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
 
 from egm_core.boxes import Box
 from egm_core.families import Task
@@ -13,9 +14,29 @@ Thought = Literal["yes", "no", "late", ""]
 
 
 @dataclass(frozen=True)
+class Found:
+    """One object that an instruction means: its visible box, its amodal one where there is one, and their scores.
+
+    The fields mean what those of the same names mean in `Grounding`; `label` is what the model calls the object.
+    """
+
+    visible: Box
+    amodal: Box | None = None
+    score: float = 0.0
+    amodal_score: float = 0.0
+    score_available: bool = False
+    raw_score: float = 0.0
+    raw_amodal_score: float = 0.0
+    calibrated: tuple[Task, ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True)
 class Grounding:
     """What became of one instruction in one picture.
 
+    `visible`, `amodal` and the scores are those of the first object, `label` is what the model calls it, `further` are
+    the others, and `objects` lists all of them; `left_out` counts those that were over the limit.
     Boxes are pixels of the given picture. `reason` names what went wrong where `outcome` is "error", or why a box was
     taken back where it is "absent", and `detail` says it in words. `score` in [0, 1] is 0 where the engine gives no
     probabilities, and `score_available` says so; for the `calibrated` tasks it is the probability that the box is
@@ -53,3 +74,30 @@ class Grounding:
     missed: bool = False
     engine_ms: float = 0.0
     total_ms: float = 0.0
+    label: str = ""
+    further: tuple[Found, ...] = ()
+    left_out: int = 0
+
+    @property
+    def objects(self) -> tuple[Found, ...]:
+        """All objects that were found, the first one first; none where nothing was found or all was taken back."""
+        if self.visible is None:
+            return ()
+        return (Found(self.visible, **{name: getattr(self, name) for name in _OF_AN_OBJECT}), *self.further)
+
+    def holding(self, objects: Sequence[Found]) -> Grounding:
+        """Give this answer with these objects in the place of its own, with their scores; none leaves no box."""
+        if not objects:
+            return replace(self, visible=None, amodal=None, further=())
+        first, *further = objects
+        values = {name: getattr(first, name) for name in ("visible", *_OF_AN_OBJECT)}
+        return replace(self, **values, further=tuple(further))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give all fields as JSON values, and `objects`, which has the first object too, in the place of `further`."""
+        values = asdict(self)
+        del values["further"]
+        return {**values, "objects": [asdict(found) for found in self.objects]}
+
+
+_OF_AN_OBJECT = tuple(each.name for each in fields(Found) if each.name != "visible")

@@ -12,25 +12,36 @@ RAW_BOUND = "min_score_is_held_against_raw_scores"
 
 def held_against_raw(found: Grounding) -> bool:
     """Tell whether a box's score, where there is one, is raw and no probability."""
-    return found.score_available and "visible" not in found.calibrated
+    if not found.objects:
+        return found.score_available and "visible" not in found.calibrated
+    return any(each.score_available and "visible" not in each.calibrated for each in found.objects)
 
 
 def bounded(found: Grounding, min_score: float) -> Grounding:
-    """Turn a found box with a score below `min_score` into absent, reason `low_score`; without a score it stays.
+    """Turn found boxes with scores below `min_score` into absent, reason `low_score`; without a score they stay.
 
-    A warning says where the bound is held against raw scores, which may all lie near 0.
+    Of several objects those at the bound or above stay, and a warning counts the others. Another warning says where the
+    bound is held against raw scores, which may all lie near 0.
     """
-    if found.outcome != "found" or not found.score_available or min_score <= 0.0:
+    objects = found.objects
+    if found.outcome != "found" or min_score <= 0.0 or not any(each.score_available for each in objects):
         return found
     raw = held_against_raw(found)
     if raw:
         found = replace(found, warnings=(*found.warnings, RAW_BOUND))
-    if found.score >= min_score:
+    kept = [each for each in objects if not each.score_available or each.score >= min_score]
+    if len(kept) == len(objects):
         return found
-    detail = f"a box was found, but its score {found.score:.3g} is below min_score {min_score:g}"
+    if kept:
+        gone = len(objects) - len(kept)
+        told = f"{LOW_SCORE}: {gone} of {len(objects)} objects withheld, their scores are below min_score {min_score:g}"
+        return replace(found.holding(kept), warnings=(*found.warnings, told))
+    best = max(each.score for each in objects)
+    what = "a box was found, but its score" if len(objects) == 1 else f"{len(objects)} boxes were found; the best score"
+    detail = f"{what} {best:.3g} is below min_score {min_score:g}"
     if raw:
         detail += (
             "; min_score is being held against raw scores, which are no probabilities and may all lie near 0:"
             " calibrate the model (egm evaluate calibrate), or lower min_score"
         )
-    return replace(found, outcome="absent", reason=LOW_SCORE, detail=detail, visible=None, amodal=None)
+    return replace(found.holding(()), outcome="absent", reason=LOW_SCORE, detail=detail)

@@ -38,14 +38,17 @@ def detection(header: Header, identity: str, box: Box, instruction: str, score: 
 def detections(
     header: Header, sequence: int, instruction: str, grounding: Grounding
 ) -> tuple[Detection2DArray, Detection2DArray]:
-    """Make the visible and the amodal array of one answer: same header, same ids, empty where there is no box."""
+    """Make the visible and the amodal array of one answer: same header, empty where there is no box.
+
+    The ids are `sequence:0`, `sequence:1` and so on, one for each object, the same for both of its boxes.
+    """
     visible = Detection2DArray(header=header)
     amodal = Detection2DArray(header=header)
-    identity = f"{sequence}:0"
-    if grounding.outcome == "found" and grounding.visible is not None:
-        visible.detections = [detection(header, identity, grounding.visible, instruction, grounding.score)]
-        if grounding.amodal is not None:
-            amodal.detections = [detection(header, identity, grounding.amodal, instruction, grounding.amodal_score)]
+    for place, found in enumerate(grounding.objects if grounding.outcome == "found" else ()):
+        identity = f"{sequence}:{place}"
+        visible.detections.append(detection(header, identity, found.visible, instruction, found.score))
+        if found.amodal is not None:
+            amodal.detections.append(detection(header, identity, found.amodal, instruction, found.amodal_score))
     return visible, amodal
 
 

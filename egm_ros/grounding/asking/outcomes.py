@@ -97,7 +97,7 @@ def judge(result: Result, void: str, elapsed: float, age: float, settings: Setti
     if grounding is not None:
         grounding = replace(grounding, missed=missed)
         if verdict.outcome not in ("found", "absent"):
-            grounding = replace(grounding, visible=None, amodal=None)
+            grounding = grounding.holding(())
     if missed and verdict.outcome in ("found", "absent"):
         words = f"{verdict.message}; {elapsed - result.deadline:.3g} s after its deadline, its image is {age:.3g} s old"
         verdict = replace(verdict, message=words, doubtful=True)

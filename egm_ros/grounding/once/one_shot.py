@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from rclpy.task import Future
@@ -94,7 +94,7 @@ def entry(
         "width": width,
         "height": height,
         "model": model,
-        **asdict(grounding),
+        **grounding.to_json(),
     }
 
 

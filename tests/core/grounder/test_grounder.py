@@ -51,6 +51,8 @@ class TestWithRealModels:
         assert found.score_available and 0.8 < found.score <= 1 and 0.8 < found.amodal_score <= 1
         assert (found.warnings, found.repairs, found.boxes_seen) == ((), (), 1)
         assert 0 < found.engine_ms <= found.total_ms
+        assert [(each.visible, each.amodal) for each in found.objects] == [(found.visible, found.amodal)]
+        assert found.label == FOUND
 
     def test_says_when_it_is_absent(self, grounder: Grounder, noise: NDArray[np.uint8]) -> None:
         found = grounder.ground(noise, ABSENT)

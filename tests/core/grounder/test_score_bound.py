@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from egm_core.grounder.grounding import Grounding
+from egm_core.grounder.grounding import Found, Grounding
 from egm_core.grounder.score_bound import LOW_SCORE, RAW_BOUND, bounded
 
 BOX = (1.0, 2.0, 3.0, 4.0)
@@ -38,3 +38,13 @@ def test_a_bound_against_raw_scores_is_told_whether_the_box_stays_or_not(calibra
     assert "raw scores" in gone.detail and "egm evaluate calibrate" in gone.detail
     assert (stays.outcome, stays.warnings) == ("found", (RAW_BOUND,))
     assert bounded(raw, 0.0) is raw
+
+
+def test_of_several_objects_those_below_the_bound_go_and_are_counted() -> None:
+    several = FOUND.holding([Found((0.0, 0.0, 1.0, 1.0), score=score, score_available=True) for score in (0.2, 0.7)])
+    kept = bounded(replace(several, calibrated=("visible",)), 0.5)
+    assert (kept.outcome, [each.score for each in kept.objects]) == ("found", [0.7])
+    assert any(told.startswith("low_score: 1 of 2 objects withheld") for told in kept.warnings)
+    gone = bounded(several, 0.9)
+    assert (gone.outcome, gone.reason, gone.objects) == ("absent", LOW_SCORE, ())
+    assert gone.detail.startswith("2 boxes were found; the best score 0.7 is below min_score 0.9")

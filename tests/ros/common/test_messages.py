@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from groundings import ABSENT, FOUND
 from std_msgs.msg import Header
 
+from egm_core.grounder import Found
 from egm_ros.common import messages
 
 pytestmark = pytest.mark.ros
@@ -78,3 +79,11 @@ def test_raw_scores_stand_beside_the_calibrated_ones():
 def test_a_stamp_is_written_exactly():
     assert messages.stamp_text(header()) == "12.000034000"
     assert messages.stamp_text(None) == ""
+
+
+def test_every_object_has_an_id_that_its_two_boxes_share():
+    several = BOTH.holding([*BOTH.objects, Found((1.0, 2.0, 3.0, 4.0), score=0.3), Found(BOTH.visible, BOTH.amodal)])
+    visible, amodal = messages.detections(header(), 4, "every mug", several)
+    assert [one.id for one in visible.detections] == ["4:0", "4:1", "4:2"]
+    assert [one.id for one in amodal.detections] == ["4:0", "4:2"]
+    assert [one.results[0].hypothesis.score for one in visible.detections] == [0.9, 0.3, 0.0]
