@@ -22,15 +22,16 @@ VISIBLE = Topic(
     "~/visible",
     BOXES_TYPE,
     "out",
-    "Visible box of each target as it is in the newest image, with that image's header; id and class_id are the"
-    " answer's, the score falls with age and lost support. One empty array says that all boxes have ended.",
+    "Visible boxes of all targets as they are in the newest image, with that image's header. An id, such as 3:t7,"
+    " begins with the target's number and stays with its object over answers; class_id is the answer's; the score falls"
+    " with age and lost support. One empty array says that all boxes have ended.",
 )
 AMODAL = Topic("~/amodal", BOXES_TYPE, "out", "Amodal box, propagated by the same motion; same header and ids.")
 LOST = Topic(
     "~/lost",
     STRING_TYPE,
     "out",
-    "The line of the instruction whose boxes were lost or grew too old before a new answer came: ask again.",
+    "The line of the instruction of which a box was lost or grew too old before a new answer came: ask again.",
     depth=5,
 )
 STATUS = Topic(
@@ -130,5 +131,6 @@ PROPAGATION_KEYS = {
     "objects": "Visible boxes of the answer, or that were still propagated.",
     "carried": "How many of them are propagated.",
     "age": "Seconds from the answer's image to the newest.",
+    "ids": "The ids of an answer's boxes, and those of the propagated ones, as JSON; empty where boxes have ended.",
     "frame": "Frame of the answer's image.",
 }

@@ -20,6 +20,7 @@ from vision_msgs.msg import Detection2DArray
 
 from egm_core.propagation import FrameBuffer, Limits
 from egm_core.propagation.small_frames import small_frame
+from egm_core.propagation.trails import Trails
 from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, stamp_of
 from egm_core.targets.lines import taken_apart
 from egm_ros.common.nodes.base import BaseNode
@@ -30,7 +31,7 @@ from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import following
 from egm_ros.interface import propagation as interface
-from egm_ros.propagation.catching_up import Carried, CatchingUp, begun
+from egm_ros.propagation.catching_up import Carried, CatchingUp, begun, noted
 from egm_ros.propagation.outlet import Outlet
 from egm_ros.propagation.status import Outcome, Verdict, dropped, losses
 from egm_ros.propagation.targets import Ended, Waiting, ended, labels_of
@@ -54,6 +55,7 @@ class PropagationNode(BaseNode):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._frames = FrameBuffer(self._values["buffer"], self._values["memory"] * 10**6)
+        self._trails = Trails(self._values["buffer"])
         self._headers: dict[int, Header] = {}
         self._feed = Feed()
         self._waiting: tuple[Waiting, ...] = ()
@@ -105,6 +107,7 @@ class PropagationNode(BaseNode):
     def _change(self, changed: dict[str, Any]) -> None:
         super()._change(changed)
         self._frames.seconds, self._frames.limit = self._values["buffer"], self._values["memory"] * 10**6
+        self._trails.seconds = self._values["buffer"]
 
     def _on_image(self, message: Any) -> None:
         """Take one step with every box, and publish where they are in this very image."""
@@ -153,6 +156,7 @@ class PropagationNode(BaseNode):
         self._instruction = message.data
         now = f"the instruction is {message.data!r} now" if message.data else "no instruction is served any more"
         lines = self._lines
+        self._trails.forget(but=lines)
         if self._several and not self._hears_status:
             # One target's absence is told by an array without boxes; of several, the status says which it is.
             self._hears_status = True
@@ -246,8 +250,11 @@ class PropagationNode(BaseNode):
         if start is None:
             self._refuse(answer, {"no_picture": self._frames.fate(answer.stamp)})
             return False
-        ahead = self._frames.after(start.stamp, self._values["replay_frames"], self._values["replay_step"])
-        self._catching = CatchingUp(answer, start, begun(answer, start), tuple(ahead), start)
+        step = self._values["replay_step"]
+        entries = begun(answer, start, self._trails, step)
+        noted(self._trails, entries)
+        ahead = self._frames.after(start.stamp, self._values["replay_frames"], step)
+        self._catching = CatchingUp(answer, start, entries, tuple(ahead), start)
         return self._catch_up()
 
     def _catch_up(self) -> bool:
@@ -257,7 +264,10 @@ class PropagationNode(BaseNode):
             return False
         step = self._values["replay_step"]
         self._catching = now = self._catching.go_on(
-            self._values["replay_slice"], self._limits, lambda stamp: self._frames.after(stamp, 1, step)
+            self._values["replay_slice"],
+            self._limits,
+            lambda stamp: self._frames.after(stamp, 1, step),
+            self._trails,
         )
         if now.ahead:
             self._slices.reset()
@@ -274,6 +284,7 @@ class PropagationNode(BaseNode):
         others = self._others(entries) if fresh else []
         lost = [entry for entry in (*entries, *others) if entry.track.lost]
         self._carried = tuple(entry for entry in (*others, *entries) if not entry.track.lost)
+        noted(self._trails, self._carried)
         self._out.ask(entry.label for entry in lost)
         if self._carried:
             newest = self._frames.newest
@@ -288,7 +299,8 @@ class PropagationNode(BaseNode):
             reasons = losses((entry.track for entry in lost), age, self._values["max_propagation"])
             outcome = outcome if entries else "absent"
             origin = self._origin if fresh else lost[0].origin
-            self._out.tell(origin, Verdict(outcome, reasons, len(entries), len(carried), age))
+            ids = {entry.given: entry.identity for entry in entries} if fresh else {}
+            self._out.tell(origin, Verdict(outcome, reasons, len(entries), len(carried), age, ids))
 
     def _others(self, fresh: list[Carried]) -> list[Carried]:
         """Give the boxes under way that an answer says nothing of, at the newest image: those of other targets."""
@@ -336,6 +348,7 @@ class PropagationNode(BaseNode):
         if self._catching is not None:
             self._refuse(self._catching.answer, reasons)
         self._frames.clear()
+        self._trails.forget()
         self._headers.clear()
         self._catching = None
         self._waiting = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -21,13 +22,17 @@ CALM = ("new_instruction",)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an answer: reasons (a word and a sentence each), boxes it had, those carried on, its age (s)."""
+    """What became of an answer: reasons (a word and a sentence each), boxes it had, those carried on, its age (s).
+
+    `ids` are the answer's, and those that the propagated boxes have for them.
+    """
 
     outcome: Outcome
     reasons: Mapping[str, str]
     objects: int = 0
     carried: int = 0
     age: float = 0.0
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def level(self) -> bytes:
@@ -52,6 +57,7 @@ def status_of(node: str, header: Header, verdict: Verdict) -> DiagnosticStatus:
         "objects": verdict.objects,
         "carried": verdict.carried,
         "age": verdict.age,
+        "ids": json.dumps(dict(verdict.ids)),
         "frame": header.frame_id,
     }
     return status(node, "", verdict.level, verdict.message, values)

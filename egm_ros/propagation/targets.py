@@ -37,6 +37,11 @@ def label_of(entry: Any) -> str:
     return str(entry.results[0].hypothesis.class_id) if entry.results else ""
 
 
+def number_of(identity: str) -> str:
+    """Give the number of the target that an answer's id begins with."""
+    return identity.partition(":")[0]
+
+
 def score_of(entry: Any) -> float:
     """Give a detection's score."""
     return float(entry.results[0].hypothesis.score) if entry.results else 0.0

@@ -39,6 +39,7 @@ ROS = {
 LAYERS = {
     "__init__": 0,
     "boxes": 0,
+    "assignment": 0,
     "torchvision_shim": 0,
     "console": 0,
     "notes": 0,

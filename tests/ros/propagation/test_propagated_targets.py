@@ -90,7 +90,7 @@ def test_answers_about_one_picture_are_carried_together_each_on_its_own_object(b
         assert set(found) == {TEXT, BOWL}
         assert iou(box_of(found[TEXT]), place(number)) > 0.85
         assert iou(box_of(found[BOWL]), below(number)) > 0.85
-        assert {entry.id for entry in found.values()} == {f"{TEXT}:0", f"{BOWL}:0"}
+        assert {entry.id for entry in found.values()} == {f"{TEXT}:t1", f"{BOWL}:t2"}
 
 
 def test_a_new_answer_replaces_its_target_s_boxes_and_lets_the_other_s_go_on(bench: Any) -> None:

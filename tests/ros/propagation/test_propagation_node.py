@@ -15,6 +15,7 @@ from egm_core.boxes import iou
 from egm_core.pictures.file import jpeg_size
 from egm_core.propagation import Limits, SmallFrame, begin, shrink
 from egm_core.propagation.small_frames import small_frame
+from egm_core.propagation.trails import Trails
 from egm_core.streams.joining import Answer, box_of, stamp_of
 from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
@@ -40,7 +41,7 @@ def test_a_late_answer_is_carried_to_the_newest_image_and_on(bench: Any) -> None
         assert visible.header == amodal.header == header(number)
         (seen,), (whole,) = visible.detections, amodal.detections
         assert seen.header == header(number)
-        assert seen.id == whole.id == "3:0"
+        assert seen.id == whole.id == "3:t1"
         assert seen.results[0].hypothesis.class_id == TEXT
         assert 0.0 < seen.results[0].hypothesis.score < 0.8
         assert iou(box_of(seen), place(number)) > 0.9
@@ -62,11 +63,11 @@ def test_a_long_way_is_gone_in_stretches_over_the_images_that_come_meanwhile() -
         return [frame for frame in came if frame.stamp > stamp]
 
     for stretches in range(1, 31):
-        way = way.go_on(0.0, Limits(), later)
+        way = way.go_on(0.0, Limits(), later, Trails(10.0))
         assert way.at is ahead[stretches - 1]
         came = frames(31, 33) if stretches > 20 else []
     assert [frame.stamp for frame in way.ahead] == [frame.stamp for frame in came]
-    way = way.go_on(60.0, Limits(), later)
+    way = way.go_on(60.0, Limits(), later, Trails(10.0))
     assert not way.ahead
     assert iou(way.entries[0].track.visible, place(32)) > 0.9
 

@@ -6,6 +6,7 @@ import sys
 import time
 from functools import partial
 
+import numpy as np
 import pytest
 
 pytest.importorskip("vision_msgs", reason="no ROS 2 with vision_msgs")
@@ -14,6 +15,7 @@ from domains import UNCLAIMED
 from processes import wait_for
 from robot import Robot, hold, image_message, textured_message
 from running import Process, start_node, until_stopped
+from scripted_engine import asked_for, box_of
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
@@ -111,6 +113,49 @@ def test_a_lost_track_gets_a_new_answer_ahead_of_the_rate(robot, engine):
         print(f"\na new answer {waited:.2f} s after the object was gone, at {RATE} Hz")
     finally:
         follower.stop()
+    assert "Traceback" not in follower.output
+
+
+def test_one_lost_target_of_several_is_asked_for_alone(robot, engine):
+    lines = ("the red mug", "the can")
+    arguments = ["--ros-args", "-r", "~/lost:=grounding/refresh", "-p", "coast:=0.0", "-p", "max_propagation:=60.0"]
+    follower = Process([sys.executable, "-m", "egm_ros.propagation", *arguments], DOMAIN)
+    now: list[Detection2DArray] = []
+    robot.node.create_subscription(Detection2DArray, "propagation/visible", now.append, 10)
+    bare = textured_message(WIDTH, HEIGHT)
+    pixels = np.frombuffer(bare.data, np.uint8).reshape(HEIGHT, WIDTH, 3).copy()
+    left, top, right, bottom = (np.array(box_of(lines[0], amodal=True)) * [0.32, 0.24, 0.32, 0.24]).astype(int)
+    pixels[max(0, top - 9) : bottom + 9, max(0, left - 9) : right + 9] = 0
+    gone = [False]
+
+    def picture() -> Image:
+        message = textured_message(WIDTH, HEIGHT)
+        message.data = pixels.tobytes() if gone[0] else message.data
+        return message
+
+    def followed() -> dict[str, str]:
+        return {entry.results[0].hypothesis.class_id: entry.id for entry in now[-1].detections} if now else {}
+
+    def asked() -> list[str]:
+        return [asked_for(prompt)[0] for prompts in engine.stats()["asked_of"].values() for prompt in prompts]
+
+    try:
+        wait_for("the follower", lambda: robot.images.get_subscription_count() == 2)
+        # What is asked from here on is a new line, or a refresh.
+        assert robot.set(max_rate=0.01).successful
+        with robot.stream(15.0, picture) as shown:
+            wait_for("images", lambda: len(shown) > 5)
+            robot.instruct("\n".join(lines))
+            wait_for("carried boxes", lambda: set(followed()) == set(lines))
+            ids, before = followed(), len(asked())
+            gone[0] = True
+            wait_for("a question about the lost one", lambda: len(asked()) > before)
+            wait_for("the other's boxes alone", lambda: set(followed()) == {lines[1]})
+            hold("no other question", lambda: set(asked()[before:]) == {lines[0]}, 1.5)
+            assert followed()[lines[1]] == ids[lines[1]]
+    finally:
+        follower.stop()
+        assert robot.set(max_rate=RATE).successful
     assert "Traceback" not in follower.output
 
 
