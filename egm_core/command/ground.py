@@ -32,7 +32,8 @@ from egm_core.families import FAMILIES, TASKS, Task
 from egm_core.families.known import check_served, check_told, family_of_name
 from egm_core.grounder import gate_file
 from egm_core.grounder.explained import explained
-from egm_core.grounder.grounder import NO_WORDS, Grounder, Grounding, worded
+from egm_core.grounder.grounder import NO_WORDS, Grounder, Grounding
+from egm_core.grounder.reading import worded
 from egm_core.models.calibration import note
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.pictures.draw import check_writable, draw

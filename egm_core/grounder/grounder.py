@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import threading
 import time
 import uuid
@@ -28,7 +27,7 @@ from egm_core.grounder.closing_time import ClosingTime
 from egm_core.grounder.decision import OUT_OF_DOMAIN as OUT_OF_DOMAIN
 from egm_core.grounder.decision import Curves, Replies, Reply, better, decide, inside
 from egm_core.grounder.grounding import Grounding as Grounding
-from egm_core.grounder.reading import label_doubt, markup_doubt, read, set_apart
+from egm_core.grounder.reading import label_doubt, markup_doubt, read, set_apart, worded
 from egm_core.grounder.reconsider import Wish, carried, carried_curve, wished
 from egm_core.grounder.score_bound import bounded
 from egm_core.grounder.scoring import token_score as token_score
@@ -42,6 +41,7 @@ OutOfDomain = Literal["warn", "absent"]
 LONGEST = 4096
 NO_WORDS = "the instruction is empty; name an object, such as 'the red mug'"
 _T = TypeVar("_T")
+_Hear = Callable[[Reply], None]
 THOUGHT_ALL_THE_SAME = (
     "reasoning_not_forbidden: the model thought although reasoning is off, which costs its time; start the server"
     " without a reasoning parser, or set reasoning to true"
@@ -189,8 +189,9 @@ class Grounder:
         instruction: str,
         timeout: float | None = None,
         deadline: float | None = None,
+        heard: Callable[[Grounding], None] | None = None,
     ) -> Grounding:
-        """Ground an instruction in a picture (H, W, 3 uint8 RGB).
+        """Ground an instruction in a picture (H, W, 3 uint8 RGB); `heard` gets the first visible answer ahead.
 
         Cancelling the task aborts the queries in the engine; after `timeout` seconds they are aborted, too, and the
         answer is the error "timeout". An engine's trouble is an error as well, never an exception; ValueError for an
@@ -211,7 +212,16 @@ class Grounder:
         sent = time.monotonic()
         # Nothing is asked by it, so the engine need not wait for it.
         looking = self._in_thread(self._foreign, image, instruction)
-        replies = await self._first(requests, instruction, end, last)
+        size, hearing = (image.shape[1], image.shape[0]), list[asyncio.Future[None]]()
+
+        async def tell(reply: Reply, told: Callable[[Grounding], None]) -> None:
+            told(await self._in_thread(self._decide, {"visible": reply}, await looking, size, instruction))
+
+        def hear(reply: Reply) -> None:
+            if heard is not None:
+                hearing.append(asyncio.ensure_future(tell(reply, heard)))
+
+        replies = await self._first(requests, instruction, end, last, hear)
         came = time.monotonic()
         late: tuple[Task, ...] = ()
         failed: tuple[str, ...] = ()
@@ -220,7 +230,7 @@ class Grounder:
         answered = time.monotonic()
         doubts = await looking
         # In a thread, for calibration reads the weights where it was not asked for them yet.
-        size = (image.shape[1], image.shape[0])
+        await asyncio.gather(*hearing)
         found = await self._in_thread(self._decide, replies, doubts, size, instruction)
         foreign = dict.fromkeys(doubt for told in doubts.values() for doubt in told)
         if replies is not None:
@@ -263,12 +273,14 @@ class Grounder:
             found = replace(found, warnings=(*found.warnings, THOUGHT_ALL_THE_SAME))
         return found
 
-    async def _first(self, requests: dict[Task, Request], instruction: str, end: float, due: float) -> Replies | None:
+    async def _first(
+        self, requests: dict[Task, Request], instruction: str, end: float, due: float, hear: _Hear | None
+    ) -> Replies | None:
         """Send all requests at once; gives the replies, the visible one alone where it failed, None for a timeout.
 
         Where the visible box is there at the deadline and the amodal one is not, nothing waits for that.
         """
-        replies = await self._replies(requests, instruction, end, due)
+        replies = await self._replies(requests, instruction, end, due, hear)
         if "visible" not in replies:
             return None
         if len(replies) < len(requests) and replies["visible"].error is None:
@@ -287,7 +299,7 @@ class Grounder:
         if not wish.tasks or not self._thought_time.fits(end - began):
             return first, wish.tasks, ()
         again = {task: self._request(task, requests[task].image, requests[task].prompt, True) for task in wish.tasks}
-        thoughts = await self._replies(again, instruction, end)
+        thoughts = await self._replies(again, instruction, end, None, None)
         late = tuple(task for task in wish.tasks if task not in thoughts)
         note = self._thought_time.cut if late else self._thought_time.ended
         note(time.monotonic() - began)
@@ -302,9 +314,9 @@ class Grounder:
         return first | chosen, late, failed
 
     async def _replies(
-        self, requests: dict[Task, Request], instruction: str, end: float, due: float | None = None
+        self, requests: dict[Task, Request], instruction: str, end: float, due: float | None, hear: _Hear | None
     ) -> Replies:
-        """Send requests at once and give the replies that came by `end`.
+        """Send requests at once and give the replies that came by `end`; `hear` gets the visible one when it comes.
 
         Where `due` is given the visible reply leads: nothing more is waited for once it failed, and from `due` on once
         it is there. An engine's answer comes from a thread of its own, which ends when the request is aborted.
@@ -324,6 +336,8 @@ class Grounder:
                 left = None if math.isinf(until) else max(0.0, until - time.monotonic())
                 done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 came |= {asked[one]: one.result() for one in done}
+                if hear and any(asked[one] == "visible" for one in done):
+                    hear(came["visible"])
                 if not done:
                     break
             return {task: came[task] for task in requests if task in came}
@@ -382,8 +396,3 @@ class Grounder:
     def close(self) -> None:
         """End the grounder's threads; the engines stay as they are."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def worded(instruction: str) -> str:
-    """Give an instruction as it is sent, on one line and without the full stop at its end; empty where no word is."""
-    return re.sub(r"\s+", " ", instruction).strip().rstrip(".!").rstrip()

@@ -79,3 +79,8 @@ def markup_doubt(instruction: str) -> tuple[str, ...]:
     if not _MARKUP.search(instruction):
         return ()
     return ("instruction_markup: each '<' was set apart, so that nothing is read as a marker of the model's own",)
+
+
+def worded(instruction: str) -> str:
+    """Give an instruction as it is sent, on one line and without the full stop at its end; empty where no word is."""
+    return re.sub(r"\s+", " ", instruction).strip().rstrip(".!").rstrip()

@@ -39,19 +39,21 @@ async def ask(
     max_pixels: int,
     timeout: float,
     deadline: float = 0.0,
+    heard: Callable[[Grounding], None] | None = None,
 ) -> Grounding:
     """Ground an instruction in a picture (H, W, 3 uint8 RGB) within `timeout` seconds.
 
     From `deadline` seconds on (0: none) the best that is there by then is the answer, see `Grounder.ask`.
     `grounder_of` makes a grounder for at most so many pixels, `max_pixels` at first (0: the model's own).  Where
     memory runs out, the query is repeated once with half of the pixels.  Each link, the visible model's first, is
-    told what came of it.  Cancelling the task aborts the query.
+    told what came of it, and `heard` the first visible answer as soon as it is there.  Cancelling the task aborts the
+    query.
     """
     engines = [link.engine for link in links]
     began = time.monotonic()
     before = any(link.record.smaller for link in links)
     pixels = halved(links, image, max_pixels) if before else max_pixels
-    grounding = await grounder_of(pixels).ask(image, instruction, timeout, deadline)
+    grounding = await grounder_of(pixels).ask(image, instruction, timeout, deadline, heard)
     repeated = False
     if not before and out_of_memory(trouble(grounding)):
         passed = time.monotonic() - began
@@ -60,7 +62,7 @@ async def ask(
             smaller = grounder_of(halved(links, image, max_pixels))
             # Late already is soon enough for one without a thought.
             left = max(deadline - passed, SOONEST) if deadline else 0.0
-            grounding = await smaller.ask(image, instruction, timeout - passed, left)
+            grounding = await smaller.ask(image, instruction, timeout - passed, left, heard)
     if before or repeated:
         note = "out_of_memory: the picture was sent with half of its pixels"
         grounding = replace(grounding, warnings=(*grounding.warnings, note))

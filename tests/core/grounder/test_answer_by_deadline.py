@@ -20,7 +20,7 @@ from egm_core.engines.base import Chunk, Engine, EngineError, Grammar, Health, R
 from egm_core.families import family
 from egm_core.grounder.gate import Gate, Weight
 from egm_core.grounder.gate_file import Gates
-from egm_core.grounder.grounder import Grounder
+from egm_core.grounder.grounder import Grounder, Grounding
 from egm_core.grounder.together import Together
 from egm_core.models.calibration import Curve, Measured, save
 from egm_core.models.folder import ModelInfo, load_info, write_info
@@ -266,6 +266,43 @@ def test_cancelling_aborts_the_thought(picture: NDArray[np.uint8]) -> None:
     asyncio.run(cancelled())
     thoughts = [request.id for request in engine.asked if request.reasoning]
     assert thoughts and all(engine.aborted[name].is_set() for name in thoughts)
+
+
+@pytest.mark.parametrize(("thoughts", "final"), [("end", AFTER), ("I would rather talk.", FIRST)])
+def test_the_first_box_is_heard_without_what_is_not_there_yet(
+    picture: NDArray[np.uint8], thoughts: str, final: tuple[float, ...]
+) -> None:
+    """Once: the amodal box and the thought are to come."""
+    engine, heard = Scripted(thoughts), []
+
+    def hear(found: Grounding) -> None:
+        heard.append(found)
+
+    grounder = Grounder(engine, BOTH)
+    found = asyncio.run(grounder.ask(picture, RELATED, deadline=LONG, heard=hear))
+    grounder.close()
+    (first,) = heard
+    assert (first.outcome, first.amodal, first.thought) == ("found", None, "")
+    assert first.visible == pytest.approx(pixels(FIRST))
+    assert found.visible == pytest.approx(pixels(final)) and found.amodal is not None
+
+
+def test_the_first_box_is_heard_while_the_amodal_one_is_awaited(picture: NDArray[np.uint8]) -> None:
+    heard = threading.Event()
+
+    async def asked() -> None:
+        amodal = Scripted(wait=60.0)
+        grounder = Grounder(Scripted(), BOTH, amodal_engine=amodal, reasoning=False)
+        task = asyncio.ensure_future(grounder.ask(picture, PLAIN, heard=lambda found: heard.set()))
+        assert await asyncio.to_thread(heard.wait, 30.0)
+        assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert all(stop.is_set() for stop in amodal.aborted.values())
+        grounder.close()
+
+    asyncio.run(asked())
 
 
 def test_nothing_waits_for_an_amodal_box_once_the_visible_one_is_there_at_the_deadline(
