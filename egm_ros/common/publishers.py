@@ -31,8 +31,8 @@ _FOLLOWERS = {
     for name, table in NAMES.items()
     if name != "camera"
 }
-# What every ROS node publishes.
-_EVERYONES = ("/rosout", "/parameter_events")
+# What every ROS node may publish.
+_EVERYONES = ("/rosout", "/parameter_events", "/diagnostics")
 
 
 def type_name(kind: Any) -> str:
@@ -91,8 +91,11 @@ def _follower(node: Node, name: str, namespace: str) -> bool:
     except NodeNameNonExistentError:
         return False
     own = f"{namespace.rstrip('/')}/{name}"
-    published = {topic for topic, _ in entries if topic not in _EVERYONES}
-    tables = [{topic.name.replace("~", own): topic.asked for topic in table} for table in _FOLLOWERS.values()]
+    published = {topic for topic, _ in entries if topic not in (*_EVERYONES, f"{own}/transition_event")}
+    tables = [
+        {topic.name.replace("~", own): topic.asked for topic in table if topic.name not in _EVERYONES}
+        for table in _FOLLOWERS.values()
+    ]
     return any({topic for topic, asked in table.items() if not asked} <= published <= table.keys() for table in tables)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 
 from egm_core.streams.timeline import Doubt, Timeline, age_of, stamp_of
+from egm_ros.common.streams.arrivals import Arrivals
 from egm_ros.common.streams.silence import Silence
 from egm_ros.common.streams.stamps import DOUBTS, StampReport, clockless, doubtful
 from egm_ros.grounding.asking.frames import Frame, Slot
 from egm_ros.grounding.telling.diagnostics import InputView
-from egm_ros.grounding.telling.tally import Arrivals
 from egm_ros.interface import grounding as interface
 
 # A camera is said to be silent rather than slow after so many times image_timeout.

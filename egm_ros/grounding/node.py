@@ -14,8 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32, String
 from vision_msgs.msg import Detection2DArray
@@ -24,10 +23,10 @@ from egm_core.supervise.link import EngineLink
 from egm_core.supervise.plan import startable
 from egm_ros.common.mail import Mail
 from egm_ros.common.memory import keep_freed
-from egm_ros.common.nodes.base import BaseNode
+from egm_ros.common.nodes.managed import ManagedNode
 from egm_ros.common.nodes.process import run
+from egm_ros.common.nodes.transitions import reported
 from egm_ros.common.pictures.transport import subscribed
-from egm_ros.common.qos import profile
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.grounding.asking.engines import Asking
 from egm_ros.grounding.asking.frames import Frame
@@ -40,17 +39,15 @@ from egm_ros.grounding.ordering import Ordering
 from egm_ros.grounding.present import Present
 from egm_ros.grounding.telling.status import Status
 from egm_ros.grounding.telling.story import Story
-from egm_ros.grounding.transitions import refuse_impossible, reported
 from egm_ros.grounding.watching import Watching
 from egm_ros.interface import grounding as interface
 from egm_ros.interface.settings import Settings
-from egm_ros.interface.topic import Topic
 
 CLOSE_TIMEOUT = 8.0
 INSTEAD = "ages are counted from arrival"
 
 
-class GroundingNode(BaseNode, LifecycleNode):
+class GroundingNode(ManagedNode):
     """Publishes the visible and the amodal box of what an instruction names, for the newest images of its cameras."""
 
     NODE = "grounding"
@@ -68,14 +65,8 @@ class GroundingNode(BaseNode, LifecycleNode):
         watching = Watching(self, self._present, self._status, story)
         self._judging = Judging(self, self._present, self._status, story)
         GroundOnce(self, self._present, self._mail, watching.view, services)
-        refuse_impossible(self)
 
     # Lifecycle.
-
-    def begin(self) -> bool:
-        """Configure and activate, as a lifecycle manager would, unless one is to do it; False where that fails."""
-        steps = (self.trigger_configure, self.trigger_activate) if self._present.settings.autostart else ()
-        return all(step() == TransitionCallbackReturn.SUCCESS for step in steps)
 
     def survive(self, error: Exception) -> None:
         """Report what went wrong in a callback: a robot's node lives on."""
@@ -92,12 +83,12 @@ class GroundingNode(BaseNode, LifecycleNode):
             present.cameras[name] = Camera(
                 name,
                 settings.transport,
-                self._open(Detection2DArray, interface.VISIBLE, name),
-                self._open(Detection2DArray, interface.AMODAL, name),
+                self.speak(Detection2DArray, interface.VISIBLE, name),
+                self.speak(Detection2DArray, interface.AMODAL, name),
                 self.open_subscription(String, interface.REFRESH, functools.partial(self._on_refresh, name), name),
                 StampReport(self.get_logger(), self.resolve_topic_name(interface.IMAGE.of(name)), INSTEAD),
             )
-        self._judging.begin({topic: self._open(Float32, topic) for topic in LATENCIES})
+        self._judging.begin({topic: self.speak(Float32, topic) for topic in LATENCIES})
         self._ordering.listen()
         present.asking.start(planned, settings)
         return super().on_configure(state)
@@ -168,11 +159,6 @@ class GroundingNode(BaseNode, LifecycleNode):
         for publisher in self._judging.end():
             self.destroy_lifecycle_publisher(publisher)
         self._ordering.rest()
-
-    def _open(self, kind: Any, topic: Topic, camera: str = "") -> Any:
-        """Publish a topic while the node is active."""
-        options = QoSOverridingOptions.with_default_policies()
-        return self.create_lifecycle_publisher(kind, topic.of(camera), profile(topic), qos_overriding_options=options)
 
     # Callbacks of topics and parameters.
 

@@ -25,6 +25,15 @@ STATUS_IN = Topic(
     depth=16,
 )
 
+DIAGNOSTICS = Topic(
+    "/diagnostics",
+    "diagnostic_msgs/msg/DiagnosticArray",
+    "out",
+    "Once a second: the node's state, its inputs (counts, rates, silence), and what became of them.",
+    depth=10,
+)
+
+AUTOSTART = ParameterSpec("autostart", True, "Configure and activate without a lifecycle manager.")
 TRANSPORT = ParameterSpec(
     "transport",
     "raw",

@@ -5,6 +5,7 @@ Nothing here imports ROS.
 
 from __future__ import annotations
 
+from egm_ros.interface.following import AUTOSTART, DIAGNOSTICS
 from egm_ros.interface.parameter import ParameterSpec
 from egm_ros.interface.topic import BOXES_TYPE, IMAGE_TYPE, Topic
 
@@ -62,7 +63,7 @@ STATUS = Topic(
     "One message per answer: found, absent or error, and why.",
     latched=True,
 )
-LIFTING_TOPICS = (DEPTH_IN, INFO_IN, VISIBLE_IN, AMODAL_IN, VISIBLE, AMODAL, MARKERS, STATUS)
+LIFTING_TOPICS = (DEPTH_IN, INFO_IN, VISIBLE_IN, AMODAL_IN, VISIBLE, AMODAL, MARKERS, STATUS, DIAGNOSTICS)
 
 LIFTING_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
@@ -121,6 +122,7 @@ LIFTING_PARAMETERS: tuple[ParameterSpec, ...] = (
         live=True,
         unit="s",
     ),
+    AUTOSTART,
 )
 
 LIFTING_KEYS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from egm_ros.interface.following import AMODAL_IN, IMAGE_IN, TRANSPORT, VISIBLE_IN
+from egm_ros.interface.following import AMODAL_IN, AUTOSTART, DIAGNOSTICS, IMAGE_IN, TRANSPORT, VISIBLE_IN
 from egm_ros.interface.parameter import ParameterSpec
 from egm_ros.interface.topic import BOXES_TYPE, COMPRESSED_TYPE, IMAGE_TYPE, Topic
 
@@ -42,6 +42,7 @@ OVERLAY_TOPICS = (
     OVERLAY_IMAGE,
     OVERLAY_COMPRESSED,
     OVERLAY_ANNOTATIONS,
+    DIAGNOSTICS,
 )
 
 OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
@@ -95,4 +96,5 @@ OVERLAY_PARAMETERS: tuple[ParameterSpec, ...] = (
         "annotations", False, "Publish the boxes as ~/annotations, too; needs foxglove_msgs, and subscribes no image."
     ),
     ParameterSpec("jpeg_quality", 90, "Quality of ~/image/compressed.", range=(1, 100), live=True),
+    AUTOSTART,
 )

@@ -16,7 +16,7 @@ from egm_core.supervise.policy import Care
 from egm_core.supervise.settings import EngineSettings
 from egm_core.targets.lines import listed, read
 from egm_ros.interface.engine import ENGINE_PARAMETERS
-from egm_ros.interface.following import TRANSPORT
+from egm_ros.interface.following import AUTOSTART, TRANSPORT
 from egm_ros.interface.parameter import ParameterSpec
 
 GROUNDING: tuple[ParameterSpec, ...] = (
@@ -132,7 +132,7 @@ GROUNDING: tuple[ParameterSpec, ...] = (
         "Ask for amodal boxes even if the model does not declare that it was trained for them.",
         live=True,
     ),
-    ParameterSpec("autostart", True, "Configure and activate without a lifecycle manager."),
+    AUTOSTART,
 )
 
 

@@ -61,5 +61,6 @@ def camera(robot: Robot) -> list[LaunchDescriptionEntity]:
     if robot.texts["lift"].lower() != "false" and source != "scene":
         raise ValueError(f"lift: source:={source} knows no depth; source:=scene does")
     parameters: dict[str, Any] = robot.shared(full) | values
+    parameters.pop("autostart", None)
     made = robot.node("camera", "", parameters, {})
     return [endings.on_interrupt([made]), made]

@@ -179,10 +179,10 @@ class Robot:
         """Give the settings that all nodes share, for one by its full name: the argument's, its own, or grounding's."""
         grounding, own = self.file.of(self.full("grounding")), self.file.of(node)
         values: dict[str, Any] = {}
-        for name in ("transport", "use_sim_time"):
+        for name in ("transport", "use_sim_time", "autostart"):
             text, kept = self.texts.get(name), own.get(name, grounding.get(name))
             if text:
-                values[name] = truth(text) if name == "use_sim_time" else text
+                values[name] = text if name == "transport" else truth(text)
             elif kept is not None:
                 values[name] = kept
         return values

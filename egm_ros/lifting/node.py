@@ -35,7 +35,7 @@ from egm_core.lifting import (
 from egm_core.lifting.matching import Slot
 from egm_core.streams.joining import BACK, box_of
 from egm_ros.common.messages import stamp_text, status
-from egm_ros.common.nodes.base import BaseNode
+from egm_ros.common.nodes.follower import FollowerNode
 from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
@@ -81,7 +81,7 @@ class Ready:
     offset: float = 0.0
 
 
-class LiftingNode(BaseNode):
+class LiftingNode(FollowerNode):
     """Lifts each answer once its depth is here; the state is what waits for what."""
 
     NODE = "lifting"
@@ -89,23 +89,44 @@ class LiftingNode(BaseNode):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._transforms = Transforms(self) if self._values["target_frame"] else None
-        buffer, memory = self._values["buffer"], self._values["memory"] * 10**6
-        self._matching = Matching(buffer, self._values["wait"], memory, self._thin, self._values["slop"])
-        self._density = 1.0
-        self._pending: list[Ready] = []
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(interface.DEPTH_IN.name), INSTEAD)
         info = self.resolve_topic_name(interface.INFO_IN.name)
         self._info_stamps = StampReport(self.get_logger(), info, INFO_INSTEAD)
-        self._visible = self.open_publisher(Detection3DArray, interface.VISIBLE)
-        self._amodal = self.open_publisher(Detection3DArray, interface.AMODAL)
-        self._markers = self.open_publisher(MarkerArray, interface.MARKERS)
+        self._forget()
+        self._visible: Any = None
+        self._amodal: Any = None
+        self._markers: Any = None
         self._status = self.open_publisher(DiagnosticStatus, interface.STATUS)
         self._inputs = Inputs(self)
+        self.every(PERIOD, self._on_tick)
+
+    def opened(self) -> None:
+        """Make the publishers of the 3D boxes."""
+        self._visible = self.utter(Detection3DArray, interface.VISIBLE)
+        self._amodal = self.utter(Detection3DArray, interface.AMODAL)
+        self._markers = self.utter(MarkerArray, interface.MARKERS)
+
+    def listen(self) -> None:
+        """Subscribe depth, camera_info and boxes."""
         self._listen(self._depth_kind, interface.DEPTH_IN, "depth", steady=True)
         self._listen(CameraInfo, interface.INFO_IN, "camera_info", kept=True)
         self._listen(Detection2DArray, interface.VISIBLE_IN, "visible")
         self._listen(Detection2DArray, interface.AMODAL_IN, "amodal")
-        self.every(PERIOD, self._on_tick)
+
+    def rest(self) -> None:
+        """Leave the inputs, and forget what came on them."""
+        self._inputs.leave()
+        self._forget()
+
+    def inputs_status(self) -> tuple[bytes, str, dict[str, object]]:
+        """Tell how the inputs are."""
+        return self._inputs.health()
+
+    def _forget(self) -> None:
+        buffer, memory = self._values["buffer"], self._values["memory"] * 10**6
+        self._matching = Matching(buffer, self._values["wait"], memory, self._thin, self._values["slop"])
+        self._density = 1.0
+        self._pending: list[Ready] = []
 
     @property
     def _depth_kind(self) -> Any:
@@ -295,6 +316,7 @@ class LiftingNode(BaseNode):
         message = f"{named}: {detail}" if reasons else outcome
         told = {"stamp": stamp_text(header), "outcome": outcome, "reason": named, **values, "frame": header.frame_id}
         self._status.publish(status(self.get_fully_qualified_name(), "", level, message, told))
+        self.did(outcome, level, message)
         self.get_logger().debug(f"{message} {dict(values)}")
         if reasons:
             self.notices.seldom(named, message)

@@ -35,11 +35,14 @@ def definitions() -> Any:
 
 
 class Annotator:
-    """Publishes each answer's boxes, or, of the propagation node's, those of each image; nothing while nobody looks."""
+    """Publishes each answer's boxes, or, of the propagation node's, those of each image; nothing while nobody looks.
+
+    `publisher` is the node's, of messages of this `kind`.
+    """
 
     def __init__(self, node: BaseNode, propagated: bool) -> None:
         self._node, self._kinds = node, definitions()
-        self._publisher = node.open_publisher(self._kinds.ImageAnnotations, interface.OVERLAY_ANNOTATIONS)
+        self.publisher: Any = None
         self._inputs, self._pairs = Inputs(node), Pairs()
         self._colors = (NOW_VISIBLE, NOW_AMODAL) if propagated else (VISIBLE, AMODAL)
         carried = interface.OVERLAY_NOW_VISIBLE, interface.OVERLAY_NOW_AMODAL
@@ -47,9 +50,14 @@ class Annotator:
         self._instruction: str | None = None
         self._newest: Answer | None = None
 
+    @property
+    def kind(self) -> Any:
+        """The type of the messages."""
+        return self._kinds.ImageAnnotations
+
     def look(self) -> None:
         """Subscribe the boxes when the first onlooker comes, and leave them when the last one goes."""
-        watched = bool(self._publisher.get_subscription_count())
+        watched = bool(self.publisher.get_subscription_count())
         if watched and not self._inputs:
             self._pairs, self._instruction, self._newest = Pairs(), None, None
             visible, amodal = self._topics
@@ -60,8 +68,12 @@ class Annotator:
             )
             for kind, topic, callback in entries:
                 self._inputs.listen(kind, topic, callback)
-        elif not watched and self._inputs:
-            self._inputs.leave()
+        elif not watched:
+            self.leave()
+
+    def leave(self) -> None:
+        """Listen to nothing any more."""
+        self._inputs.leave()
 
     def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
         answer = self._pairs.add(kind, array)
@@ -83,7 +95,7 @@ class Annotator:
 
     def _show(self, answer: Answer) -> None:
         self._newest = answer
-        self._publisher.publish(annotated(self._kinds, answer, self._colors))
+        self.publisher.publish(annotated(self._kinds, answer, self._colors))
 
 
 def annotated(kinds: Any, answer: Answer, colors: tuple[Color, Color]) -> Any:

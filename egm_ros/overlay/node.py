@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 from vision_msgs.msg import Detection2DArray
@@ -22,7 +23,7 @@ from egm_core.pictures.draw import NOW_AMODAL, NOW_VISIBLE, VISIBLE, draw, tagge
 from egm_core.streams.joining import Answer, Join, Kind, Pairs, Stamp, box_of, stamp_of
 from egm_core.streams.picture_memory import PictureMemory
 from egm_core.targets.lines import taken_apart
-from egm_ros.common.nodes.base import BaseNode
+from egm_ros.common.nodes.follower import FollowerNode
 from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures import images
 from egm_ros.common.pictures.images import ImageError
@@ -48,7 +49,7 @@ class Picture:
     message: Any
 
 
-class OverlayNode(BaseNode):
+class OverlayNode(FollowerNode):
     """Publishes the camera's pictures with the grounding node's boxes in them."""
 
     NODE = "overlay"
@@ -58,13 +59,33 @@ class OverlayNode(BaseNode):
         self._forget()
         self._instruction: str | None = None
         kind_of(self._values["transport"])
-        self._image = self.open_publisher(Image, interface.OVERLAY_IMAGE)
-        self._compressed = self.open_publisher(CompressedImage, interface.OVERLAY_COMPRESSED)
+        self._image: Any = None
+        self._compressed: Any = None
         self._inputs = Inputs(self)
         self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(following.IMAGE_IN.name), INSTEAD)
+        self._annotator = Annotator(self, self._values["propagated"]) if self._values["annotations"] else None
         self.every(LOOK_PERIOD, self._look)
-        if self._values["annotations"]:
-            self.every(LOOK_PERIOD, Annotator(self, self._values["propagated"]).look)
+
+    def opened(self) -> None:
+        """Make the publishers of pictures, and of annotations where they are asked for."""
+        self._image = self.utter(Image, interface.OVERLAY_IMAGE)
+        self._compressed = self.utter(CompressedImage, interface.OVERLAY_COMPRESSED)
+        if self._annotator is not None:
+            self._annotator.publisher = self.utter(self._annotator.kind, interface.OVERLAY_ANNOTATIONS)
+
+    def listen(self) -> None:
+        """Look whether someone looks."""
+        self._look()
+
+    def rest(self) -> None:
+        """Leave the inputs, and forget what came on them."""
+        self._leave()
+        if self._annotator is not None:
+            self._annotator.leave()
+
+    def inputs_status(self) -> tuple[bytes, str, dict[str, object]]:
+        """Tell how the inputs are; while nobody looks there are none."""
+        return self._inputs.health()
 
     @property
     def working(self) -> bool:
@@ -94,6 +115,7 @@ class OverlayNode(BaseNode):
 
     def _refuse(self, error: ImageError) -> None:
         topic = self._inputs.name(following.IMAGE_IN)
+        self.did(error.reason, DiagnosticStatus.ERROR, str(error))
         self.notices.seldom(error.reason, f"cannot draw what comes on {topic}: {error}")
 
     def _forget(self) -> None:
@@ -109,6 +131,10 @@ class OverlayNode(BaseNode):
 
     def _look(self) -> None:
         """Subscribe the inputs when the first onlooker comes, and leave them when the last one goes."""
+        if not self.active:
+            return
+        if self._annotator is not None:
+            self._annotator.look()
         watched = bool(self._image.get_subscription_count() or self._compressed.get_subscription_count())
         if watched and not self._inputs:
             way = self._values["transport"]
@@ -128,9 +154,12 @@ class OverlayNode(BaseNode):
                 self._inputs.listen(kind, topic, callback, steady=topic.name == following.IMAGE_IN.name)
             self.get_logger().debug("someone looks at the pictures: listens and draws")
         elif not watched and self._inputs:
-            self._inputs.leave()
             self.get_logger().debug("nobody looks at the pictures: rests")
-            self._forget()
+            self._leave()
+
+    def _leave(self) -> None:
+        self._inputs.leave()
+        self._forget()
 
     def _on_instruction(self, message: String) -> None:
         """Leave the boxes of an earlier instruction; at the start the latched one may come after its answer."""
@@ -230,6 +259,7 @@ class OverlayNode(BaseNode):
         if shown is not None and (len(shown.visible.detections) > 1 or len(taken_apart(self._instruction or "")) > 1):
             words = [words_of(entry) for entry in shown.visible.detections]
             image = tagged(image, list(zip(boxes_in(shown.visible, scale), words, strict=True)), color)
+        self.did("drawn" if answer is not None or now is not None else "plain")
         if self._image.get_subscription_count():
             self._image.publish(images.encode(image, header))
             self.pictures.size(image.nbytes)

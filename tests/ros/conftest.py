@@ -94,11 +94,14 @@ class Bench:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def add(self, kind: Callable[..., Any], parameters: dict[str, Any] | None = None, **options: Any) -> Any:
-        """Make a node in this process, with parameters, spun together with the observer."""
+        """Make a node in this process, with parameters, begun and spun together with the observer."""
         from rclpy.parameter import Parameter
+
+        from egm_ros.common.nodes.base import BaseNode
 
         overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
         node = kind(context=self.context, parameter_overrides=overrides, **options)
+        assert not isinstance(node, BaseNode) or node.begin()
         self.executor.add_node(node)
         return node
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.publishers import obstacle
 from egm_ros.common.qos import profile
+from egm_ros.common.streams.arrivals import Arrivals
 from egm_ros.common.streams.stamps import clock_missing
 from egm_ros.interface.topic import Topic
 
@@ -26,7 +28,8 @@ SENT = "there is a publisher, but it sends nothing, or what it sends gets lost o
 class _Input:
     """A subscription: what it is for, and when something came last (monotonic seconds).
 
-    `cause` is what was said last of why nothing comes, `said` when; empty where something has come since.
+    `cause` is what was said last of why nothing comes, `said` when; empty where something has come since. `text` is
+    what is to be said of its silence now.
     """
 
     subscription: Any
@@ -38,6 +41,13 @@ class _Input:
     came: bool = False
     cause: str = ""
     said: float = 0.0
+    text: str = ""
+    arrivals: Arrivals = field(default_factory=Arrivals)
+
+    @property
+    def needed(self) -> bool:
+        """Whether nothing can be done while nothing comes."""
+        return self.steady or (self.kept and not self.came)
 
 
 class Inputs:
@@ -94,11 +104,22 @@ class Inputs:
         cause = self._cause(entry)
         return f"nothing comes on {entry.subscription.topic_name} {span}: {cause}" if cause else ""
 
+    def health(self) -> tuple[bytes, str, dict[str, object]]:
+        """Tell how the inputs are, for /diagnostics: level, words, and of each its topic, count and rate."""
+        now, entries = time.monotonic(), self._inputs.values()
+        values: dict[str, object] = {}
+        for entry in entries:
+            topic = entry.subscription.topic_name
+            values |= {f"{topic} received": entry.arrivals.total, f"{topic} rate_hz": entry.arrivals.rate(now)}
+        for entry in sorted(entries, key=lambda entry: not entry.needed):
+            if entry.text:
+                return DiagnosticStatus.ERROR if entry.needed else DiagnosticStatus.WARN, entry.text, values
+        return DiagnosticStatus.OK, "all are heard, or silent by right" if values else "none is needed now", values
+
     def _cause(self, entry: _Input) -> str:
         """Say why nothing comes; empty where nothing has to."""
-        missed = entry.steady or (entry.kept and not entry.came)
         known = obstacle(self._node, entry.subscription.topic_name, entry.kind, entry.quality)
-        if not known and not missed:
+        if not known and not entry.needed:
             return ""
         return "; ".join(filter(None, (known or SENT, clock_missing(self._node))))
 
@@ -106,13 +127,14 @@ class Inputs:
         if entry.cause:
             entry.cause = ""
             self._node.get_logger().info(f"messages come on {entry.subscription.topic_name}")
-        entry.since, entry.came = time.monotonic(), True
+        entry.since, entry.came, entry.text = time.monotonic(), True, ""
+        entry.arrivals.came(entry.since, 0.0)
 
     def _look(self) -> None:
         """Tell each silence, once in a while and where its cause is another."""
         now = time.monotonic()
         for name, entry in self._inputs.items():
-            text = self.silence(name, SILENT)
+            text = entry.text = self.silence(name, SILENT)
             cause = self._cause(entry) if text else ""
             if cause and (cause != entry.cause or now - entry.said >= AGAIN):
                 entry.cause, entry.said = cause, now

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from launched import NOWHERE, Start, names
 from launches import wait_until
+from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from running import ScriptedEngine
 from sensor_msgs.msg import CompressedImage
@@ -105,6 +106,18 @@ def test_what_the_file_says_holds_for_all_nodes(bench: Any, start: Start) -> Non
     assert parameters(bench, "/left/overlay", "show", "propagated") == ["all", True]
     assert parameters(bench, "/left/propagation", "max_propagation", "transport") == [4.5, "compressed"]
     bench.until(lambda: ends(bench, "subscriptions", "/left/image/compressed") >= {"/grounding", "/left/propagation"})
+
+
+def test_nodes_wait_for_a_manager_where_they_are_told_to(bench: Any, start: Start) -> None:
+    start("grounding", "autostart:=false", "lift:=true")
+    found = []
+    for node in ("/grounding", "/overlay", "/lifting"):
+        client = bench.node.create_client(GetState, f"{node}/get_state")
+        bench.until(client.service_is_ready, 60)
+        asked = client.call_async(GetState.Request())
+        bench.until(asked.done)
+        found.append(asked.result().current_state.label)
+    assert found == ["unconfigured"] * 3
 
 
 def test_arguments_come_before_the_file(bench: Any, start: Start) -> None:

@@ -22,6 +22,7 @@ def test_a_topic_s_quality_of_service_can_be_set_and_nothing_is_said_of_that(cap
     rclpy.init(args=["--ros-args", *given, *strange], context=context, domain_id=domain)
     node = OverlayNode(context=context)
     try:
+        assert node.begin()
         (offered,) = [each.qos_profile for each in node.publishers if each.topic_name == "/drawn"]
     finally:
         node.destroy_node()

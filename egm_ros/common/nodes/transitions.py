@@ -10,6 +10,9 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from egm_core.supervise.plan import SetupError
 
+# The reason of a transition that the present state does not have.
+REFUSED = "transition_refused"
+
 
 class Reporter(Protocol):
     """A node that tells of failures."""
@@ -48,7 +51,7 @@ def refuse_impossible(node: Any) -> None:
             return change(request, response)
         except Exception as error:  # the callback's edge
             asked = request.transition.label or request.transition.id
-            node.report_failure("transition_refused", f"{asked}: {error}")
+            node.report_failure(REFUSED, f"{asked}: {error}")
             response.success = False
             return response
 
