@@ -21,12 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.engines.base import Chunk, Engine, EngineError, Request, Sampling, collect
-from egm_core.families import Family, Task
-from egm_core.families.thinking import Opening, Thinking
+from egm_core.families import Task
+from egm_core.families.thinking import Thinking
 from egm_core.grounder.closing_time import ClosingTime
 from egm_core.grounder.decision import OUT_OF_DOMAIN as OUT_OF_DOMAIN
 from egm_core.grounder.decision import Curves, Replies, Reply, better, decide, inside
 from egm_core.grounder.grounding import Grounding as Grounding
+from egm_core.grounder.question.constraint import Constrain as Constrain
+from egm_core.grounder.question.constraint import constrained
+from egm_core.grounder.question.tasks import planned
 from egm_core.grounder.reading import label_doubt, markup_doubt, read, set_apart, worded
 from egm_core.grounder.reconsider import Wish, carried, carried_curve, wished
 from egm_core.grounder.score_bound import bounded
@@ -36,7 +39,6 @@ from egm_core.models import calibration
 from egm_core.models.domain import Domain
 from egm_core.models.folder import ModelInfo
 
-Constrain = Literal["auto", "off", "regex"]
 OutOfDomain = Literal["warn", "absent"]
 LONGEST = 4096
 NO_WORDS = "the instruction is empty; name an object, such as 'the red mug'"
@@ -97,7 +99,7 @@ class Grounder:
         self._constrain = constrain
         self._sampling = sampling
         self._deadline = deadline
-        self.tasks, self._warnings = self._plan(tasks, force_amodal)
+        self.tasks, self._warnings = planned(self._infos["amodal"], tasks, force_amodal)
         self._domains = {
             task: (path, Domain.load(path)) for task in self.tasks if (path := self._infos[task].domain_path)
         }
@@ -109,19 +111,6 @@ class Grounder:
             )
             self._warnings = (*self._warnings, blind)
         self._pool = ThreadPoolExecutor(max_workers=3 * at_once, thread_name_prefix="grounder")
-
-    def _plan(self, tasks: tuple[Task, ...] | None, force: bool) -> tuple[tuple[Task, ...], tuple[str, ...]]:
-        model = self._infos["amodal"]
-        declared = model.declares("amodal")
-        if not (force or (declared if tasks is None else "amodal" in tasks)):
-            return ("visible",), ()
-        if declared:
-            return ("visible", "amodal"), ()
-        if force:
-            return ("visible", "amodal"), (f"amodal_forced: {model.name} was not trained for amodal boxes",)
-        return ("visible",), (
-            f"amodal_undeclared: {model.name} was not trained for amodal boxes; force_amodal asks it",
-        )
 
     def queries(self, image: NDArray[np.uint8], instruction: str, thinking: bool | None = None) -> dict[Task, Request]:
         """Write the requests for a picture (H, W, 3 uint8 RGB) and an instruction, one per task.
@@ -154,16 +143,8 @@ class Grounder:
             reasoning=thinking,
             adapter=self._adapters.get(task, ""),
         )
-        return self._constrained(request, self._engines[task], info.speaker, habit.opening(thinking))
-
-    def _constrained(self, request: Request, engine: Engine, speaker: Family, opening: Opening) -> Request:
-        if not request.reasoning:
-            if engine.grammar() == "none":
-                return replace(request, json_schema=speaker.json_schema())
-            return replace(request, regex=speaker.regex(False, opening))
-        if self._constrain == "regex" or (self._constrain == "auto" and engine.grammar() == "enforced"):
-            return replace(request, regex=speaker.regex(True, opening))
-        return request
+        opening = habit.opening(thinking)
+        return constrained(request, self._engines[task], info.speaker, opening, self._constrain)
 
     def ground(
         self,
