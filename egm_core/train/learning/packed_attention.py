@@ -6,6 +6,7 @@ A mask over the whole row would give the same, at four times the cost: most of i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,18 @@ class Layout:
     prefix: int
     groups: tuple[Group, ...]
     back: torch.Tensor
+
+
+def exact_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **options: Any) -> torch.Tensor:
+    """Attend as torch does, but on a CPU in float32 where autocast would have it in bfloat16.
+
+    There the kernel's backward pass takes four times as long in bfloat16, which eats what the products win.
+    """
+    if query.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        return F.scaled_dot_product_attention(query, key, value, **options)
+    with torch.autocast("cpu", enabled=False):
+        exact = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), **options)
+    return exact.to(value.dtype)
 
 
 def layout(segments: NDArray[np.int64], device: torch.device | str = "cpu") -> Layout:
@@ -70,7 +83,7 @@ def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: L
     """Attend within a packed batch: (B, heads, L, width) each, gives (B, L, heads, width)."""
     rows, heads, length, width = query.shape
     grouped = key.shape[1] != heads
-    first = F.scaled_dot_product_attention(
+    first = exact_attention(
         query[:, :, : where.prefix], key[:, :, : where.prefix], value[:, :, : where.prefix],
         is_causal=True, scale=scaling, enable_gqa=grouped,
     )  # fmt: skip
@@ -83,6 +96,6 @@ def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, where: L
     for group in where.groups:
         seen = torch.cat([group.picture, group.own], 1)
         q, k, v = taken(flat[0], group.own), taken(flat[1], seen), taken(flat[2], seen)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=group.mask, scale=scaling, enable_gqa=grouped)
+        out = exact_attention(q, k, v, attn_mask=group.mask, scale=scaling, enable_gqa=grouped)
         results.append(out.transpose(1, 2).reshape(-1, heads * width))
     return torch.cat(results).index_select(0, where.back).view(rows, length, heads, width)

@@ -60,7 +60,8 @@ class PretrainConfig:
     dtype: str = setting(
         "auto",
         choices=("auto", "float32", "bfloat16"),
-        description="numbers to compute with, weights stay float32; auto: bfloat16 on a GPU, float32 on a CPU",
+        description="numbers to compute with, weights stay float32; auto: bfloat16 on a GPU and on a CPU "
+        "that multiplies in it (avx512_bf16), else float32",
     )
     expressions: int = setting(5, low=0, description="referring expressions asked of a scene")
     pointings: int = setting(3, low=0, description="questions of a scene that point with a place instead of words")
@@ -103,6 +104,14 @@ def device_of(config: PretrainConfig) -> str:
     if device == "cuda" and config.processes > 1:
         raise ConfigurationError("a GPU is trained on by one process: use processes=1, and loaders to feed it")
     return device
+
+
+def half_of(config: PretrainConfig, device: str) -> bool:
+    """Say whether a run multiplies in bfloat16 on that kind of device."""
+    import torch
+
+    able = device == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
+    return config.dtype == "bfloat16" or (config.dtype == "auto" and able)
 
 
 def check_device(config: PretrainConfig) -> None:

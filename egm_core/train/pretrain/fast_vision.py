@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from transformers.models.qwen3_vl import modeling_qwen3_vl as reference
 
+from egm_core.train.learning.packed_attention import exact_attention
+
 
 @dataclass(frozen=True)
 class VisionOutput:
@@ -87,6 +89,6 @@ def _block(block: Any, x: torch.Tensor, batch: int, cos: torch.Tensor, sin: torc
     total = x.shape[0]
     qkv = block.attn.qkv(block.norm1(x)).view(batch, total // batch, 3, block.attn.num_heads, -1)
     q, k = _rotate(qkv[:, :, :2], cos[:, None], sin[:, None]).unbind(2)
-    attended = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), qkv[:, :, 2].transpose(1, 2))
+    attended = exact_attention(q.transpose(1, 2), k.transpose(1, 2), qkv[:, :, 2].transpose(1, 2))
     x = x + block.attn.proj(attended.transpose(1, 2).reshape(total, -1))
     return x + block.mlp(block.norm2(x))

@@ -34,7 +34,7 @@ from egm_core.train.learning.muon import Muon
 from egm_core.train.learning.packed_attention import layout
 from egm_core.train.learning.supervision import AttentionTap, CoordinateProbe, DenseHead, Numerals, token_loss
 from egm_core.train.pretrain import checkpoint
-from egm_core.train.pretrain.config import PretrainConfig, Stage, check_device, device_of, rate_factor
+from egm_core.train.pretrain.config import PretrainConfig, Stage, check_device, device_of, half_of, rate_factor
 from egm_core.train.pretrain.fast_vision import FastVision, VisionOutput, to_patches
 from egm_core.train.pretrain.loader import Asking, Loading, sample_pictures
 from egm_core.train.pretrain.packing import CATEGORY_IDS, Batch, Packer
@@ -50,7 +50,7 @@ class Trainer:
     def __init__(self, config: PretrainConfig, rank: int) -> None:
         self.config, self.rank = config, rank
         self.device = torch.device(device_of(config))
-        self.half = config.dtype == "bfloat16" or (config.dtype == "auto" and self.device.type == "cuda")
+        self.half = half_of(config, self.device.type)
         self.folder = Path(config.output)
         self.tokenizer = build_tokenizer(VOCABULARY)
         shape = config.architecture

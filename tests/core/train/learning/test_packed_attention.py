@@ -42,3 +42,15 @@ def test_gives_what_the_mask_of_the_whole_row_gives(segments: np.ndarray, kv_hea
     gradients = [torch.autograd.grad((out[real] * weight).sum(), given) for out in (ours, whole)]
     for mine, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(mine, theirs)
+
+
+def test_attends_in_float32_where_the_products_around_it_are_in_bfloat16() -> None:
+    torch.manual_seed(0)
+    segments = packed([5, 1, 9], [3, 3])
+    given = [torch.randn(2, 4, segments.shape[1], 8, requires_grad=True) for _ in range(3)]
+    plain = attend(*given, layout(segments), 0.3)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = attend(*given, layout(segments), 0.3)
+    gradients = [torch.autograd.grad(out.sum(), given) for out in (ours, plain)]
+    for mine, theirs in ((ours, plain), *zip(*gradients, strict=True)):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)

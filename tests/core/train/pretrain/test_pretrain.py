@@ -137,6 +137,19 @@ def test_a_step_makes_nothing_on_another_device_than_its_own(scenes: Path, tmp_p
         assert loss.device.type == "cpu" and np.isfinite(float(loss.detach())), metrics
 
 
+@pytest.mark.parametrize("able", [True, False])
+def test_auto_multiplies_in_bfloat16_where_the_processor_does(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, able: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: able)
+    trainer = Trainer(replace(settings(scenes, tmp_path), device="cpu"), 0)
+    batch = trainer.packer.pack(SceneLoader(scenes, 0, 1).draw(np.random.default_rng(0), 2), None)
+    made: list[torch.dtype] = []
+    trainer.vision.vision.blocks[0].attn.qkv.register_forward_hook(lambda *seen: made.append(seen[2].dtype))
+    trainer._loss(batch, joint=False)
+    assert made == [torch.bfloat16 if able else torch.float32]
+
+
 def test_what_the_machine_lacks_is_refused(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
