@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,3 +56,24 @@ def test_captions_say_which_boxes_are_right(gif: ModuleType) -> None:
     assert gif.Moment(None, None, (here, None), (here, here)).verdicts() == ("", "right", "")
     assert gif.Moment(None, (here, here), (here, here), ((0.0,) * 4, here)).verdicts() == ("hidden", "hidden", "right")
     assert gif.Moment(None, (here, here), (here, here)).verdicts() == ("", "", "")
+
+
+def test_each_target_has_its_boxes_with_its_name_and_a_row_of_verdicts(gif: ModuleType) -> None:
+    scene = SimpleNamespace(image=np.full((480, 640, 3), 90, np.uint8))
+    here, there, nowhere = (40.0, 60.0, 240.0, 200.0), (400.0, 300.0, 560.0, 420.0), (1.0, 1.0, 9.0, 9.0)
+    one, other = (
+        gif.Moment(scene, (here, here), (here, here), (here, here)),
+        gif.Moment(scene, None, (there, None), None),
+    )
+    both = gif.picture([one, other], ["the mug", "the can"])
+    alone = gif.picture([one], ["the mug"])
+    assert both.shape[0] - alone.shape[0] == 22
+    changed = (both[:360] != alone[:360]).any(2)
+    rows, columns = np.nonzero(changed.any(1))[0], np.nonzero(changed.any(0))[0]
+    # The second target's box and the plate above it, at 3/4 of the size, and nothing of the first one's.
+    assert 190 < rows[0] < 223 and 313 <= rows[-1] <= 317
+    assert 297 <= columns[0] <= 301 and 418 <= columns[-1] <= 422
+    wrong = gif.strip([gif.Moment(scene, None, (nowhere, None), (here, here)), other], ["1:0 the mug", "2:0 the can"])
+    right = gif.strip([gif.Moment(scene, None, (here, None), (here, here)), other], ["1:0 the mug", "2:0 the can"])
+    told = np.nonzero((wrong != right).any((1, 2)))[0]
+    assert told[0] > 25 and told[-1] < 50

@@ -1,10 +1,10 @@
-"""Draws docs/demo.gif: one object while another passes in front of it, with stale boxes and propagated ones.
+"""Draws docs/demo.gif: two objects while another passes in front of them, with stale boxes and propagated ones.
 
-    tools/env.sh python tools/demo_gif.py [--seed SEED --world WORLD --instruction TEXT]
+    tools/env.sh python tools/demo_gif.py [--seed SEED --world WORLD --instructions TEXT TEXT]
     tools/env.sh python tools/demo_gif.py --search 500006000 20
 
-The answers are the embedded model's, each LATENCY old when it comes. `--search` looks through clips for a large object
-that is hidden by half in between, and prints how well the boxes do there, the best first.
+The answers are the embedded model's, each LATENCY old when it comes. `--search` looks through clips for large objects
+that are hidden by half in between, and prints how well the boxes do there, the best first; a clip with two serves.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from egm_core.boxes import Box, iou
 from egm_core.engines.local import TransformersEngine
 from egm_core.grounder import Grounder
 from egm_core.models.folder import load_info, resolve
-from egm_core.pictures.draw import AMODAL, NOW_AMODAL, NOW_VISIBLE, draw
+from egm_core.pictures.draw import AMODAL, NOW_AMODAL, NOW_VISIBLE, draw, tagged
 from egm_core.propagation import Track, begin, propagate, shrink
 from egm_core.scenes import Generator
 from egm_core.scenes.files.clips import instructions
 from egm_core.scenes.truth import WORLDS, Scene, World
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "demo.gif"
-CHOSEN: tuple[World, int, str] = ("street", 500_006_008, "the black car")
+CHOSEN: tuple[World, int, list[str]] = ("street", 500_006_008, ["the black car", "the yellow cone"])
 SIZE, RATE, FRAMES = (640, 480), 10.0, 50
 # Frames that an answer takes: 0.8 s.
 LATENCY = 8
@@ -43,6 +43,8 @@ LEAST_SIDE = 36 / 224
 # Of an object's own pixels, what counts as hidden by half.
 HIDDEN = (0.1, 0.6)
 COLORS = 90
+# Where the columns of verdicts begin, in pixels.
+COLUMNS = (150, 268, 372)
 # Pixels between an object and the image's edge, at least.
 MARGIN = 8
 
@@ -91,25 +93,36 @@ def play(scenes: Sequence[Scene], grounder: Grounder, instruction: str) -> Itera
         yield Moment(scene, stale, None if track is None or track.lost else (track.visible, track.amodal))
 
 
-def picture(moment: Moment, instruction: str) -> NDArray[np.uint8]:
-    """Draw one frame with both kinds of boxes, and say below which is which."""
-    image: NDArray[np.uint8] = moment.scene.image
-    if moment.stale is not None:
-        image = draw(image, moment.stale[0], None, colors=STALE)
-    if moment.now is not None:
-        image = draw(image, *moment.now, colors=(NOW_VISIBLE, NOW_AMODAL))
+def picture(moments: Sequence[Moment], instructions: Sequence[str]) -> NDArray[np.uint8]:
+    """Draw one frame with both kinds of boxes of each target, and say below which is which."""
+    image: NDArray[np.uint8] = moments[0].scene.image
+    stale = [moment.stale[0] for moment in moments if moment.stale]
+    image = draw(image, stale, colors=STALE)
+    words = [f"{number}:0 {text}" for number, text in enumerate(instructions, 1)]
+    now = [(moment.now, told) for moment, told in zip(moments, words, strict=True) if moment.now]
+    wholes = [whole for (_, whole), _ in now if whole is not None]
+    image = draw(image, [visible for (visible, _), _ in now], wholes, colors=(NOW_VISIBLE, NOW_AMODAL))
+    image = tagged(image, [(visible, told) for (visible, _), told in now], NOW_VISIBLE)
     image = np.asarray(cv2.resize(image, SHOWN, interpolation=cv2.INTER_AREA), np.uint8)
-    strip = np.full((54, SHOWN[0], 3), 250, np.uint8)
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(strip, f'"{instruction}"', (8, 21), font, 0.55, (30, 30, 30), 1, cv2.LINE_AA)
-    at = 8
+    return np.vstack([image, strip(moments, words)])
+
+
+def strip(moments: Sequence[Moment], words: Sequence[str]) -> NDArray[np.uint8]:
+    """Write what the colours mean, and below it, for each target, which boxes are right."""
+    paper = np.full((22 * len(words) + 30, SHOWN[0], 3), 250, np.uint8)
+
+    def write(text: str, at: int, row: int) -> None:
+        cv2.putText(paper, text, (at, 20 + 22 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (30, 30, 30), 1, cv2.LINE_AA)
+
     names = (("answer, stale", STALE[0]), ("visible now", NOW_VISIBLE), ("amodal now", NOW_AMODAL))
-    for (words, color), verdict in zip(names, moment.verdicts(), strict=True):
-        told = f"{words}: {verdict}" if verdict else words
-        cv2.line(strip, (at, 40), (at + 12, 40), color, 3)
-        cv2.putText(strip, told, (at + 16, 45), font, 0.4, (30, 30, 30), 1, cv2.LINE_AA)
-        at += 158
-    return np.vstack([image, strip])
+    for (name, color), at in zip(names, COLUMNS, strict=True):
+        cv2.line(paper, (at, 15), (at + 12, 15), color, 3)
+        write(name, at + 16, 0)
+    for row, (moment, told) in enumerate(zip(moments, words, strict=True), 1):
+        write(told, 8, row)
+        for verdict, at in zip(moment.verdicts(), COLUMNS, strict=True):
+            write(verdict, at + 16, row)
+    return paper
 
 
 def write(path: Path, pictures: Sequence[NDArray[np.uint8]]) -> None:
@@ -178,7 +191,7 @@ def main() -> None:
     parser.add_argument("--search", nargs=2, type=SEED, metavar=("SEED", "COUNT"), help="look for clips instead")
     parser.add_argument("--world", choices=WORLDS, default=CHOSEN[0], help="the clip's world")
     parser.add_argument("--seed", type=SEED, default=CHOSEN[1], help="the clip's seed")
-    parser.add_argument("--instruction", default=CHOSEN[2], help="what to find in it")
+    parser.add_argument("--instructions", nargs="+", default=CHOSEN[2], help="what to find in it")
     parser.add_argument("--out", type=Path, default=OUT, help="file to write")
     options = parser.parse_args()
     folder = resolve("egm_tiny")
@@ -191,12 +204,14 @@ def main() -> None:
         generator = Generator(max_size=SIZE)
         scenes = list(generator.clip(options.seed, FRAMES, RATE, world=options.world, size=SIZE))
         generator.close()
-        target = next((e.target for e in instructions(scenes, 6) if e.text == options.instruction), None)
-        moments = [
-            replace(moment, truth=boxes(moment.scene, target)) for moment in play(scenes, grounder, options.instruction)
+        targets = {entry.text: entry.target for entry in instructions(scenes, 6)}
+        played = [
+            [replace(moment, truth=boxes(moment.scene, targets.get(text))) for moment in play(scenes, grounder, text)]
+            for text in options.instructions
         ]
     # What comes before the first answer shows nothing.
-    write(options.out, [picture(moment, options.instruction) for moment in moments[LATENCY:]])
+    together = list(zip(*played, strict=True))[LATENCY:]
+    write(options.out, [picture(moments, options.instructions) for moments in together])
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB")
 
 

@@ -76,15 +76,16 @@ def tagged(
 ) -> NDArray[np.uint8]:
     """Give a copy of a picture with words at boxes, on plates of a color: above, below or inside, where there is room.
 
-    A plate covers no other plate as long as one of these places is free. Boxes outside the picture get none.
+    A plate covers no other plate as long as one of these places is free, and as few other boxes as may be. Boxes
+    outside the picture get none.
     """
     canvas = _rgb(image)
     high, wide = canvas.shape[:2]
     size = max(0.35, min(high, wide) / 900) * scale
     stroke, margin = max(1, round(size * 1.6)), max(2, round(8 * size))
     taken: list[tuple[int, int, int, int]] = []
-    for box, words in tags:
-        corners = _corners(canvas, box, 0)
+    outlines = [_corners(canvas, box, 0) for box, _ in tags]
+    for corners, (_, words) in zip(outlines, tags, strict=True):
         if corners is None or not words:
             continue
         row = _fitting(words.encode("ascii", "replace").decode(), wide - 2 * margin, size, stroke)
@@ -94,6 +95,8 @@ def tagged(
         tops = (corners[1] - plate[1], corners[3] + 1, max(corners[1], 0) + 1)
         places = [(x, y, x + plate[0], y + plate[1]) for y in tops if 0 <= y <= high - plate[1]]
         free = [place for place in places if not any(_meet(place, other) for other in taken)]
+        others = [outline for outline in outlines if outline is not None and outline != corners]
+        free.sort(key=lambda place: sum(_meet(place, other) for other in others))
         x0, y0, x1, y1 = [*free, *places, (x, 0, x + plate[0], plate[1])][0]
         taken.append((x0, y0, x1, y1))
         cv2.rectangle(canvas, (x0, y0), (x1 - 1, y1 - 1), color, cv2.FILLED)

@@ -1,4 +1,4 @@
-"""Runs the demonstration: processes as on a robot, instructions on a topic, boxes at an ordinary subscriber.
+"""Runs the demonstration: processes as on a robot, two instructions at a time on a topic, boxes at a subscriber.
 
     python -m egm_ros.demo --out out [--live] [--model MODEL]
 
@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +31,12 @@ from egm_ros.demo.stage import Shown
 
 PROG = "python -m egm_ros.demo"
 ANSWERS = 2
-SHORTEST, LONGEST = 2.4, 6.0
+FINAL = ("found", "absent")
+SHORTEST, LONGEST = 3.6, 6.0
 # On a slow machine some instructions are left out, so that the demonstration still ends within a minute.
 LIMIT = 50.0
-HEADINGS = f"{'instruction':42} {'outcome':8} {'visible':>20} {'amodal':>20} {'score':>6} {'ms':>6}  IoU with the truth"
+BOXES = f"{'visible':>20} {'amodal':>20}"
+HEADINGS = f"{'id':4} {'instruction':38} {'outcome':8} {BOXES} {'score':>6} {'ms':>6}  IoU with the truth"
 
 
 class NoAnswer(RuntimeError):
@@ -46,7 +51,7 @@ class Demo:
         self._began = time.monotonic()
         self._processes = Processes(options.out / "logs")
         self._robot = Robot()
-        self._tiles: list[tuple[Row, str]] = []
+        self._tiles: list[tuple[RGB, str]] = []
         self._listed = 0
         self._beside: list[tuple[Stamp, str]] = []
 
@@ -88,28 +93,29 @@ class Demo:
         )
         self._list(shown)
         print(f"-- {shown.name}, {self._seconds():.1f} s", flush=True)
-        for number, instruction in enumerate(list(shown.instructions)[: self._options.instructions]):
+        couples = shown.couples(self._options.instructions)
+        for number, couple in enumerate(couples):
             first = len(self._robot.rows)
             asked = time.monotonic()
             if number and asked > deadline:
-                print(f"left out for want of time: {', '.join(list(shown.instructions)[number:])}", flush=True)
+                rest = [text for left in couples[number:] for text in left]
+                print(f"left out for want of time: {', '.join(rest)}", flush=True)
                 break
-            self._robot.say(instruction)
+            self._robot.say("\n".join(couple))
 
-            def answered(instruction: str = instruction, first: int = first, asked: float = asked) -> bool:
-                came = [row for row in self._robot.rows[first:] if self._final(row, instruction)]
-                return len(came) >= ANSWERS and time.monotonic() - asked > SHORTEST
+            def answered(couple: tuple[str, ...] = couple, first: int = first, asked: float = asked) -> bool:
+                counts = [len(self._final(first, instruction)) for instruction in couple]
+                return min(counts) >= ANSWERS and time.monotonic() - asked > SHORTEST
 
             patience = LONGEST + (10.0 if number == 0 else 0.0)
             self._robot.spin_until(answered, patience, self._processes.check)
             self._list(shown)
-            rows = [row for row in self._robot.rows[first:] if row.instruction == instruction]
-            if not rows:
-                print(f"no answer came in {time.monotonic() - asked:.0f} s: {instruction}", flush=True)
-            final = [row for row in rows if self._final(row, instruction)]
-            shown_best = [row for row in final if self._robot.seen(row.stamp) is not None] or final or rows
-            self._tiles += [(row, shown.verdict(row, self._robot.seen(row.stamp))) for row in shown_best[-1:]]
-            self._compare(shown, instruction, final)
+            for instruction in couple:
+                if not any(row.instruction == instruction for row in self._robot.rows[first:]):
+                    print(f"no answer came in {time.monotonic() - asked:.0f} s: {instruction}", flush=True)
+            answers = {instruction: self._final(first, instruction) for instruction in couple}
+            self._keep_tile(shown, [row for row in self._robot.rows[first:] if row.instruction in couple])
+            self._compare(shown, answers)
         self._robot.say("")
         # What the last query came to is listed as well.
         self._robot.spin_until(lambda: len(self._robot.rows) > self._listed, GRACE, self._processes.check)
@@ -123,22 +129,41 @@ class Demo:
         for row in rows:
             print(line(row, shown.verdict(row, self._robot.seen(row.stamp))), flush=True)
 
-    def _compare(self, shown: Shown, instruction: str, rows: list[Row]) -> None:
-        """Choose the picture with the oldest answer, and tell what that is worth beside the propagated box."""
-        pairs = [
-            ((stamp - row.stamp) / 1e9, stamp, row)
-            for stamp in self._robot.carried(instruction)
-            if (row := stage.answer_at(rows, stamp)) is not None
-        ]
-        for age, stamp, row in sorted(pairs, key=lambda pair: pair[:2], reverse=True)[:1]:
-            seen, carried = self._robot.seen(stamp), self._robot.carried(instruction)[stamp]
-            told = [shown.overlap(instruction, box, seen) for box in (row.visible, carried)]
-            stale, now = (stage.worded(share) or "unknown" for share in told)
-            answered = f"answer, {age:.1f} s old (green, orange): {stale}"
-            self._beside.append((stamp, f"{instruction}\n{answered}\npropagated (blue, violet): {now}"))
+    def _keep_tile(self, shown: Shown, rows: list[Row]) -> None:
+        """Draw the newest picture for which most of the couple was answered."""
+        rows = [row for row in rows if row.outcome in FINAL] or rows
+        seen = [row for row in rows if self._robot.seen(row.stamp) is not None] or rows
+        stamps = Counter(row.stamp for row in seen)
+        if stamps:
+            chosen = max(stamps, key=lambda stamp: (stamps[stamp], stamp))
+            told = [(row, shown.verdict(row, self._robot.seen(chosen))) for row in seen if row.stamp == chosen]
+            told.sort(key=lambda pair: pair[0].identity)
+            self._tiles.append(tile(told, self._robot))
 
-    def _final(self, row: Row, instruction: str) -> bool:
-        return row.instruction == instruction and row.outcome in ("found", "absent")
+    def _compare(self, shown: Shown, answers: dict[str, list[Row]]) -> None:
+        """Choose the picture with the oldest answers, and tell what those are worth beside the propagated boxes."""
+        carried = {instruction: self._robot.carried(instruction) for instruction in answers}
+        common = [stamps for stamps in map(set, carried.values()) if stamps]
+        pairs = []
+        for stamp in set.intersection(*common) if common else ():
+            since = self._robot.live_since(stamp)
+            then = {text: stage.answer_at(answers[text], stamp, since) for text in answers if stamp in carried[text]}
+            rows = {text: row for text, row in then.items() if row is not None and row.visible is not None}
+            if len(rows) == len(common):
+                pairs.append(((stamp - min(row.stamp for row in rows.values())) / 1e9, stamp, rows))
+        for age, stamp, chosen in sorted(pairs, key=lambda pair: pair[:2], reverse=True)[:1]:
+            seen = self._robot.seen(stamp)
+            lines = [f"answers, {age:.1f} s old: green, orange; propagated: blue, violet"]
+            for text, row in chosen.items():
+                boxes = row.visible, carried[text][stamp]
+                told = [stage.worded(shown.overlap(text, box, seen)) or "unknown" for box in boxes]
+                lines += [f"{row.identity} {text}", f"answer: {told[0]}; propagated: {told[1]}"]
+            self._beside.append((stamp, "\n".join(lines)))
+
+    def _final(self, first: int, instruction: str) -> list[Row]:
+        """Give the rows about an instruction, from a row on, that tell whether it is there."""
+        rows = self._robot.rows[first:]
+        return [row for row in rows if row.instruction == instruction and row.outcome in FINAL]
 
     def _leave(self) -> None:
         """Write the pictures and sum up."""
@@ -146,12 +171,12 @@ class Demo:
         self._list(self._shown[-1])
         rows = self._robot.rows
         boxes = sum(row.visible is not None for row in rows)
-        if not boxes:
+        if not boxes or not self._tiles:
             raise NoAnswer(f"{len(rows)} answers came, but no box; see {out / 'logs'}")
         film = self._robot.film
         if not film:
             raise NoAnswer("no picture came from the overlay")
-        pictures.contact_sheet(out / "demo.png", [tile(row, verdict, self._robot) for row, verdict in self._tiles])
+        pictures.contact_sheet(out / "demo.png", self._tiles)
         beside = [(image, told) for stamp, told in self._beside if (image := self._robot.live(stamp)) is not None]
         if beside:
             pictures.contact_sheet(out / "demo_now.png", beside)
@@ -173,19 +198,28 @@ def rounded(score: str) -> str:
     return f"{float(score):.2f}" if score.replace(".", "", 1).isdecimal() else score
 
 
-def tile(row: Row, verdict: str, robot: Robot) -> tuple[RGB, str]:
-    """Make an answer's picture and caption: the boxes of this very answer, in the picture that it is for.
+def tile(answers: Sequence[tuple[Row, str]], robot: Robot) -> tuple[RGB, str]:
+    """Make the picture and caption of answers about one picture, with their verdicts: their boxes, in that picture.
 
     What the overlay showed last of that picture may have been an older answer's boxes.
     """
-    image, note = robot.seen(row.stamp), ""
+    image, note = robot.seen(answers[0][0].stamp), ""
     if image is None:
         image, note = np.full((240, 320, 3), pictures.PAPER, np.uint8), "the picture was lost on its way; "
     else:
-        label = f"{row.instruction} {rounded(row.score)}" if row.visible else f"{outcome(row)}: {row.instruction}"
-        image = pictures.answered(image, label, row.visible, row.amodal)
-    told = [outcome(row), f"score {row.score}", f"{row.total_ms:.0f} ms", stage.worded(verdict)]
-    return image, f"{row.instruction}\n{note}{', '.join(filter(None, told))}\n{row.reasoning}"
+        rows = [row for row, _ in answers]
+        labels = [
+            f"{row.instruction} {rounded(row.score)}" if row.visible else f"{outcome(row)}: {row.instruction}"
+            for row in rows
+        ]
+        found = [(f"{row.identity} {row.instruction}", row.visible, row.amodal) for row in rows if row.visible]
+        image = pictures.answered(image, ", ".join(labels), found)
+    lines = []
+    for row, verdict in answers:
+        told = [outcome(row), f"score {row.score}", f"{row.total_ms:.0f} ms", stage.worded(verdict)]
+        thought = textwrap.shorten(row.reasoning, pictures.CAPTION_WIDTH, placeholder=" ...")
+        lines += [f"{row.identity} {row.instruction}", note + ", ".join(filter(None, told)), thought]
+    return image, "\n".join(lines)
 
 
 def line(row: Row, verdict: str) -> str:
@@ -195,8 +229,8 @@ def line(row: Row, verdict: str) -> str:
         return "[" + " ".join(f"{edge:.0f}" for edge in box) + "]" if box else "-"
 
     return (
-        f"{row.instruction:42.42} {outcome(row):8} {edges(row.visible):>20} {edges(row.amodal):>20} {row.score:>6.6} "
-        f"{row.total_ms:6.0f}  {verdict}"
+        f"{row.identity:4} {row.instruction:38.38} {outcome(row):8} "
+        f"{edges(row.visible):>20} {edges(row.amodal):>20} {row.score:>6.6} {row.total_ms:6.0f}  {verdict}"
     )
 
 
@@ -204,7 +238,7 @@ def parser(prog: str = PROG) -> Parser:
     """Make the parser of the command line."""
     parser = Parser(
         prog=prog,
-        description="Ground instructions in two clips, with a robot's processes; leaves images, a film and logs.",
+        description="Ground two instructions at a time in two clips, with a robot's processes; leaves images and logs.",
         example="--out out --worlds tabletop",
     )
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for demo.png, demo.mp4 and logs")

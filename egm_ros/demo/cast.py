@@ -9,7 +9,8 @@ import httpx
 
 from egm_ros.demo.processes import Processes
 
-NODE = {"max_rate": 0.0, "query_timeout": 20.0, "max_result_age": 20.0}
+# Two targets are asked for at a time, in one picture.
+NODE = {"max_rate": 0.0, "query_timeout": 20.0, "max_result_age": 20.0, "max_batch": 2}
 
 
 def start(processes: Processes, model: str, lifting: bool = False, show: str = "all") -> str:

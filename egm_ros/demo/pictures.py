@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from egm_core.boxes import Box
-from egm_core.pictures.draw import draw
+from egm_core.pictures.draw import VISIBLE, draw, tagged
 from egm_ros.common.pictures.images import RGB
 
 TILE = (480, 360)
-CAPTION_LINES = 4
+CAPTION_LINES, CAPTION_WIDTH = 6, 62
 LINE = 20
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 INK, PAPER = (30, 30, 30), 250
@@ -39,15 +39,20 @@ def film(path: Path, images: Sequence[RGB], rate: float) -> None:
     writer.release()
 
 
-def answered(image: RGB, label: str, visible: Box | None, amodal: Box | None) -> RGB:
-    """Draw one answer into its own picture, as the overlay does, so large that a tile can be read."""
+def answered(image: RGB, label: str, found: Sequence[tuple[str, Box, Box | None]]) -> RGB:
+    """Draw the answers for a picture into it, as the overlay does, so large that a tile can be read.
+
+    `found` has the words beside each box, the visible box and the amodal one.
+    """
     scale = max(1, round(TILE[0] / image.shape[1]))
     large = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8)
 
-    def there(box: Box | None) -> Box | None:
-        return (box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale) if box else None
+    def there(box: Box) -> Box:
+        return box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale
 
-    return draw(large, there(visible), there(amodal), label)
+    visible = [there(box) for _, box, _ in found]
+    large = draw(large, visible, [there(whole) for *_, whole in found if whole is not None], label)
+    return tagged(large, list(zip(visible, (words for words, *_ in found), strict=True)), VISIBLE)
 
 
 def _fitted(image: RGB) -> RGB:
@@ -63,9 +68,9 @@ def _fitted(image: RGB) -> RGB:
 
 
 def _tile(image: RGB, caption: str) -> RGB:
-    lines = [part for line in caption.splitlines() for part in textwrap.wrap(line, 62) or [""]][:CAPTION_LINES]
+    wrapped = [part for line in caption.splitlines() for part in textwrap.wrap(line, CAPTION_WIDTH) or [""]]
     strip = np.full((CAPTION_LINES * LINE + 12, TILE[0], 3), PAPER, np.uint8)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(wrapped[:CAPTION_LINES]):
         cv2.putText(strip, line, (8, 18 + number * LINE), FONT, 0.42, INK, 1, cv2.LINE_AA)
     tile = np.vstack([_fitted(image), strip])
     return np.pad(tile, ((4, 4), (4, 4), (0, 0)), constant_values=PAPER)

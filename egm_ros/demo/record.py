@@ -73,13 +73,13 @@ class Recording:
         try:
             if not self._spin(lambda: recorder.counts["/camera_info"] > 0, PATIENCE, recorder.look):
                 raise NothingRecorded(f"the camera published nothing within {PATIENCE:g} s")
-            asked = list(shown.instructions)[: self._options.instructions]
-            for instruction in asked:
+            couples = shown.couples(self._options.instructions)
+            for couple in couples:
                 before = recorder.counts[BOXES]
-                self._asker.say(instruction)
+                self._asker.say("\n".join(couple))
                 # What follows an answer takes its time, too.
                 self._spin(partial(self._answered, recorder, before), PATIENCE, recorder.look)
-                self._spin(lambda: False, self._options.seconds / len(asked), recorder.look)
+                self._spin(lambda: False, self._options.seconds / len(couples), recorder.look)
             if self._options.live and not self._spin(lambda: recorder.counts[LIFTED] > 0, SPACE, recorder.look):
                 LOG.warning("nothing came on %s within %g s; see %s", LIFTED, SPACE, self._options.out / "logs")
         finally:
@@ -115,7 +115,7 @@ def parser(prog: str = PROG) -> Parser:
     parser.add_argument("--out", type=Path, default=Path("out/record"), help="folder for <world>.mcap and logs")
     parser.add_argument("--live", action="store_true", help="render the scenes now, with depth (needs EGL)")
     parser.add_argument("--seconds", type=SECONDS, default=6.0, help="length of each, without first answers")
-    add_options(parser, "record", 3)
+    add_options(parser, "record", 4)
     return parser
 
 

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.boxes import Box
-from egm_core.streams.joining import Answer, Kind, Pairs, Stamp, box_of, stamp_of
+from egm_core.streams.joining import Kind, Pairs, Stamp, box_of, stamp_of
 from egm_ros.common.pictures.images import RGB, decode
 from egm_ros.demo.asker import Asker
 
@@ -24,9 +24,13 @@ GRACE = 0.5
 
 @dataclass(frozen=True)
 class Row:
-    """One answer as the robot got it: boxes in pixels (None: none came), times in milliseconds."""
+    """One answer as the robot got it: boxes in pixels (None: none came), times in milliseconds.
+
+    `identity` is the id of its boxes; without boxes, the number of its target. `came` is when (monotonic seconds).
+    """
 
     stamp: Stamp
+    identity: str
     instruction: str
     outcome: str
     reason: str
@@ -35,6 +39,7 @@ class Row:
     score: str
     total_ms: float
     reasoning: str
+    came: float = 0.0
 
 
 class Robot(Asker):
@@ -44,7 +49,7 @@ class Robot(Asker):
         super().__init__("robot")
         reliable = QoSProfile(depth=50)
         self._pairs = Pairs()
-        self._answers: dict[Stamp, Answer] = {}
+        self._answers: dict[tuple[Stamp, str], tuple[Any, Any]] = {}
         self._subscribe(Detection2DArray, "grounding/visible", lambda array: self._on_boxes("visible", array))
         self._subscribe(Detection2DArray, "grounding/amodal", lambda array: self._on_boxes("amodal", array))
         self._subscribe(DiagnosticStatus, "grounding/status", self._on_status, reliable)
@@ -55,7 +60,7 @@ class Robot(Asker):
         lasting = QoSProfile(depth=50, reliability=QoSReliabilityPolicy.BEST_EFFORT)
         self._subscribe(Image, "image", lambda image: self._keep(self._seen, image), lasting)
         self._drawn: dict[Stamp, CompressedImage] = {}
-        self._live: dict[Stamp, CompressedImage] = {}
+        self._live: dict[Stamp, tuple[CompressedImage, float]] = {}
         self._seen: dict[Stamp, Image] = {}
         self._waiting: list[tuple[float, dict[str, str]]] = []
         self.fed_at = 0.0
@@ -88,15 +93,19 @@ class Robot(Asker):
 
     def live(self, stamp: Stamp) -> RGB | None:
         """Give the overlay's picture of a stamp as it was shown first: with an older answer, and what was carried."""
-        return decode(self._live[stamp]) if stamp in self._live else None
+        return decode(self._live[stamp][0]) if stamp in self._live else None
+
+    def live_since(self, stamp: Stamp) -> float:
+        """Give when the overlay's first picture of a stamp came (monotonic seconds), 0 where none did."""
+        return self._live[stamp][1] if stamp in self._live else 0.0
 
     def carried(self, instruction: str) -> dict[Stamp, Box]:
         """Give the propagated visible boxes of an instruction, by the stamp of the picture they are for."""
-        found = {stamp: array.detections[0] for stamp, array in self._carried.items() if array.detections}
         return {
             stamp: box_of(entry)
-            for stamp, entry in found.items()
-            if entry.results and entry.results[0].hypothesis.class_id == instruction
+            for stamp, array in self._carried.items()
+            for entry in array.detections
+            if _target(entry) == instruction
         }
 
     @property
@@ -113,12 +122,14 @@ class Robot(Asker):
     def _on_boxes(self, kind: Kind, array: Any) -> None:
         answer = self._pairs.add(kind, array)
         if answer is not None:
-            self._answers[answer.stamp] = answer
+            wholes = {entry.id: entry for entry in answer.amodal.detections}
+            for entry in reversed(answer.visible.detections):
+                self._answers[answer.stamp, _target(entry)] = entry, wholes.get(entry.id)
         for entry in self._pairs.dropped():
             print(entry, file=sys.stderr, flush=True)
 
     def _on_overlay(self, image: CompressedImage) -> None:
-        self._live.setdefault(stamp_of(image), image)
+        self._live.setdefault(stamp_of(image), (image, time.monotonic()))
         self._keep(self._drawn, image)
 
     def _on_status(self, status: DiagnosticStatus) -> None:
@@ -138,24 +149,29 @@ class Robot(Asker):
         waiting, self._waiting = self._waiting, []
         for arrived, values in waiting:
             seconds, _, nanoseconds = values["stamp"].partition(".")
-            stamp = int(seconds) * 10**9 + int(nanoseconds)
-            answer = self._answers.get(stamp)
-            answered = values["outcome"] in ("found", "absent")
-            if answered and answer is None and time.monotonic() - arrived < GRACE:
+            stamp, instruction = int(seconds) * 10**9 + int(nanoseconds), values.get("instruction", "")
+            visible, amodal = self._answers.get((stamp, instruction), (None, None))
+            found = values["outcome"] == "found"
+            if found and visible is None and time.monotonic() - arrived < GRACE:
                 self._waiting.append((arrived, values))
                 continue
-            arrays = (answer.visible, answer.amodal) if answered and answer is not None else (None, None)
-            visible, amodal = (box_of(array.detections[0]) if array and array.detections else None for array in arrays)
             self.rows.append(
                 Row(
                     stamp,
-                    values.get("instruction", ""),
+                    visible.id if found and visible else values["seq"],
+                    instruction,
                     values["outcome"],
                     values.get("reason", ""),
-                    visible,
-                    amodal,
+                    box_of(visible) if found and visible else None,
+                    box_of(amodal) if found and amodal else None,
                     values.get("score", ""),
                     float(values["total_ms"]),
                     values.get("reasoning", ""),
+                    arrived,
                 )
             )
+
+
+def _target(entry: Any) -> str:
+    """Give the instruction that a detection answers."""
+    return str(entry.results[0].hypothesis.class_id) if entry.results else ""

@@ -14,6 +14,7 @@ from egm_core.boxes import Box, area, iou
 from egm_core.streams.joining import Stamp
 from egm_ros.camera.sources import CLIPS
 from egm_ros.common.pictures.images import RGB
+from egm_ros.demo.couples import couples
 from egm_ros.demo.robot import Row
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Shown:
     rate: float
     instructions: dict[str, int | None]
     truth: dict[str, dict[int, tuple[Box, Box]]] = field(default_factory=dict)
+
+    def couples(self, most: int) -> list[tuple[str, ...]]:
+        """Give which of the first so many instructions are asked for together."""
+        return couples(dict(list(self.instructions.items())[:most]), list(self.truth.values()))
 
     def verdict(self, row: Row, seen: RGB | None) -> str:
         """Compare an answer with the truth: IoU of both boxes, whether absence was told rightly, or why nobody knows.
@@ -95,9 +100,9 @@ def well_seen_first(
     return dict(sorted(asked.items(), key=lambda pair: rank(pair[1])))
 
 
-def answer_at(rows: Sequence[Row], stamp: Stamp) -> Row | None:
-    """Give the newest answer that had come when the picture of a stamp was taken."""
-    there = [row for row in rows if row.stamp + row.total_ms * 1e6 <= stamp]
+def answer_at(rows: Sequence[Row], stamp: Stamp, moment: float) -> Row | None:
+    """Give the newest answer for a picture up to a stamp that had come at a moment (monotonic seconds)."""
+    there = [row for row in rows if row.stamp <= stamp and row.came <= moment]
     return max(there, key=lambda row: row.stamp, default=None)
 
 

@@ -155,3 +155,10 @@ def test_words_too_long_for_the_picture_are_cut_and_boxes_outside_of_it_have_non
     mask = where(tagged(GREY, [((10, 90, 60, 140), "the mug " * 20)], VISIBLE), VISIBLE)
     assert extent(mask)[0] >= 0 and extent(mask)[2] <= 320 and mask.any()
     assert (tagged(GREY, [((400, 90, 460, 140), "the mug"), ((10, 90, 60, 140), "")], VISIBLE) == GREY).all()
+
+
+def test_words_at_a_box_leave_the_box_beside_it_uncovered():
+    cone, car = (60, 110, 100, 160), (95, 80, 240, 150)
+    mask = where(tagged(GREY, [(cone, "2:0 the yellow cone"), (car, "")], VISIBLE), VISIBLE)
+    assert extent(mask)[1] >= 160
+    assert extent(where(tagged(GREY, [(cone, "2:0 the yellow cone")], VISIBLE), VISIBLE))[3] <= 110

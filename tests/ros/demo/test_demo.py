@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import re
 import subprocess
@@ -39,6 +38,7 @@ def demo(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
 def row(**fields: object) -> Row:
     values = {
         "stamp": 1,
+        "identity": "1:0",
         "instruction": "the mug",
         "outcome": "found",
         "reason": "",
@@ -80,8 +80,11 @@ def test_it_shows_answers_and_leaves_pictures_and_no_process(domain: int, tmp_pa
     finished = demo(tmp_path, "--worlds", "tabletop", "--instructions", "2")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     asked = list(stage.kept_clips(["tabletop"])[0].instructions)[:2]
-    found = [text for text in finished.stdout.splitlines() if text.startswith(tuple(asked))]
-    assert len(found) >= 3
+    rows = finished.stdout.splitlines()
+    found = [text for text in rows if re.match(rf"[12](:0)? +({'|'.join(asked)}) ", text)]
+    assert len(found) >= 4
+    # Both are asked about the same picture, and go by one number each.
+    assert [{text[0] for text in found if name in text} for name in asked] == [{"1"}, {"2"}]
     assert any(re.search(r" found +\[\d+ \d+ \d+ \d+\]", text) for text in found)
     sheet = cv2.imread(str(tmp_path / "demo.png"))
     assert sheet.shape[1] > 1000
@@ -162,12 +165,21 @@ class Remembered:
 
 
 def test_picture_title_and_caption_are_of_one_answer() -> None:
-    image, caption = tile(row(), "0.90 / 0.80", Remembered())  # type: ignore[arg-type]
-    boxes = dataclasses.asdict(row())
-    expected = pictures.answered(Remembered().seen(1), "the mug 0.88", boxes["visible"], boxes["amodal"])
-    assert (image == expected).all()
-    assert caption.splitlines()[1] == "found, score 0.875, 512 ms, right, IoU 0.90 / 0.80"
-    image, caption = tile(row(stamp=2), "unknown: its picture was lost", Remembered())  # type: ignore[arg-type]
+    other = row(identity="2:0", instruction="the can", visible=(5.0, 5.0, 40.0, 40.0), amodal=None)
+    missing = row(identity="3", instruction="the tray", outcome="absent", visible=None, amodal=None)
+    told = [(row(), "0.90 / 0.80"), (other, "0.30 / -"), (missing, "right")]
+    image, caption = tile(told, Remembered())  # type: ignore[arg-type]
+    found = [
+        ("1:0 the mug", (0.0, 0.0, 10.0, 10.0), (0.0, 0.0, 20.0, 10.0)),
+        ("2:0 the can", (5.0, 5.0, 40.0, 40.0), None),
+    ]
+    label = "the mug 0.88, the can 0.88, absent: the tray"
+    assert (image == pictures.answered(Remembered().seen(1), label, found)).all()
+    assert (image != pictures.answered(Remembered().seen(1), label, found[:1])).any()
+    lines = caption.splitlines()
+    assert lines[::3] == ["1:0 the mug", "2:0 the can", "3 the tray"]
+    assert lines[1] == "found, score 0.875, 512 ms, right, IoU 0.90 / 0.80"
+    image, caption = tile([(row(stamp=2), "unknown: its picture was lost")], Remembered())  # type: ignore[arg-type]
     assert (image == pictures.PAPER).all() and "lost" in caption
 
 
@@ -186,7 +198,7 @@ def test_every_answer_is_listed_once_with_its_outcome(domain: int, tmp_path: Pat
 
 def test_a_row_has_everything_in_its_place() -> None:
     written = line(row(), "0.90 / 0.80")
-    assert re.match(r"the mug +found +\[0 0 10 10\] +\[0 0 20 10\] +0.875 +512  0.90 / 0.80$", written)
+    assert re.match(r"1:0 +the mug +found +\[0 0 10 10\] +\[0 0 20 10\] +0.875 +512  0.90 / 0.80$", written)
     assert "stale (query_timeout)" in line(row(outcome="stale", reason="query_timeout", visible=None), "")
 
 

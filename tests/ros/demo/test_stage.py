@@ -6,7 +6,9 @@ import pytest
 
 pytest.importorskip("rclpy", reason="no ROS 2")
 
-from egm_ros.demo.stage import kept_clips, well_seen_first, worded
+from egm_ros.demo.couples import couples
+from egm_ros.demo.robot import Row
+from egm_ros.demo.stage import answer_at, kept_clips, well_seen_first, worded
 
 pytestmark = pytest.mark.ros
 
@@ -43,3 +45,34 @@ def test_each_clip_that_comes_along_begins_with_an_object_that_is_seen_well() ->
         boxes = [frame[first][1] for frame in shown.truth.values()]
         assert min(min(box[2] - box[0], box[3] - box[1]) for box in boxes) >= 36
         assert None in shown.instructions.values()
+
+
+def test_what_covers_each_other_is_asked_together_and_the_same_object_never() -> None:
+    frames = [{0: (LARGE, LARGE), 1: (SMALL, SMALL), 2: (HALF, HALF)}] * 3
+    asked = {"large": 0, "large too": 0, "small": 1, "absent": None, "half": 2}
+    assert couples(asked, frames) == [("large", "half"), ("large too", "small"), ("large too", "absent")]
+    assert couples({"alone": 0}, frames) == [("alone",)]
+    assert couples({"one": 0, "the same": 0, "other": 1}, frames)[0] == ("one", "other")
+    assert couples({}, frames) == []
+
+
+def test_each_clip_begins_with_two_of_which_one_hides_the_other_partly() -> None:
+    for shown in kept_clips(["tabletop", "street"]):
+        one, other = (shown.instructions[text] for text in shown.couples(100)[0])
+        assert one is not None and other is not None
+        hidden = []
+        for boxes in shown.truth.values():
+            (seen, whole), (_, across) = sorted((boxes[one], boxes[other]), key=lambda pair: pair[0] == pair[1])
+            meets = whole[0] < across[2] and across[0] < whole[2] and whole[1] < across[3] and across[1] < whole[3]
+            hidden.append(meets and seen != whole)
+        assert sum(hidden) > len(hidden) / 2
+
+
+def test_an_answer_counts_for_a_picture_once_it_has_come() -> None:
+    def row(stamp: int, came: float) -> Row:
+        return Row(stamp, "1:0", "the mug", "found", "", None, None, "", 0.0, "", came)
+
+    rows = [row(10, 1.0), row(20, 2.0), row(30, 3.0)]
+    assert answer_at(rows, 40, 2.5) is rows[1]
+    assert answer_at(rows, 15, 9.0) is rows[0]
+    assert answer_at(rows, 40, 0.5) is None
