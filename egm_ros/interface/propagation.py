@@ -5,7 +5,7 @@ Nothing here imports ROS.
 
 from __future__ import annotations
 
-from egm_ros.interface.following import AMODAL_IN, IMAGE_IN, STATUS_IN, TRANSPORT, VISIBLE_IN
+from egm_ros.interface.following import AMODAL_IN, AUTOSTART, DIAGNOSTICS, IMAGE_IN, STATUS_IN, TRANSPORT, VISIBLE_IN
 from egm_ros.interface.parameter import ParameterSpec
 from egm_ros.interface.topic import BOXES_TYPE, Topic
 
@@ -41,7 +41,18 @@ STATUS = Topic(
     "One message per answer, and where boxes end: found, absent, ended or error, and why.",
     latched=True,
 )
-PROPAGATION_TOPICS = (IMAGE_IN, VISIBLE_IN, AMODAL_IN, INSTRUCTION_IN, STATUS_IN, VISIBLE, AMODAL, LOST, STATUS)
+PROPAGATION_TOPICS = (
+    IMAGE_IN,
+    VISIBLE_IN,
+    AMODAL_IN,
+    INSTRUCTION_IN,
+    STATUS_IN,
+    VISIBLE,
+    AMODAL,
+    LOST,
+    STATUS,
+    DIAGNOSTICS,
+)
 
 PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
     TRANSPORT,
@@ -119,6 +130,7 @@ PROPAGATION_PARAMETERS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "width", 480, "Width to which images are scaled down for following points.", range=(64, 1920), unit="pixels"
     ),
+    AUTOSTART,
 )
 
 PROPAGATION_KEYS = {
@@ -126,7 +138,7 @@ PROPAGATION_KEYS = {
     "outcome": "found: boxes are propagated; absent; ended: those that were propagated are no more; error: an answer"
     " that cannot be propagated.",
     "reason": "A word for why boxes ended or were not propagated: too_old, no_support, left_picture, another_size,"
-    " new_instruction, time_went_back, no_picture, other_instruction, late, no_visible, no_amodal, or why"
+    " new_instruction, deactivated, time_went_back, no_picture, other_instruction, late, no_visible, no_amodal, or why"
     " images cannot be read.",
     "objects": "Visible boxes of the answer, or that were still propagated.",
     "carried": "How many of them are propagated.",

@@ -23,7 +23,7 @@ from egm_core.propagation.small_frames import small_frame
 from egm_core.propagation.trails import Trails
 from egm_core.streams.joining import BACK, LATE, PATIENCE, Answer, Feed, Kind, stamp_of
 from egm_core.targets.lines import taken_apart
-from egm_ros.common.nodes.base import BaseNode
+from egm_ros.common.nodes.follower import FollowerNode
 from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures.images import ImageError, decode
 from egm_ros.common.pictures.transport import kind_of, topic_of, unpacked
@@ -47,13 +47,23 @@ INSTEAD = "an answer is taken for the newest image's, so that boxes lag by the e
 _decode = partial(decode, quick=True)
 
 
-class PropagationNode(BaseNode):
+class PropagationNode(FollowerNode):
     """Carries answers to the newest image; the state is the images of late, and the boxes under way."""
 
     NODE = "propagation"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._begin()
+        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(following.IMAGE_IN.name), INSTEAD)
+        kind_of(self._values["transport"])
+        self._out = Outlet(self)
+        self._inputs = Inputs(self, self._on_silence)
+        self.every(PERIOD, self._on_tick)
+        self._slices = self.every(PAUSE, self._catch_up)
+        self._slices.cancel()
+
+    def _begin(self) -> None:
         self._frames = FrameBuffer(self._values["buffer"], self._values["memory"] * 10**6)
         self._trails = Trails(self._values["buffer"])
         self._headers: dict[int, Header] = {}
@@ -65,18 +75,32 @@ class PropagationNode(BaseNode):
         self._unreadable: dict[str, str] = {}
         self._instruction: str | None = None
         self._hears_status = False
-        self._stamps = StampReport(self.get_logger(), self.resolve_topic_name(following.IMAGE_IN.name), INSTEAD)
-        self._out = Outlet(self)
-        self._inputs = Inputs(self, self._on_silence)
+
+    def opened(self) -> None:
+        """Make the publishers of boxes and of lost lines."""
+        self._out.open()
+
+    def listen(self) -> None:
+        """Subscribe images, boxes and instruction."""
         way, listen = self._values["transport"], self._inputs.listen
         on_image = unpacked(self, way, self.resolve_topic_name(following.IMAGE_IN.name), self._on_image)
         listen(kind_of(way), topic_of(way, following.IMAGE_IN), on_image, steady=True)
         listen(Detection2DArray, following.VISIBLE_IN, lambda array: self._on_boxes(array, "visible"))
         listen(Detection2DArray, following.AMODAL_IN, lambda array: self._on_boxes(array, "amodal"))
         listen(String, interface.INSTRUCTION_IN, self._on_instruction)
-        self.every(PERIOD, self._on_tick)
-        self._slices = self.every(PAUSE, self._catch_up)
+
+    def rest(self) -> None:
+        """End the boxes, leave the inputs, and forget what came on them."""
         self._slices.cancel()
+        self._inputs.leave()
+        if self._carried:
+            self._end(self._newest_header(), {"deactivated": "the node is active no more"})
+        self._out.forget()
+        self._begin()
+
+    def inputs_status(self) -> tuple[bytes, str, dict[str, object]]:
+        """Tell how the inputs are."""
+        return self._inputs.health()
 
     @property
     def carried(self) -> tuple[Carried, ...]:

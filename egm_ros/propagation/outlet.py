@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Header, String
@@ -10,7 +11,7 @@ from vision_msgs.msg import Detection2DArray
 
 from egm_core.streams.joining import Stamp
 from egm_ros.common.messages import detection
-from egm_ros.common.nodes.base import BaseNode
+from egm_ros.common.nodes.follower import FollowerNode
 from egm_ros.interface import propagation as interface
 from egm_ros.propagation.catching_up import Carried
 from egm_ros.propagation.status import Verdict, status_of
@@ -19,13 +20,19 @@ from egm_ros.propagation.status import Verdict, status_of
 class Outlet:
     """The publishers of a node; it knows of which image boxes were published last."""
 
-    def __init__(self, node: BaseNode) -> None:
+    def __init__(self, node: FollowerNode) -> None:
         self._node = node
         self._told: Stamp = 0
-        self._visible = node.open_publisher(Detection2DArray, interface.VISIBLE)
-        self._amodal = node.open_publisher(Detection2DArray, interface.AMODAL)
-        self._lost = node.open_publisher(String, interface.LOST)
+        self._visible: Any = None
+        self._amodal: Any = None
+        self._lost: Any = None
         self._status = node.open_publisher(DiagnosticStatus, interface.STATUS)
+
+    def open(self) -> None:
+        """Make the publishers that speak while the node is active."""
+        self._visible = self._node.utter(Detection2DArray, interface.VISIBLE)
+        self._amodal = self._node.utter(Detection2DArray, interface.AMODAL)
+        self._lost = self._node.utter(String, interface.LOST)
 
     def boxes(self, header: Header, moment: Stamp, carried: Iterable[Carried]) -> None:
         """Publish once for an image, whoever asks: a new answer may come after the old one's step."""
@@ -67,6 +74,7 @@ class Outlet:
     def report(self, header: Header, verdict: Verdict) -> None:
         """Publish what became of an answer, and leave the log to others."""
         self._status.publish(status_of(self._node.get_fully_qualified_name(), header, verdict))
+        self._node.did(verdict.outcome, verdict.level, verdict.message)
 
     def forget(self) -> None:
         """Forget of which image boxes were published: time begins anew."""

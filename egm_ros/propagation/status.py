@@ -17,7 +17,7 @@ from egm_ros.common.messages import stamp_text, status
 Outcome = Literal["found", "absent", "ended", "error"]
 
 # Reasons that are nobody's fault and nothing to look at.
-CALM = ("new_instruction",)
+CALM = ("new_instruction", "deactivated")
 
 
 @dataclass(frozen=True)

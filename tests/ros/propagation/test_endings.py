@@ -8,6 +8,7 @@ from typing import Any, get_args
 import cv2
 import pytest
 from moving_scene import GROUND, TEXT, Scene, header, place, rgb
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from vision_msgs.msg import Detection2DArray
 
@@ -104,6 +105,21 @@ def test_an_answer_is_told_once_and_so_is_the_end_of_its_boxes(bench: Any) -> No
     scene.answer(3, found=False)
     told = scene.status()
     assert (told["outcome"], told["reason"], told["objects"], told["level"]) == ("absent", "", "0", "0")
+
+
+def test_deactivation_ends_the_boxes_and_activation_begins_anew(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.say(TEXT)
+    assert scene.begin(1)["outcome"] == "found"
+    assert scene.node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    told = scene.status()
+    assert (told["outcome"], told["reason"], told["level"]) == ("ended", "deactivated", "0")
+    bench.until(lambda: not scene.visible[-1].detections)
+    assert scene.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.until(lambda: all(end.get_subscription_count() for end in (scene.camera, *scene.inputs)))
+    assert scene.begin(2)["outcome"] == "found"
+    bench.until(lambda: scene.visible[-1].detections)
+    assert scene.visible[-1].header == header(2)
 
 
 @pytest.mark.parametrize("reason", ["too_old", "no_support", "left_picture", "another_size", "time_went_back"])

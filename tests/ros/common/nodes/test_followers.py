@@ -19,7 +19,7 @@ CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEA
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
 SHUTDOWN = Transition.TRANSITION_UNCONFIGURED_SHUTDOWN
 # Of each follower: a topic that it publishes, and the type of that.
-FOLLOWERS = {"overlay": "image", "lifting": "visible"}
+FOLLOWERS = {"overlay": "image", "propagation": "visible", "lifting": "visible"}
 
 
 class Managed:
@@ -123,7 +123,7 @@ def test_diagnostics_tell_the_state_and_what_nothing_comes_on(bench: Any, name: 
     assert managed.change(CONFIGURE) and managed.change(ACTIVATE)
     managed.row("state", lambda row: (row.level, row.message) == (DiagnosticStatus.OK, "active"))
     silent = managed.row("inputs", lambda row: row.level == DiagnosticStatus.ERROR)
-    needed = {"overlay": "/image", "lifting": "/depth"}[name]
+    needed = {"overlay": "/image", "propagation": "/image", "lifting": "/depth"}[name]
     assert f"nothing comes on {needed}" in silent.message and "nobody publishes there" in silent.message
     values = {pair.key: pair.value for pair in silent.values}
     assert values[f"{needed} received"] == "0" and looks == []
