@@ -19,6 +19,7 @@ from fastapi import Request
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
 from egm_core.serve.protocol import ChatRequest, Refusal, refuse
 
@@ -28,10 +29,12 @@ MOST_VALUES = 50_000
 LARGEST_IMAGE = 80_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 BODY_SECONDS = 30.0
+# What other servers log of a client that hung up.
+GONE = 499
 
 
 async def read_body(http: Request, largest: int = LARGEST_BODY, seconds: float = BODY_SECONDS) -> bytes:
-    """Read a request's body, whether its length is told ahead or not; Refusal where it is too long or too slow.
+    """Read a request's body, whether its length is told ahead or not; Refusal if it is too long, too slow or cut off.
 
     A client that still sends would not see the answer, so a little of what is too much is taken and thrown away.
     """
@@ -52,6 +55,9 @@ async def read_body(http: Request, largest: int = LARGEST_BODY, seconds: float =
                     body += piece
     except TimeoutError as error:
         raise Refusal(408, "invalid_request_error", f"the body did not come within {seconds:g} s") from error
+    except ClientDisconnect as error:
+        # Nobody hears it: a client that aborts a query is no failure of the server.
+        raise Refusal(GONE, "invalid_request_error", "the client hung up before its body had come") from error
     if over:
         text = f"the body is over {largest} bytes; send a smaller picture, or a JPEG"
         raise Refusal(413, "invalid_request_error", text)

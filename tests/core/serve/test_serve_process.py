@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -42,6 +43,33 @@ def test_a_signal_while_it_loads_ends_it_cleanly(memorising_qwen: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_client_that_hangs_up_while_it_sends_leaves_no_traceback(memorising_qwen: Path) -> None:
+    command = [sys.executable, "-m", "egm_core.serve", "--port", "0", "--model", str(memorising_qwen)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        deadline = time.monotonic() + 60
+        while httpx.get(f"{url}/health", timeout=60).status_code != 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) as sent:
+                head = "POST /v1/chat/completions HTTP/1.1\r\nHost: here\r\nContent-Length: 1000000\r\n\r\n"
+                sent.sendall(head.encode() + b"x" * 1000)
+                # The server reads the body by now, and waits for the rest.
+                time.sleep(0.2)
+        while (state := httpx.get(f"{url}/health").json())["open"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert state["open"] == 0
+        process.terminate()
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in said, said
 
 
 def test_no_orphan_survives_its_parent(memorising_qwen: Path) -> None:
