@@ -6,7 +6,7 @@ SHORT := not long and not soak
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo record test test-busy test-long soak lint docs test-vllm test-edgellm test-sglang test-verl test-ray test-scores lint-containers proof-data clean
+.PHONY: setup demo record test test-busy test-long soak soak-camera soak-targets soak-changes lint docs test-vllm test-edgellm test-sglang test-verl test-ray test-scores lint-containers proof-data clean
 
 setup:
 	@tools/setup.sh
@@ -33,9 +33,21 @@ test-busy: setup
 test-long: setup
 	@$(RUN) python -m pytest -m long $(PYTEST)
 
-# The node for ten minutes before a fast camera, twice; SOAK_SECONDS=30 tries it.
+# The node under load, ten minutes a part, with a table for each; SOAK_MINUTES=1 SOAK_CHANGES=500 tries it.
 soak: setup
-	@$(RUN) python -m pytest -m soak -s $(PYTEST)
+	@$(RUN) python -m pytest -m soak -s tests/ros/soak $(PYTEST)
+
+# A fast camera of 720p, then of 1080p, and a slow engine.
+soak-camera: setup
+	@$(RUN) python -m pytest -m soak -s tests/ros/soak/test_soak_camera.py $(PYTEST)
+
+# Five targets before three cameras, with the embedded model.
+soak-targets: setup
+	@$(RUN) python -m pytest -m soak -s tests/ros/soak/test_soak_targets.py $(PYTEST)
+
+# 10,000 instructions that change without waiting for an answer, with the embedded model.
+soak-changes: setup
+	@$(RUN) python -m pytest -m soak -s tests/ros/soak/test_soak_changes.py $(PYTEST)
 
 lint: setup
 	@$(RUN) ruff check .

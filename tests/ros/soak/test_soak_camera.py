@@ -1,6 +1,6 @@
 """The node under a fast camera and a slow engine for minutes: memory flat, answers young, services quick.
 
-    make soak                  # twice ten minutes; SOAK_SECONDS=30 make soak tries it
+    make soak-camera           # twice ten minutes; SOAK_MINUTES=0.5 make soak-camera tries it
 
 Camera and node share config/fastdds_shm.xml: without it 13 of 60 images a second arrive at 720p already, and a load
 that does not arrive is none.
@@ -26,7 +26,7 @@ from running import COMMAND, Process, folder_of, request, scripted, start_node
 
 from egm_ros.common.memory import resident
 
-SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
+SECONDS = 60.0 * float(os.environ.get("SOAK_MINUTES", "10"))
 WARM_UP = min(60.0, SECONDS / 2.0)
 PERIOD = 0.2
 FEWEST = 40.0
