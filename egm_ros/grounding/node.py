@@ -34,7 +34,7 @@ from egm_ros.grounding.asking.orders import Orders
 from egm_ros.grounding.asking.outcomes import Result
 from egm_ros.grounding.cameras import Camera
 from egm_ros.grounding.judging import LATENCIES, Judging
-from egm_ros.grounding.once.ground_once import GroundOnce
+from egm_ros.grounding.once.offer import offer
 from egm_ros.grounding.ordering import Ordering
 from egm_ros.grounding.present import Present
 from egm_ros.grounding.telling.status import Status
@@ -64,7 +64,7 @@ class GroundingNode(ManagedNode):
         self._ordering = Ordering(self, self._present, self._status, story, services)
         watching = Watching(self, self._present, self._status, story)
         self._judging = Judging(self, self._present, self._status, story)
-        GroundOnce(self, self._present, self._mail, watching.view, services)
+        offer(self, self._present, self._mail, watching.view, services)
 
     # Lifecycle.
 

@@ -1,8 +1,8 @@
-"""The topics, services and status keys of the grounding node."""
+"""The topics, services, actions and status keys of the grounding node."""
 
 from __future__ import annotations
 
-from egm_ros.interface.topic import Service, Topic
+from egm_ros.interface.topic import Action, Service, Topic
 
 IMAGE = Topic(
     "<cam>/image",
@@ -109,8 +109,22 @@ GROUND_ONCE = Service(
     "Ground the instruction once in the newest image, also while disabled: `message` is the answer as"
     " JSON (of several targets or cameras a list), `success` says that each is found or absent.",
 )
+GROUND_IMAGE = Service(
+    "~/ground_image",
+    "egm_msgs/srv/GroundImage",
+    "Ground an instruction of its own in an image of its own, also while disabled. Only where egm_msgs is built.",
+)
 
-SERVICES = (ENABLE, RESET, GROUND_ONCE)
+SERVICES = (ENABLE, RESET, GROUND_ONCE, GROUND_IMAGE)
+
+GROUND = Action(
+    "~/ground",
+    "egm_msgs/action/Ground",
+    "Ground an instruction of its own once, in a camera's newest image or in an image of its own, also while"
+    " disabled: feedback has the first box, cancelling aborts the engine. Only where egm_msgs is built.",
+)
+
+ACTIONS = (GROUND,)
 
 STATUS_KEYS = {
     "seq": "Number of the target that was asked for; the ids on the box topics begin with it.",

@@ -1,4 +1,4 @@
-"""What a topic and a service of a node is; the tables of this package list them."""
+"""What a topic, a service and an action of a node is; the tables of this package list them."""
 
 from __future__ import annotations
 
@@ -46,3 +46,18 @@ class Service:
     name: str
     type: str
     description: str
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action: its name, type and meaning."""
+
+    name: str
+    type: str
+    description: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Name the topics and services that it is made of, which are what a remapping renames."""
+        ends = ("send_goal", "cancel_goal", "get_result", "feedback", "status")
+        return tuple(f"{self.name}/_action/{end}" for end in ends)

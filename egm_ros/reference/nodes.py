@@ -1,14 +1,15 @@
-"""The reference page of each node: topics, services, parameters, keys of its status."""
+"""The reference page of each node: topics, services, actions, parameters, keys of its status."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from egm_ros.interface import camera, grounding, lifting, overlay, propagation
 from egm_ros.interface.parameter import ParameterSpec, Value
 from egm_ros.interface.tables import TABLES
-from egm_ros.interface.topic import Service, Topic
+from egm_ros.interface.topic import Action, Service, Topic
 from egm_ros.reference.markdown import code, page, section, table
 
 
@@ -20,6 +21,7 @@ class Node:
     summary: str
     topics: tuple[Topic, ...]
     services: tuple[Service, ...] = ()
+    actions: tuple[Action, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
 
     def page(self) -> str:
@@ -30,7 +32,8 @@ class Node:
             f"{self.summary}\n\n{start}",
             section("Subscribes to", topics(self.topics, "in")),
             section("Publishes", topics(self.topics, "out")),
-            section("Services", services(self.services)),
+            section("Services", calls("Service", self.services)),
+            section("Actions", calls("Action", self.actions)),
             section("Parameters", f"{LIVE}\n\n{parameters(TABLES[self.name])}"),
             section("Keys of its status", keys(self.keys)),
         )
@@ -44,6 +47,7 @@ NODES = (
         "`<cam>` stands for a camera's name, and vanishes where `cameras` gives none.",
         grounding.TOPICS,
         grounding.SERVICES,
+        grounding.ACTIONS,
         grounding.STATUS_KEYS,
     ),
     Node(
@@ -70,11 +74,11 @@ def topics(entries: Iterable[Topic], direction: str) -> str:
     )
 
 
-def services(entries: Iterable[Service]) -> str:
-    """Make the table of services."""
+def calls(kind: str, entries: Iterable[Service | Action]) -> str:
+    """Make the table of services, or of actions."""
     return table(
-        ("Service", "Type", "Meaning"),
-        ((code(entry.name), entry.type.replace("/srv/", "/"), entry.description) for entry in entries),
+        (kind, "Type", "Meaning"),
+        ((code(entry.name), re.sub("/(srv|action)/", "/", entry.type), entry.description) for entry in entries),
     )
 
 

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 
-from egm_ros.interface.topic import Service, Topic
+from egm_ros.interface.topic import Action, Service, Topic
 
 _FLAGS = ("-r", "--remap")
 # What rclpy itself gives every node, or listens to.
@@ -35,13 +35,14 @@ _EVERY_NODE = (
 
 
 def without_effect(
-    arguments: Sequence[str] | None, node: str, namespace: str, names: Sequence[Topic | Service]
+    arguments: Sequence[str] | None, node: str, namespace: str, names: Sequence[Topic | Service | Action]
 ) -> list[str]:
     """Say which rules of a command line name no topic and no service of a node, each with the nearest that is one.
 
     `arguments` are those after the program's name (None: the process's own), `node` and `namespace` as ROS has them.
     """
-    own = [*(entry.name for entry in names), *_EVERY_NODE]
+    parts = [entry.parts if isinstance(entry, Action) else (entry.name,) for entry in names]
+    own = [*(name for part in parts for name in part), *_EVERY_NODE]
     return [
         _said(rule, source, own)
         for rule, source in _rules(sys.argv[1:] if arguments is None else arguments, node)

@@ -24,6 +24,7 @@ from egm_ros.interface.settings import Settings
 SPARE = 3
 # Seconds after which an engine whose process has ended is known to be dead.
 DEATH_PATIENCE = 0.5
+Heard = Callable[[Grounding], None]
 
 
 class Answering:
@@ -37,12 +38,17 @@ class Answering:
         self._age_of = age_of
         self._grounder: tuple[tuple[object, ...], Grounder] | None = None
 
-    async def answer(self, place: Place, frame: Frame, started: float, settings: Settings) -> Result:
-        """Ask this about a picture, from `started` on (monotonic seconds); whatever goes wrong becomes a result."""
+    async def answer(
+        self, place: Place, frame: Frame, started: float, settings: Settings, heard: Heard | None = None
+    ) -> Result:
+        """Ask this about a picture, from `started` on (monotonic seconds); whatever goes wrong becomes a result.
+
+        `heard` gets the first visible answer ahead of the rest.
+        """
         waited = 1000.0 * (started - frame.arrived)
         result = Result(place.target, frame, started, waited, deadline=settings.deadline)
         try:
-            return await self._asked(result, settings)
+            return await self._asked(result, settings, heard)
         except Exception as error:  # the task's edge: whatever happened becomes a status
             return replace(result, reason="internal_error", detail=f"{type(error).__name__}: {error}")
 
@@ -51,7 +57,7 @@ class Answering:
         if self._grounder is not None:
             self._grounder[1].close()
 
-    async def _asked(self, result: Result, settings: Settings) -> Result:
+    async def _asked(self, result: Result, settings: Settings, heard: Heard | None) -> Result:
         """Ask about a picture: one that is not too old already is decoded, and goes to the engines."""
         frame = result.frame
         if outdated(self._age_of(frame), settings):
@@ -62,7 +68,7 @@ class Answering:
             return replace(result, reason="bad_image", detail=str(error))
         result = replace(result, size=(image.shape[1], image.shape[0]))
         try:
-            grounding = await self._ask(image, result.target.instruction, settings.deadline, settings)
+            grounding = await self._ask(image, result.target.instruction, settings.deadline, settings, heard)
         except EngineError as error:
             return replace(result, reason=await self._cause(error.reason), detail=error.detail)
         except ValueError as error:
@@ -71,7 +77,9 @@ class Answering:
             return replace(result, reason=cause, detail="the engine was lost during the query")
         return replace(result, grounding=grounding)
 
-    async def _ask(self, picture: NDArray[np.uint8], words: str, deadline: float, settings: Settings) -> Grounding:
+    async def _ask(
+        self, picture: NDArray[np.uint8], words: str, deadline: float, settings: Settings, heard: Heard | None
+    ) -> Grounding:
         """Ask the engines about a picture (H, W, 3 RGB): what is to be found, and in how many seconds from now.
 
         First without thinking, then with it where that is worth its time; without a deadline (0) as `reasoning` says.
@@ -84,6 +92,7 @@ class Answering:
             settings.max_pixels,
             settings.query_timeout,
             deadline,
+            heard,
         )
 
     async def _cause(self, reason: str) -> str:

@@ -80,6 +80,11 @@ def remedied(verdict: Verdict) -> str:
     return f"{verdict.message}; {remedy}" if remedy and remedy not in verdict.message else verdict.message
 
 
+def nothing_fits(instruction: str) -> str:
+    """Say that the model found nothing."""
+    return f"nothing in the image fits: {instruction}"
+
+
 def outdated(age: float, settings: Settings) -> bool:
     """Tell whether an image of this age in seconds is too old to be asked about, or its answer to be published."""
     return bool(settings.max_result_age) and age > settings.max_result_age
@@ -137,7 +142,7 @@ def _judged(result: Result, void: str, elapsed: float, age: float, settings: Set
         return Verdict(
             "absent",
             grounding.reason,
-            grounding.detail or f"nothing in the image fits: {result.target.instruction}",
+            grounding.detail or nothing_fits(result.target.instruction),
             grounding.reason == LOW_SCORE and held_against_raw(grounding),
         )
     return Verdict("found", "", f"found: {result.target.instruction}")

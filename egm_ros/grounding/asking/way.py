@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from egm_core.grounder.grounder import Grounding
 from egm_core.supervise.link import EngineLink
 from egm_core.targets.board import Place
 from egm_core.targets.pace import Pace
@@ -31,12 +32,20 @@ HELPERS = 2
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """A query to be asked: what of which frame, and who is told; `shot`: it was asked for once, by a service."""
+    """A query to be asked: what of which frame, and who is told; `shot`: it was asked for once, by a service.
+
+    `kept`: it is about this frame, even if newer ones come before its turn. `settings` take the place of the node's.
+    `begun` is told that its turn has come, and `heard` gets the first visible answer ahead of the rest.
+    """
 
     place: Place
     frame: Frame
     post: Callable[[Result], None]
     shot: bool = False
+    kept: bool = False
+    settings: Settings | None = None
+    begun: Callable[[], None] | None = None
+    heard: Callable[[Grounding], None] | None = None
 
 
 class Way:
@@ -104,11 +113,22 @@ class Way:
         """Whether too many wait already to be asked once."""
         return self._closing or len(self._shots) >= SHOTS_WAITING
 
-    def shoot(self, place: Place, frame: Frame, post: Callable[[Result], None]) -> None:
+    def shoot(self, query: Query) -> None:
         """Ask this once, whatever stands otherwise."""
         # At once, so that the next call counts it.
-        self._shots.append(Query(place, frame, post, shot=True))
+        self._shots.append(replace(query, shot=True))
         self._note(lambda: None)
+
+    def drop(self, post: Callable[[Result], None]) -> None:
+        """Abort the one-shot query whose answer goes there, or let it not begin; it ends as cancelled."""
+
+        def drop() -> None:
+            for query in [waiting for waiting in self._shots if waiting.post is post]:
+                self._shots.remove(query)
+                query.post(_cancelled(query))
+            self._cancel(lambda query: query.post is post)
+
+        self._note(drop)
 
     def update(self, settings: Settings) -> None:
         """Work with these settings from the next query on."""
@@ -170,7 +190,10 @@ class Way:
             self._news.clear()
             query = self._next()
             if query is not None:
-                answer = self._answering.answer(query.place, query.frame, time.monotonic(), self._settings)
+                settings = query.settings or self._settings
+                answer = self._answering.answer(query.place, query.frame, time.monotonic(), settings, query.heard)
+                if query.begun is not None:
+                    query.begun()
                 task = self._loop.create_task(answer)
                 self._running[task] = query
                 task.add_done_callback(self._ended)
@@ -181,6 +204,8 @@ class Way:
         """Give the query that is to be asked now."""
         if self._shots and (self._closing or self._shot_may_run()):
             query = self._shots.popleft()
+            if query.kept:
+                return query
             # What waited for its turn is about now, too.
             return replace(query, frame=self.slots[query.frame.camera].newest or query.frame)
         if self._closing or not self._ready() or self._streaming() >= self._settings.max_batch:

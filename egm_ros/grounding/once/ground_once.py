@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from rclpy.callback_groups import CallbackGroup
 from rclpy.task import Future
 from std_srvs.srv import Trigger
@@ -11,25 +9,17 @@ from std_srvs.srv import Trigger
 from egm_core.targets.board import Place
 from egm_ros.common.mail import Mail
 from egm_ros.common.nodes.base import BaseNode
-from egm_ros.grounding.cameras import Camera
 from egm_ros.grounding.once import one_shot
+from egm_ros.grounding.once.beside import Beside
 from egm_ros.grounding.present import Present
-from egm_ros.grounding.telling import diagnostics
 from egm_ros.interface import grounding as interface
 
 
 class GroundOnce:
-    """Answers the service; `view` tells how a camera's images come, `mail` brings answers to the executor's thread."""
+    """Answers the service; `mail` brings answers to the executor's thread."""
 
-    def __init__(
-        self,
-        node: BaseNode,
-        present: Present,
-        mail: Mail,
-        view: Callable[[Camera], diagnostics.InputView],
-        services: CallbackGroup,
-    ) -> None:
-        self._node, self._present, self._mail, self._view = node, present, mail, view
+    def __init__(self, node: BaseNode, present: Present, mail: Mail, beside: Beside, services: CallbackGroup) -> None:
+        self._present, self._mail, self._beside = present, mail, beside
         node.create_service(Trigger, interface.GROUND_ONCE.name, self._on_call, callback_group=services)
 
     async def _on_call(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -44,18 +34,10 @@ class GroundOnce:
         """Begin to ask about a camera's newest image; gives the entry to come."""
         present, settings = self._present, self._present.settings
         camera, way = present.cameras.get(place.camera), present.asking.way
-        name, states = self._node.get_fully_qualified_name(), [link.state for link in present.asking.links]
-        obstacle = one_shot.obstacle(name, present.orders.active, place.target.instruction, states)
-        if obstacle is not None or way is None or camera is None:
-            # An active node has a way and its cameras.
-            obstacle = obstacle or one_shot.failure("internal_error", "the node is active, and asks nothing")
-        elif camera.newest is None:
-            obstacle = one_shot.failure("no_image", diagnostics.silence(self._view(camera)))
-        elif crowded:
-            obstacle = one_shot.failure("busy", "many such calls wait already; call again when they are answered")
-        else:
+        obstacle = self._beside.obstacle(place.target.instruction, place.camera, crowded)
+        if obstacle is None and way is not None and camera is not None and camera.newest is not None:
             return one_shot.ask(place, camera.topic, way, camera.newest, present.age, self._mail.post, settings)
-        answer = Future()
-        topic = present.topic(place.camera)
+        answer, topic = Future(), present.topic(place.camera)
+        obstacle = obstacle or one_shot.failure("internal_error", "the node is active, and asks nothing")
         answer.set_result(one_shot.entry(place.camera, topic, settings.model, place.target, obstacle))
         return answer

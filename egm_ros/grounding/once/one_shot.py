@@ -16,7 +16,7 @@ from egm_core.targets.board import Place, Target
 from egm_ros.common.messages import stamp_text
 from egm_ros.grounding.asking.frames import Frame
 from egm_ros.grounding.asking.outcomes import Result, judge, remedied
-from egm_ros.grounding.asking.way import Way
+from egm_ros.grounding.asking.way import Query, Way
 from egm_ros.interface.settings import Settings
 
 Entry = dict[str, Any]
@@ -56,7 +56,7 @@ def ask(
         grounding = conclude(result, time.monotonic() - result.started, age, settings)
         answer.set_result(entry(place.camera, topic, settings.model, place.target, grounding, result, age))
 
-    way.shoot(place, frame, lambda result: post(lambda: concluded(result)))
+    way.shoot(Query(place, frame, lambda result: post(lambda: concluded(result))))
     return answer
 
 
