@@ -1,7 +1,8 @@
-"""Says in a sentence what a warning of an answer means, and what to do; programs go by its first word."""
+"""Says what an answer tells: a warning as a sentence with what to do, and all of it as the keys of a status."""
 
 from __future__ import annotations
 
+from egm_core.grounder.grounding import Grounding
 from egm_core.grounder.reading import LABEL
 from egm_core.grounder.score_bound import RAW_BOUND
 from egm_core.models.domain import UNKNOWN, UNLIKE
@@ -20,3 +21,25 @@ def explained(warning: str) -> str:
     """Give a warning with its sentence; one that has a sentence of its own stays as it is."""
     sentence = _SENTENCES.get(warning.partition(":")[0])
     return f"{warning} ({sentence})" if sentence else warning
+
+
+def status_values(grounding: Grounding | None) -> dict[str, object]:
+    """List what the status tells about an answer beyond its boxes."""
+    if grounding is None:
+        return {}
+    available = grounding.score_available
+    amodal = available and grounding.amodal is not None
+    return {
+        "score": grounding.score if available else "unavailable",
+        "amodal_score": grounding.amodal_score if amodal else "unavailable",
+        # Raw scores may all lie near 0.
+        "raw_score": f"{grounding.raw_score:.4g}" if available else "unavailable",
+        "raw_amodal_score": f"{grounding.raw_amodal_score:.4g}" if amodal else "unavailable",
+        "calibrated": ", ".join(grounding.calibrated),
+        "thought": grounding.thought,
+        "amodal_thought": grounding.amodal_thought,
+        "reasoning": grounding.reasoning,
+        "amodal_reasoning": grounding.amodal_reasoning,
+        "warnings": "; ".join(grounding.warnings),
+        "repairs": ", ".join(grounding.repairs),
+    }

@@ -65,25 +65,3 @@ def status(name: str, hardware: str, level: bytes, message: str, values: Mapping
 
     pairs = [KeyValue(key=key, value=text(value)) for key, value in values.items()]
     return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware, values=pairs)
-
-
-def grounding_values(grounding: Grounding | None) -> dict[str, object]:
-    """List what the status tells about an answer beyond its boxes."""
-    if grounding is None:
-        return {}
-    available = grounding.score_available
-    amodal = available and grounding.amodal is not None
-    return {
-        "score": grounding.score if available else "unavailable",
-        "amodal_score": grounding.amodal_score if amodal else "unavailable",
-        # Raw scores may all lie near 0.
-        "raw_score": f"{grounding.raw_score:.4g}" if available else "unavailable",
-        "raw_amodal_score": f"{grounding.raw_amodal_score:.4g}" if amodal else "unavailable",
-        "calibrated": ", ".join(grounding.calibrated),
-        "thought": grounding.thought,
-        "amodal_thought": grounding.amodal_thought,
-        "reasoning": grounding.reasoning,
-        "amodal_reasoning": grounding.amodal_reasoning,
-        "warnings": "; ".join(grounding.warnings),
-        "repairs": ", ".join(grounding.repairs),
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 from egm_core.arguments import Number
 from egm_core.command.verbs import verbs
@@ -32,8 +33,13 @@ where in the code it was. Results go to stdout, and all else to stderr."""
 
 def commands() -> str:
     """Make the page of all verbs."""
-    parsers = [import_module(verb.module).parser(f"egm {verb.name}") for verb in verbs().values()]
+    parsers = [form for verb in verbs().values() for form in _forms(import_module(verb.module), f"egm {verb.name}")]
     return page("The command line", INTRODUCTION.strip(), *(part for one in parsers for part in sections(one)))
+
+
+def _forms(module: Any, prog: str) -> list[argparse.ArgumentParser]:
+    """Make the parsers of a verb: one, or one for each of its forms."""
+    return module.forms(prog) if hasattr(module, "forms") else [module.parser(prog)]
 
 
 def sections(parser: argparse.ArgumentParser, level: int = 2) -> Iterator[str]:

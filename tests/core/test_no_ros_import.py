@@ -59,6 +59,8 @@ LAYERS = {
     "servers": 0,
     "doctor": 1,
     "propagation": 6,
+    # It carries boxes, and readers of data sets read by it.
+    "recordings": 6.5,
     "lifting": 6,
     "scenes": 6,
     "tiny": 6,

@@ -9,6 +9,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import String
 
+from egm_core.grounder.explained import status_values
 from egm_core.supervise.link import EngineLink, EngineState
 from egm_core.targets.board import Place
 from egm_core.targets.states import States
@@ -30,7 +31,7 @@ def answer_values(result: Result, verdict: Verdict, total_ms: float, age: float)
         "age_ms": 1000.0 * age,
         "instruction": result.target.instruction,
         "deadline_missed": "yes" if verdict.missed else "no",
-        **messages.grounding_values(grounding),
+        **status_values(grounding),
     }
 
 

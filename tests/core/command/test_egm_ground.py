@@ -12,7 +12,8 @@ from command_line import PICTURE, egm
 
 from egm_core import ground
 from egm_core.command.entry import main
-from egm_core.command.ground import lacks, line, parser
+from egm_core.command.ground import line, parser
+from egm_core.command.grounding.models import lacks
 from egm_core.families import Task
 from egm_core.grounder.grounding import Grounding
 from egm_core.models.calibration import DIRECT
@@ -185,6 +186,6 @@ def test_the_line_of_a_call_with_a_deadline_says_that_it_missed_and_did_not_thin
 def test_an_empty_instruction_is_refused_before_any_model_is_loaded(
     instruction: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("egm_core.command.ground._model", lambda *given: pytest.fail("loads a model"))
+    monkeypatch.setattr("egm_core.command.grounding.models._model", lambda *given: pytest.fail("loads a model"))
     assert main(["ground", PICTURE, instruction]) == 2
     assert "the instruction is empty" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from groundings import ABSENT, FOUND
 from std_msgs.msg import Header
 
 from egm_core.grounder import Found
+from egm_core.grounder.explained import status_values
 from egm_ros.common import messages
 
 pytestmark = pytest.mark.ros
@@ -63,15 +64,15 @@ def test_a_status_spells_numbers_and_keeps_the_order_of_its_keys():
 
 
 def test_an_unavailable_score_is_marked():
-    values = messages.grounding_values(replace(BOTH, score=0.0, amodal_score=0.0, score_available=False))
+    values = status_values(replace(BOTH, score=0.0, amodal_score=0.0, score_available=False))
     scores = ("score", "amodal_score", "raw_score", "raw_amodal_score")
     assert [values[name] for name in scores] == ["unavailable"] * 4
-    assert messages.grounding_values(BOTH)["score"] == 0.9
-    assert messages.grounding_values(FOUND)["amodal_score"] == "unavailable"
+    assert status_values(BOTH)["score"] == 0.9
+    assert status_values(FOUND)["amodal_score"] == "unavailable"
 
 
 def test_raw_scores_stand_beside_the_calibrated_ones():
-    values = messages.grounding_values(replace(BOTH, raw_score=0.02345, raw_amodal_score=0.2, calibrated=("visible",)))
+    values = status_values(replace(BOTH, raw_score=0.02345, raw_amodal_score=0.2, calibrated=("visible",)))
     assert (values["score"], values["raw_score"], values["raw_amodal_score"]) == (0.9, "0.02345", "0.2")
     assert values["calibrated"] == "visible"
 
