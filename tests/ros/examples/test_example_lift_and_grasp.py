@@ -101,3 +101,51 @@ def test_boxes_without_their_depth_are_named(bench: Any) -> None:
     bench.until(lambda: boxes.get_subscription_count() == 1)
     boxes.publish(Detection3DArray(header=Header(stamp=Time(sec=9), frame_id="eye")))
     bench.until(lambda: "no depth or camera_info of the boxes' stamp" in bench.output())
+
+
+def test_asked_once_it_lifts_the_answer_itself_and_ends(bench: Any) -> None:
+    """Behind the real grounding node: the point lies on the wall where the box is, and what is absent has none."""
+    pytest.importorskip("egm_msgs.action", reason="egm_msgs is not built: make setup, or colcon build")
+    from running import ScriptedEngine, start_node
+    from scripted_engine import box_of
+
+    engine = ScriptedEngine(bench.domain)
+    node = start_node(bench.domain, model="scripted-qwen", engine_url=engine.url)
+    make = bench.node.create_publisher
+    images, depth, camera = (
+        make(kind, name, qos_profile_sensor_data)
+        for kind, name in ((Image, "image"), (Image, "depth"), (CameraInfo, "camera_info"))
+    )
+
+    def show() -> None:
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        header = Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id="eye")
+        images.publish(
+            Image(header=header, width=WIDE, height=HIGH, encoding="mono8", step=WIDE, data=bytes(WIDE * HIGH))
+        )
+        camera.publish(info(header))
+        depth.publish(encode_depth(np.full((HIGH, WIDE), WALL, np.float32), header))
+
+    def ended() -> bool:
+        show()
+        bench.spin(0.2)
+        return process.poll() is not None
+
+    try:
+        bench.until(lambda: "the engine is ready" in node.output, 60.0)
+        process = bench.start("examples.lift_and_grasp", "--ask", "the mug")
+        bench.until(ended, 60.0)
+        assert process.returncode == 0, bench.output()
+        x0, y0, x1, y1 = (edge / 1000 * side for edge, side in zip(box_of("the mug"), (WIDE, HIGH) * 2, strict=True))
+        point = [((x0 + x1) / 2 - 80.0) / FOCAL * WALL, ((y0 + y1) / 2 - 60.0) / FOCAL * WALL, WALL]
+        (line,) = [line for line in bench.output().splitlines() if "grasp at" in line]
+        said = [float(word) for word in line.partition("(")[2].partition(")")[0].split(", ")]
+        assert said == pytest.approx(point, abs=0.1)
+        engine.script(mode="absent")
+        process = bench.start("examples.lift_and_grasp", "--ask", "the cup")
+        bench.until(ended, 60.0)
+        assert process.returncode == 1
+        assert "absent : nothing in the image fits: the cup" in bench.output()
+    finally:
+        node.stop()
+        engine.stop()
