@@ -45,7 +45,7 @@ def handed_over() -> dict[str, Any]:
 
 setup(
     **handed_over(),
-    python_requires=">=3.11",
+    python_requires=">=3.10",
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/egm_ros"]),
         (SHARE, ["package.xml", "LICENSE"]),

@@ -91,7 +91,7 @@ class Endpoint:
             raise Busy(f"{type(error).__name__}: {error}", counts=False, free=True) from error
         except httpx.HTTPError as error:
             raise Busy(f"{type(error).__name__}: {error}") from error
-        except TimeoutError as error:
+        except (TimeoutError, asyncio.TimeoutError) as error:
             raise Busy(f"no whole answer within {self.serving.timeout:g} s") from error
         try:
             told = answer.json()

@@ -18,12 +18,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from egm_core.asking.job import Answer
 from egm_core.asking.owners import Owner, exclusive, living
 from egm_core.engines.base import Token
+
+if TYPE_CHECKING:
+    from typing import Self
 
 VERSION = 1
 BUSY_SECONDS = 60.0

@@ -42,7 +42,7 @@ class WithinEndpoint:
         answering = asyncio.get_running_loop().run_in_executor(self._pool, self._collected, job, messages)
         try:
             said = await asyncio.wait_for(answering, self._timeout)
-        except TimeoutError as error:
+        except (TimeoutError, asyncio.TimeoutError) as error:
             raise Busy(f"no whole answer within {self._timeout:g} s") from error
         except EngineError as error:
             if error.reason == "engine_request":

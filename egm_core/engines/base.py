@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.families.thinking import Thinking
 from egm_core.servers.dialect import Grammar
+
+if TYPE_CHECKING:
+    from typing import Self
 
 State = Literal["starting", "ready", "failed", "closed"]
 

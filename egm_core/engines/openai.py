@@ -28,6 +28,7 @@ from egm_core.engines.http.follow import follow
 from egm_core.engines.http.keys import authorization, is_loopback, key_refusal, tls_context
 from egm_core.engines.http.left_out import LeftOut
 from egm_core.engines.http.limits import Limit, LimitFields, next_field
+from egm_core.engines.http.patience import Patience
 from egm_core.engines.http.served_models import Wanted, choose, read_list, unknown_model
 from egm_core.engines.http.sse import Reader, error_message, excerpt
 from egm_core.engines.pictures import FORMATS, PictureFormat
@@ -322,7 +323,7 @@ class OpenAIEngine(Engine):
 
     async def _answer(self, job: _Job) -> None:
         try:
-            async with asyncio.timeout(self.timeouts.total):
+            async with Patience(self.timeouts.total):
                 await self._describe()
                 limit: Limit | None = self._limits.field(job.request)
                 while limit is not None:

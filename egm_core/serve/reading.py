@@ -21,6 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
+from egm_core.engines.http.patience import Patience
 from egm_core.serve.protocol import ChatRequest, Refusal, refuse
 
 Fit = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -43,7 +44,7 @@ async def read_body(http: Request, largest: int = LARGEST_BODY, seconds: float =
     body = bytearray()
     seen = 0
     try:
-        async with asyncio.timeout(seconds):
+        async with Patience(seconds):
             async for piece in http.stream():
                 seen += len(piece)
                 over = over or seen > largest

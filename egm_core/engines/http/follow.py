@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from egm_core.engines.base import Chunk
+from egm_core.engines.http.patience import Patience
 from egm_core.engines.http.sse import Reader, lines
 
 # How many seconds after an answer's last word its count of tokens may come.
@@ -19,7 +19,7 @@ async def follow(
     count = 0
     last: Chunk | None = None
     try:
-        async with asyncio.timeout(None) as patience:
+        async with Patience(None) as patience:
             async for line in lines(pieces):
                 chunk = reader.line(line)
                 if chunk is not None and last is None:
@@ -30,7 +30,7 @@ async def follow(
                     if counts and chunk.finish is not None:
                         last = chunk
                         put(Chunk(chunk.text, chunk.tokens))
-                        patience.reschedule(asyncio.get_running_loop().time() + COUNT_WAIT)
+                        patience.end_in(COUNT_WAIT)
                     else:
                         put(chunk)
                 if reader.done:

@@ -163,7 +163,9 @@ def _question(row: Mapping[str, Any]) -> Question:
         groups.pop("dataset", None)
         groups["column"] = (column(str(row["column"])),)
     seed = row.get("seed")
-    cluster = int(seed) if seed is not None else int.from_bytes(blake2b(picture.encode(), digest_size=6).digest())
+    cluster = (
+        int(seed) if seed is not None else int.from_bytes(blake2b(picture.encode(), digest_size=6).digest(), "big")
+    )
     task = str(row.get("task") or "visible")
     return Question(
         picture, task, str(row["text"]), _box(row.get("truth")), size, groups, cluster, str(row.get("id") or ""),

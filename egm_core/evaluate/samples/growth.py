@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from hashlib import file_digest
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -133,5 +133,4 @@ def written(growth: Growth) -> str:
 
 def digest(path: Path) -> str:
     """Give a file's SHA-256."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    return sha256(path.read_bytes()).hexdigest()

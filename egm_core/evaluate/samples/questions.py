@@ -56,7 +56,7 @@ class Question:
     @property
     def cluster(self) -> int:
         """A number for the picture; pictures of COCO that several data sets share count as one."""
-        return int.from_bytes(blake2b(self.picture.encode(), digest_size=6).digest())
+        return int.from_bytes(blake2b(self.picture.encode(), digest_size=6).digest(), "big")
 
     @property
     def picture(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from egm_core.boxes import Box
 from egm_core.families.base import (
@@ -19,6 +19,9 @@ from egm_core.families.base import (
 from egm_core.families.parts import POINTS, SIDES, Entry, Number, Refused
 from egm_core.families.thinking import Opening, Thinking
 from egm_core.families.vendors.frame import Frame
+
+if TYPE_CHECKING:
+    from typing import Self
 
 # What a careful reading calls a break of the format, and is the way in which vendors write.
 _OWN_WAYS = ("format", "keys", "nested", "tags")

@@ -302,5 +302,5 @@ async def _within(happening: Coroutine[Any, Any, Any], seconds: float | None) ->
     """Wait for something, but so many seconds at most (None: without end)."""
     try:
         await asyncio.wait_for(happening, seconds)
-    except asyncio.TimeoutError:  # noqa: UP041 - another class than TimeoutError on Python 3.10
+    except asyncio.TimeoutError:  # another class than TimeoutError on Python 3.10
         return
