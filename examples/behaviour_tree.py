@@ -66,9 +66,15 @@ class Ground:
                 return Status.FAILURE
             self.said = "the goal was sent"
             self._sent = self._client.send_goal_async(self._goal, feedback_callback=self._on_feedback)
+            self._began = time.monotonic()
         if self._handle is None and self._sent.done():
             self._handle = self._sent.result()
             self._result = self._handle.get_result_async()
+        elif self._handle is None and time.monotonic() - self._began > PATIENCE:
+            # What gets lost between two processes that have just met: the next tick sends it anew.
+            self._forget()
+            self.said = "the node does not take the goal"
+            return Status.FAILURE
         if self._result is None or not self._result.done():
             return Status.RUNNING
         self.result = self._result.result().result

@@ -236,6 +236,11 @@ def _ports(facts: Facts) -> list[str]:
 
 def _on_topics(facts: Facts) -> list[str]:
     notes = ["launch files need launch_ros as well"] if facts.lacking(*libraries.LAUNCH) else []
+    if facts.lacking("egm_msgs"):
+        notes.append(
+            "no egm_msgs: the action ~/ground is not offered; colcon build --base-paths . src/egm_ros/interfaces "
+            "--packages-select egm_msgs, or make setup in a checkout"
+        )
     if facts.ros.middleware.startswith("rmw_fastrtps") and not facts.ros.profile:
         notes.append(
             "no DDS profile: images above half a megabyte may get lost; launch with large_images:=true, or set "

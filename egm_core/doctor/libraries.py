@@ -41,8 +41,8 @@ ROS = (
     "vision_msgs",
 )
 LAUNCH = ("launch", "launch_ros", "ament_index_python")
-# What may be there beside: other engines, and readers of recordings.
-OPTIONAL = ("vllm", "tensorrt_llm", "rosbags", "verl", "ray")
+# What may be there beside: other engines, readers of recordings, and the action's messages.
+OPTIONAL = ("egm_msgs", "vllm", "tensorrt_llm", "rosbags", "verl", "ray")
 
 
 def known() -> tuple[str, ...]:

@@ -112,6 +112,7 @@ def test_every_lack_has_a_remedy_and_is_said_once() -> None:
         (replace(WHOLE, ros=replace(WHOLE.ros, profile="")), "node", "large_images:=true"),
         (replace(WHOLE, ros=replace(WHOLE.ros, domain="150")), "node", "from 0 to 101"),
         (without("launch_ros"), "node", "launch_ros"),
+        (without("egm_msgs"), "node", "--packages-select egm_msgs"),
         (WHOLE, "connect", "EGM-8B: egm ground IMAGE 'the red mug' --engine-url http://127.0.0.1:8000"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from action_msgs.msg import GoalStatus
@@ -45,6 +46,10 @@ class Goal:
         wait_for("the goal's result", self._ended.done, timeout)
         return WORDS[self._ended.result().status], self._ended.result().result
 
+    def header(self) -> Any:
+        """Wait for the end; gives the header of the image that was answered."""
+        return self.result()[1].visible.header
+
     def result_again(self) -> tuple[str, Any]:
         """Fetch the result once more."""
         again = self.handle.get_result_async()
@@ -64,6 +69,15 @@ class Asker:
         self.robot = robot
         self.client = ActionClient(robot.node, Ground, f"{robot.name}/ground")
         assert self.client.wait_for_server(PATIENCE), "no action ~/ground"
+        # DDS may lose the answer to a client that the server has not found yet.
+        wait_for("an answer to any goal", self._heard)
+
+    def _heard(self) -> bool:
+        sent = self.client.send_goal_async(Ground.Goal())
+        deadline = time.monotonic() + 2.0
+        while not sent.done() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return bool(sent.done())
 
     def goal(self, instruction: str = "the mug", **fields: Any) -> Goal:
         return Goal(self.client, {"instruction": instruction} | fields)
