@@ -99,14 +99,15 @@ def channel_of(connection: Any, reader: Any) -> Channel:
         name = connection.msgtype.replace("/msg/", "/")
         schema = Schema(name, "ros1msg", connection.msgdef.data.encode())
         known = (("callerid", connection.ext.callerid), ("latching", connection.ext.latching))
-        told = tuple((key, str(value)) for key, value in known if value is not None)
-        return Channel(connection.topic, schema, "ros1", (("md5sum", connection.digest), *told))
+        publisher = tuple((key, str(value)) for key, value in known if value is not None)
+        return Channel(connection.topic, schema, "ros1", (("md5sum", connection.digest), *publisher))
     encoding, data = _ENCODINGS.get(connection.msgdef.format.name, ""), connection.msgdef.data
     if not encoding:
         encoding, data = _definition(connection.msgtype, reader)
     schema = Schema(connection.msgtype, encoding, data.encode())
     # Every reader since Humble can read numbers, and words those since Jazzy alone.
-    told = ((QOS, written(connection.ext.offered_qos_profiles, numbers=True)),)
+    qualities = written(connection.ext.offered_qos_profiles, numbers=True)
+    told: tuple[tuple[str, str], ...] = ((QOS, qualities),) if qualities else ()
     if connection.digest:
         told = (*told, ("topic_type_hash", connection.digest))
     return Channel(connection.topic, schema, connection.ext.serialization_format, told)

@@ -138,6 +138,41 @@ PRESETS: dict[str, Preset] = {
         rectified=False,
         note="The stereo launch file sends `right` as well.",
     ),
+    "nuscenes": Preset(
+        repository="clynamen/nuscenes2bag",
+        commit="9f3585acbf7a0530c50e866de36d7253eb4d949f",
+        start="rosrun nuscenes2bag nuscenes2bag --scene_number 0061 --dataroot DATA --out bags &&"
+        " rosbags-convert --src bags/61.bag --dst scene && ros2 bag play --clock scene",
+        camera="cam_front",
+        image="/{camera}/raw",
+        encoding="bgr8",
+        camera_info="",
+        frame="{camera}",
+        rate="the data set's 12 Hz",
+        quality="reliable, of ros2 bag play",
+        rectified=True,
+        note="Give use_sim_time:=true. The bags have no camera info and no depth. The MCAP files of nuscenes2mcap are"
+        " for egm ground --bag alone: their images are Foxglove's own messages, which no ROS node takes.",
+    ),
+    "droid": Preset(
+        repository="droid-dataset/droid",
+        commit="1548722f199772a43217c0d4c811c639be66e380",
+        start="ros2 launch zed_wrapper zed_camera.launch.py camera_model:=zed2 publish_svo_clock:=true"
+        " svo_path:=recordings/SVO/SERIAL.svo",
+        camera="zed",
+        image="/{camera}/zed_node/rgb/color/rect/image",
+        encoding="bgra8",
+        camera_info="/{camera}/zed_node/rgb/color/rect/camera_info",
+        depth="/{camera}/zed_node/depth/depth_registered",
+        depth_encoding="32FC1",
+        frame="{camera}_left_camera_frame_optical",
+        rate="HD720 at 60 Hz was recorded",
+        quality="reliable, last 10",
+        stamps="the same: that of the recording",
+        rectified=True,
+        note="DROID's raw recordings are SVO files of ZED cameras, which the driver of the entry zed plays; the hand's"
+        " camera is a zedm. Give use_sim_time:=true.",
+    ),
 }
 # The arguments that a preset stands for.
 STREAMS = ("image", "camera_info", "depth")

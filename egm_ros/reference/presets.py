@@ -8,7 +8,7 @@ from egm_ros.reference.markdown import code, page, section, table
 SUMMARY = """\
 `ros2 launch egm_ros grounding.launch.py camera:=NAME` takes the topics of a driver. Each entry was read from the
 driver's source at the commit that it names. Synthetic streams of these names and types were played to the nodes. No
-driver was run.
+driver was run. `nuscenes` and `droid` are data sets: their entries say how a recording of them is played. None was.
 
 `image`, `camera_info` and `depth` that are given by hand replace those of the driver. With `cameras`, its names stand
 for `{camera}`. Without, the driver's own name does."""

@@ -157,6 +157,9 @@ def test_a_camera_without_a_clock_is_followed_by_the_time_of_recording(tmp_path:
     assert call(bag) == 0
     assert call.report["asked"] == 2 and call.report["without_clock"] == ["/camera/image_raw"]
     assert [len(array.detections) for array in on(call.read[1], "/propagation/visible")] == [1] * 12
+    assert call(bag, "--force", "--every", "100", "--max-propagation", "0.55") == 0
+    assert [len(array.detections) for array in on(call.read[1], "/propagation/visible")] == [1] * 6 + [0]
+    assert call.report["lost"] == {"too_old": 1}
 
 
 def test_several_lines_are_targets_and_an_error_keeps_the_boxes(tmp_path: Path, call: Call) -> None:

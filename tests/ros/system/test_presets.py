@@ -36,6 +36,13 @@ TOPICS = {
     "oak": ("/oak/rgb/image_rect", "/oak/rgb/camera_info", "/oak/stereo/image_raw"),
     "usb_cam": ("/camera1/image_raw", "/camera1/camera_info", ""),
     "argus": ("/left/image_raw", "/left/camera_info", ""),
+    # As bags of these data sets have them.
+    "nuscenes": ("/cam_front/raw", "", ""),
+    "droid": (
+        "/zed/zed_node/rgb/color/rect/image",
+        "/zed/zed_node/rgb/color/rect/camera_info",
+        "/zed/zed_node/depth/depth_registered",
+    ),
 }
 CHANNELS = {"rgb8": 3, "bgr8": 3, "bgra8": 4}
 RELIABLE = QoSProfile(depth=10)
@@ -55,7 +62,8 @@ class Driver:
         self.preset, self.late = PRESETS[name], late
         image, info, depth = TOPICS[name]
         make = bench.node.create_publisher
-        self.image, self.info = make(Image, image, quality), make(CameraInfo, info, quality)
+        self.image = make(Image, image, quality)
+        self.info = make(CameraInfo, info, quality) if info else None
         self.depth = make(Image, depth, quality) if depth else None
         self.frame = self.preset.named(self.preset.frame)
         bench.node.create_timer(0.1, self.send)
@@ -71,6 +79,8 @@ class Driver:
         picture = np.full((HIGH, WIDE, channels), 90, np.uint8)
         picture[40:80, 50:90] = 200
         self.image.publish(message(picture, self.preset.encoding, self.header()))
+        if self.info is None:
+            return
         info = CameraInfo(header=self.header(), width=WIDE, height=HIGH, distortion_model="plumb_bob", d=[0.0] * 5)
         info.k = [100.0, 0.0, 80.0, 0.0, 100.0, 60.0, 0.0, 0.0, 1.0]
         info.p = [100.0, 0.0, 80.0, 0.0, 0.0, 100.0, 60.0, 0.0, 0.0, 0.0, 1.0, 0.0]
@@ -90,8 +100,14 @@ def message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
 
 @pytest.mark.parametrize(
     ("name", "quality"),
-    [("realsense", RELIABLE), ("realsense", qos_profile_sensor_data), ("zed", RELIABLE), ("oak", RELIABLE)],
-    ids=["realsense", "realsense-sensor-data", "zed", "oak"],
+    [
+        ("realsense", RELIABLE),
+        ("realsense", qos_profile_sensor_data),
+        ("zed", RELIABLE),
+        ("oak", RELIABLE),
+        ("droid", RELIABLE),
+    ],
+    ids=["realsense", "realsense-sensor-data", "zed", "oak", "droid"],
 )
 def test_streams_of_a_driver_with_depth_become_boxes_in_space(
     bench: Any, start: Start, engine: ScriptedEngine, name: str, quality: QoSProfile
@@ -106,7 +122,7 @@ def test_streams_of_a_driver_with_depth_become_boxes_in_space(
     assert f"start the driver by: {PRESETS[name].start}" in launched.output
 
 
-@pytest.mark.parametrize("name", ["usb_cam", "argus"])
+@pytest.mark.parametrize("name", ["usb_cam", "argus", "nuscenes"])
 def test_streams_of_a_driver_without_depth_are_grounded(
     bench: Any, start: Start, engine: ScriptedEngine, name: str
 ) -> None:
@@ -176,7 +192,7 @@ def test_what_is_given_by_hand_holds() -> None:
 
 
 REFUSED = {
-    "camera:=kinect": "['', 'realsense', 'zed', 'oak', 'usb_cam', 'argus']",
+    "camera:=kinect": "['', 'realsense', 'zed', 'oak', 'usb_cam', 'argus', 'nuscenes', 'droid']",
     "camera:=usb_cam lift:=true": "lift: camera:=usb_cam has no depth: give depth, aligned to the image",
     "camera:=realsense depth:=/eye/depth": "depth: does nothing without lift:=true",
 }

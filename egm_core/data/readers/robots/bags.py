@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-import struct
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
-from importlib import import_module
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +15,10 @@ from egm_core.data.readers.kind import DataError, Place, Tally
 from egm_core.data.readers.robots.question import FRAME, Question, Recordings
 from egm_core.data.readers.shared import fields
 from egm_core.pictures.messages import RGB, ImageError, decode, guess
+from egm_core.recordings.by_rosbags import broken, in_short
 
 LICENCE = "yours, or that of whoever recorded it"
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-LONG = 300
 TEXTS = ("std_msgs/msg/String",)
 
 
@@ -102,7 +98,7 @@ def _messages(reader: Any, topics: Collection[str], place: Place) -> Iterator[tu
     while True:
         try:
             one = next(found, None)
-        except _broken() as error:
+        except broken() as error:
             raise _damaged(place, f"after {count} messages", error) from error
         if one is None:
             return
@@ -122,7 +118,7 @@ def _topic(reader: Any, wanted: str, kinds: tuple[str, ...], what: str, place: P
 def _message(reader: Any, connection: Any, data: bytes, tally: Tally, place: Place) -> Any:
     try:
         return reader.deserialize(data, connection.msgtype)
-    except _broken() as error:
+    except broken() as error:
         tally.drop("messages that cannot be read", f"{place}: {error}")
         return None
 
@@ -154,7 +150,7 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
         reader.open()
-    except _broken() as error:
+    except broken() as error:
         raise _damaged(place, "at its beginning", error) from error
     try:
         yield reader
@@ -162,25 +158,10 @@ def _opened(path: Path) -> Iterator[Any]:
         reader.close()
 
 
-@lru_cache
-def _broken() -> tuple[type[Exception], ...]:
-    """Give what damaged recordings make rosbags raise: its own errors, and those of all that it reads by."""
-    theirs = {
-        "rosbags.highlevel": "AnyReaderError",
-        "rosbags.rosbag1": "ReaderError",
-        "rosbags.rosbag2": "ReaderError",
-        "rosbags.rosbag2.storage_mcap": "zstd.ZstdError",
-        "rosbags.rosbag2.storage_sqlite3": "apsw.Error",
-    }
-    named = tuple(attrgetter(name)(import_module(module)) for module, name in theirs.items())
-    general = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError)
-    return (*named, *general, RuntimeError, EOFError, MemoryError, struct.error)
-
-
 def _damaged(place: Place, where: str, error: Exception) -> DataError:
-    # YAML's errors have many lines, with the text itself.
-    why = " ".join(str(error).split())[:LONG] or type(error).__name__
-    return place.error(f"cannot be read as a bag {where}: {why}; see that the recording was ended, and copy it anew")
+    return place.error(
+        f"cannot be read as a bag {where}: {in_short(error)}; see that the recording was ended, and copy it anew"
+    )
 
 
 RECORDINGS = Recordings(
