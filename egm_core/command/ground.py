@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core import notes
-from egm_core.arguments import Parser
+from egm_core.arguments import Parser, whole
 from egm_core.boxes import Box
 from egm_core.command.grounding import recording
 from egm_core.command.grounding.models import add_options, opened, refuse_contradictions
 from egm_core.console import FAILED, attempt
 from egm_core.grounder.explained import explained
 from egm_core.grounder.grounder import NO_WORDS, Grounding
+from egm_core.grounder.grounding import Found
 from egm_core.grounder.reading import worded
+from egm_core.grounder.several.wanted import AS_WORDED, EVERY, MOST
 from egm_core.pictures.draw import check_writable, draw
 from egm_core.pictures.pixels import read_image
 
@@ -63,7 +65,8 @@ def _answer(own: Parser, options: argparse.Namespace, as_json: bool) -> int:
         for doubt in grounding.warnings:
             _log.warning("%s", explained(doubt))
     if options.draw:
-        picture = draw(image, grounding.visible, grounding.amodal, _label(options.instruction, grounding))
+        boxes = [each.visible for each in grounding.objects], [each.amodal for each in grounding.objects if each.amodal]
+        picture = draw(image, *boxes, _label(options.instruction, grounding))
         if not cv2.imwrite(options.draw, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
             raise OSError(f"cannot write {options.draw}; may its folder be written to, and is there room?")
     return FAILED if grounding.outcome == "error" else 0
@@ -74,7 +77,7 @@ def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grou
     with opened(options) as model:
         found = model.grounder.ground(image, options.instruction, timeout=options.timeout)
         if found.outcome != "error":
-            for lack in model.lacks(options, found.score_available, found.thought == "yes"):
+            for lack in model.lacks(options, found.score_available and not found.further, found.thought == "yes"):
                 _log.warning("%s", lack)
         return found, model.info.name
 
@@ -82,22 +85,25 @@ def _ground(options: argparse.Namespace, image: NDArray[np.uint8]) -> tuple[Grou
 def line(instruction: str, model: str, grounding: Grounding, deadline: float = 0.0) -> str:
     """Write an answer as one line: what became of the instruction, the boxes, the scores, the model and the time.
 
-    With a `deadline` in seconds also whether the model thought, and whether the answer missed it.
+    Several objects follow, each on a line of its own. With a `deadline` in seconds also whether the model thought, and
+    whether the answer missed it.
     """
     parts = [f"{grounding.outcome}: {instruction}"]
     if grounding.outcome != "found":
         parts += [": ".join(filter(None, (grounding.reason, " ".join(grounding.detail.split()))))]
-    parts += [f"{name} {_edges(box)}" for name, box in _boxes(grounding).items() if box]
-    if grounding.outcome != "error":
+    several = grounding.objects if grounding.further else ()
+    parts += [f"{len(several)} objects"] if several else _boxes(grounding)
+    if grounding.outcome != "error" and not several:
         parts.append(_scores(grounding))
     if deadline:
         parts.append(_THOUGHTS[grounding.thought])
     missed = f", missed its deadline of {1000 * deadline:.0f} ms" if deadline and grounding.missed else ""
     parts.append(f"{model} in {grounding.total_ms:.0f} ms{missed}")
-    return " | ".join(filter(None, parts))
+    rows = [" | ".join([*_boxes(each), _scores(each)]) for each in several]
+    return "\n".join([" | ".join(filter(None, parts)), *(f"  {place}: {row}" for place, row in enumerate(rows, 1))])
 
 
-def _scores(grounding: Grounding) -> str:
+def _scores(grounding: Grounding | Found) -> str:
     if not grounding.score_available:
         return "no score"
     kind = "score" if "visible" in grounding.calibrated or not grounding.visible else "raw score"
@@ -108,16 +114,25 @@ def _scores(grounding: Grounding) -> str:
     return f"{told}, {kind} {grounding.amodal_score:.2f}"
 
 
-def _boxes(grounding: Grounding) -> dict[str, Box | None]:
-    return {"visible": grounding.visible, "amodal": grounding.amodal}
+def _boxes(grounding: Grounding | Found) -> list[str]:
+    boxes = {"visible": grounding.visible, "amodal": grounding.amodal}
+    return [f"{name} {_edges(box)}" for name, box in boxes.items() if box]
 
 
 def _edges(box: Box) -> str:
     return f"[{' '.join(f'{edge:.0f}' for edge in box)}]"
 
 
+def _objects(written: str) -> int:
+    """Read how many objects are asked for: a number, all, or auto."""
+    named = {"all": EVERY, "auto": AS_WORDED}
+    return named[written] if written in named else int(whole(1, MOST)(written))
+
+
 def _label(instruction: str, grounding: Grounding) -> str:
     score = f" {grounding.score:.2f}" if grounding.score_available else ""
+    if grounding.further:
+        score = f": {len(grounding.objects)} objects"
     state = {"found": score, "absent": f": {grounding.reason or 'absent'}", "error": f": {grounding.reason}"}[
         grounding.outcome
     ]
@@ -141,6 +156,14 @@ def parser(prog: str = "egm ground") -> Parser:
     parser.add_argument("instruction", help="what to find, such as 'the red mug'")
     parser.add_argument("--json", action="store_true", help="print all that is known of the answer as JSON")
     parser.add_argument("--draw", metavar="FILE", help="write the image with the boxes drawn into it; .png or .jpg")
+    parser.add_argument(
+        "--max-objects",
+        type=_objects,
+        default=AS_WORDED,
+        metavar="N",
+        help="objects to find at most: a number up to 200, all, or auto: one, but every match where the words ask for "
+        "several, as 'every cup' does (default: auto)",
+    )
     add_options(parser)
     notes.add_options(parser)
     return parser

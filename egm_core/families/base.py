@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal, NoReturn, TypeAlias, get_args
 from egm_core.boxes import FRAME, Box, sort_corners
 from egm_core.families.paper import Reading, read_for_evaluation, read_for_reward
 from egm_core.families.parts import THINK_CLOSE as THINK_CLOSE
-from egm_core.families.parts import THINK_OPEN, Entry, Number, Reason, Refused
+from egm_core.families.parts import THINK_OPEN, Entry, Listed, Number, Reason, Refused
 from egm_core.families.salvage.labels import names_nothing
 from egm_core.families.salvage.salvage import salvage
 from egm_core.families.thinking import Opening, Thinking
@@ -37,9 +37,10 @@ class Answer:
     """What one raw answer says.
 
     `box` is in the family's frame; `reasoning` is the text inside `<think>`; `reason` names what is wrong with
-    an invalid answer and is empty otherwise. Of several boxes the first counts, and `boxes_seen` tells that
-    there were more; `label` is what the model calls it. `span` are the characters of the raw text from the first digit
-    of the box to the last one. `salvaged` names by what an answer broke the format, where a salvage reading took it.
+    an invalid answer and is empty otherwise. Of several boxes the first counts, `boxes_seen` tells that there were
+    more, and `listed` has each of them, also those that cannot be read; `label` is what the model calls it. `span` are
+    the characters of the raw text from the first digit of the box to the last one. `salvaged` names by what an answer
+    broke the format, where a salvage reading took it.
     """
 
     kind: Literal["box", "absent", "invalid"]
@@ -50,6 +51,7 @@ class Answer:
     span: tuple[int, int] | None = None
     label: str = ""
     salvaged: tuple[str, ...] = ()
+    listed: tuple[Listed, ...] = ()
 
 
 class Speaker(ABC):
@@ -113,7 +115,7 @@ class Speaker(ABC):
         """
 
     def _salvage(self, text: str, reasoning: str, start: int | None, begins_inside: bool, sent: str) -> Answer:
-        seen = 0
+        seen, listed = 0, tuple[Listed, ...]()
         try:
             if start is None:
                 raise Refused("truncated")
@@ -123,12 +125,20 @@ class Speaker(ABC):
             if not found.entries:
                 return Answer("absent", reasoning=reasoning, salvaged=found.mended)
             seen = len(found.entries)
+            listed = tuple(map(self._listed, found.entries))
             box, span, on_edge = self._placed(found.entries[0])
         except Refused as refused:
-            return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
+            return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen, listed=listed)
         salvaged = (*found.mended, "edge") if on_edge else found.mended
         label = found.entries[0].label
-        return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=label, salvaged=salvaged)
+        return Answer("box", box, reasoning, "", seen, span, label, salvaged, listed)
+
+    def _listed(self, entry: Entry) -> Listed:
+        try:
+            box, span, _ = self._placed(entry)
+        except Refused as refused:
+            return Listed(None, label=entry.label, reason=refused.reason)
+        return Listed(box, span, entry.label)
 
     def _placed(self, entry: Entry) -> tuple[Box, tuple[int, int], bool]:
         """Give a salvaged object's box, its span, and whether it was moved onto the frame's edge; raises Refused."""
@@ -153,7 +163,16 @@ class Speaker(ABC):
 
 
 class Family(Speaker):
-    """A family that is trained here: besides, the text that it learns to answer, and the grammar of its answers."""
+    """A family that is trained here: besides, the text that it learns to answer, and the grammar of its answers.
+
+    `several` are the prompts for every object that matches, in the words of the models' makers.
+    """
+
+    several: ClassVar[dict[Task, str]]
+
+    def prompt_for_several(self, sent: str, task: Task) -> str:
+        """Give the prompt for every object that an expression describes, without the image."""
+        return self.several[task].replace("{sent}", sent)
 
     @abstractmethod
     def target(self, sent: str, box: Box | None, reasoning: str, task: Task, opening: Opening | None = None) -> str:
@@ -166,16 +185,20 @@ class Family(Speaker):
         """
 
     @abstractmethod
-    def regex(self, reasoning: bool, opening: Opening | None = None) -> str:
+    def regex(self, reasoning: bool, opening: Opening | None = None, several: bool = False) -> str:
         """Give the regular expression of a whole answer, for constrained decoding; see `grammar`.
 
         `reasoning=False` forbids to think; `opening` tells where the chat template leaves off (None: as the family's
-        own does).
+        own does). `several` allows any number of objects.
         """
 
     @abstractmethod
-    def json_schema(self) -> dict[str, Any]:
+    def json_schema(self, several: bool = False) -> dict[str, Any]:
         """Give the JSON schema of the answer's JSON part."""
+
+    @abstractmethod
+    def cut_back(self, text: str) -> str | None:
+        """Give an answer that was cut off up to its last whole object, and closed; None where none is whole."""
 
     def closed(self, text: str, opening: Opening | None = None) -> str | None:
         """Give the whole answer that `text` begins, where its box is complete and only a label could follow.
@@ -215,7 +238,7 @@ class Family(Speaker):
         return Answer("invalid", reasoning=reasoning, reason=reading if text.strip() else "no_answer")
 
     def _parse_strictly(self, text: str, reasoning: str, start: int | None, sent: str) -> Answer:
-        seen = 0
+        seen, listed = 0, tuple[Listed, ...]()
         try:
             if start is None:
                 raise Refused("truncated")
@@ -230,10 +253,17 @@ class Family(Speaker):
                 raise Refused("ambiguous")
             if seen > 1 and any(entry.box is None or entry.box == [] for entry in entries):
                 raise Refused("ambiguous")
+            listed = tuple(map(self._listed_strictly, entries))
             box, span = self._box(entries[0].box)
         except Refused as refused:
-            return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen)
-        return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=entries[0].label)
+            return Answer("invalid", reasoning=reasoning, reason=refused.reason, boxes_seen=seen, listed=listed)
+        return Answer("box", box, reasoning, boxes_seen=seen, span=span, label=entries[0].label, listed=listed)
+
+    def _listed_strictly(self, entry: Entry) -> Listed:
+        try:
+            return Listed(*self._box(entry.box), entry.label)
+        except Refused as refused:
+            return Listed(None, label=entry.label, reason=refused.reason)
 
     def _coordinates(self, box: Box) -> str:
         """Write a box as four whole numbers that are at least one unit apart; ValueError outside the frame."""

@@ -7,7 +7,7 @@ import re
 from typing import Any, ClassVar
 
 from egm_core.boxes import Box
-from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json
+from egm_core.families.base import THINK_CLOSE, Family, Task, check_text, read_json, split_reasoning
 from egm_core.families.grammar import BOX, text_without
 from egm_core.families.parts import THINK_OPEN, Entry, Number, Refused
 from egm_core.families.salvage.doubt import doubted
@@ -25,7 +25,9 @@ class InternVL3(Family):
 
     `<think>...</think><answer><ref>...</ref><box>[x0, y0, x1, y1]</box></answer>`, and for amodal queries the
     same without `<answer>`; `<box>[]</box>` where the object is absent. The stock model's double brackets are
-    read too, and so are answers whose `<ref>` and `<box>` a tokenizer has dropped as special tokens.
+    read too, and so are answers whose `<ref>` and `<box>` a tokenizer has dropped as special tokens. Several objects
+    are asked for in the words of the makers' detection data (OpenGVLab/InternVL, issue 953, where such an answer
+    stands too); the amodal wording of it is ours. The models often name one box all the same (issue 997).
     """
 
     name = "internvl3"
@@ -36,6 +38,12 @@ class InternVL3(Family):
         ),
         "amodal": (
             "Please provide the amodal bounding box coordinate of the region this sentence describes: <ref>{sent}</ref>"
+        ),
+    }
+    several: ClassVar[dict[Task, str]] = {
+        "visible": "Please detect and label all <ref>{sent}</ref> in the following image and mark their positions.",
+        "amodal": (
+            "Please detect and label all <ref>{sent}</ref> in the following image and mark their amodal positions."
         ),
     }
 
@@ -51,7 +59,7 @@ class InternVL3(Family):
         said = f"{REF_OPEN}{check_text(sent, REF_CLOSE)}{REF_CLOSE}{BOX_OPEN}{numbers}{BOX_CLOSE}"
         return thought + (f"{ANSWER_OPEN}{said}{ANSWER_CLOSE}" if task == "visible" else said)
 
-    def regex(self, reasoning: bool, opening: Opening | None = None) -> str:
+    def regex(self, reasoning: bool, opening: Opening | None = None, several: bool = False) -> str:
         """Give the regular expression of a whole answer, in which the stock model's double brackets may stand."""
         opening = opening or self.thinking.opening(reasoning)
         thought = f"{THINK_OPEN}{text_without(THINK_CLOSE)}{THINK_CLOSE}"
@@ -61,17 +69,29 @@ class InternVL3(Family):
             thought = f"(?:{thought})?" if reasoning and opening == "plain" else ""
         boxes = rf"(?:{BOX}|\[{BOX}(?:, {BOX})*\]|\[\])"
         said = rf"{REF_OPEN}{text_without(REF_CLOSE)}{REF_CLOSE}{BOX_OPEN}{boxes}{BOX_CLOSE}"
+        if several:
+            said = rf"{said}(?:\n?{said})*"
         return f"{thought}(?:{ANSWER_OPEN}{said}{ANSWER_CLOSE}|{said})"
 
-    def json_schema(self) -> dict[str, Any]:
-        """Give the JSON schema of what stands inside `<box>`: four whole numbers, or none."""
+    def json_schema(self, several: bool = False) -> dict[str, Any]:
+        """Give the JSON schema of what stands inside `<box>`: four whole numbers, or none; for several a list."""
         coordinate = {"type": "integer", "minimum": 0, "maximum": int(self.frame)}
-        return {
-            "anyOf": [
-                {"type": "array", "items": coordinate, "minItems": 4, "maxItems": 4},
-                {"type": "array", "items": coordinate, "maxItems": 0},
-            ]
-        }
+        box = {"type": "array", "items": coordinate, "minItems": 4, "maxItems": 4}
+        if several:
+            return {"type": "array", "items": box}
+        return {"anyOf": [box, {"type": "array", "items": coordinate, "maxItems": 0}]}
+
+    def cut_back(self, text: str) -> str | None:
+        """Give an answer that was cut off up to its last whole box, with its brackets and tags closed."""
+        _, start = split_reasoning(text)
+        last = text.rfind("]", start) if start is not None else -1
+        if last < 0:
+            return None
+        done = max(last + 1, text.rfind(BOX_CLOSE, start) + len(BOX_CLOSE))
+        closed = text[:done]
+        inside = closed[closed.rfind(BOX_OPEN) :] if closed.rfind(BOX_OPEN) > closed.rfind(BOX_CLOSE) else ""
+        closed += "]" * (inside.count("[") - inside.count("]")) + (BOX_CLOSE if inside else "")
+        return closed + (ANSWER_CLOSE if ANSWER_OPEN in closed[start:] else "")
 
     def _entries(self, text: str, start: int, end: int, thought: bool, sent: str) -> list[Entry]:
         start, end = _unwrap(text, start, end)

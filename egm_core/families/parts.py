@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from egm_core.boxes import Box
+
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 SIDES, POINTS = "(sides)", "(points)"
 
@@ -59,3 +61,13 @@ class Entry:
     label: str = ""
     own: bool = False
     under: str = ""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object of an answer as it was read: its box and where that stands, or the named reason why it is none."""
+
+    box: Box | None
+    span: tuple[int, int] | None = None
+    label: str = ""
+    reason: Reason = ""

@@ -76,7 +76,7 @@ def decide(
         return replace(found, outcome="error", reason=answer.reason, detail=EXPLANATIONS[answer.reason])
     found = replace(found, repairs=salvaged_as(answer))
     if answer.kind == "box":
-        box = _pixels(answer, infos["visible"], size)
+        box = in_pixels(answer, infos["visible"], size)
         if box is None:
             return replace(found, outcome="error", reason="no_overlap", detail="the box lies outside the image")
         raw, available = token_score(visible.completion, answer)
@@ -111,7 +111,7 @@ def _with_amodal(
     found = replace(found, repairs=(*found.repairs, *(f"amodal_{told}" for told in salvaged_as(amodal.answer))))
     if amodal.carried:
         found = replace(found, repairs=(*found.repairs, "amodal_as_visible"))
-    box = _pixels(amodal.answer, info, size) if amodal.answer.kind == "box" else None
+    box = in_pixels(amodal.answer, info, size) if amodal.answer.kind == "box" else None
     if found.visible is None or box is None or intersection(found.visible, box) <= 0:
         agree = found.visible is None and amodal.answer.kind == "absent"
         return found if agree else replace(found, repairs=(*found.repairs, "amodal_disagrees"))
@@ -124,7 +124,7 @@ def _with_amodal(
     return replace(found, amodal=box, amodal_score=score, raw_amodal_score=raw, calibrated=tasks)
 
 
-def _pixels(answer: Answer, info: ModelInfo, size: tuple[int, int]) -> Box | None:
+def in_pixels(answer: Answer, info: ModelInfo, size: tuple[int, int]) -> Box | None:
     """Turn an answer's box into pixels of a picture of (width, height); None where nothing of it lies inside."""
     if answer.box is None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from egm_core.grounder.grounding import Grounding
 from egm_core.grounder.reading import LABEL
 from egm_core.grounder.score_bound import RAW_BOUND
+from egm_core.grounder.several.wanted import FIRST_OF_SEVERAL, SEVERAL_WANTED, TAKEN_AS_SEVERAL
 from egm_core.models.domain import UNKNOWN, UNLIKE
 
 _SENTENCES = {
@@ -12,6 +13,14 @@ _SENTENCES = {
     "use words that it knows, or another model",
     UNLIKE: "the image is unlike those that the model was trained on, so its answer means little; use another model",
     LABEL: "the model named this in the place of what was asked for, so its box may be that one's; look at it",
+    SEVERAL_WANTED: "these words ask for several objects, and max_objects is 1, so one is asked for; "
+    "set max_objects to 0 for every match",
+    TAKEN_AS_SEVERAL: "this looks like a plural, so every match is asked for; set max_objects to 1 for one object",
+    FIRST_OF_SEVERAL: "one object is asked for and the model named more, so its first box is the answer; "
+    "set max_objects to 0 for all",
+    "max_objects": "raise max_objects for more",
+    "boxes_refused": "the model wrote boxes that cannot be read, so objects may be missing",
+    "amodal_missing": "no amodal box of the answer fits them",
     RAW_BOUND: "the least score is held against a raw score, which is no probability; "
     "egm evaluate calibrate makes probabilities of a model's scores",
 }

@@ -29,11 +29,16 @@ from egm_core.grounder.decision import Curves, Replies, Reply, better, decide, i
 from egm_core.grounder.grounding import Grounding as Grounding
 from egm_core.grounder.question.constraint import Constrain as Constrain
 from egm_core.grounder.question.constraint import constrained
+from egm_core.grounder.question.sentences import NO_GATE, THOUGHT_ALL_THE_SAME
+from egm_core.grounder.question.sentences import NO_WORDS as NO_WORDS
 from egm_core.grounder.question.tasks import planned
-from egm_core.grounder.reading import label_doubt, markup_doubt, read, set_apart, worded
+from egm_core.grounder.reading import markup_doubt, read, set_apart
 from egm_core.grounder.reconsider import Wish, carried, carried_curve, wished
 from egm_core.grounder.score_bound import bounded
 from egm_core.grounder.scoring import token_score as token_score
+from egm_core.grounder.several.deciding import decide_several, doubts_of, limited
+from egm_core.grounder.several.reading import read_several
+from egm_core.grounder.several.wanted import ONE, Question, question
 from egm_core.grounder.thought_time import ThoughtTime
 from egm_core.models import calibration
 from egm_core.models.domain import Domain
@@ -41,13 +46,8 @@ from egm_core.models.folder import ModelInfo
 
 OutOfDomain = Literal["warn", "absent"]
 LONGEST = 4096
-NO_WORDS = "the instruction is empty; name an object, such as 'the red mug'"
 _T = TypeVar("_T")
 _Hear = Callable[[Reply], None]
-THOUGHT_ALL_THE_SAME = (
-    "reasoning_not_forbidden: the model thought although reasoning is off, which costs its time; start the server"
-    " without a reasoning parser, or set reasoning to true"
-)
 TOO_LATE = EngineError("deadline", "the amodal box was not there at the deadline")
 _NONE = Reply(None, None)
 
@@ -69,6 +69,9 @@ class Grounder:
 
     With a `deadline` in seconds (0: none) the model answers without thinking first. Then it thinks where the model's
     gate says that this will probably change the answer, and where there is time; see `ask`.
+
+    `max_objects` is how many objects an answer holds at most: 1, another number, 0 for every match, or -1 for as many
+    as the instruction's words ask for, see `several.wanted`. Several are asked for in the family's prompt for them.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Grounder:
         at_once: int = 4,
         deadline: float = 0.0,
         adapters: Mapping[Task, str] | None = None,
+        max_objects: int = ONE,
     ) -> None:
         self._engines: dict[Task, Engine] = {"visible": engine, "amodal": amodal_engine or engine}
         self._infos: dict[Task, ModelInfo] = {"visible": info, "amodal": amodal_info or info}
@@ -98,7 +102,7 @@ class Grounder:
         self._reasoning = reasoning
         self._constrain = constrain
         self._sampling = sampling
-        self._deadline = deadline
+        self._deadline, self._max_objects = deadline, max_objects
         self.tasks, self._warnings = planned(self._infos["amodal"], tasks, force_amodal)
         self._domains = {
             task: (path, Domain.load(path)) for task in self.tasks if (path := self._infos[task].domain_path)
@@ -112,12 +116,15 @@ class Grounder:
             self._warnings = (*self._warnings, blind)
         self._pool = ThreadPoolExecutor(max_workers=3 * at_once, thread_name_prefix="grounder")
 
-    def queries(self, image: NDArray[np.uint8], instruction: str, thinking: bool | None = None) -> dict[Task, Request]:
+    def queries(
+        self, image: NDArray[np.uint8], asked: str | Question, thinking: bool | None = None
+    ) -> dict[Task, Request]:
         """Write the requests for a picture (H, W, 3 uint8 RGB) and an instruction, one per task.
 
         `thinking` leaves the model free to think, or forbids it (None: as `reasoning` says).
         """
-        sent = worded(instruction)
+        asked = Question(asked) if isinstance(asked, str) else asked
+        sent = asked.sent
         if not sent:
             raise ValueError(NO_WORDS)
         free = self._reasoning if thinking is None else thinking
@@ -128,10 +135,14 @@ class Grounder:
             key = (info.family, info.factor, info.max_pixels)
             if key not in pictures:
                 pictures[key] = info.fit(image, self._max_pixels)
-            written[task] = self._request(task, pictures[key], info.prompt(set_apart(sent), task), free)
+            written[task] = self._request(
+                task, pictures[key], info.prompt(set_apart(sent), task, asked.several), free, asked.several
+            )
         return written
 
-    def _request(self, task: Task, picture: NDArray[np.uint8], prompt: str, thinking: bool) -> Request:
+    def _request(
+        self, task: Task, picture: NDArray[np.uint8], prompt: str, thinking: bool, several: bool = False
+    ) -> Request:
         """Write a request; two of one picture and prompt that differ in `thinking` share all that an engine caches."""
         info, habit = self._infos[task], self._thinking(task)
         request = Request(
@@ -144,7 +155,7 @@ class Grounder:
             adapter=self._adapters.get(task, ""),
         )
         opening = habit.opening(thinking)
-        return constrained(request, self._engines[task], info.speaker, opening, self._constrain)
+        return constrained(request, self._engines[task], info.speaker, opening, self._constrain, several)
 
     def ground(
         self,
@@ -171,8 +182,11 @@ class Grounder:
         timeout: float | None = None,
         deadline: float | None = None,
         heard: Callable[[Grounding], None] | None = None,
+        max_objects: int | None = None,
     ) -> Grounding:
         """Ground an instruction in a picture (H, W, 3 uint8 RGB); `heard` gets the first visible answer ahead.
+
+        `max_objects` (None: the grounder's own) says how many objects the answer may hold.
 
         Cancelling the task aborts the queries in the engine; after `timeout` seconds they are aborted, too, and the
         answer is the error "timeout". An engine's trouble is an error as well, never an exception; ValueError for an
@@ -189,30 +203,33 @@ class Grounder:
         # From then on nothing is waited for: deciding takes time as well, the more on a busy machine.
         last = due - self._closing_time.margin(limit) if limit else math.inf
         gated = self._reasoning and math.isfinite(due)
-        requests = await self._in_thread(self.queries, image, instruction, False if gated else None)
+        asked, guessed = question(instruction, self._max_objects if max_objects is None else max_objects)
+        requests = await self._in_thread(self.queries, image, asked, False if gated else None)
         sent = time.monotonic()
         # Nothing is asked by it, so the engine need not wait for it.
-        looking = self._in_thread(self._foreign, image, instruction)
+        looking = self._in_thread(self._foreign, image, asked.words)
         size, hearing = (image.shape[1], image.shape[0]), list[asyncio.Future[None]]()
 
         async def tell(reply: Reply, told: Callable[[Grounding], None]) -> None:
-            told(await self._in_thread(self._decide, {"visible": reply}, await looking, size, instruction))
+            told(await self._in_thread(self._decide, {"visible": reply}, await looking, size, asked))
 
         def hear(reply: Reply) -> None:
             if heard is not None:
                 hearing.append(asyncio.ensure_future(tell(reply, heard)))
 
-        replies = await self._first(requests, instruction, end, last, hear)
+        replies = await self._first(requests, asked, end, last, hear)
         came = time.monotonic()
         late: tuple[Task, ...] = ()
         failed: tuple[str, ...] = ()
-        if gated and replies is not None and replies["visible"].error is None:
-            replies, late, failed = await self._reconsidered(requests, replies, instruction, min(end, last))
+        if gated and asked.several:
+            failed = (NO_GATE,)
+        elif gated and replies is not None and replies["visible"].error is None:
+            replies, late, failed = await self._reconsidered(requests, replies, asked, min(end, last))
         answered = time.monotonic()
         doubts = await looking
         # In a thread, for calibration reads the weights where it was not asked for them yet.
         await asyncio.gather(*hearing)
-        found = await self._in_thread(self._decide, replies, doubts, size, instruction)
+        found = await self._in_thread(self._decide, replies, doubts, size, asked)
         foreign = dict.fromkeys(doubt for told in doubts.values() for doubt in told)
         if replies is not None:
             thoughts = {task: "late" if task in late else reply.thought for task, reply in replies.items()}
@@ -223,45 +240,47 @@ class Grounder:
         self._closing_time.took(now - last if cut else None)
         return replace(
             found,
-            warnings=(*self._warnings, *markup_doubt(instruction), *foreign, *found.warnings, *failed),
+            warnings=(*self._warnings, *markup_doubt(instruction), *guessed, *foreign, *found.warnings, *failed),
             missed=now > due,
             engine_ms=1000 * (answered - sent),
             total_ms=1000 * (now - began),
         )
 
-    def _foreign(self, image: NDArray[np.uint8], instruction: str) -> dict[Task, tuple[str, ...]]:
+    def _foreign(self, image: NDArray[np.uint8], words: str) -> dict[Task, tuple[str, ...]]:
         """Say for each task what its model was not trained on; one model looks at a picture once."""
         told: dict[Path, tuple[str, ...]] = {}
         for path, domain in self._domains.values():
             if path not in told:
-                told[path] = domain.warnings(image, instruction)
+                told[path] = domain.warnings(image, words)
         return {task: told[path] for task, (path, _) in self._domains.items()}
 
     def _decide(
-        self, replies: Replies | None, doubts: Mapping[Task, tuple[str, ...]], size: tuple[int, int], instruction: str
+        self, replies: Replies | None, doubts: Mapping[Task, tuple[str, ...]], size: tuple[int, int], asked: Question
     ) -> Grounding:
         if replies is None:
             return Grounding("error", "timeout", "the query was given up (timeout)")
-        # What a score means was measured inside the model's worlds.
-        curves = {task: curve for task, curve in self._curves(replies).items() if not doubts.get(task)}
-        found = decide(replies["visible"], replies.get("amodal"), self._infos, size, curves)
+        if asked.several:
+            found = decide_several(replies["visible"], replies.get("amodal"), self._infos, size)
+        else:
+            # What a score means was measured inside the model's worlds.
+            curves = {task: curve for task, curve in self._curves(replies).items() if not doubts.get(task)}
+            found = decide(replies["visible"], replies.get("amodal"), self._infos, size, curves)
         if self._out_of_domain == "absent":
             found = inside(found, doubts)
-        found = bounded(found, self._min_score)
-        answer = replies["visible"].answer
-        found = replace(found, warnings=(*label_doubt(answer.label if answer else "", instruction), *found.warnings))
+        found = limited(bounded(found, self._min_score), asked.most)
+        found = replace(found, warnings=(*doubts_of(found, replies["visible"].answer, asked), *found.warnings))
         if any(reply.thought_all_the_same for reply in replies.values()):
             found = replace(found, warnings=(*found.warnings, THOUGHT_ALL_THE_SAME))
         return found
 
     async def _first(
-        self, requests: dict[Task, Request], instruction: str, end: float, due: float, hear: _Hear | None
+        self, requests: dict[Task, Request], asked: Question, end: float, due: float, hear: _Hear | None
     ) -> Replies | None:
         """Send all requests at once; gives the replies, the visible one alone where it failed, None for a timeout.
 
         Where the visible box is there at the deadline and the amodal one is not, nothing waits for that.
         """
-        replies = await self._replies(requests, instruction, end, due, hear)
+        replies = await self._replies(requests, asked, end, due, hear)
         if "visible" not in replies:
             return None
         if len(replies) < len(requests) and replies["visible"].error is None:
@@ -269,18 +288,18 @@ class Grounder:
         return replies
 
     async def _reconsidered(
-        self, requests: dict[Task, Request], first: Replies, instruction: str, end: float
+        self, requests: dict[Task, Request], first: Replies, asked: Question, end: float
     ) -> tuple[Replies, tuple[Task, ...], tuple[str, ...]]:
         """Have the model think about the answers where that is worth its time, until `end`.
 
         Gives the better replies, the tasks whose thought did not end in time, or could not, and what failed in words.
         """
-        wish: Wish = await self._in_thread(wished, first, self._infos, worded(instruction))
+        wish: Wish = await self._in_thread(wished, first, self._infos, asked.sent)
         began = time.monotonic()
         if not wish.tasks or not self._thought_time.fits(end - began):
             return first, wish.tasks, ()
         again = {task: self._request(task, requests[task].image, requests[task].prompt, True) for task in wish.tasks}
-        thoughts = await self._replies(again, instruction, end, None, None)
+        thoughts = await self._replies(again, asked, end, None, None)
         late = tuple(task for task in wish.tasks if task not in thoughts)
         note = self._thought_time.cut if late else self._thought_time.ended
         note(time.monotonic() - began)
@@ -295,7 +314,7 @@ class Grounder:
         return first | chosen, late, failed
 
     async def _replies(
-        self, requests: dict[Task, Request], instruction: str, end: float, due: float | None, hear: _Hear | None
+        self, requests: dict[Task, Request], asked: Question, end: float, due: float | None, hear: _Hear | None
     ) -> Replies:
         """Send requests at once and give the replies that came by `end`; `hear` gets the visible one when it comes.
 
@@ -303,11 +322,9 @@ class Grounder:
         it is there. An engine's answer comes from a thread of its own, which ends when the request is aborted.
         """
         stop = threading.Event()
-        asked = {
-            self._in_thread(self._reply, task, request, instruction, stop): task for task, request in requests.items()
-        }
+        sent = {self._in_thread(self._reply, task, request, asked, stop): task for task, request in requests.items()}
         came: Replies = {}
-        pending: set[asyncio.Future[Reply]] = set(asked)
+        pending: set[asyncio.Future[Reply]] = set(sent)
         try:
             while pending:
                 lead = came.get("visible") if due is not None else None
@@ -316,8 +333,8 @@ class Grounder:
                 until = end if lead is None or due is None else min(end, due)
                 left = None if math.isinf(until) else max(0.0, until - time.monotonic())
                 done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                came |= {asked[one]: one.result() for one in done}
-                if hear and any(asked[one] == "visible" for one in done):
+                came |= {sent[one]: one.result() for one in done}
+                if hear and any(sent[one] == "visible" for one in done):
                     hear(came["visible"])
                 if not done:
                     break
@@ -326,20 +343,21 @@ class Grounder:
             stop.set()
             for future in pending:
                 future.cancel()
-                self._engines[asked[future]].abort(requests[asked[future]].id)
+                self._engines[sent[future]].abort(requests[sent[future]].id)
 
     def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> asyncio.Future[_T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
-    def _reply(self, task: Task, request: Request, instruction: str, stop: threading.Event) -> Reply:
+    def _reply(self, task: Task, request: Request, asked: Question, stop: threading.Event) -> Reply:
         info, opening, whole = self._infos[task], self._thinking(task).opening(request.reasoning), None
         # What a model makes of words that it never saw is told by its label.
-        foreign = task in self._domains and self._domains[task][1].unknown_words(instruction)
+        foreign = task in self._domains and self._domains[task][1].unknown_words(asked.words)
+        stops = info.stop_at_box and not foreign and not asked.several
         chunks: list[Chunk] = []
         try:
             for chunk in self._engines[task].generate(request):
                 chunks.append(chunk)
-                if info.stop_at_box and not foreign and "]" in chunk.text and chunk.finish is None:
+                if stops and "]" in chunk.text and chunk.finish is None:
                     whole = info.speaker.closed("".join(each.text for each in chunks), opening)
                     if whole is not None:
                         self._engines[task].abort(request.id)
@@ -353,7 +371,7 @@ class Grounder:
         if completion.finish == "abort":
             return Reply(completion, None, EngineError("engine_aborted", "the engine gave the query up"))
         said = completion if whole is None else replace(completion, text=whole)
-        answer = read(info.speaker, said, opening, instruction)
+        answer = (read_several if asked.several else read)(info.speaker, said, opening, asked.words)
         return Reply(completion, answer, thinking=request.reasoning)
 
     def _thinking(self, task: Task) -> Thinking:

@@ -40,8 +40,7 @@ def read(speaker: Family, completion: Completion, opening: Opening | None = None
     """
     text, cut = completion.text, completion.finish == "length"
     answer = speaker.parse(text, sent=sent)
-    if answer.kind != "invalid" and cut and speaker.may_begin_inside(opening) and THINK_CLOSE not in text:
-        # The reasoning may go on behind what looks like an answer.
+    if answer.kind != "invalid" and cut and thought_may_go_on(speaker, text, opening):
         return Answer("invalid", reasoning=answer.reasoning, reason="truncated", boxes_seen=answer.boxes_seen)
     if answer.kind != "invalid":
         return answer
@@ -49,6 +48,11 @@ def read(speaker: Family, completion: Completion, opening: Opening | None = None
         return replace(answer, reason="truncated")
     answer = speaker.parse(text, "salvage", opening, sent)
     return replace(answer, reason="unfinished") if answer.reason == "truncated" else answer
+
+
+def thought_may_go_on(speaker: Family, text: str, opening: Opening | None) -> bool:
+    """Tell whether what looks like an answer may stand inside a reasoning that was never closed."""
+    return speaker.may_begin_inside(opening) and THINK_CLOSE not in text
 
 
 def salvaged_as(answer: Answer) -> tuple[str, ...]:

@@ -108,8 +108,13 @@ class ModelInfo:
         """Tell whether the model was trained for a task."""
         return task in self.tasks
 
-    def prompt(self, sent: str, task: Task) -> str:
-        """Give the prompt for an expression, in the model's own wording or its family's."""
+    def prompt(self, sent: str, task: Task, several: bool = False) -> str:
+        """Give the prompt for an expression, in the model's own wording or its family's.
+
+        `several` asks for every object that it describes, always in the family's wording.
+        """
+        if several:
+            return self.speaker.prompt_for_several(sent, task)
         own = self.prompts.get(task)
         return own.replace("{sent}", sent) if own else self.speaker.prompt(sent, task)
 

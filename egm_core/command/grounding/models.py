@@ -21,6 +21,7 @@ from egm_core.families import FAMILIES, TASKS, Task
 from egm_core.families.known import check_served, check_told, family_of_name
 from egm_core.grounder import gate_file
 from egm_core.grounder.grounder import Grounder
+from egm_core.grounder.several.wanted import ONE
 from egm_core.models.calibration import note
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.servers.known import DIALECTS
@@ -78,6 +79,8 @@ def opened(options: argparse.Namespace, at_once: int = 4) -> Iterator[Opened]:
             deadline=options.deadline or 0.0,
             at_once=at_once,
             adapters=adapters,
+            # A recording's targets are one object each.
+            max_objects=getattr(options, "max_objects", ONE),
         )
         stack.callback(grounder.close)
         yield Opened(grounder, engine, info, other_info or info)

@@ -7,8 +7,6 @@ from typing import ClassVar
 from egm_core.families.base import Task
 from egm_core.families.qwen3_vl import Qwen3VL
 
-_FORM = "Report bbox coordinates in JSON format."
-
 
 class Qwen3VLOfficial(Qwen3VL):
     """Qwen3-VL as its maintainers say that they ask it (QwenLM/Qwen3-VL, issue 1721); read as EGM's.
@@ -18,7 +16,4 @@ class Qwen3VLOfficial(Qwen3VL):
 
     name = "qwen3_vl_official"
     box_keys = frozenset({"box2d"})
-    prompts: ClassVar[dict[Task, str]] = {
-        "visible": f'Locate every object that matches the description "{{sent}}" in the image. {_FORM}',
-        "amodal": f'Locate every object that matches the description "{{sent}}" in the image amodally. {_FORM}',
-    }
+    prompts: ClassVar[dict[Task, str]] = Qwen3VL.several

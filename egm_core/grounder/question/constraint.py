@@ -12,12 +12,17 @@ from egm_core.families.thinking import Opening
 Constrain = Literal["auto", "off", "regex"]
 
 
-def constrained(request: Request, engine: Engine, speaker: Family, opening: Opening, constrain: Constrain) -> Request:
-    """Give the request with the answer's grammar; without thinking always, otherwise as `constrain` says."""
+def constrained(
+    request: Request, engine: Engine, speaker: Family, opening: Opening, constrain: Constrain, several: bool = False
+) -> Request:
+    """Give the request with the answer's grammar; without thinking always, otherwise as `constrain` says.
+
+    `several` allows any number of objects.
+    """
     if not request.reasoning:
         if engine.grammar() == "none":
-            return replace(request, json_schema=speaker.json_schema())
-        return replace(request, regex=speaker.regex(False, opening))
+            return replace(request, json_schema=speaker.json_schema(several))
+        return replace(request, regex=speaker.regex(False, opening, several))
     if constrain == "regex" or (constrain == "auto" and engine.grammar() == "enforced"):
-        return replace(request, regex=speaker.regex(True, opening))
+        return replace(request, regex=speaker.regex(True, opening, several))
     return request

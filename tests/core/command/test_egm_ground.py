@@ -15,7 +15,7 @@ from egm_core.command.entry import main
 from egm_core.command.ground import line, parser
 from egm_core.command.grounding.models import lacks
 from egm_core.families import Task
-from egm_core.grounder.grounding import Grounding
+from egm_core.grounder.grounding import Found, Grounding
 from egm_core.models.calibration import DIRECT
 from egm_core.models.folder import ModelInfo, load_info, resolve
 from egm_core.pictures.pixels import read_image
@@ -189,3 +189,25 @@ def test_an_empty_instruction_is_refused_before_any_model_is_loaded(
     monkeypatch.setattr("egm_core.command.grounding.models._model", lambda *given: pytest.fail("loads a model"))
     assert main(["ground", PICTURE, instruction]) == 2
     assert "the instruction is empty" in capsys.readouterr().err
+
+
+def test_several_objects_have_a_line_each() -> None:
+    first = Found((1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 5.0, 4.0), 0.9, 0.8, True)
+    found = Grounding("found", total_ms=12.0).holding([first, Found((6.0, 2.0, 8.0, 4.0))])
+    assert line("every mug", "m", found).splitlines() == [
+        "found: every mug | 2 objects | m in 12 ms",
+        "  1: visible [1 2 3 4] | amodal [1 2 5 4] | raw score 0.90, raw amodal score 0.80",
+        "  2: visible [6 2 8 4] | no score",
+    ]
+
+
+def test_how_many_objects_may_be_a_number_all_or_what_the_words_say(capsys: pytest.CaptureFixture[str]) -> None:
+    def most(*options: str) -> int:
+        return int(parser().parse_args(["a.png", "every mug", *options]).max_objects)
+
+    assert (most(), most("--max-objects", "all"), most("--max-objects", "auto")) == (-1, 0, -1)
+    assert most("--max-objects", "7") == 7
+    for wrong in ("0", "-2", "201", "some"):
+        with pytest.raises(SystemExit):
+            most("--max-objects", wrong)
+        assert "--max-objects" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import pytest
 from written import BOX, INTERN, INTERN_AMODAL, INTERN_BOX, QWEN, QWEN_BOX, REASONING, SENT, box, boxed, fenced, reason
 
 from egm_core.families import FAMILIES, Answer, family
+from egm_core.families.parts import Listed
 
 
 class TestPromptsAndTargets:
@@ -62,8 +63,9 @@ class TestStrict:
     @pytest.mark.parametrize(("name", "text"), [("qwen3_vl", QWEN_BOX), ("internvl3", INTERN_BOX)])
     def test_the_format(self, name, text):
         start = text.index("401")
+        span = (start, start + len("401, 210, 460, 290"))
         assert family(name).parse(text) == Answer(
-            "box", BOX, REASONING, "", 1, (start, start + len("401, 210, 460, 290")), SENT
+            "box", BOX, REASONING, "", 1, span, SENT, listed=(Listed(BOX, span, SENT),)
         )
 
     @pytest.mark.parametrize(
