@@ -28,8 +28,8 @@ REFRESH = Topic(
     "~/<cam>/refresh",
     "std_msgs/msg/String",
     "in",
-    "Ask anew now, ahead of max_rate. The text is the target's line, such as the propagation node's ~/lost; any other"
-    " text: every target of the camera.",
+    "Ask anew next; with ahead_of_rate:=all at once, ahead of max_rate. The text is the target's line, such as the"
+    " propagation node's ~/lost; any other text: every target of the camera.",
     depth=5,
 )
 VISIBLE = Topic(

@@ -50,16 +50,25 @@ GROUNDING: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "max_rate",
         2.0,
-        "Queries per second at most, of all targets and cameras together; 0: as many as the engine answers.",
+        "Queries per second at most, of all kinds, targets and cameras together, unless ahead_of_rate says otherwise;"
+        " 0: as many as the engine answers.",
         range=(0.0, 30.0),
         live=True,
         unit="Hz",
     ),
     ParameterSpec(
+        "ahead_of_rate",
+        "none",
+        "What need not wait for max_rate. none: it bounds every query, and so the power that they take. once: what"
+        " services and actions ask once. all: those, and what ~/refresh and a new instruction ask first.",
+        choices=("none", "once", "all"),
+        live=True,
+    ),
+    ParameterSpec(
         "refresh_interval",
         0.5,
-        "Least time between two queries about a camera that ~/refresh or a new instruction has"
-        " ahead of max_rate; one that comes sooner waits.",
+        "Least time between two queries about a camera that ~/refresh or a new instruction has ahead of its turn;"
+        " one that comes sooner waits.",
         range=(0.0, 3600.0),
         live=True,
         unit="s",
@@ -170,6 +179,7 @@ class Settings:
     default_instruction: str
     instructions: tuple[str, ...]
     max_rate: float
+    ahead_of_rate: str
     refresh_interval: float
     max_pixels: int
     min_score: float

@@ -92,12 +92,12 @@ class Way:
     def order(self, places: Sequence[Place]) -> None:
         """Ask these from now on (none: nothing), and abort the running queries about what is not among them.
 
-        What is new is asked ahead of the rate, as after a refresh: whoever gave it waits for its answer.
+        What is new is asked first, as after a refresh: whoever gave it waits for its answer.
         """
         self._note(lambda: self._obey(tuple(places)))
 
     def refresh(self, camera: str, text: str) -> None:
-        """Ask about a camera's next frame ahead of the rate: the target that is called so, or else all of them.
+        """Ask about a camera's next frame first: the target that is called so, or else all of them.
 
         Of no effect while nothing is to be asked.
         """
@@ -202,19 +202,21 @@ class Way:
 
     def _next(self) -> Query | None:
         """Give the query that is to be asked now."""
-        if self._shots and (self._closing or self._shot_may_run()):
+        now, rate = time.monotonic(), self._settings.max_rate
+        if self._shots and (self._closing or self._shot_may_run(now)):
             query = self._shots.popleft()
+            if not self._shots_ahead:
+                self._pace = self._pace.started(None, now, rate)
             if query.kept:
                 return query
             # What waited for its turn is about now, too.
             return replace(query, frame=self.slots[query.frame.camera].newest or query.frame)
         if self._closing or not self._ready() or self._streaming() >= self._settings.max_batch:
             return None
-        now = time.monotonic()
-        for place in self._turns.able():
-            if self._pace.due_at(place) <= now and (frame := self._take(place.camera)) is not None:
+        for place in self._pace.in_order(self._turns.able(), now):
+            if self._due_at(place) <= now and (frame := self._take(place.camera)) is not None:
                 self._turns = self._turns.begun(place)
-                self._pace = self._pace.started(place, now, self._settings.max_rate)
+                self._pace = self._pace.started(place, now, rate)
                 return Query(place, frame, self._post)
         return None
 
@@ -227,18 +229,29 @@ class Way:
 
     def _due_in(self) -> float | None:
         """Give the seconds until the rate allows the next query; None where something else must happen first."""
-        if not self._ready() or self._streaming() >= self._settings.max_batch:
-            return None
-        now = time.monotonic()
-        return min((max(0.0, self._pace.due_at(place) - now) for place in self._turns.able()), default=None)
+        now, due = time.monotonic(), []
+        if self._ready() and self._streaming() < self._settings.max_batch:
+            due = [self._due_at(place) for place in self._turns.able()]
+        if self._shots and not self._shots_ahead and self._pace.due > now:
+            due.append(self._pace.due)
+        return min((max(0.0, each - now) for each in due), default=None)
 
-    def _shot_may_run(self) -> bool:
+    def _due_at(self, place: Place) -> float:
+        return self._pace.due_at(place, self._settings.ahead_of_rate == "all")
+
+    @property
+    def _shots_ahead(self) -> bool:
+        """Whether one-shot queries need not wait for the rate, nor count in it."""
+        return self._settings.ahead_of_rate != "none"
+
+    def _shot_may_run(self, now: float) -> bool:
         """Tell whether a one-shot query may run now: one at a time, and not twice before the stream had its turn."""
+        if not self._shots_ahead and self._pace.due > now:
+            return False
         shots = len(self._running) - self._streaming()
         if not self._turns.places:
             return shots <= self._settings.max_batch
-        now = time.monotonic()
-        streaming = self._streaming() > 0 or any(self._pace.due_at(place) <= now for place in self._turns.able())
+        streaming = self._streaming() > 0 or any(self._due_at(place) <= now for place in self._turns.able())
         return shots == 0 and not (self._stream_owed and streaming and self._ready())
 
     def _streaming(self) -> int:

@@ -29,7 +29,8 @@ WIDTH, HEIGHT = 320, 240
 
 @pytest.fixture(scope="module")
 def node(engine):
-    node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, max_rate=RATE, refresh_interval=0.5)
+    settings = {"max_rate": RATE, "refresh_interval": 0.5, "ahead_of_rate": "all"}
+    node = start_node(DOMAIN, model="scripted-qwen", engine_url=engine.url, **settings)
     yield from until_stopped(node)
 
 
@@ -157,6 +158,36 @@ def test_one_lost_target_of_several_is_asked_for_alone(robot, engine):
         follower.stop()
         assert robot.set(max_rate=RATE).successful
     assert "Traceback" not in follower.output
+
+
+def test_the_rate_bounds_refreshes_new_instructions_and_single_questions_unless_told_otherwise(robot, engine):
+    refresh = robot.node.create_publisher(String, "grounding/refresh", 5)
+    wait_for("a listener", refresh.get_subscription_count)
+    assert robot.set(ahead_of_rate="none", max_rate=2.0, refresh_interval=0.0).successful
+    try:
+        with robot.stream(20.0):
+            robot.instruct("the mug")
+            robot.answers()
+            before, begun, number = engine.stats()["asked"], time.monotonic(), 0
+            while time.monotonic() < begun + 3.0:
+                number += 1
+                refresh.publish(String(data="flood"))
+                if number % 5 == 0:
+                    robot.instruct(f"the mug number {number}")
+                if number % 20 == 0:
+                    robot.ground_once()
+                time.sleep(0.05)
+            asked, seconds = engine.stats()["asked"] - before, time.monotonic() - begun
+            assert 2 <= asked / 2 <= 2.0 * seconds + 1, f"{asked} requests in {seconds:.1f} s"
+            # What may go ahead does.
+            assert robot.set(ahead_of_rate="all", max_rate=RATE).successful
+            robot.another_answer()
+            begun = time.monotonic()
+            refresh.publish(String(data="by hand"))
+            robot.another_answer()
+            assert time.monotonic() - begun < 0.4 / RATE
+    finally:
+        assert robot.set(ahead_of_rate="all", max_rate=RATE, refresh_interval=0.5).successful
 
 
 def test_a_refresh_without_an_instruction_asks_nothing(robot, engine):

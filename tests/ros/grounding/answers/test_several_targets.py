@@ -165,7 +165,7 @@ def test_a_refresh_that_names_a_target_asks_for_that_one_alone(several, engine):
     several.instruct("\n".join(LINES))
     with several.stream(20.0):
         several.answers(6)
-        assert several.set(max_rate=0.05, refresh_interval=0.1).successful
+        assert several.set(max_rate=0.05, refresh_interval=0.1, ahead_of_rate="all").successful
         several.another_answer()
         time.sleep(0.5)
         begun = time.time_ns()

@@ -51,7 +51,7 @@ def test_an_answer_of_before_time_went_back_is_stale_and_the_next_image_is_asked
 ) -> None:
     """A simulator was reset while a slow engine worked: its answer is of a world that is no more."""
     engine.script(delay=20.0)
-    robot.set(max_rate=0.02, query_timeout=60.0, refresh_interval=0.0)
+    robot.set(max_rate=0.02, query_timeout=60.0, refresh_interval=0.0, ahead_of_rate="all")
     asked = engine.stats()["asked"]
     robot.show(image_message(stamp=time.time()))
     wait_for("the query", lambda: engine.stats()["asked"] > asked)
