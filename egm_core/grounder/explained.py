@@ -39,6 +39,8 @@ def status_values(grounding: Grounding | None) -> dict[str, object]:
     available = grounding.score_available
     amodal = available and grounding.amodal is not None
     return {
+        "objects": len(grounding.objects),
+        "left_out": grounding.left_out,
         "score": grounding.score if available else "unavailable",
         "amodal_score": grounding.amodal_score if amodal else "unavailable",
         # Raw scores may all lie near 0.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.grounder.grounder import Grounder, Grounding
+from egm_core.grounder.several.wanted import ONE
 from egm_core.supervise.link import EngineLink
 from egm_core.supervise.policy import Event, out_of_memory
 
@@ -40,8 +41,9 @@ async def ask(
     timeout: float,
     deadline: float = 0.0,
     heard: Callable[[Grounding], None] | None = None,
+    max_objects: int = ONE,
 ) -> Grounding:
-    """Ground an instruction in a picture (H, W, 3 uint8 RGB) within `timeout` seconds.
+    """Ground an instruction in a picture (H, W, 3 uint8 RGB) within `timeout` seconds, see `Grounder.ask`.
 
     From `deadline` seconds on (0: none) the best that is there by then is the answer, see `Grounder.ask`.
     `grounder_of` makes a grounder for at most so many pixels, `max_pixels` at first (0: the model's own).  Where
@@ -53,7 +55,7 @@ async def ask(
     began = time.monotonic()
     before = any(link.record.smaller for link in links)
     pixels = halved(links, image, max_pixels) if before else max_pixels
-    grounding = await grounder_of(pixels).ask(image, instruction, timeout, deadline, heard)
+    grounding = await grounder_of(pixels).ask(image, instruction, timeout, deadline, heard, max_objects)
     repeated = False
     if not before and out_of_memory(trouble(grounding)):
         passed = time.monotonic() - began
@@ -62,7 +64,7 @@ async def ask(
             smaller = grounder_of(halved(links, image, max_pixels))
             # Late already is soon enough for one without a thought.
             left = max(deadline - passed, SOONEST) if deadline else 0.0
-            grounding = await smaller.ask(image, instruction, timeout - passed, left, heard)
+            grounding = await smaller.ask(image, instruction, timeout - passed, left, heard, max_objects)
     if before or repeated:
         note = "out_of_memory: the picture was sent with half of its pixels"
         grounding = replace(grounding, warnings=(*grounding.warnings, note))

@@ -140,6 +140,8 @@ STATUS_KEYS = {
     " published. A target that is absent has ended, and no other.",
     "targets": "JSON: each target of the camera, with `seq`, `instruction`, `state` (not_asked, found, absent, stale,"
     " error: of its newest query), `reason`, and the `stamp` of that query's image.",
+    "objects": "How many objects of the target the arrays hold; scores here are the first one's.",
+    "left_out": "How many more were found, over max_objects.",
     "score": "The visible box's score in [0, 1], or unavailable; the probability that the box is right where it is"
     " calibrated.",
     "amodal_score": "The amodal box's score, or unavailable.",

@@ -36,6 +36,14 @@ GROUNDING: tuple[ParameterSpec, ...] = (
         live=True,
     ),
     ParameterSpec(
+        "max_objects",
+        1,
+        "Objects of a target that an answer holds at most. 0: every match; -1: one, but every match where the target's"
+        " words ask for several, as 'every cup' does.",
+        range=(-1, 200),
+        live=True,
+    ),
+    ParameterSpec(
         "default_instruction",
         "",
         "Instruction to serve until one arrives on the topic, a line for each target; empty: none.",
@@ -176,6 +184,7 @@ class Settings:
     transport: str
     cameras: tuple[str, ...]
     max_batch: int
+    max_objects: int
     default_instruction: str
     instructions: tuple[str, ...]
     max_rate: float

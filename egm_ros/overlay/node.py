@@ -34,7 +34,7 @@ from egm_ros.interface import following
 from egm_ros.interface import overlay as interface
 from egm_ros.interface.topic import Topic
 from egm_ros.overlay.annotations import Annotator
-from egm_ros.overlay.targets import name_of, only, together, words_of
+from egm_ros.overlay.targets import only, summary, together, words_of
 
 LOOK_PERIOD = 0.2
 # Without a clock nobody knows which picture an answer was for.
@@ -276,8 +276,7 @@ def boxes_in(array: Detection2DArray | None, scale: int) -> list[Box]:
 
 def drawn(image: images.RGB, answer: Answer, age: float, instruction: str, scale: int = 1) -> images.RGB:
     """Draw an answer with its instruction, score and age (seconds; 0 where it is the picture's own) into a picture."""
-    named = [entry for entry in answer.visible.detections if name_of(entry)]
-    text = ", ".join(f"{name_of(entry)} {entry.results[0].hypothesis.score:.2f}" for entry in named)
+    text = ", ".join(summary(answer.visible))
     if not text:
         lines = taken_apart(instruction)
         # Of several, the array does not say which.

@@ -25,6 +25,15 @@ def words_of(entry: Any) -> str:
     return f"{entry.id} {name_of(entry)}".strip()
 
 
+def summary(array: Detection2DArray) -> list[str]:
+    """Say of each target what boxes stand for it: its score, or how many objects there are."""
+    scores: dict[str, list[float]] = {}
+    for entry in array.detections:
+        if name := name_of(entry):
+            scores.setdefault(name, []).append(entry.results[0].hypothesis.score)
+    return [f"{name} {some[0]:.2f}" if len(some) == 1 else f"{name}: {len(some)}" for name, some in scores.items()]
+
+
 def only(answer: Answer, served: tuple[str, ...]) -> Answer:
     """Give an answer with the boxes of these targets alone."""
 

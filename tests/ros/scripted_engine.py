@@ -9,6 +9,7 @@ Where `models` lists names, it has these models, refuses to be asked of others, 
 Where `thought_delay` is set, a request with a grammar is answered at once and without a thought; any other is thought
 about for so many seconds, and its box lies elsewhere.
 Instructions in `absent_of` are answered as absent, and those in `delay_of` take so many seconds more.
+Asked for every object it lists `several` boxes (`boxes_of`), the amodal ones in the other order.
 In the modes oom and oom_die only pictures of up to `fits` pixels are answered.
 """
 
@@ -60,10 +61,18 @@ def box_of(instruction: str, amodal: bool = False) -> list[int]:
     return [x, y, x + 100, y + (300 if amodal else 100)]
 
 
-def asked_for(prompt: str) -> tuple[str, bool]:
-    """Read a prompt: the instruction, and whether the amodal box is meant."""
+def boxes_of(count: int, amodal: bool = False) -> list[list[int]]:
+    """Give the boxes (0 to 1000) that the server lists where it is asked for every object."""
+    boxes = [[50 + 150 * place, 200, 150 + 150 * place, 500 if amodal else 300] for place in range(count)]
+    return boxes[::-1] if amodal else boxes
+
+
+def asked_for(prompt: str) -> tuple[str, bool, bool]:
+    """Read a prompt: the instruction, whether the amodal box is meant, and whether every object is."""
     match = re.search(r"Locate (.*?)( amodally)?, output", prompt)
-    return (match[1], bool(match[2])) if match else (prompt, False)
+    every = re.search(r'description "(.*)" in the image( amodally)?', prompt)
+    found = match or every
+    return (found[1], bool(found[2]), every is not None) if found else (prompt, False, False)
 
 
 class Script:
@@ -75,7 +84,7 @@ class Script:
         self.settings["model"] = model
         self.settings["models"] = []
         self.settings["thought_delay"] = None
-        self.settings |= {"absent_of": [], "delay_of": {}}
+        self.settings |= {"absent_of": [], "delay_of": {}, "several": 2}
         self.asked_of: dict[str, list[str]] = {}
         self.stats = {"asked": 0, "answered": 0, "aborted": 0, "running": 0}
         self.last: dict[str, object] = {}
@@ -90,7 +99,7 @@ class Script:
     def answer(self, prompt: str, thinking: bool = True) -> str:
         """Write the raw text for a prompt, in Qwen3-VL's format."""
         mode = self.settings["mode"]
-        instruction, amodal = asked_for(prompt)
+        instruction, amodal, every = asked_for(prompt)
         box = box_of(instruction, amodal)
         if self.settings["thought_delay"] is not None:
             box = box_of(f"{instruction}, after thinking" if thinking else instruction, amodal)
@@ -102,7 +111,9 @@ class Script:
             box = [box[0] + 50, box[1], box[2], box[3]]
         if mode == "absent" or instruction in self.settings["absent_of"] or (mode == "disagrees" and amodal):
             return "There is none.\n</think>\n\n```json\n[]\n```"
-        rows = f'[\n\t{{"bbox_2d": {json.dumps(box)}, "label": {json.dumps(instruction)}}}\n]'
+        boxes = boxes_of(self.settings["several"], amodal) if every else [box]
+        entries = [f'\n\t{{"bbox_2d": {json.dumps(one)}, "label": {json.dumps(instruction)}}}' for one in boxes]
+        rows = f"[{','.join(entries)}\n]"
         if not thinking:
             return f"</think>\n\n```json\n{rows}\n```"
         return f"It is there.\n</think>\n\n```json\n{rows}\n```"

@@ -93,6 +93,7 @@ class Answering:
             settings.query_timeout,
             deadline,
             heard,
+            settings.max_objects,
         )
 
     async def _cause(self, reason: str) -> str:

@@ -145,4 +145,5 @@ def _judged(result: Result, void: str, elapsed: float, age: float, settings: Set
             grounding.detail or nothing_fits(result.target.instruction),
             grounding.reason == LOW_SCORE and held_against_raw(grounding),
         )
-    return Verdict("found", "", f"found: {result.target.instruction}")
+    objects = f" {len(grounding.objects)}" if grounding.further else ""
+    return Verdict("found", "", f"found{objects}: {result.target.instruction}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from std_msgs.msg import Header
@@ -27,7 +27,6 @@ from egm_ros.grounding.telling import diagnostics
 
 # The camera of an image that came with its question; no camera can have this name.
 GIVEN = "(given)"
-ONE = "max_objects: the model is asked for one object at a time, and gave one at most"
 
 
 @dataclass(frozen=True)
@@ -121,8 +120,6 @@ class Beside:
         def conclude(result: Result) -> None:
             now, age = time.monotonic(), present.age(result.frame)
             grounding = one_shot.conclude(result, now - result.started, age, settings)
-            if question.max_objects > 1:
-                grounding = replace(grounding, warnings=(*grounding.warnings, ONE))
             done(Answer(question, grounding, result.frame.message.header, now - began))
 
         def told_first(first: Grounding) -> None:

@@ -11,7 +11,7 @@ from egm_core.grounder.reading import worded
 from egm_ros.grounding.once.one_shot import failure
 from egm_ros.interface.settings import GROUNDING, Settings
 
-_LIMITS = {spec.name: spec for spec in GROUNDING if spec.name in ("deadline", "min_score")}
+_LIMITS = {spec.name: spec for spec in GROUNDING if spec.name in ("deadline", "max_objects", "min_score")}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Question:
         return replace(
             settings,
             deadline=self.deadline or settings.deadline,
+            max_objects=self.max_objects or settings.max_objects,
             min_score=self.min_score or settings.min_score,
             # Whoever gives an image knows how old it is.
             max_result_age=settings.max_result_age if self.image is None else 0.0,

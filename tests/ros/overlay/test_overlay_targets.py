@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 from test_overlay import AMODAL, PICTURE, VISIBLE, Scene, header, newest, picture
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.pictures import draw as colors
 from egm_core.pictures.draw import draw, tagged
 from egm_ros.common.messages import detection
+from egm_ros.overlay.targets import summary
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
@@ -100,3 +101,11 @@ def test_one_target_that_is_absent_ends_its_boxes_in_the_same_picture(bench: Any
     scene.next()
     scene.answer(1000, None, None)
     scene.shows(text="absent: the mug")
+
+
+def test_the_line_at_the_top_counts_the_objects_of_a_target() -> None:
+    def entry(name: str, score: float) -> Any:
+        return detection(Header(), "1:0", (1.0, 2.0, 3.0, 4.0), name, score)
+
+    array = Detection2DArray(detections=[entry("every mug", 0.9), entry("the box", 0.5), entry("every mug", 0.4)])
+    assert summary(array) == ["every mug: 2", "the box 0.50"]

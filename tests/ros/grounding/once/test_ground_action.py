@@ -235,10 +235,16 @@ def test_the_goals_min_score_and_deadline_are_its_own(robot, asker, engine):
     assert not asker.goal().result()[1].deadline_missed
 
 
-def test_more_than_one_object_is_said_not_to_be_given(robot, asker):
+def test_a_goal_says_how_many_objects_and_each_has_both_boxes(robot, asker, engine):
     seen(robot, asker)
-    assert any("one object at a time" in warning for warning in asker.goal(max_objects=3).result()[1].warnings)
-    assert not any("max_objects" in warning for warning in asker.goal(max_objects=1).result()[1].warnings)
+    engine.script(several=3)
+    found = asker.goal(max_objects=2).result()[1]
+    assert [one.id for one in found.visible.detections] == [one.id for one in found.amodal.detections] == ["0:0", "0:1"]
+    assert any("max_objects: 1 of 3" in warning for warning in found.warnings)
+    assert len(asker.goal().result()[1].visible.detections) == 1
+    assert len(asker.goal(max_objects=1).result()[1].visible.detections) == 1
+    state, refused = asker.goal(max_objects=999).result()
+    assert (state, refused.reason) == ("aborted", "bad_max_objects")
 
 
 def test_a_result_is_kept_for_ten_seconds_at_least(robot, asker):
