@@ -1,8 +1,8 @@
 """`egm evaluate`: asks a model about generated scenes or sample files, and prints tables.
 
-`scenes`, `refer` and `amodal` ask, `growth` measures for answers without a model, `compare` and `tables` set stored
-results beside each other, `mix` tells what is asked, `calibrate` turns scores into probabilities, `reliability` says
-what those are worth, and `pilot` whether a family's frame fits. `table`, `latency` and `failures` are the paper's
+`scenes`, `refer`, `amodal` and `every` ask, `growth` measures for answers without a model, `compare` and `tables` set
+stored results beside each other, `mix` tells what is asked, `calibrate` turns scores into probabilities, `reliability`
+says what those are worth, and `pilot` whether a family's frame fits. `table`, `latency` and `failures` are the paper's
 layouts.
 """
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from egm_core import notes
 from egm_core.arguments import CORES, COUNT, SCENES, SEED, Parser, address, changed, device
 from egm_core.command import failures, growth, paper_tables, pilot, refer, report
+from egm_core.command.several import every
 from egm_core.command.thinking import front, gate
 from egm_core.console import INTERRUPTED, attempt
 from egm_core.engines.devices import check_here
@@ -158,6 +159,7 @@ def parser(prog: str = "egm evaluate") -> Parser:
     failures.add(commands)
     gate.add(commands)
     front.add(commands)
+    every.add(commands)
     return parser
 
 
@@ -380,4 +382,5 @@ COMMANDS = {
     "failures": failures.run,
     "gate": gate.run,
     "front": front.run,
+    "every": every.run,
 }

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core import notes
-from egm_core.arguments import Parser, whole
+from egm_core.arguments import Parser
 from egm_core.boxes import Box
 from egm_core.command.grounding import recording
 from egm_core.command.grounding.models import add_options, opened, refuse_contradictions
@@ -26,7 +26,6 @@ from egm_core.grounder.explained import explained
 from egm_core.grounder.grounder import NO_WORDS, Grounding
 from egm_core.grounder.grounding import Found
 from egm_core.grounder.reading import worded
-from egm_core.grounder.several.wanted import AS_WORDED, EVERY, MOST
 from egm_core.pictures.draw import check_writable, draw
 from egm_core.pictures.pixels import read_image
 
@@ -123,12 +122,6 @@ def _edges(box: Box) -> str:
     return f"[{' '.join(f'{edge:.0f}' for edge in box)}]"
 
 
-def _objects(written: str) -> int:
-    """Read how many objects are asked for: a number, all, or auto."""
-    named = {"all": EVERY, "auto": AS_WORDED}
-    return named[written] if written in named else int(whole(1, MOST)(written))
-
-
 def _label(instruction: str, grounding: Grounding) -> str:
     score = f" {grounding.score:.2f}" if grounding.score_available else ""
     if grounding.further:
@@ -156,14 +149,6 @@ def parser(prog: str = "egm ground") -> Parser:
     parser.add_argument("instruction", help="what to find, such as 'the red mug'")
     parser.add_argument("--json", action="store_true", help="print all that is known of the answer as JSON")
     parser.add_argument("--draw", metavar="FILE", help="write the image with the boxes drawn into it; .png or .jpg")
-    parser.add_argument(
-        "--max-objects",
-        type=_objects,
-        default=AS_WORDED,
-        metavar="N",
-        help="objects to find at most: a number up to 200, all, or auto: one, but every match where the words ask for "
-        "several, as 'every cup' does (default: auto)",
-    )
     add_options(parser)
     notes.add_options(parser)
     return parser

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from egm_core.arguments import CORES, PIXELS, SECONDS, address, changed, device, number
+from egm_core.arguments import CORES, PIXELS, SECONDS, address, changed, device, number, whole
 from egm_core.engines import Engine
 from egm_core.engines.devices import DTYPES, check_here
 from egm_core.engines.http.served_models import Wanted
@@ -21,7 +21,7 @@ from egm_core.families import FAMILIES, TASKS, Task
 from egm_core.families.known import check_served, check_told, family_of_name
 from egm_core.grounder import gate_file
 from egm_core.grounder.grounder import Grounder
-from egm_core.grounder.several.wanted import ONE
+from egm_core.grounder.several.wanted import AS_WORDED, EVERY, MOST
 from egm_core.models.calibration import note
 from egm_core.models.folder import EMBEDDED, ModelInfo, load_info, resolve
 from egm_core.servers.known import DIALECTS
@@ -79,8 +79,7 @@ def opened(options: argparse.Namespace, at_once: int = 4) -> Iterator[Opened]:
             deadline=options.deadline or 0.0,
             at_once=at_once,
             adapters=adapters,
-            # A recording's targets are one object each.
-            max_objects=getattr(options, "max_objects", ONE),
+            max_objects=options.max_objects,
         )
         stack.callback(grounder.close)
         yield Opened(grounder, engine, info, other_info or info)
@@ -223,6 +222,12 @@ def _served(options: argparse.Namespace, name: str | None) -> Wanted:
     return Wanted("", (name, Path(name).name) if name else (), alone=False)
 
 
+def _objects(written: str) -> int:
+    """Read how many objects are asked for: a number, all, or auto."""
+    named = {"all": EVERY, "auto": AS_WORDED}
+    return named[written] if written in named else int(whole(1, MOST)(written))
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of how is asked, and of the model that answers."""
     parser.add_argument("--no-reasoning", action="store_true", help="forbid the model to think first")
@@ -231,6 +236,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--force-amodal", action="store_true", help="ask models for amodal boxes that do not declare them"
     )
     parser.add_argument("--min-score", type=number(0, 1), default=0.0, help="lower scores: absent, reason low_score")
+    parser.add_argument(
+        "--max-objects",
+        type=_objects,
+        default=AS_WORDED,
+        metavar="N",
+        help="objects to find at most: a number up to 200, all, or auto: one, but every match where the words ask for "
+        "several, as 'every cup' does (default: auto)",
+    )
     parser.add_argument("--timeout", type=SECONDS, help="seconds to wait for the answers")
     parser.add_argument(
         "--deadline",

@@ -39,8 +39,8 @@ LIMITS = Limits()
 # What the answers depend on, beside the recording, the lines and the pace: another value makes them another call's.
 _ASKED = (
     "model", "amodal_model", "visible_adapter", "amodal_adapter", "family", "max_pixels", "engine", "engine_url",
-    "engine_model", "engine_precision", "no_reasoning", "visible_only", "force_amodal", "min_score", "deadline",
-    "constrain", "out_of_domain",
+    "engine_model", "engine_precision", "no_reasoning", "visible_only", "force_amodal", "max_objects", "min_score",
+    "deadline", "constrain", "out_of_domain",
 )  # fmt: skip
 _log = logging.getLogger("egm.ground")
 

@@ -1,0 +1,1 @@
+"""Commands about every match."""
