@@ -6,13 +6,16 @@ import os
 import struct
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from egm_core import __version__
 from egm_core.recordings.entries import Beside, Channel, Message, Schema
 from egm_core.recordings.mcap import records
 from egm_core.recordings.mcap.chunks import zstd
+
+if TYPE_CHECKING:
+    from typing import Self
 
 CHUNK_BYTES = 1 << 20
 PART = ".part"
