@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_core.boxes import Box, area, as_box, clip
+from egm_core.propagation.colours import BINS, UNSEEN, around, binned, odds, own_cells, sample, shares
 from egm_core.propagation.frames import SmallFrame
 from egm_core.propagation.similarity import Mask, Points, Similarity
 
@@ -22,12 +23,6 @@ CELLS = 64
 # A cell looks as before within so many levels, of grey and of both chromas, of it and its neighbours; where the grey
 # levels of these differ by BUSY, all would.
 LEVELS, BUSY = (16, 12, 12), 70
-# Levels are told apart in so many bins, and the object from what lies within this part of its box around it.
-BINS, AROUND = 32, 0.25
-# Share of a bin in which nothing was seen, for logarithms.
-UNSEEN = 0.002
-# With less than this part of the visible box on the object for certain, all of it is taken for the object.
-LEAST_OWN = 0.2
 # A piece of the object is so many of its cells, connected; a smaller one may look as before by chance.
 LEAST_PIECE, LEAST_PIECE_CELLS = 0.015, 3
 # With less of the object's cells left than this, nothing is said about its sides: the motion may be wrong as well.
@@ -86,12 +81,12 @@ class Hiding:
         """Give the part of the object's cells that look as they did, where a motion has taken them; 0 for no cells."""
         if not self.own.any():
             return 0.0
-        now = _sample(frame, self.amodal, self.cell, self.own.shape, motion)
+        now = sample(frame, self.amodal, self.cell, self.own.shape, motion)
         return float((((now >= self.low) & (now <= self.high)).all(2) & self.own).sum() / self.own.sum())
 
     def _hidden(self, frame: SmallFrame, motion: Similarity, points: Points) -> NDArray[np.float64]:
         """Give how far each side of the visible box has gone inwards, in pixels of the answer's picture, (4,)."""
-        now = _sample(frame, self.amodal, self.cell, self.own.shape, motion)
+        now = sample(frame, self.amodal, self.cell, self.own.shape, motion)
         same = ((now >= self.low) & (now <= self.high)).all(2) & self.own
         x0, y0, x1, y1 = self.inside
         for x, y in ((points - np.array(self.amodal[:2])) / np.array(self.cell)).astype(int):
@@ -108,7 +103,7 @@ class Hiding:
         for side, (part, size) in enumerate(zip(parts, sizes, strict=True)):
             if part.sum() < LEAST_HIDDEN * self.own.sum() or gone[side] < max(LEAST_PART * size, LEAST_CELLS):
                 covered = self.covered[beyond[side]]
-                out = covered & (_odds(self.foreign[side], _binned(now[beyond[side]])) < 0)
+                out = covered & (odds(self.foreign[side], binned(now[beyond[side]])) < 0)
                 shown = out.sum(side % 2) >= np.maximum(LEAST_OUT * covered.sum(side % 2), 1)
                 shown &= covered.size > 0 and covered.mean() >= LEAST_COVERED
                 gone[side] = -int(np.argmin(np.append(shown[:: -1 if side < 2 else 1], False)))
@@ -126,25 +121,25 @@ def look(frame: SmallFrame, visible: Box, amodal: Box) -> Hiding:
         nothing, none = np.zeros((0, 0, 1), np.int16), np.zeros((0, 0), bool)
         return Hiding(visible, whole, (1.0, 1.0), nothing, nothing, none, (0, 0, 0, 0), np.zeros((4, 1, BINS)), none)
     cell = (float(size[0] / columns), float(size[1] / rows))
-    picture = _sample(frame, whole, cell, (rows, columns), Similarity())
+    picture = sample(frame, whole, cell, (rows, columns), Similarity())
     x0, y0, x1, y1 = (int(edge) for edge in np.round((np.array(visible) - np.tile(whole[:2], 2)) / np.tile(cell, 2)))
     near = np.ones((3, 3), np.uint8)
     low, high = (
         np.asarray(change(picture, near), np.int16).reshape(picture.shape) for change in (cv2.erode, cv2.dilate)
     )
-    bins = _binned(picture)
-    own = _own(bins, (x0, y0, x1, y1), _around(frame, visible)) & ((high - low)[..., 0] <= BUSY)
+    bins = binned(picture)
+    own = own_cells(bins, (x0, y0, x1, y1), around(frame, visible)) & ((high - low)[..., 0] <= BUSY)
     beyond = (bins[y0:y1, :x0], bins[:y0, x0:x1], bins[y0:y1, x1:], bins[y1:, x0:x1])
     # What was never seen beside the object may be a part of it, so that it has a share in all levels.
-    mine = np.log(_shares(bins[own]) + 0.5 / BINS)
+    mine = np.log(shares(bins[own]) + 0.5 / BINS)
     foreign = [
-        np.log(_shares(part) + UNSEEN) - mine if cut and part.size else np.ones(mine.shape)
+        np.log(shares(part) + UNSEEN) - mine if cut and part.size else np.ones(mine.shape)
         for cut, part in zip(cut_sides(visible, whole), beyond, strict=True)
     ]
     covered = np.zeros(own.shape, bool)
     sides = (np.s_[y0:y1, :x0], np.s_[:y0, x0:x1], np.s_[y0:y1, x1:], np.s_[y1:, x0:x1])
     for side, part, table in zip(sides, beyond, foreign, strict=True):
-        covered[side] = _odds(table, part) >= 0
+        covered[side] = odds(table, part) >= 0
     margin = np.array(LEVELS[: picture.shape[2]], np.int16)
     return Hiding(visible, whole, cell, low - margin, high + margin, own, (x0, y0, x1, y1), np.stack(foreign), covered)
 
@@ -155,43 +150,6 @@ def cut_sides(visible: Box, amodal: Box) -> tuple[bool, ...]:
     return tuple(bool(cut) for cut in (np.array(visible) - np.array(amodal)) * [1, 1, -1, -1] > least)
 
 
-def _own(bins: NDArray[np.uint8], inside: tuple[int, int, int, int], around: list[NDArray[np.uint8]]) -> Mask:
-    """Find the cells in the visible box whose levels are commoner in it than beyond any of its sides."""
-    x0, y0, x1, y1 = inside
-    within = bins[y0:y1, x0:x1]
-    mine = np.log(_shares(within) + UNSEEN)
-    commoner = np.all([_odds(mine - np.log(_shares(_binned(part)) + UNSEEN), within) > 0 for part in around], 0)
-    own = np.zeros(bins.shape[:2], bool)
-    own[y0:y1, x0:x1] = commoner if commoner.mean() >= LEAST_OWN else True
-    return own
-
-
-def _around(frame: SmallFrame, box: Box) -> list[NDArray[np.uint8]]:
-    """Give the pixels beyond each side of a box, (h, w, C)."""
-    height, width = frame.grey.shape
-    x, y = AROUND * (box[2] - box[0]) + 2, AROUND * (box[3] - box[1]) + 2
-    outer = clip((box[0] - x, box[1] - y, box[2] + x, box[3] + y), width, height)
-    (u0, v0, u1, v1), (x0, y0, x1, y1) = (tuple(round(edge) for edge in edges) for edges in (outer, box))
-    sides = (np.s_[v0:v1, u0:x0], np.s_[v0:y0, u0:u1], np.s_[v0:v1, x1:u1], np.s_[y1:v1, u0:u1])
-    return [np.dstack([layer[side] for layer in frame.layers]) for side in sides]
-
-
-def _binned(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.asarray(levels >> 3, np.uint8)
-
-
-def _shares(bins: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Give the share of each bin in each layer, (C, BINS), smoothed over its neighbours; all 0 for no pixels."""
-    counts = [np.bincount(layer.ravel(), minlength=BINS) for layer in np.moveaxis(bins, -1, 0)]
-    smooth = [np.convolve(np.pad(count.astype(float), 1, mode="edge"), [0.25, 0.5, 0.25], "valid") for count in counts]
-    return np.stack([row / max(float(row.sum()), 1.0) for row in smooth])
-
-
-def _odds(table: NDArray[np.float64], bins: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Add up what a table (C, BINS) of logarithms says of cells (h, w, C), layer by layer."""
-    return np.asarray(sum(row[bins[..., layer]] for layer, row in enumerate(table)), np.float64)
-
-
 def _pieces(same: Mask, least: float) -> tuple[int, int, int, int] | None:
     """Give the box, in cells, around all pieces of at least so many cells; None where there is none."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(same.astype(np.uint8), connectivity=4)
@@ -200,15 +158,3 @@ def _pieces(same: Mask, least: float) -> tuple[int, int, int, int] | None:
         return None
     x, y, width, height = large[:, :4].T
     return int(x.min()), int(y.min()), int((x + width).max()), int((y + height).max())
-
-
-def _sample(
-    frame: SmallFrame, box: Box, cell: tuple[float, float], shape: tuple[int, int], motion: Similarity
-) -> NDArray[np.uint8]:
-    """Look up a box's cells, `shape` (rows, columns) of them, where a motion has taken them, (rows, columns, C)."""
-    first = motion.matrix @ (np.array(box[:2]) + np.array(cell) / 2) + np.array(motion.shift) - 0.5
-    matrix = np.column_stack([motion.matrix * np.array(cell), first])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    edge = cv2.BORDER_REPLICATE
-    cells = [cv2.warpAffine(layer, matrix, shape[::-1], flags=flags, borderMode=edge) for layer in frame.layers]
-    return np.asarray(np.dstack(cells), np.uint8)
