@@ -177,6 +177,11 @@ def clip(boxes: Box, width: float, height: float) -> Box: ...
 def clip(boxes: Many, width: float, height: float) -> Boxes: ...
 def clip(boxes: Box | Many, width: float, height: float) -> Box | Boxes:
     """Cut boxes to a picture of that size; one that lies outside becomes degenerate."""
+    if isinstance(boxes, tuple) and (sides := _plain(boxes)) and width > 0 and height > 0:
+        x0, y0, x1, y1 = (
+            min(max(side, 0.0), float(most)) for side, most in zip(sides, (width, height) * 2, strict=True)
+        )
+        return x0, y0, x1, y1
     return _like(boxes, np.clip(as_boxes(boxes), 0.0, _size(width, height)))
 
 

@@ -6,6 +6,6 @@ track.visible, track.amodal, track.score, track.lost
 """
 
 from egm_core.propagation.frames import FrameBuffer, SmallFrame, shrink
-from egm_core.propagation.track import Limits, Track, begin, propagate
+from egm_core.propagation.track import Limits, Track, advance, begin, propagate
 
-__all__ = ["FrameBuffer", "Limits", "SmallFrame", "Track", "begin", "propagate", "shrink"]
+__all__ = ["FrameBuffer", "Limits", "SmallFrame", "Track", "advance", "begin", "propagate", "shrink"]

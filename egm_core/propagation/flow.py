@@ -22,6 +22,7 @@ _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
 _NONE: Points = np.zeros((0, 2), np.float32)
 # A patch is compared on this many pixels to either side of its point.
 _REACH = 4
+_OFFSETS = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1][::-1].reshape(2, -1).astype(np.float32)
 # Corners this much weaker than the strongest still count: many an object is of one colour.
 QUALITY = 0.003
 
@@ -77,10 +78,8 @@ def patches(grey: NDArray[np.uint8], points: Points) -> NDArray[np.float32]:
     """Cut the patch around each point, normalised to mean 0 and length 1, (N, 81): their product is a correlation."""
     if not len(points):
         return np.zeros((0, (2 * _REACH + 1) ** 2), np.float32)
-    steps = np.arange(-_REACH, _REACH + 1, dtype=np.float32)
-    offsets = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
-    grid = (points - 0.5)[:, None] + offsets
-    cut = cv2.remap(grey, grid[..., 0], grid[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    x, y = (np.asarray(points[:, axis, None] - 0.5 + _OFFSETS[axis], np.float32) for axis in (0, 1))
+    cut = cv2.remap(grey, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     values = cut.astype(np.float32)
     values -= values.mean(1, keepdims=True)
     return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-3), np.float32)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.boxes import Box, as_box
+from egm_core.boxes import Box
 from egm_core.streams.picture_memory import PictureMemory
 
 WIDTH = 480
@@ -53,11 +53,13 @@ class SmallFrame:
 
     def inwards(self, box: Box) -> Box:
         """Turn a box in the camera's pixels into one in this picture's."""
-        return as_box(np.array(box) * np.tile(self.scale, 2))
+        x, y = self.scale
+        return box[0] * x, box[1] * y, box[2] * x, box[3] * y
 
     def outwards(self, box: Box) -> Box:
         """Turn a box in this picture's pixels into one in the camera's."""
-        return as_box(np.array(box) / np.tile(self.scale, 2))
+        x, y = self.scale
+        return box[0] / x, box[1] / y, box[2] / x, box[3] / y
 
 
 def shrink(image: NDArray[np.uint8], stamp: int, width: int = WIDTH, size: tuple[int, int] | None = None) -> SmallFrame:

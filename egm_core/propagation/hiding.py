@@ -36,6 +36,8 @@ LEAST_OUT, LEAST_COVERED = 0.3, 0.5
 CUT, CUT_PIXELS = 0.04, 1.0
 # A side this close to the picture's edge, in pixels, is cut by that.
 EDGE = 1.0
+# A cell and its neighbours.
+NEAR = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +55,8 @@ class Hiding:
     visible: Box
     amodal: Box
     cell: tuple[float, float]
-    low: NDArray[np.int16]
-    high: NDArray[np.int16]
+    low: NDArray[np.uint8]
+    high: NDArray[np.uint8]
     own: Mask
     inside: tuple[int, int, int, int]
     foreign: NDArray[np.float64]
@@ -65,7 +67,7 @@ class Hiding:
 
         `points`, (N, 2), are those of the object that are still seen, where they were in the answer's picture.
         """
-        moved = self._hidden(frame, motion, points) if self.own.size else np.zeros(4)
+        moved = self._hidden(frame, motion, points) if self.own.size else (0.0,) * 4
         amodal, visible = list(motion.box(self.amodal)), list(motion.box(self.visible))
         height, width = frame.grey.shape
         for side, edge in enumerate((0.0, 0.0, float(width), float(height))):
@@ -75,39 +77,49 @@ class Hiding:
                 amodal[side] = edge
                 if abs(self.visible[side] - edge) <= EDGE and moved[side] <= 0:
                     visible[side] = edge
-        return as_box(visible), as_box(amodal)
+        (x0, y0, x1, y1), (u0, v0, u1, v1) = visible, amodal
+        return (x0, y0, x1, y1), (u0, v0, u1, v1)
 
     def alike(self, frame: SmallFrame, motion: Similarity) -> float:
         """Give the part of the object's cells that look as they did, where a motion has taken them; 0 for no cells."""
         if not self.own.any():
             return 0.0
         now = sample(frame, self.amodal, self.cell, self.own.shape, motion)
-        return float((((now >= self.low) & (now <= self.high)).all(2) & self.own).sum() / self.own.sum())
+        return float(self._same(now).sum() / self.own.sum())
 
-    def _hidden(self, frame: SmallFrame, motion: Similarity, points: Points) -> NDArray[np.float64]:
-        """Give how far each side of the visible box has gone inwards, in pixels of the answer's picture, (4,)."""
+    def _same(self, now: NDArray[np.uint8]) -> Mask:
+        """Tell which of the object's cells look as they did."""
+        return np.asarray((cv2.inRange(now, self.low, self.high) > 0) & self.own, bool)
+
+    def _hidden(self, frame: SmallFrame, motion: Similarity, points: Points) -> tuple[float, ...]:
+        """Give how far each side of the visible box has gone inwards, in pixels of the answer's picture."""
         now = sample(frame, self.amodal, self.cell, self.own.shape, motion)
-        same = ((now >= self.low) & (now <= self.high)).all(2) & self.own
+        same = self._same(now)
         x0, y0, x1, y1 = self.inside
-        for x, y in ((points - np.array(self.amodal[:2])) / np.array(self.cell)).astype(int):
-            if x0 <= x < x1 and y0 <= y < y1:
-                same[max(y0, y - 1) : min(y1, y + 2), max(x0, x - 1) : min(x1, x + 2)] = True
-        found = _pieces(same, LEAST_PIECE * self.own.sum())
-        if found is None or same.sum() < LEAST_LEFT * self.own.sum():
-            return np.zeros(4)
+        at = ((points - np.array(self.amodal[:2])) / np.array(self.cell)).astype(int)
+        at = at[((at >= (x0, y0)) & (at < (x1, y1))).all(1)]
+        if len(at):
+            seen = np.zeros(same.shape, np.uint8)
+            seen[at[:, 1], at[:, 0]] = 1
+            same[y0:y1, x0:x1] |= cv2.dilate(seen[y0:y1, x0:x1], NEAR) > 0
+        whole = float(np.count_nonzero(self.own))
+        found = _pieces(same, LEAST_PIECE * whole)
+        if found is None or np.count_nonzero(same) < LEAST_LEFT * whole:
+            return (0.0,) * 4
         left, top, right, bottom = found
         gone = [left - x0, top - y0, x1 - right, y1 - bottom]
         parts = (self.own[:, :left], self.own[:top], self.own[:, right:], self.own[bottom:])
         sizes = (x1 - x0, y1 - y0, x1 - x0, y1 - y0)
         beyond = (np.s_[top:bottom, :x0], np.s_[:y0, left:right], np.s_[top:bottom, x1:], np.s_[y1:, left:right])
         for side, (part, size) in enumerate(zip(parts, sizes, strict=True)):
-            if part.sum() < LEAST_HIDDEN * self.own.sum() or gone[side] < max(LEAST_PART * size, LEAST_CELLS):
+            if np.count_nonzero(part) < LEAST_HIDDEN * whole or gone[side] < max(LEAST_PART * size, LEAST_CELLS):
+                gone[side] = 0
                 covered = self.covered[beyond[side]]
-                out = covered & (odds(self.foreign[side], binned(now[beyond[side]])) < 0)
-                shown = out.sum(side % 2) >= np.maximum(LEAST_OUT * covered.sum(side % 2), 1)
-                shown &= covered.size > 0 and covered.mean() >= LEAST_COVERED
-                gone[side] = -int(np.argmin(np.append(shown[:: -1 if side < 2 else 1], False)))
-        return np.asarray(np.array(gone) * np.tile(self.cell, 2), np.float64)
+                if covered.size and np.count_nonzero(covered) >= LEAST_COVERED * covered.size:
+                    out = covered & (odds(self.foreign[side], binned(now[beyond[side]])) < 0)
+                    shown = out.sum(side % 2) >= np.maximum(LEAST_OUT * covered.sum(side % 2), 1)
+                    gone[side] = -int(np.argmin(np.append(shown[:: -1 if side < 2 else 1], False)))
+        return tuple(cells * size for cells, size in zip(gone, self.cell * 2, strict=True))
 
 
 def look(frame: SmallFrame, visible: Box, amodal: Box) -> Hiding:
@@ -118,14 +130,13 @@ def look(frame: SmallFrame, visible: Box, amodal: Box) -> Hiding:
     size = np.array([whole[2] - whole[0], whole[3] - whole[1]])
     columns, rows = (int(count) for count in np.ceil(np.minimum(size, CELLS)))
     if min(columns, rows) < 3 or area(visible) <= 0:
-        nothing, none = np.zeros((0, 0, 1), np.int16), np.zeros((0, 0), bool)
+        nothing, none = np.zeros((0, 0, 1), np.uint8), np.zeros((0, 0), bool)
         return Hiding(visible, whole, (1.0, 1.0), nothing, nothing, none, (0, 0, 0, 0), np.zeros((4, 1, BINS)), none)
     cell = (float(size[0] / columns), float(size[1] / rows))
     picture = sample(frame, whole, cell, (rows, columns), Similarity())
     x0, y0, x1, y1 = (int(edge) for edge in np.round((np.array(visible) - np.tile(whole[:2], 2)) / np.tile(cell, 2)))
-    near = np.ones((3, 3), np.uint8)
     low, high = (
-        np.asarray(change(picture, near), np.int16).reshape(picture.shape) for change in (cv2.erode, cv2.dilate)
+        np.asarray(change(picture, NEAR), np.int16).reshape(picture.shape) for change in (cv2.erode, cv2.dilate)
     )
     bins = binned(picture)
     own = own_cells(bins, (x0, y0, x1, y1), around(frame, visible)) & ((high - low)[..., 0] <= BUSY)
@@ -141,7 +152,8 @@ def look(frame: SmallFrame, visible: Box, amodal: Box) -> Hiding:
     for side, part, table in zip(sides, beyond, foreign, strict=True):
         covered[side] = odds(table, part) >= 0
     margin = np.array(LEVELS[: picture.shape[2]], np.int16)
-    return Hiding(visible, whole, cell, low - margin, high + margin, own, (x0, y0, x1, y1), np.stack(foreign), covered)
+    lowest, highest = (np.asarray(np.clip(levels, 0, 255), np.uint8) for levels in (low - margin, high + margin))
+    return Hiding(visible, whole, cell, lowest, highest, own, (x0, y0, x1, y1), np.stack(foreign), covered)
 
 
 def cut_sides(visible: Box, amodal: Box) -> tuple[bool, ...]:

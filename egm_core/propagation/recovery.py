@@ -14,7 +14,7 @@ import numpy as np
 from egm_core.propagation.frames import SmallFrame
 from egm_core.propagation.hiding import Hiding
 from egm_core.propagation.points import Followed
-from egm_core.propagation.similarity import Similarity, fit
+from egm_core.propagation.similarity import Points, Similarity, fit
 
 # So many of an object's first points, and such a part of them, have to be found again in one motion.
 LEAST_AGAIN, LEAST_PART_AGAIN = 6, 0.3
@@ -22,6 +22,20 @@ LEAST_AGAIN, LEAST_PART_AGAIN = 6, 0.3
 LEAST_SAME = 0.5
 # Parts that differ by less than this are much the same.
 ABOUT = 0.1
+# Guesses that differ by less than this, in pixels, are one.
+NEAR = 1.0
+
+
+def distinct(guesses: Sequence[Similarity], points: Points) -> list[Similarity]:
+    """Leave out guesses that take points, (N, 2), to within a pixel of where another one does: they find the same."""
+    if not len(points):
+        return list(guesses)
+    kept: list[tuple[Similarity, Points]] = []
+    for guess in guesses:
+        there = guess.of(points)
+        if all(np.abs(there - other).max() > NEAR for _, other in kept):
+            kept.append((guess, there))
+    return [guess for guess, _ in kept]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +55,7 @@ class Looks:
         """
         best: tuple[Similarity, Followed] | None = None
         least = max(LEAST_AGAIN, LEAST_PART_AGAIN * len(self.points))
-        for guess in guesses:
+        for guess in distinct(guesses, self.points.home):
             there = self.points.from_home(self.start.grey, frame.grey, guess.of(self.points.home))
             found = fit(there.home, there.now, margin)
             if found is not None and found[1].sum() >= max(least, len(best[1]) + 1 if best is not None else 0):

@@ -37,7 +37,12 @@ class Similarity:
 
     def of(self, points: Points) -> Points:
         """Move points, (N, 2)."""
-        return np.asarray(points @ self.matrix.T + np.array(self.shift), np.float32)
+        return np.asarray(points @ self.matrix.T + self.shift, np.float32)
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """Move one point."""
+        c, s = self.scale * math.cos(self.turn), self.scale * math.sin(self.turn)
+        return c * x - s * y + self.shift[0], s * x + c * y + self.shift[1]
 
     def inverse(self, points: Points) -> Points:
         """Move points back, (N, 2)."""
@@ -46,14 +51,14 @@ class Similarity:
     def box(self, box: Box) -> Box:
         """Move a box: its centre goes along and its sides grow; it stays upright, and a turn doesn't widen it."""
         x0, y0, x1, y1 = box
-        center = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-        x, y = (float(value) for value in self.matrix @ center + np.array(self.shift))
+        x, y = self.point((x0 + x1) / 2, (y0 + y1) / 2)
         width, height = (x1 - x0) * self.scale / 2, (y1 - y0) * self.scale / 2
         return x - width, y - height, x + width, y + height
 
     def residuals(self, before: Points, after: Points) -> NDArray[np.float64]:
         """Give how far each point ended from where this would have moved it, (N,)."""
-        return np.asarray(np.hypot(*(self.of(before) - after).T), np.float64)
+        apart = self.of(before) - after
+        return np.asarray(np.hypot(apart[:, 0], apart[:, 1]), np.float64)
 
 
 def fit(before: Points, after: Points, tolerance: float) -> tuple[Similarity, Mask] | None:

@@ -8,12 +8,12 @@ Where the points are lost, the object is looked for straight from the answer's p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from egm_core.boxes import Box, area, clip
 from egm_core.propagation.flow import features, follow, patches
@@ -25,7 +25,8 @@ from egm_core.propagation.similarity import Mask, Points, Similarity, fit
 
 Loss = Literal["", "too_old", "no_support", "left_picture", "another_size"]
 
-MOST_POINTS = 60
+# So many points are followed on an object, and around it.
+MOST_POINTS, MOST_AROUND = 40, 20
 # Points along a side of the box, about.
 DENSITY = 14
 LEAST_POINTS = 3
@@ -104,7 +105,7 @@ def begin(frame: SmallFrame, visible: Box, amodal: Box | None, score: float) -> 
     if len(found) < 2 * LEAST_POINTS:
         more = features(frame.grey, inside, MOST_POINTS - len(found), spacing(inside), besides=found)
         found = np.concatenate([found, more])
-    around = features(frame.grey, scaled(whole, OUTER), MOST_POINTS, spacing(whole), outside=scaled(whole, 1.05))
+    around = features(frame.grey, scaled(whole, OUTER), MOST_AROUND, spacing(whole), outside=scaled(whole, 1.05))
     points = Followed(found, found, patches(frame.grey, found), np.full(len(found), PROBATION))
     lost: Loss = "" if len(found) >= LEAST_POINTS else "no_support"
     support = 1.0 if not lost else 0.0
@@ -121,8 +122,25 @@ def propagate(track: Track, frames: Iterable[SmallFrame], limits: Limits = LIMIT
     for frame in frames:
         if track.lost:
             break
-        track = _step(track, frame, limits)
+        (track,) = advance([track], frame, limits)
     return track
+
+
+def advance(tracks: Sequence[Track], frame: SmallFrame, limits: Limits = LIMITS) -> list[Track]:
+    """Carry tracks over one later picture; points of all that come from one picture are followed together."""
+    live = [track for track in tracks if not track.lost and track.frame.kind == frame.kind]
+    followed: dict[int, tuple[Followed, tuple[Points, Points]]] = {}
+    for before in {id(track.frame): track.frame for track in live}.values():
+        followed |= _followed([track for track in live if track.frame is before], before, frame)
+
+    def advanced(track: Track) -> Track:
+        if track.lost:
+            return track
+        if track.frame.kind != frame.kind:
+            return replace(track, frame=frame, lost="another_size", support=0.0, score=0.0)
+        return _step(track, frame, limits, *followed[id(track)])
+
+    return [advanced(track) for track in tracks]
 
 
 def scaled(box: Box, factor: float) -> Box:
@@ -134,21 +152,18 @@ def scaled(box: Box, factor: float) -> Box:
 
 def spacing(box: Box) -> float:
     """Give how far apart points in a box shall be, so that enough find room."""
-    return float(np.clip(np.sqrt(area(box)) / DENSITY, 2.0, 12.0))
+    return min(max(math.sqrt(area(box)) / DENSITY, 2.0), 12.0)
 
 
 def tolerance(box: Box) -> float:
     """Give by how many pixels points of one object may disagree: turning in depth is no similarity."""
-    return float(1.0 + 0.03 * np.sqrt(area(box)))
+    return 1.0 + 0.03 * math.sqrt(area(box))
 
 
-def _step(track: Track, frame: SmallFrame, limits: Limits) -> Track:
-    if frame.kind != track.frame.kind:
-        return replace(track, frame=frame, lost="another_size", support=0.0, score=0.0)
+def _step(track: Track, frame: SmallFrame, limits: Limits, points: Followed, around: tuple[Points, Points]) -> Track:
     seconds = (frame.stamp - track.frame.stamp) / 1e9
     box = track.start.inwards(track.origin[0])
     margin = tolerance(box)
-    points, around = _followed(track, frame)
     found = object_motion(points, around, margin)
     motion, agreeing = found if found is not None else (Similarity(), np.zeros(len(points), bool))
     proven = int((agreeing & (points.steps >= PROBATION)).sum())
@@ -172,9 +187,12 @@ def _step(track: Track, frame: SmallFrame, limits: Limits) -> Track:
             points = replace(points, steps=np.where(track.blind > 0, points.steps, 0))
         agreeing = motion.residuals(points.home, points.now) <= margin
     if measured and seconds > 0:
-        speed = (middle(motion.box(box)) - middle(track.motion.box(box))) / seconds
+        now, before = motion.point(*middle(box)), track.motion.point(*middle(box))
         kept_speed = SMOOTHING if track.age > 0 else 0.0
-        x, y = (float(part) for part in kept_speed * np.array(velocity) + (1 - kept_speed) * speed)
+        x, y = (
+            kept_speed * old + (1 - kept_speed) * (here - there) / seconds
+            for old, here, there in zip(velocity, now, before, strict=True)
+        )
         velocity = (x, y)
     kept = replace(points, steps=points.steps + 1).only(agreeing)
     boxes = track.looks.hiding.boxes(frame, motion, kept.home[kept.steps > PROBATION])
@@ -185,12 +203,20 @@ def _step(track: Track, frame: SmallFrame, limits: Limits) -> Track:
     return _moved(after, boxes, limits)
 
 
-def _followed(track: Track, frame: SmallFrame) -> tuple[Followed, tuple[Points, Points]]:
-    """Follow the object's points and those around it; leave out what went astray or no longer looks the same."""
-    points, around, count = track.points, track.around, len(track.points)
-    ends, good = follow(track.frame.grey, frame.grey, np.concatenate([points.now, around[1]]))
-    around = (around[0][good[count:]], ends[count:][good[count:]])
-    return replace(points, now=ends[:count]).only(good[:count]).alike(frame.grey), around
+def _followed(
+    tracks: Sequence[Track], before: SmallFrame, frame: SmallFrame
+) -> dict[int, tuple[Followed, tuple[Points, Points]]]:
+    """Follow each object's points and those around it, by `id`; leave out what went astray or looks otherwise."""
+    parts = [part for track in tracks for part in (track.points.now, track.around[1])]
+    ends, good = follow(before.grey, frame.grey, np.concatenate(parts))
+    borders = np.cumsum([len(part) for part in parts])[:-1]
+    moved, trusted = iter(np.split(ends, borders)), iter(np.split(good, borders))
+    found = {}
+    for track in tracks:
+        points = replace(track.points, now=next(moved)).only(next(trusted)).alike(frame.grey)
+        now, kept = next(moved), next(trusted)
+        found[id(track)] = (points, (track.around[0][kept], now[kept]))
+    return found
 
 
 def _moved(track: Track, boxes: tuple[Box, Box], limits: Limits) -> Track:
@@ -226,22 +252,24 @@ def object_motion(points: Followed, around: tuple[Points, Points], margin: float
     ground = fit(*around, margin)
     if ground is not None and ground[1].sum() >= LEAST_AROUND:
         own = ground[0].residuals(home, now) > margin
-        apart = fit(home[own], now[own], margin)
-        if apart is not None and apart[1].sum() >= max(LEAST_POINTS, LEAST_OWN * len(home)):
+        least = max(LEAST_POINTS, LEAST_OWN * len(home))
+        # Where all are its own, or too few, nothing else comes out.
+        apart = fit(home[own], now[own], margin) if least <= np.count_nonzero(own) < len(own) else None
+        if apart is not None and np.count_nonzero(apart[1]) >= least:
             found = apart
     if found is None:
         return None
     return found[0], np.asarray(found[0].residuals(points.home, points.now) <= margin)
 
 
-def middle(box: Box) -> NDArray[np.float64]:
+def middle(box: Box) -> tuple[float, float]:
     """Give a box's middle."""
-    return np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
 def _refreshed(points: Followed, frame: SmallFrame, motion: Similarity, box: Box, wanted: int) -> Followed:
-    """Look for new points where many were lost; they are on probation."""
-    if len(points) >= 0.7 * wanted:
+    """Look for new points where many were lost, but not while others are on probation, as these will be."""
+    if len(points) >= 0.7 * wanted or (points.steps < PROBATION).any():
         return points
     found = features(frame.grey, scaled(box, INNER), wanted - len(points), spacing(box), besides=points.now)
     fresh = Followed(motion.inverse(found), found, patches(frame.grey, found), np.zeros(len(found), np.int64))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from std_msgs.msg import Header
 
-from egm_core.propagation import Limits, SmallFrame, Track, begin, propagate
+from egm_core.propagation import Limits, SmallFrame, Track, advance, begin
 from egm_core.propagation.trails import Spot, Trails
 from egm_core.streams.joining import Answer, Stamp, box_of
 from egm_ros.propagation.targets import label_of, number_of, score_of
@@ -42,9 +42,12 @@ class Carried:
         """Where it is, for comparing it with a new answer's boxes."""
         return Spot(number_of(self.given), self.label, self.track.visible, self.track.amodal)
 
-    def step(self, frames: list[SmallFrame], limits: Limits) -> Carried:
-        """Take it over later images."""
-        return replace(self, track=propagate(self.track, frames, limits), at=frames[-1].stamp)
+
+def stepped(entries: Iterable[Carried], frame: SmallFrame, limits: Limits) -> list[Carried]:
+    """Take boxes over one later image, all together."""
+    held = list(entries)
+    tracks = advance([entry.track for entry in held], frame, limits)
+    return [replace(entry, track=track, at=frame.stamp) for entry, track in zip(held, tracks, strict=True)]
 
 
 def begun(answer: Answer, start: SmallFrame, trails: Trails, within: float) -> tuple[Carried, ...]:
@@ -92,7 +95,7 @@ class CatchingUp:
         entries, ahead, at = self.entries, list(self.ahead), self.at
         while ahead or (ahead := later(at.stamp)):
             at = ahead.pop(0)
-            entries = tuple(entry.step([at], limits) for entry in entries)
+            entries = tuple(stepped(entries, at, limits))
             noted(trails, entries)
             if time.monotonic() >= until:
                 break

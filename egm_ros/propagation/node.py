@@ -31,7 +31,7 @@ from egm_ros.common.streams.inputs import Inputs
 from egm_ros.common.streams.stamps import StampReport
 from egm_ros.interface import following
 from egm_ros.interface import propagation as interface
-from egm_ros.propagation.catching_up import Carried, CatchingUp, begun, noted
+from egm_ros.propagation.catching_up import Carried, CatchingUp, begun, noted, stepped
 from egm_ros.propagation.outlet import Outlet
 from egm_ros.propagation.status import Outcome, Verdict, dropped, losses
 from egm_ros.propagation.targets import Ended, Waiting, ended, labels_of
@@ -165,7 +165,7 @@ class PropagationNode(FollowerNode):
         self._headers[frame.stamp] = message.header
         if self._adopt():
             return
-        self._carry([entry.step([frame], self._limits) for entry in self._carried], message.header)
+        self._carry(stepped(self._carried, frame, self._limits), message.header)
 
     def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
         answer = self._feed.add(kind, array)
@@ -332,7 +332,8 @@ class PropagationNode(FollowerNode):
         if not self._several or newest is None:
             return []
         others = [entry for entry in self._carried if entry.label not in labels]
-        return [entry if entry.at == newest.stamp else entry.step([newest], self._limits) for entry in others]
+        behind = [entry for entry in others if entry.at != newest.stamp]
+        return [*(entry for entry in others if entry.at == newest.stamp), *stepped(behind, newest, self._limits)]
 
     def _end(
         self, header: Header | None, reasons: dict[str, str], which: Callable[[Carried], bool] = lambda entry: True

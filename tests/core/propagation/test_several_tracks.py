@@ -1,0 +1,71 @@
+"""Several objects carried together go as each would go alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from egm_core.boxes import Box, iou
+from egm_core.propagation import SmallFrame, Track, advance, begin, propagate, shrink
+from egm_core.propagation.recovery import distinct
+from egm_core.propagation.similarity import Similarity
+
+STEP = 50_000_000
+
+
+def rough(seed: int, height: int, width: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(0, 255, (height // 4, width // 4), np.uint8)
+    return cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+GROUND = np.asarray(rough(1, 240, 320)[..., None] * np.array([0.3, 0.3, 0.4]) + 90, np.uint8)
+
+
+def shifted(box: Box, right: float) -> Box:
+    return box[0] + right, box[1], box[2] + right, box[3]
+
+
+def textured(number: int) -> SmallFrame:
+    image = GROUND.copy()
+    for seed, (left, top) in enumerate(((30 + 3 * number, 20), (220 - 2 * number, 60), (60, 150 + number))):
+        image[top : top + 48, left : left + 48] = rough(10 + seed, 48, 48)[..., None]
+    return shrink(image, number * STEP)
+
+
+BOXES: tuple[Box, ...] = ((30, 20, 78, 68), (220, 60, 268, 108), (60, 150, 108, 198))
+
+
+def same(one: Track, two: Track) -> bool:
+    return (one.visible, one.amodal, one.score, one.lost) == (two.visible, two.amodal, two.score, two.lost)
+
+
+def test_objects_go_together_as_each_would_go_alone() -> None:
+    frames = [textured(number) for number in range(9)]
+    tracks = [begin(frames[0], box, box, 0.8) for box in BOXES]
+    # One began later, and one has ended.
+    tracks.append(begin(frames[3], shifted(BOXES[0], 9.0), None, 0.5))
+    tracks.append(replace(tracks[0], lost="too_old"))
+    together = list(tracks)
+    for frame in frames[4:]:
+        together = advance(together, frame)
+    alone = [propagate(track, frames[4:]) for track in tracks]
+    assert all(same(one, two) for one, two in zip(together, alone, strict=True))
+    assert [track.lost for track in together] == ["", "", "", "", "too_old"]
+    assert iou(together[0].visible, shifted(BOXES[0], 24.0)) > 0.9
+    assert together[4] is tracks[4]
+
+
+def test_pictures_of_another_size_end_them_all_and_nothing_to_carry_is_no_error() -> None:
+    first = textured(0)
+    tracks = [begin(first, box, box, 0.8) for box in BOXES]
+    small = shrink(np.zeros((60, 80, 3), np.uint8), STEP)
+    assert [track.lost for track in advance(tracks, small)] == ["another_size"] * 3
+    assert advance([], first) == []
+
+
+def test_guesses_that_lead_to_one_place_are_tried_once() -> None:
+    points = np.array([[10.0, 10.0], [30.0, 40.0]], np.float32)
+    guesses = [Similarity(), Similarity(shift=(0.5, 0.2)), Similarity(shift=(4.0, 0.0)), Similarity(scale=1.1)]
+    assert distinct(guesses, points) == [guesses[0], guesses[2], guesses[3]]
