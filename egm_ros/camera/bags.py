@@ -27,7 +27,10 @@ _log = logging.getLogger(__name__)
 
 
 def bag(path: Path, topic: str = "", tell: Tell = _log.warning) -> Source:
-    """Supply the images of a recorded topic (empty: the first with colour), each with the camera_info of its time."""
+    """Supply the images of a recorded topic, each with the camera_info of its time.
+
+    Empty is the first topic with colour, of those with a camera_info beside them if there are any: others may be drawn.
+    """
     with _opened(path) as reader:
         topics = {entry.topic: entry for entry in reader.connections if entry.msgtype in KINDS and entry.msgcount}
         if not topics or (topic and topic not in topics):
@@ -108,8 +111,10 @@ def _opened(path: Path) -> Iterator[AnyReader]:
 
 
 def _first_colour(reader: AnyReader, topics: dict[str, Any]) -> str:
-    """Name the first topic whose images are no depth; the first of all where every one is."""
-    for name, connection in topics.items():
+    """Name the first topic whose images are no depth, those with a camera_info before others; else the first of all."""
+    infos = {entry.topic for entry in reader.connections if entry.msgtype == CAMERA_INFO and entry.msgcount}
+    ordered = sorted(topics.items(), key=lambda entry: camera_info_topic(entry[0]) not in infos)
+    for name, connection in ordered:
         for _, (_, _, data) in zip(range(PEEKED), reader.messages([connection]), strict=False):
             try:
                 decode(reader.deserialize(data, connection.msgtype))

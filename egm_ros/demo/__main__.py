@@ -157,7 +157,8 @@ class Demo:
             for text, row in chosen.items():
                 boxes = row.visible, carried[text][stamp]
                 told = [stage.worded(shown.overlap(text, box, seen)) or "unknown" for box in boxes]
-                lines += [f"{row.identity} {text}", f"answer: {told[0]}; propagated: {told[1]}"]
+                number = row.identity.partition(":")[0]
+                lines += [f"{number} {text}", f"answer: {told[0]}; propagated: {told[1]}"]
             self._beside.append((stamp, "\n".join(lines)))
 
     def _final(self, first: int, instruction: str) -> list[Row]:

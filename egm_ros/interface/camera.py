@@ -34,7 +34,7 @@ CAMERA_PARAMETERS: tuple[ParameterSpec, ...] = (
         choices=("clip", "folder", "video", "bag", "webcam", "scene"),
     ),
     ParameterSpec("path", "tabletop", "Name of the clip (tabletop, street), or the folder, video or bag."),
-    ParameterSpec("topic", "", "Image topic in the bag; empty: its first one with colour."),
+    ParameterSpec("topic", "", "Image topic in the bag; empty: the first in colour, with camera_info beside it."),
     ParameterSpec("device", 0, "Number of the webcam.", range=(0, 63)),
     ParameterSpec("world", "tabletop", "World of the rendered scene.", choices=("tabletop", "street")),
     ParameterSpec("seed", 500_000_000, "Seed of the rendered scene."),

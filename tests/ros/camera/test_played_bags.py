@@ -211,6 +211,16 @@ def test_the_first_colour_topic_is_played_and_the_others_are_named(a_bag: Bag) -
         list(sources.bag(a_bag.path, "/depth/image_raw").frames())
 
 
+def test_the_images_of_a_camera_are_played_rather_than_drawn_ones(a_bag: Bag) -> None:
+    for shade in SHADES:
+        a_bag.image("/overlay/image", 1)
+        a_bag.image("/front/image_raw", shade)
+        a_bag.info("/front/camera_info", 200.0)
+    source = sources.bag(a_bag.write())
+    assert source.name.endswith(" /front/image_raw")
+    assert shades(source) == list(SHADES)
+
+
 def test_a_broken_image_of_a_bag_is_left_out_and_named(a_bag: Bag) -> None:
     good = cv2.imencode(".jpg", np.full((48, 64, 3), 128, np.uint8))[1].tobytes()
     for number in range(12):
