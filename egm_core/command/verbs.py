@@ -44,7 +44,7 @@ class Verb:
 
 
 VERBS = (
-    Verb("ground", "find what an instruction means in an image", "egm_core.command.ground"),
+    Verb("ground", "find what an instruction means in an image, or in a whole recording", "egm_core.command.ground"),
     Verb("serve", "put a model behind the OpenAI chat API", "egm_core.command.serve"),
     Verb("scenes", "render scenes with exact boxes, and export them for training", "egm_core.command.scenes"),
     Verb("data", "turn the files of the field's data sets into samples", "egm_core.command.data"),

@@ -45,9 +45,8 @@ def chosen(recording: Recording, overview: Overview, wanted: Sequence[str]) -> t
             f"{recording.path} has no topic whose images are colour or grey and can be read, among {', '.join(there)}"
         )
     # A picture and its compressed twin are of one camera.
-    cameras = [
-        topic for topic in colour if topic.removesuffix(COMPRESSED) == topic or topic[: -len(COMPRESSED)] not in colour
-    ]
+    twins = {topic + COMPRESSED for topic in colour}
+    cameras = [topic for topic in colour if topic not in twins]
     if len(cameras) > 1 and not wanted:
         raise ValueError(
             f"{recording.path} has {len(cameras)} cameras: {', '.join(cameras)}; choose with --topic, once for each, or"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from egm_core.propagation import Limits, SmallFrame, Track, begin, propagate
+from egm_core.propagation import Limits, SmallFrame, Track, advance, begin
+from egm_core.propagation.trails import Spot, Trails
 from egm_core.recordings.answers import Answered
 from egm_core.recordings.messages import Shown
 from egm_core.streams.timeline import Seen
@@ -14,12 +15,21 @@ from egm_core.streams.timeline import Seen
 
 @dataclass(frozen=True, eq=False)
 class Carried:
-    """One object under way: its id, its line, its track, and the amodal score as a part of the visible one's."""
+    """One object under way: its id, its line and that one's number, its track, and its amodal score.
+
+    The amodal score is a part of the visible one's.
+    """
 
     identity: str
     line: str
+    number: int
     track: Track
     share: float
+
+    @property
+    def spot(self) -> Spot:
+        """Where it is, for comparing it with a new answer's boxes."""
+        return Spot(str(self.number), self.line, self.track.visible, self.track.amodal)
 
     @property
     def shown(self) -> Shown:
@@ -37,6 +47,7 @@ class Carrying:
         self._limits = limits
         self.carried: tuple[Carried, ...] = ()
         self._newest: int | None = None
+        self._trails = Trails(limits.max_age)
         self.lost: Counter[str] = Counter()
 
     def step(self, frame: SmallFrame, seen: Seen, answers: Mapping[str, Answered], numbers: Mapping[str, int]) -> bool:
@@ -50,21 +61,32 @@ class Carrying:
         self._newest = seen.moment
         frame = replace(frame, stamp=seen.moment)
         told = {line for line, answer in answers.items() if answer.outcome != "error"}
-        kept = [entry for entry in self.carried if entry.line not in told]
-        stepped = [replace(entry, track=propagate(entry.track, [frame], self._limits)) for entry in kept]
+        tracks = advance([entry.track for entry in self.carried], frame, self._limits)
+        stepped = [replace(entry, track=track) for entry, track in zip(self.carried, tracks, strict=True)]
+        # By where the objects of before are in this very picture, those of an answer keep their ids.
+        self._note(stepped)
         begun = [entry for line in answers for entry in _begun(frame, line, numbers[line], answers[line])]
-        everything = [*stepped, *begun]
+        names = self._trails.names(frame.stamp, [entry.spot for entry in begun], 0.0)
+        begun = [replace(entry, identity=name) for entry, name in zip(begun, names, strict=True)]
+        self._note(begun)
+        everything = [*(entry for entry in stepped if entry.line not in told), *begun]
         self.lost.update(entry.track.lost for entry in everything if entry.track.lost)
         self.carried = tuple(entry for entry in everything if not entry.track.lost)
         return True
+
+    def _note(self, entries: Sequence[Carried]) -> None:
+        for entry in entries:
+            if not entry.track.lost:
+                self._trails.note(entry.track.frame.stamp, {entry.identity: entry.spot})
 
     def forget(self) -> None:
         """End all: what was before has nothing to do with what comes."""
         self.lost.update({"time_went_back": len(self.carried)} if self.carried else {})
         self.carried, self._newest = (), None
+        self._trails.forget()
 
 
 def _begun(frame: SmallFrame, line: str, number: int, answer: Answered) -> Iterator[Carried]:
-    for place, pair in enumerate(answer.pairs):
+    for pair in answer.pairs:
         share = pair.amodal_score / pair.score if pair.amodal is not None and pair.score > 0 else 1.0
-        yield Carried(f"{number}:{place}", line, begin(frame, pair.visible, pair.amodal, pair.score), share)
+        yield Carried("", line, number, begin(frame, pair.visible, pair.amodal, pair.score), share)

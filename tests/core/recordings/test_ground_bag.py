@@ -62,7 +62,7 @@ def test_a_recording_gets_boxes_and_keeps_all_that_it_had(
     assert [stamp(one) for one in answers] == [START, START + 10 * STEP, START + 20 * STEP]
     assert [stamp(one) for one in now] == [START + place * STEP for place in FRAMES]
     mugs = [entry for array in now for entry in array.detections if entry.results[0].hypothesis.class_id == MUG]
-    assert len(mugs) == len(FRAMES) and {entry.id for entry in mugs} == {"1:0"}
+    assert len(mugs) == len(FRAMES) and {entry.id for entry in mugs} == {"1:t1"}
     truth = [TRUTH["frames"][place]["objects"][RED_MUG]["visible"] for place in FRAMES]
     # Between two answers boxes move as their object does; how well they fit is the model's part.
     moved = [middle(boxes[9]) - middle(boxes[0]) for boxes in ([edges(mug) for mug in mugs], truth)]

@@ -175,6 +175,25 @@ def test_several_lines_are_targets_and_an_error_keeps_the_boxes(tmp_path: Path, 
     assert call(bag, "--force", lines=tuple(f"cup {n}" for n in range(17))) == 2 and "16 targets" in call.said
 
 
+def test_every_match_is_propagated_under_its_own_id(
+    tmp_path: Path, server: misbehaving.Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # In thousandths, as the model answers: the red mug and the yellow one.
+    boxes = [(89, 506, 313, 744), (643, 458, 857, 649)]
+    listed = json.dumps([{"bbox_2d": box, "label": "mug"} for box in boxes])
+    bag, out = write(tmp_path / "bag", rows(range(6))), tmp_path / "out.mcap"
+    told = ["--engine-url", server.url, "--family", "qwen3_vl", "--dialect", "openai", "--engine-model"]
+    words = ["ground", "--bag", str(bag), "--out", str(out), "every mug", *told, f"says:```json\n{listed}\n```"]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["propagated"] == 12
+    for array in on(read(out)[1], "/propagation/visible"):
+        assert [(one.id, one.results[0].hypothesis.class_id) for one in array.detections] == [
+            ("1:t1", "every mug"), ("1:t2", "every mug"),
+        ]  # fmt: skip
+    assert main([*words, "--force", "--max-objects", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["propagated"] == 6
+
+
 @pytest.mark.parametrize("plugin", ["MCAP", "SQLITE3"])
 @pytest.mark.parametrize("mode", list(CompressionMode))
 def test_compressed_bags_are_read_and_older_ones(
