@@ -30,7 +30,6 @@ from egm_core.evaluate.reports.intervals import written
 from egm_core.evaluate.statistics import Comparison, mean, paired_difference
 from egm_core.grounder.grounder import Grounder
 from egm_core.models.folder import load_info, resolve
-from egm_core.pictures.draw import draw
 from egm_core.propagation import SmallFrame, Track, begin, propagate, shrink
 from egm_core.scenes import Generator
 from egm_core.scenes.files.clips import instructions, write
@@ -42,7 +41,6 @@ SIZE = (640, 480)
 # Slower than this, in its own widths a second, an object is still in the picture.
 STILL = 0.02
 NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
-COLORS = {"truth": (40, 220, 90), "stale": (235, 70, 60), "propagated": (70, 130, 255)}
 
 
 @dataclass(frozen=True)
@@ -94,11 +92,11 @@ class Row:
     boxes: tuple[Box, Box, Box]
 
 
-def render(folder: Path, count: int, course: Course) -> None:
+def render(folder: Path, count: int, course: Course, first: int) -> None:
     """Render the clips that are not there yet."""
     generator = None
     for world in WORLDS:
-        for seed in range(FIRST_SEED, FIRST_SEED + count):
+        for seed in range(first, first + count):
             if not (folder / f"{world}_{seed}" / "clip.json").is_file():
                 generator = generator or Generator(max_size=SIZE)
                 write_clip(generator, folder / f"{world}_{seed}", world, seed, course)
@@ -114,10 +112,10 @@ def write_clip(generator: Generator, folder: Path, world: World, seed: int, cour
     write(folder, scenes, course.rate, instructions(scenes, 5), quality=95)
 
 
-def clips(folder: Path, count: int, course: Course) -> Iterator[Clip]:
+def clips(folder: Path, count: int, course: Course, first: int = FIRST_SEED) -> Iterator[Clip]:
     """Read the clips."""
     for world in WORLDS:
-        for seed in range(FIRST_SEED, FIRST_SEED + count):
+        for seed in range(first, first + count):
             path = folder / f"{world}_{seed}"
             kept = json.loads((path / "clip.json").read_text())
             files = [path / frame["file"] for frame in kept["frames"]]
@@ -288,37 +286,14 @@ def milliseconds(every: Sequence[Clip]) -> dict[str, float]:
     return means
 
 
-def failures(every: Sequence[Clip], rows: Sequence[Row], path: Path) -> None:
-    """Draw the worst cases: something passes in front, and small far objects."""
-    late = [row for row in rows if row.latency == USUAL.latencies[1]]
-    kinds = {
-        "something passes": [row for row in late if row.shown < 0.7],
-        "small and far": [row for row in late if row.width < 36 and row.shown > 0.9],
-        "other": [row for row in late if row.width >= 36 and row.shown > 0.9],
-    }
-    tiles = []
-    for kind, found in kinds.items():
-        worst: dict[str, Row] = {}
-        for row in sorted(found, key=lambda row: row.propagated[0]):
-            worst.setdefault(row.clip, row)
-        for row in list(worst.values())[:3]:
-            clip = next(clip for clip in every if clip.name == row.clip)
-            image = read(clip.files[row.start + round(row.latency * USUAL.rate)])
-            for color, box in zip(COLORS.values(), row.boxes, strict=True):
-                x0, y0, x1, y1 = (round(edge) for edge in box)
-                cv2.rectangle(image, (x0, y0), (x1, y1), color, 2)
-            words = f"{kind}: stale {row.stale[0]:.2f}, propagated {row.propagated[0]:.2f} {row.lost}"
-            tiles.append(cv2.resize(draw(image, label=words), (480, 360), interpolation=cv2.INTER_AREA))
-    tiles += [np.full((360, 480, 3), 250, np.uint8)] * (-len(tiles) % 3)
-    sheet = np.vstack([np.hstack(tiles[start : start + 3]) for start in range(0, len(tiles), 3)])
-    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-
-
 def main() -> None:
     """Render, measure, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="folder that keeps the rendered clips")
     parser.add_argument("--count", type=COUNT, default=20, help="clips of each world")
+    parser.add_argument(
+        "--first", type=COUNT, default=FIRST_SEED, help="seed of the first clip of each world (default: %(default)s)"
+    )
     parser.add_argument("--model", default="egm_tiny", help="model that answers; empty: true boxes only")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--picture", type=Path, help="file for a picture of the worst cases")
@@ -327,8 +302,8 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     course = SLOW if options.slow else USUAL
-    render(options.clips, options.count, course)
-    every = list(clips(options.clips, options.count, course))
+    render(options.clips, options.count, course, options.first)
+    every = list(clips(options.clips, options.count, course, options.first))
     rows = [row for clip in every for row in from_truth(clip)]
     result: dict[str, Any] = {"true boxes": summary(rows, "From true boxes")}
     if options.slow:
@@ -368,6 +343,8 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.picture:
+        from propagation_failures import failures
+
         failures(every, rows, options.picture)
 
 

@@ -15,7 +15,7 @@ from egm_core.boxes import Box
 from egm_core.propagation.similarity import Mask, Points
 
 WINDOW = (15, 15)
-LEVELS = 3
+LEVELS, LEVELS_BACK = 3, 1
 # A point that comes back further away than this, in pixels, was not followed but lost.
 ROUND_TRIP = 1.0
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
@@ -64,7 +64,12 @@ def follow(
         ahead = np.asarray(guess - 0.5, np.float32).reshape(-1, 1, 2)
         options["flags"] = cv2.OPTFLOW_USE_INITIAL_FLOW
     there, arrived, _ = cv2.calcOpticalFlowPyrLK(before, after, start, ahead, **options)
-    behind = None if guess is None else there - np.asarray(guess - points, np.float32).reshape(-1, 1, 2)
+    if guess is None:
+        # They come back to about where they began, or not at all: coarse levels, which look far around, are left out.
+        behind, options["maxLevel"] = start.copy(), LEVELS_BACK
+        options["flags"] = cv2.OPTFLOW_USE_INITIAL_FLOW
+    else:
+        behind = there - np.asarray(guess - points, np.float32).reshape(-1, 1, 2)
     back, returned, _ = cv2.calcOpticalFlowPyrLK(after, before, there, behind, **options)
     height, width = after.shape
     end = there.reshape(-1, 2)

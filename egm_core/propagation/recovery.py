@@ -7,13 +7,14 @@ is looked for with nothing but the answer's picture: first by its points, then b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from egm_core.propagation.frames import SmallFrame
 from egm_core.propagation.hiding import Hiding
 from egm_core.propagation.points import Followed
+from egm_core.propagation.silhouette import Silhouette
 from egm_core.propagation.similarity import Points, Similarity, fit
 
 # So many of an object's first points, and such a part of them, have to be found again in one motion.
@@ -40,11 +41,17 @@ def distinct(guesses: Sequence[Similarity], points: Points) -> list[Similarity]:
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """An object in the answer's picture: that picture, the first points on it, and how its cells look."""
+    """An object in the answer's picture: that picture, the first points on it, how its cells look, its silhouette."""
 
     start: SmallFrame
     points: Followed
     hiding: Hiding
+    silhouette: Silhouette | None
+
+    def without(self, homes: Points) -> Looks:
+        """Leave out first points, (N, 2), that turned out to be of something else."""
+        apart = np.abs(self.points.home[:, None] - homes[None]).max(2) if len(homes) else np.ones((len(self.points), 1))
+        return replace(self, points=self.points.only(apart.min(1) > 0))
 
     def again(
         self, frame: SmallFrame, guesses: Sequence[Similarity], margin: float

@@ -3,6 +3,7 @@
 Points come from the visible box only, for what else the amodal box holds may belong to whatever hides the object. What
 moves alike outside the amodal box isn't the object either, and is left out wherever that leaves something to follow.
 Both boxes go by the motion of the object; the visible one is then cut, or grows, by what can be seen of it (`hiding`).
+Where its colours are beside the boxes, these go there (`silhouette`).
 Where the points are lost, the object is looked for straight from the answer's picture (`recovery`).
 """
 
@@ -21,12 +22,13 @@ from egm_core.propagation.frames import SmallFrame
 from egm_core.propagation.hiding import look
 from egm_core.propagation.points import Followed
 from egm_core.propagation.recovery import Looks
+from egm_core.propagation.silhouette import outline
 from egm_core.propagation.similarity import Mask, Points, Similarity, fit
 
 Loss = Literal["", "too_old", "no_support", "left_picture", "another_size"]
 
 # So many points are followed on an object, and around it.
-MOST_POINTS, MOST_AROUND = 40, 20
+MOST_POINTS, MOST_AROUND = 36, 12
 # Points along a side of the box, about.
 DENSITY = 14
 LEAST_POINTS = 3
@@ -110,7 +112,7 @@ def begin(frame: SmallFrame, visible: Box, amodal: Box | None, score: float) -> 
     lost: Loss = "" if len(found) >= LEAST_POINTS else "no_support"
     support = 1.0 if not lost else 0.0
     origin = (visible, amodal, score)
-    looks = Looks(frame, points, look(frame, inside, whole))
+    looks = Looks(frame, points, look(frame, inside, whole), outline(frame, inside, whole))
     return Track(
         frame, frame, visible, amodal, score, support, lost, origin, Similarity(), points, (around, around), len(found),
         looks,
@@ -186,6 +188,12 @@ def _step(track: Track, frame: SmallFrame, limits: Limits, points: Followed, aro
             motion, blind = (place, 0.0) if place is not None else (coasted, track.blind + seconds)
             points = replace(points, steps=np.where(track.blind > 0, points.steps, 0))
         agreeing = motion.residuals(points.home, points.now) <= margin
+    looks, colours = track.looks, track.looks.silhouette
+    corrected = colours.corrected(frame, motion) if colours is not None else None
+    if corrected is not None:
+        motion, blind, measured, astray = corrected, 0.0, True, agreeing
+        agreeing = motion.residuals(points.home, points.now) <= margin
+        looks = looks.without(points.home[astray & ~agreeing])
     if measured and seconds > 0:
         now, before = motion.point(*middle(box)), track.motion.point(*middle(box))
         kept_speed = SMOOTHING if track.age > 0 else 0.0
@@ -198,7 +206,15 @@ def _step(track: Track, frame: SmallFrame, limits: Limits, points: Followed, aro
     boxes = track.looks.hiding.boxes(frame, motion, kept.home[kept.steps > PROBATION])
     kept = _refreshed(kept, frame, motion, boxes[0], track.expected)
     after = replace(
-        track, frame=frame, motion=motion, points=kept, around=around, support=support, blind=blind, velocity=velocity
+        track,
+        frame=frame,
+        motion=motion,
+        points=kept,
+        around=around,
+        support=support,
+        blind=blind,
+        velocity=velocity,
+        looks=looks,
     )
     return _moved(after, boxes, limits)
 
