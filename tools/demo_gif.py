@@ -98,7 +98,7 @@ def picture(moments: Sequence[Moment], instructions: Sequence[str]) -> NDArray[n
     image: NDArray[np.uint8] = moments[0].scene.image
     stale = [moment.stale[0] for moment in moments if moment.stale]
     image = draw(image, stale, colors=STALE)
-    words = [f"{number}:0 {text}" for number, text in enumerate(instructions, 1)]
+    words = [f"{number}:t{number} {text}" for number, text in enumerate(instructions, 1)]
     now = [(moment.now, told) for moment, told in zip(moments, words, strict=True) if moment.now]
     wholes = [whole for (_, whole), _ in now if whole is not None]
     image = draw(image, [visible for (visible, _), _ in now], wholes, colors=(NOW_VISIBLE, NOW_AMODAL))
