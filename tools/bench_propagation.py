@@ -246,7 +246,7 @@ def told(difference: Comparison) -> str:
 
 def milliseconds(every: Sequence[Clip]) -> dict[str, float]:
     """Time the parts of a 720p frame by this process's CPU time, in milliseconds (means)."""
-    from egm_ros.propagation.small_frames import small_frame
+    from egm_core.propagation.small_frames import small_frame
 
     spent: dict[str, list[float]] = {}
 
