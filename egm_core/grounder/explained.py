@@ -5,7 +5,7 @@ from __future__ import annotations
 from egm_core.grounder.grounding import Grounding
 from egm_core.grounder.reading import LABEL
 from egm_core.grounder.score_bound import RAW_BOUND
-from egm_core.grounder.several.wanted import FIRST_OF_SEVERAL, SEVERAL_WANTED, TAKEN_AS_SEVERAL
+from egm_core.grounder.several.wanted import FIRST_OF_SEVERAL, SEVERAL_WANTED, TAKEN_AS_SEVERAL, UNTRAINED
 from egm_core.models.domain import UNKNOWN, UNLIKE
 
 _SENTENCES = {
@@ -16,6 +16,8 @@ _SENTENCES = {
     SEVERAL_WANTED: "these words ask for several objects, and max_objects is 1, so one is asked for; "
     "set max_objects to 0 for every match",
     TAKEN_AS_SEVERAL: "this looks like a plural, so every match is asked for; set max_objects to 1 for one object",
+    UNTRAINED: "the model was trained to name one object, so objects are missed and boxes are wrong; "
+    "ask a model that lists objects, such as Qwen3-VL",
     FIRST_OF_SEVERAL: "one object is asked for and the model named more, so its first box is the answer; "
     "set max_objects to 0 for all",
     "max_objects": "raise max_objects for more",

@@ -203,7 +203,9 @@ class Grounder:
         # From then on nothing is waited for: deciding takes time as well, the more on a busy machine.
         last = due - self._closing_time.margin(limit) if limit else math.inf
         gated = self._reasoning and math.isfinite(due)
-        asked, guessed = question(instruction, self._max_objects if max_objects is None else max_objects)
+        most = self._max_objects if max_objects is None else max_objects
+        # What is trained here, and so knows its own worlds, learns to name one object.
+        asked, guessed = question(instruction, most, "visible" in self._domains)
         requests = await self._in_thread(self.queries, image, asked, False if gated else None)
         sent = time.monotonic()
         # Nothing is asked by it, so the engine need not wait for it.

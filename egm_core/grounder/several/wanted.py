@@ -12,6 +12,7 @@ ONE, EVERY, AS_WORDED = 1, 0, -1
 MOST = 200
 SEVERAL_WANTED = "several_wanted"
 TAKEN_AS_SEVERAL = "taken_as_several"
+UNTRAINED = "several_untrained"
 FIRST_OF_SEVERAL = "first_of_several"
 
 _EVERY = re.compile(r"(?:every|each|all)(?:\s+of)?(?:\s+the)?\s+(?=\S)", re.IGNORECASE)
@@ -60,11 +61,17 @@ class Question:
         return self.sent if self.several else self.instruction
 
 
-def question(instruction: str, max_objects: int) -> tuple[Question, tuple[str, ...]]:
+def question(instruction: str, max_objects: int, one_only: bool = False) -> tuple[Question, tuple[str, ...]]:
     """Settle how many objects an instruction asks for, and say what was guessed, or is not asked for.
 
     `max_objects` is a number of objects, EVERY, or AS_WORDED: every match where the words ask for several, else one.
+    `one_only`: the model was trained to name one.
     """
+    asked, told = _question(instruction, max_objects)
+    return asked, (*told, UNTRAINED) if asked.several and one_only else told
+
+
+def _question(instruction: str, max_objects: int) -> tuple[Question, tuple[str, ...]]:
     told = several_by(worded(instruction))
     if max_objects == AS_WORDED and told:
         sure = bool(_EVERY.match(worded(instruction)) or _COUNTED.match(worded(instruction)))

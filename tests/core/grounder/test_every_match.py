@@ -159,6 +159,9 @@ def test_who_says_how_many_is_obeyed_and_what_is_guessed_is_told() -> None:
     one, told = question("the cups", ONE)
     assert (one.most, told) == (ONE, ("several_wanted: cups",))
     assert question("the cup", 4)[0].several and question("the cup", EVERY)[0].several
+    assert question("every cup", EVERY, one_only=True)[1] == ("several_untrained",)
+    assert question("the cup", ONE, one_only=True)[1] == ()
+    assert "Qwen3-VL" in explained("several_untrained")
     assert all("max_objects" in explained(each) for each in ("taken_as_several: cups", "several_wanted: every"))
 
 
