@@ -95,7 +95,11 @@ def paths(panel: str, config: dict[str, Any]) -> list[str]:
             return [path["value"] for path in config["paths"]]
         case "DiagnosticSummary":
             return [config["topicToRender"]]
-        case "Table" | "RawMessages":
+        case "Table":
+            # It shows the first of what a path gives, so that this is the list itself.
+            assert not config["topicPath"].endswith("]")
+            return [f"{config['topicPath']}[:]"]
+        case "RawMessages":
             return [config["topicPath"]]
         case "Publish":
             return []
