@@ -7,6 +7,7 @@ alone: they let a test follow a found, an absent and an amodal answer through ev
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -301,9 +302,10 @@ def rewrite_template(folder: Path, ending: str) -> None:
     file.write_text(template.replace("<think>\n", ENDINGS[ending]))
 
 
-def _lessons(family: str, ending: str) -> list[tuple[tuple[str, Task], str, int, dict[str, Any]]]:
+def _lessons(
+    family: str, ending: str, whole: dict[tuple[str, Task], str]
+) -> list[tuple[tuple[str, Task], str, int, dict[str, Any]]]:
     """List what to learn: question, answer, tokens of the answer that a grammar gives, arguments of the template."""
-    whole = memorised_answers(family)
     if family == "internvl3":
         return [(key, answer, 0, {}) for key, answer in whole.items()]
     direct = {key: answer.partition("</think>")[2].lstrip() for key, answer in whole.items()}
@@ -325,8 +327,15 @@ MAKERS = {
 }
 
 
-def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160, ending: str = "thinking") -> None:
-    """Write a checkpoint that has learnt `memorised_answers` by heart, whatever the picture."""
+def make_memorising(
+    folder: Path,
+    family: str = "qwen3_vl",
+    steps: int = 160,
+    ending: str = "thinking",
+    whole: dict[tuple[str, Task], str] | None = None,
+    ask: Callable[[str, Task], str] | None = None,
+) -> None:
+    """Write a checkpoint that has learnt answers by heart, whatever the picture: `memorised_answers` or these."""
     MAKERS[family](folder)
     if family == "internvl3_5":
         file = folder / "chat_template.jinja"
@@ -343,7 +352,8 @@ def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160, en
     torch.manual_seed(0)
     checkpoint = Checkpoint(folder)
     model, tokenizer, speaker = checkpoint.model, checkpoint.tokenizer, speaker_of(family)
-    lessons = _lessons(family, ending)
+    lessons = _lessons(family, ending, whole or memorised_answers(family))
+    ask = ask or speaker.prompt
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("vis" not in name)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -356,7 +366,7 @@ def make_memorising(folder: Path, family: str = "qwen3_vl", steps: int = 160, en
         picture = checkpoint.picture(rng.integers(0, 256, (height, width, 3), np.uint8))
         rows, starts = [], []
         for (sent, task), answer, given, template in lessons:
-            start = checkpoint.ids(speaker.prompt(sent, task), picture, template)
+            start = checkpoint.ids(ask(sent, task), picture, template)
             rows.append(start + tokenizer(answer + tokenizer.eos_token, add_special_tokens=False).input_ids)
             starts.append(len(start) + given)
         inputs = checkpoint.batch([(row, picture) for row in rows])

@@ -31,7 +31,12 @@ HERE = Path(__file__).parent
 def _key() -> str:
     """Name the state of everything that the checkpoints are made from."""
     core = HERE.parent / "egm_core"
-    sources = [HERE / "checkpoints.py", *sorted(core.glob("tiny/*.py")), *sorted(core.glob("families/*.py"))]
+    sources = [
+        HERE / "checkpoints.py",
+        HERE / "listing.py",
+        *sorted(core.glob("tiny/*.py")),
+        *sorted(core.glob("families/*.py")),
+    ]
     sources += sorted((HERE.parent / "requirements").glob("*.txt"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
@@ -115,6 +120,14 @@ def memorising_internvl(pytestconfig: pytest.Config) -> Path:
     from checkpoints import make_memorising
 
     return _checkpoint(pytestconfig, "memorising_internvl", lambda folder: make_memorising(folder, "internvl3"))
+
+
+@pytest.fixture(scope="session")
+def listing_qwen(pytestconfig: pytest.Config) -> Path:
+    """A Qwen3-VL model folder that knows the answers of `listing.listed_answers` by heart."""
+    from listing import make_listing
+
+    return _checkpoint(pytestconfig, "listing_qwen", make_listing)
 
 
 @pytest.fixture(scope="session")

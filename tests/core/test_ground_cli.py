@@ -50,6 +50,25 @@ def test_prints_json_and_draws(
     assert 0 < (before != after).any(axis=2).mean() < 0.7
 
 
+def test_every_match_is_found_listed_and_drawn(
+    capsys: pytest.CaptureFixture[str], picture: str, tmp_path: Path, listing_qwen: Path
+) -> None:
+    folder, drawn = str(listing_qwen), tmp_path / "drawn.png"
+    # The words that ask for every match are the prompt's own, and not sent again.
+    status, found = run(capsys, picture, f"every {FOUND}", "--model", folder, "--draw", str(drawn))
+    assert (status, found["outcome"], found["left_out"], len(found["objects"])) == (0, "found", 0, 2)
+    visible, amodal = ([each[task] for each in found["objects"]] for task in ("visible", "amodal"))
+    assert [box[0] for box in visible] == pytest.approx([25.6, 64.0])
+    assert [box[2] - box[0] for box in amodal] == pytest.approx([32.0, 38.4])
+    assert all(0.5 < each["score"] <= 1 and 0.5 < each["amodal_score"] <= 1 for each in found["objects"])
+    shown = (read_image(Path(picture)) != read_image(drawn)).any(axis=2)
+    assert shown[:, 20:58].any() and shown[:, 62:100].any()
+    assert run(capsys, picture, f"every {ABSENT}", "--model", folder)[1]["outcome"] == "absent"
+    # The grammar for several leaves room for as many entries where thinking is forbidden, too.
+    direct = run(capsys, picture, FOUND, "--model", folder, "--max-objects", "all", "--no-reasoning")[1]
+    assert (len(direct["objects"]), direct["reasoning"], direct["calibrated"]) == (2, "", [])
+
+
 @pytest.mark.parametrize("name", ["qwen", "internvl"])
 def test_asks_a_server(
     request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], picture: str, name: str
