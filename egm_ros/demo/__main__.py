@@ -32,7 +32,7 @@ from egm_ros.demo.stage import Shown
 PROG = "python -m egm_ros.demo"
 ANSWERS = 2
 FINAL = ("found", "absent")
-SHORTEST, LONGEST = 3.6, 6.0
+SHORTEST, LONGEST = 3.2, 6.0
 # On a slow machine some instructions are left out, so that the demonstration still ends within a minute.
 LIMIT = 50.0
 BOXES = f"{'visible':>20} {'amodal':>20}"
