@@ -6,7 +6,7 @@ SHORT := not long and not soak
 # pytest gives 5 where PYTEST="-k ..." chose no test of a part.
 NONE_IS_FINE = $(if $(PYTEST), || test $$? -eq 5)
 
-.PHONY: setup demo record test test-busy test-long soak soak-camera soak-targets soak-changes lint docs test-vllm test-edgellm test-sglang test-verl test-ray test-scores lint-containers proof-data clean
+.PHONY: setup demo record test test-busy test-long soak soak-camera soak-targets soak-changes soak-action lint docs test-vllm test-edgellm test-sglang test-verl test-ray test-scores lint-containers proof-data clean
 
 setup:
 	@tools/setup.sh
@@ -33,7 +33,8 @@ test-busy: setup
 test-long: setup
 	@$(RUN) python -m pytest -m long $(PYTEST)
 
-# The node under load, ten minutes a part, with a table for each; SOAK_MINUTES=1 SOAK_CHANGES=500 tries it.
+# The node under load, ten minutes a part, with a table for each; SOAK_MINUTES=1 SOAK_CHANGES=500 SOAK_CANCELS=50
+# tries it.
 soak: setup
 	@$(RUN) python -m pytest -m soak -s tests/ros/soak $(PYTEST)
 
@@ -48,6 +49,10 @@ soak-targets: setup
 # 10,000 instructions that change without waiting for an answer, with the embedded model.
 soak-changes: setup
 	@$(RUN) python -m pytest -m soak -s tests/ros/soak/test_soak_changes.py $(PYTEST)
+
+# 1,000 goals of the action ~/ground that are cancelled at any moment, with the embedded model.
+soak-action: setup
+	@$(RUN) python -m pytest -m soak -s tests/ros/soak/test_soak_action.py $(PYTEST)
 
 lint: setup
 	@$(RUN) ruff check .

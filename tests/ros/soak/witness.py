@@ -24,6 +24,8 @@ from egm_core.boxes import Box
 from egm_ros.common.memory import resident, resident_tree
 
 ANSWERS = ("found", "absent")
+# A pool makes one more thread, and opens one more connection, when all are busy for the first time, up to its bound.
+YET = 3
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,13 @@ class Witness:
 
 @dataclass
 class Cost:
-    """What a node and its engine hold, again and again: megabytes, threads and open files."""
+    """What a node and its engine hold, again and again: megabytes, threads and open files.
+
+    `engine` is the engine's process where it is not the node's own.
+    """
 
     pid: int
+    engine: int = 0
     period: float = 0.5
 
     def __post_init__(self) -> None:
@@ -122,7 +128,8 @@ class Cost:
     def note(self) -> None:
         """Look at it now."""
         own = resident(self.pid) / 1e6
-        self.notes.append((own, resident_tree(self.pid) / 1e6 - own, *counts(self.pid)))
+        engine = resident_tree(self.engine) / 1e6 if self.engine else resident_tree(self.pid) / 1e6 - own
+        self.notes.append((own, engine, *counts(self.pid)))
 
     def during(self, seconds: float, meanwhile: Callable[[], object] = lambda: None) -> None:
         """Look at it for a while."""
@@ -143,12 +150,14 @@ class Cost:
         return first, low, high
 
     def grown(self, which: int) -> int:
-        """Tell by how many the threads (2) or the open files (3) grew, from the first half's most to the last tenth's.
-
-        A pool of threads makes one more when all are busy for the first time, up to its bound.
-        """
+        """Tell by how many threads (2) or open files (3) grew, from the first half's most to the last tenth's."""
         values = [int(note[which]) for note in self.notes]
         return max(values[-max(1, len(values) // 10) :]) - max(values[: max(1, len(values) // 2)])
+
+    def steady(self) -> bool:
+        """Tell whether memory stayed within 5 %, and threads and files within those that a pool may open yet."""
+        flat = all(-5.0 < edge < 5.0 for which in (0, 1) for edge in self.spread(which)[1:])
+        return flat and self.grown(2) <= YET and self.grown(3) <= YET
 
     def rows(self) -> list[tuple[str, str]]:
         """Write it for a table."""
