@@ -20,7 +20,7 @@ from egm_ros.launching.large_images import large_images
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Make the nodes once the arguments' values are known."""
     robot = demonstration(given(context, ARGUMENTS, __file__))
-    return [*large_images(robot), *camera(robot), *nodes(robot)]
+    return [*large_images(robot, context), *camera(robot), *nodes(robot)]
 
 
 def generate_launch_description() -> LaunchDescription:

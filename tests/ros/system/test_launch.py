@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from launched import NOWHERE, Start, names
-from launches import wait_until
+from launches import processes_with, wait_until
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from running import ScriptedEngine
@@ -118,6 +119,13 @@ def test_nodes_wait_for_a_manager_where_they_are_told_to(bench: Any, start: Star
         bench.until(asked.done)
         found.append(asked.result().current_state.label)
     assert found == ["unconfigured"] * 3
+
+
+def test_large_images_get_their_profile(bench: Any, start: Start, mark: str) -> None:
+    start("grounding", "large_images:=true", "overlay:=false", "autostart:=false")
+    bench.until(lambda: "/grounding" in names(bench), 60)
+    environments = [Path(f"/proc/{pid}/environ").read_bytes().decode() for pid in processes_with(mark)]
+    assert any("config/fastdds_shm.xml" in text for text in environments)
 
 
 def test_arguments_come_before_the_file(bench: Any, start: Start) -> None:
