@@ -24,7 +24,7 @@ from egm_ros.launching.viewer import viewer
 SHARE = FindPackageShare("egm_ros")
 # Seconds; the node waits that long for its engine's end, a large model's memory takes its time to be freed.
 ENGINE_ENDS = "12"
-RESPAWN_DELAY = 2.0
+LONGEST_DELAY = 600.0
 PARAMETERS = {spec.name: spec for spec in GROUNDING}
 
 COMMON = (
@@ -67,10 +67,11 @@ COMMON = (
     ),
     Argument(
         "respawn",
-        "Start a node anew when it ends, after two seconds; not the grounding node if it refuses its parameters.",
+        "Start a node anew when it ends; not the grounding node if it refuses its parameters.",
         "false",
         BOOLEAN,
     ),
+    Argument("respawn_delay", "Seconds from a node's end until it is started anew (0 to 600), with respawn.", "2.0"),
 )
 STREAMS = (
     Argument(
@@ -110,6 +111,8 @@ class Robot:
         """Read the parameter file and check all arguments; raise ValueError in one line."""
         robot = cls(texts, ParameterFile.read(texts["params_file"]))
         namespace_name(texts["namespace"])
+        if robot.respawn_delay != 2.0 and not robot.true("respawn"):
+            raise ValueError("respawn_delay: does nothing without respawn:=true")
         if texts["lift"] == "propagated" and not robot.true("propagate"):
             raise ValueError("lift: propagated boxes come from the propagation node: pass propagate:=true as well")
         lifts = texts["lift"].lower() != "false"
@@ -149,6 +152,18 @@ class Robot:
     def true(self, name: str) -> bool:
         """Say whether an argument is true."""
         return truth(self.texts[name])
+
+    @property
+    def respawn_delay(self) -> float:
+        """How long after its end a node is started anew (seconds)."""
+        text = self.texts["respawn_delay"]
+        try:
+            seconds = float(text)
+        except ValueError:
+            raise ValueError(f"respawn_delay: {text!r} is no number of seconds") from None
+        if not 0.0 <= seconds <= LONGEST_DELAY:
+            raise ValueError(f"respawn_delay: {text} is outside 0 to {LONGEST_DELAY:g} s")
+        return seconds
 
     @property
     def given(self) -> dict[str, Any]:
@@ -210,7 +225,7 @@ class Robot:
             arguments=["--ros-args", "--log-level", logged(self.texts["log_level"])],
             output="screen",
             respawn=self.true("respawn"),
-            respawn_delay=RESPAWN_DELAY,
+            respawn_delay=self.respawn_delay,
             **options,
         )
 
