@@ -109,6 +109,12 @@ class Robot:
         with suppress(rclpy.executors.ExternalShutdownException):
             self._executor.spin()
 
+    def spun(self, work: Callable[[], Any]) -> Any:
+        """Do something on the thread that spins; rclpy's action client drops answers that come while it still asks."""
+        done = self._executor.create_task(work)
+        wait_for("the spinning thread", done.done)
+        return done.result()
+
     def close(self) -> None:
         self._executor.shutdown()
         rclpy.shutdown(context=self.context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 from action_msgs.msg import GoalStatus
@@ -23,15 +23,21 @@ WORDS = {
 class Goal:
     """A goal that was sent: what was fed back, and how it ended."""
 
-    def __init__(self, server: ActionClient, fields: dict[str, Any]) -> None:
+    def __init__(self, robot: Robot, server: ActionClient, fields: dict[str, Any]) -> None:
         self.feedback: list[Ground.Feedback] = []
-        sent = server.send_goal_async(
-            Ground.Goal(**fields), feedback_callback=lambda message: self.feedback.append(message.feedback)
+        self._robot = robot
+        goal = Ground.Goal(**fields)
+        self.handle = self._said(
+            "the server's word on the goal",
+            lambda: server.send_goal_async(goal, lambda message: self.feedback.append(message.feedback)),
         )
-        wait_for("the server's word on the goal", sent.done)
-        self.handle = sent.result()
         assert self.handle.accepted
-        self._ended = self.handle.get_result_async()
+        self._ended = robot.spun(self.handle.get_result_async)
+
+    def _said(self, what: str, ask: Callable[[], Any]) -> Any:
+        answer = self._robot.spun(ask)
+        wait_for(what, answer.done)
+        return answer.result()
 
     @property
     def ended(self) -> bool:
@@ -52,14 +58,12 @@ class Goal:
 
     def result_again(self) -> tuple[str, Any]:
         """Fetch the result once more."""
-        again = self.handle.get_result_async()
-        wait_for("the goal's result", again.done)
-        return WORDS[again.result().status], again.result().result
+        again = self._said("the goal's result", self.handle.get_result_async)
+        return WORDS[again.status], again.result
 
     def cancel(self) -> None:
-        asked = self.handle.cancel_goal_async()
-        wait_for("the server's word on the cancelling", asked.done)
-        assert len(asked.result().goals_canceling) == 1, (asked.result(), self.states, self.ended and self.result())
+        asked = self._said("the server's word on the cancelling", self.handle.cancel_goal_async)
+        assert len(asked.goals_canceling) == 1, (asked, self.states, self.ended and self.result())
 
 
 class Asker:
@@ -69,18 +73,9 @@ class Asker:
         self.robot = robot
         self.client = ActionClient(robot.node, Ground, f"{robot.name}/ground")
         assert self.client.wait_for_server(PATIENCE), "no action ~/ground"
-        # DDS may lose the answer to a client that the server has not found yet.
-        wait_for("an answer to any goal", self._heard)
-
-    def _heard(self) -> bool:
-        sent = self.client.send_goal_async(Ground.Goal())
-        deadline = time.monotonic() + 2.0
-        while not sent.done() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return bool(sent.done())
 
     def goal(self, instruction: str = "the mug", **fields: Any) -> Goal:
-        return Goal(self.client, {"instruction": instruction} | fields)
+        return Goal(self.robot, self.client, {"instruction": instruction} | fields)
 
     def image(self, instruction: str = "the mug", **fields: Any) -> Any:
         """Call ~/ground_image; gives the response."""
