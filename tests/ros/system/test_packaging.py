@@ -183,7 +183,8 @@ def imported() -> set[str]:
         "httpx": "python3-httpx",
         "jinja2": "python3-jinja2",
     }
-    known = sys.stdlib_module_names | {"egm_core", "egm_ros", "cv_bridge", "rosbags", "mujoco"}
+    # The last four are used where they are there: the nodes run without them.
+    known = sys.stdlib_module_names | {"egm_core", "egm_ros", "cv_bridge", "rosbags", "mujoco", "egm_msgs"}
     names = {"ros2launch"}
     for path in (path for folder in ("egm_ros", "launch", "examples") for path in (ROOT / folder).rglob("*.py")):
         text = path.read_text()
