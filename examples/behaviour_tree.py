@@ -59,7 +59,7 @@ class Ground:
             self._forget()
         if self._sent is None:
             if not self._client.server_is_ready():
-                self.said = "looking for ~/ground"
+                self.said = "no node offers ~/ground yet; still looking"
                 if time.monotonic() - self._began < PATIENCE:
                     return Status.RUNNING
                 self.said = "there is no ~/ground: does the node run, and is egm_msgs built where it does?"

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from egm_ros.camera.frames import Frame, Intrinsics, SourceError
-from egm_ros.camera.sources import open_source
+from egm_ros.camera.sources import idle, open_source
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.common.nodes.process import run
 from egm_ros.common.pictures import images
@@ -30,6 +30,8 @@ class CameraNode(BaseNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        for told in idle(self._values, {spec.name: spec.default for spec in interface.CAMERA_PARAMETERS}):
+            self.notices.once(told, told)
         self._source = open_source(self._values, lambda text: self.get_logger().warning(text))
         self._frames: Iterator[Frame] = self._source.frames()
         transport = self._values["transport"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egm_ros.camera.frames import Frame, Intrinsics, Skipping, Source, SourceError, Tell
+from egm_ros.interface.camera import HEEDED
 
 if TYPE_CHECKING:
     from egm_core.scenes.truth import World
@@ -128,6 +129,16 @@ def open_source(values: dict[str, Any], tell: Tell = _log.warning) -> Source:
             return webcam(values["device"])
         case _:
             return scene(values["world"], values["seed"], values["frames"], values["rate"] or 10.0)
+
+
+def idle(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """Say of each parameter that was set and does nothing with the source so, with the remedy."""
+    source = values["source"]
+    return [
+        f"{name} does nothing with source:={source}; leave it away, or take source:={' or '.join(sources)}"
+        for name, sources in HEEDED.items()
+        if source not in sources and values[name] != defaults[name]
+    ]
 
 
 def _rgb(image: Any) -> NDArray[np.uint8]:

@@ -57,3 +57,12 @@ CAMERA_PARAMETERS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec("jpeg_quality", 90, "Quality of image/compressed.", range=(1, 100), live=True),
 )
+# The sources that heed a parameter which not all of them do.
+HEEDED = {
+    "path": ("clip", "folder", "video", "bag"),
+    "topic": ("bag",),
+    "device": ("webcam",),
+    "world": ("scene",),
+    "seed": ("scene",),
+    "frames": ("scene",),
+}

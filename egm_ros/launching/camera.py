@@ -6,7 +6,7 @@ from typing import Any
 
 from launch import LaunchDescriptionEntity
 
-from egm_ros.interface.camera import CAMERA_PARAMETERS
+from egm_ros.interface.camera import CAMERA_PARAMETERS, HEEDED
 from egm_ros.launching import endings
 from egm_ros.launching.arguments import Argument, parameter, typed
 from egm_ros.launching.grounding import COMMON, PARAMETERS, Robot
@@ -28,15 +28,6 @@ ARGUMENTS = (
     *COMMON,
     *(parameter(spec) for name, spec in PARAMETERS.items() if name not in LEFT_OUT or name == "transport"),
 )
-# What only some sources know.
-ONLY = {
-    "path": ("clip", "folder", "video", "bag"),
-    "topic": ("bag",),
-    "device": ("webcam",),
-    "world": ("scene",),
-    "seed": ("scene",),
-    "frames": ("scene",),
-}
 
 
 def demonstration(texts: dict[str, str]) -> Robot:
@@ -55,7 +46,7 @@ def camera(robot: Robot) -> list[LaunchDescriptionEntity]:
     values = {name: typed(spec, robot.texts[name]) for name, spec in CAMERA.items() if robot.texts.get(name)}
     kept = robot.file.of(full)
     source = values.get("source", kept.get("source", CAMERA["source"].default))
-    for name, sources in ONLY.items():
+    for name, sources in HEEDED.items():
         if name in values and source not in sources:
             raise ValueError(f"{name}: does nothing with source:={source}; it is for source:={' or '.join(sources)}")
     if robot.texts["lift"].lower() != "false" and source != "scene":

@@ -24,6 +24,7 @@ from egm_ros.camera import sources
 from egm_ros.camera.node import CameraNode
 from egm_ros.camera.sources import SourceError
 from egm_ros.common.pictures import images, shared_memory
+from egm_ros.interface.camera import CAMERA_PARAMETERS
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
@@ -232,3 +233,18 @@ def test_simulated_time_without_a_clock_is_named_and_a_clock_that_is_reset_does_
 
     run(100)
     run(5)
+
+
+def test_what_the_source_does_not_heed_is_said_by_name(pictures: Path) -> None:
+    defaults = {spec.name: spec.default for spec in CAMERA_PARAMETERS}
+    assert not sources.idle(defaults, defaults)
+    (told,) = sources.idle({**defaults, "world": "street"}, defaults)
+    assert told.startswith("world does nothing with source:=clip") and told.endswith("source:=scene")
+    assert not sources.idle({**defaults, "source": "scene", "world": "street", "seed": 3}, defaults)
+    (path,) = sources.idle({**defaults, "source": "webcam", "path": str(pictures)}, defaults)
+    assert "path does nothing" in path and "clip or folder or video or bag" in path
+
+
+def test_the_node_logs_what_its_source_does_not_heed(capfd: pytest.CaptureFixture[str], bench: Any) -> None:
+    bench.add(CameraNode, {"world": "street"})
+    assert "world does nothing with source:=clip" in capfd.readouterr().err
