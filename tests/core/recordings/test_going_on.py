@@ -24,7 +24,14 @@ def test_the_same_command_goes_on_after_a_kill(
     bag, out = write(tmp_path / "bag", rows(range(12))), tmp_path / "out.mcap"
     words = ["ground", "--bag", str(bag), "--out", str(out), MUG, "--every", "1", *asks(server, BOX)]
     server.pause = 0.3
-    process = subprocess.Popen([sys.executable, "-m", "egm_core", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "egm_core", *words],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell makes what it starts in the background ignore Ctrl-C, the tests too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     answers = tmp_path / "out.mcap.answers.jsonl"
     until = time.monotonic() + 60
     while not (answers.exists() and answers.read_text().count("\n") >= 5):
@@ -54,7 +61,14 @@ def test_a_kill_while_the_file_is_written_leaves_none_under_its_name(
 ) -> None:
     bag, out = write(tmp_path / "bag", rows([*range(50)] * 8)), tmp_path / "out.mcap"
     words = ["ground", "--bag", str(bag), "--out", str(out), MUG, *asks(server, BOX)]
-    process = subprocess.Popen([sys.executable, "-m", "egm_core", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "egm_core", *words],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell makes what it starts in the background ignore Ctrl-C, the tests too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     part, until = tmp_path / "out.mcap.part", time.monotonic() + 90
     while not (part.exists() and part.stat().st_size > 1_000_000):
         assert time.monotonic() < until and process.poll() is None, process.stderr and process.stderr.read()
