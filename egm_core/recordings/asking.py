@@ -32,7 +32,8 @@ class Question:
 class Asking:
     """One way through a recording: decodes the pictures whose turn it is, and asks each line about them.
 
-    `moved` hears of every picture that was gone past, `tell` of what is odd.
+    `moved` hears of every picture that was gone past, `tell` of what is odd. `unread` says why the first of those that
+    cannot be read cannot.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Asking:
         self._recording, self._looking, self._turns = recording, Looking(cameras), Turns(pace)
         self._lines, self._answers, self._moved, self._tell = lines, answers, moved, tell
         self.outcomes: Counter[str] = Counter()
+        self.unread = ""
         self._failed = 0
 
     def run(self, grounder: Grounder, at_once: int, timeout: float | None) -> None:
@@ -79,7 +81,10 @@ class Asking:
         doubted: set[str] = set()
         for picture in pictures(self._recording.entries(lambda said: None), self._looking):
             self._moved()
-            if picture.still is None or not self._turns.due(picture):
+            if picture.still is None:
+                self.unread = self.unread or picture.trouble
+                continue
+            if not self._turns.due(picture):
                 continue
             keys = [(picture.camera.topic, picture.number, line) for line in self._lines]
             left = [key for key in keys if key not in self._answers]
@@ -88,7 +93,8 @@ class Asking:
                 continue
             try:
                 image = decode(picture.still.message)
-            except ImageError:
+            except ImageError as error:
+                self.unread = self.unread or str(error)
                 continue
             told = guess(picture.still.message)
             if told and told not in doubted:

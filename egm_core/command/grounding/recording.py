@@ -222,8 +222,8 @@ def _ask(
         why = next((f": {answer.reason}: {answer.detail}" for answer in answers.values()), "")
         raise RuntimeError(
             f"no question got an answer{why}; nothing is written" if why else
-            f"{recording.path} has no image that can be read on {', '.join(camera.topic for camera in cameras)};"
-            " nothing is written"
+            f"{recording.path} has no image that can be read on {', '.join(camera.topic for camera in cameras)}"
+            f"{f' ({asking.unread})' if asking.unread else ''}; nothing is written"
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from egm_core import __version__
 from egm_core.recordings.entries import Beside, Channel, Message, Schema
 from egm_core.recordings.mcap import records
 from egm_core.recordings.mcap.chunks import zstd
+from egm_core.sample.whole import FULL
 
 if TYPE_CHECKING:
     from typing import Self
@@ -50,8 +52,13 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._file.closed:
-            self._file.close()
+            # What is still in the buffer goes the way of the rest.
+            with suppress(OSError):
+                self._file.close()
             self._part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None and error.errno in FULL:
+            # Where a disk is full, the system does not say which file was written.
+            error.filename = str(self.path)
 
     def add(self, channel: Channel) -> None:
         """Write a channel, once."""

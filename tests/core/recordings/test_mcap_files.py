@@ -83,6 +83,16 @@ def test_nothing_is_left_of_a_file_that_was_given_up(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "out.mcap.part").symlink_to("/dev/full")
+    with (
+        pytest.raises(OSError, match=r"No space left on device: .*out\.mcap"),
+        Writer(tmp_path / "out.mcap", "ros2") as writer,
+    ):
+        writer.finish()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_that_was_cut_off_anywhere_gives_what_stands_before(tmp_path: Path) -> None:
     messages = some(60)
     path = written(tmp_path / "a.mcap", messages, compressed=False)

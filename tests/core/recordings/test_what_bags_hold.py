@@ -137,6 +137,15 @@ def test_pictures_that_cannot_be_read_are_counted_and_named(tmp_path: Path, call
     assert len(on(call.read[1], "/camera/image/compressed")) == 8
 
 
+def test_where_no_picture_can_be_read_the_first_says_why(tmp_path: Path, call: Call) -> None:
+    def strange(number: int, stamp: int) -> Any:
+        message = raw(number, stamp)
+        return type(message)(**{**vars(message), "encoding": "bayer_odd8"})
+
+    assert call(write(tmp_path / "bag", rows(range(2), make=strange))) == 1
+    assert "no image that can be read on /camera/image_raw (unsupported_encoding: 'bayer_odd8'" in call.said
+
+
 def test_boxes_end_where_time_goes_back_and_where_an_object_is_absent(tmp_path: Path, call: Call) -> None:
     def loops(place: int) -> int:
         return START + (place % 8) * STEP
