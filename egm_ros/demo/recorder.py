@@ -50,7 +50,8 @@ class Recorder:
 
     def look(self) -> None:
         """Subscribe the topics that had appeared at the last look: then a picture's compressed twin is there, too."""
-        there = dict(self._node.get_topic_names_and_types())
+        # An action's own topics are hidden, and left out as by `ros2 bag record`: they have no definition files.
+        there = {name: types for name, types in self._node.get_topic_names_and_types() if "/_" not in name}
         for topic, types in there.items():
             compressed = types[0] == IMAGE and f"{topic}/compressed" in there
             publishers = self._node.get_publishers_info_by_topic(topic)
