@@ -109,8 +109,9 @@ def test_a_model_asked_by_name_is_missed_by_name_until_it_is_back(robot: Robot, 
         (refused,) = [entry for entry in robot.values() if told in entry["message"]][:1]
         assert refused["level"] == 2 and "--served-model-name" in refused["message"]
         server.stop()
-        server = serve(memorising_qwen, port, "first")
+        # Ahead of the start: the node may say that it is ready before this test goes on.
         robot.forget()
+        server = serve(memorising_qwen, port, "first")
         robot.status(90.0, reason="engine_ready")
         answered(robot)
     finally:
