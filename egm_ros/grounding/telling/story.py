@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from egm_core.grounder.explained import explained
+from egm_core.grounder.several.wanted import UNTRAINED
 from egm_core.targets.board import Target
 from egm_ros.common.notices import Level, Notices
 from egm_ros.grounding.asking.orders import Orders
@@ -80,6 +82,8 @@ class Story:
         """
         line = verdict_line(topic, verdict, seconds)
         self._count(now, verdict, age)
+        if verdict.grounding is not None and UNTRAINED in verdict.grounding.warnings:
+            self._notices.once(UNTRAINED, f"{explained(UNTRAINED)}, or set max_objects to 1")
         details = f"seq {result.target.sequence}, waited {result.queue_ms:.0f} ms"
         if verdict.grounding is not None:
             said = [*verdict.grounding.warnings, *verdict.grounding.repairs]

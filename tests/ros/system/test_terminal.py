@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +19,9 @@ from processes import wait_for
 from rcl_interfaces.msg import Log
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from robot import Robot, image_message
-from running import ScriptedEngine, start_node
+from running import COMMAND, ScriptedEngine, folder_of, start_node
+
+from egm_core.models.folder import EMBEDDED, load_info, resolve, write_info
 
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
@@ -148,4 +153,23 @@ def test_where_no_image_comes_the_clock_that_is_missing_is_named(engine: Scripte
         words = ("no image on /front/image_raw", "nobody publishes there", "use_sim_time is set, but nothing comes on")
         wait_for("the cause", lambda: said(node, "[ERROR]", *words))
     finally:
+        assert node.stop() == 0, node.output
+
+
+def test_a_model_that_names_one_object_is_warned_of_once_where_several_are_asked_for(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "narrow", "visible")
+    shutil.copy(resolve(EMBEDDED) / "domain.json", folder)
+    write_info(folder, replace(load_info(folder), domain="domain.json"))
+    node = start_node(OTHER_DOMAIN, model=str(folder), engine_command=COMMAND, max_objects=-1, max_rate=20.0)
+    robot = Robot(OTHER_DOMAIN)
+    try:
+        wait_for("the engine", lambda: "the engine is ready" in node.output)
+        with robot.stream(10.0):
+            for instruction, warned in (("the mug", 0), ("the cups", 1), ("every mug", 1)):
+                robot.forget()
+                robot.instruct(instruction)
+                wait_for("answers", lambda: len([1 for each in robot.values() if each["outcome"] == "found"]) > 2)
+                assert len(said(node, "[WARN]", "several_untrained", "Qwen3-VL", "set max_objects to 1")) == warned
+    finally:
+        robot.close()
         assert node.stop() == 0, node.output
