@@ -31,6 +31,7 @@ from egm_core.engines.base import (
     Sampling,
     State,
     collect,
+    handed_over,
 )
 from egm_core.engines.checkpoint import Checkpoint, Picture
 from egm_core.engines.constrain import Grammars
@@ -143,21 +144,13 @@ class TransformersEngine(Engine):
     def generate(self, request: Request) -> Iterator[Chunk]:
         """Queue a request and give its answer as it is made; closing the iterator aborts it."""
         chunks: SimpleQueue[Chunk | EngineError] = SimpleQueue()
-        self.submit(request, chunks.put)
-        return self._stream(request.id, chunks)
+        return self._stream(self._queue(request, chunks.put), chunks)
 
-    def _stream(self, request_id: str, chunks: SimpleQueue[Chunk | EngineError]) -> Iterator[Chunk]:
-        ended = False
+    def _stream(self, job: _Job, chunks: SimpleQueue[Chunk | EngineError]) -> Iterator[Chunk]:
         try:
-            while not ended:
-                chunk = chunks.get()
-                ended = isinstance(chunk, EngineError) or chunk.finish is not None
-                if isinstance(chunk, EngineError):
-                    raise chunk
-                yield chunk
+            yield from handed_over(chunks)
         finally:
-            if not ended:
-                self.abort(request_id)
+            self._stop(job)
 
     def submit(self, request: Request, emit: Callable[[Chunk | EngineError], None]) -> int:
         """Queue a request whose chunks, and error, go to `emit` in the worker's thread; returns its prompt's tokens.
@@ -165,6 +158,9 @@ class TransformersEngine(Engine):
         The last call of `emit` has a chunk with `finish`, or an error. Raises EngineError where the request
         cannot even be queued.
         """
+        return len(self._queue(request, emit).row.ids)
+
+    def _queue(self, request: Request, emit: Callable[[Chunk | EngineError], None]) -> _Job:
         self._check_ready()
         job = _Job(self._row(request), emit)
         job.row.emit, job.row.stopped = emit, job.stop.is_set
@@ -175,7 +171,7 @@ class TransformersEngine(Engine):
             self._counts.received += 1
             self._waiting.append(job)
             self._changed.notify_all()
-        return len(job.row.ids)
+        return job
 
     def generate_batch(self, requests: Sequence[Request], batch_size: int = 16) -> list[Completion]:
         """Answer many requests in the calling thread, in batches; the answers keep the requests' order.

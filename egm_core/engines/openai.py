@@ -12,14 +12,14 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
 from typing import Any
 
 import httpx
 
-from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request, computed_by, handed_over
+from egm_core.engines.answer_book import AnswerBook, Entry
+from egm_core.engines.base import Chunk, Engine, EngineError, Health, Request, computed_by
 from egm_core.engines.http import failures
 from egm_core.engines.http.address import api_root, checked
 from egm_core.engines.http.chat_body import chat_body
@@ -40,21 +40,11 @@ THINKING_WAIT = 10.0
 
 
 @dataclass(eq=False)
-class _Job:
-    request: Request
-    chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
-    ended: bool = False
+class _Job(Entry):
     refusal: str = ""
     refused: str = ""
     status: int = 0
     uncounted: bool = False
-    task: asyncio.Task[None] | None = None
-
-    def cancel(self) -> None:
-        """Cancel the task, once: a second time would cut its clearing up short."""
-        if self.task is not None:
-            self.task.cancel()
-            self.task = None
 
 
 async def _allowed(job: _Job) -> None:
@@ -106,7 +96,6 @@ class OpenAIEngine(Engine):
         self._counts = False
         self._thinking: Thinking | None = None
         self._asked_thinking = False
-        self._jobs: set[_Job] = set()
         self._lock = threading.Lock()
         self._closed = False
         hosts = tuple(clear_hosts)
@@ -121,6 +110,7 @@ class OpenAIEngine(Engine):
             "trust_env": not is_loopback(parts.hostname),
         }
         self._loop = asyncio.new_event_loop()
+        self._book: AnswerBook[_Job] = AnswerBook(self._loop)
         self._client: httpx.AsyncClient | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai-engine", daemon=True)
         self._thread.start()
@@ -133,28 +123,13 @@ class OpenAIEngine(Engine):
     def generate(self, request: Request) -> Iterator[Chunk]:
         """Send a request at once and give its answer as it arrives; closing the iterator aborts it."""
         job = _Job(request)
-        with self._lock:
-            if self._closed:
-                raise EngineError("engine_closed", "the engine was closed")
-            if any(other.request.id == request.id for other in self._jobs):
-                raise EngineError("engine_request", f"a request with id {request.id!r} is already running")
-            self._jobs.add(job)
-            answering = asyncio.run_coroutine_threadsafe(self._answer(job), self._loop)
+        answering = self._book.enter(job, lambda: asyncio.run_coroutine_threadsafe(self._answer(job), self._loop))
         answering.add_done_callback(partial(self._ended, job))
-        return self._stream(job)
-
-    def _stream(self, job: _Job) -> Iterator[Chunk]:
-        try:
-            yield from handed_over(job.chunks)
-        finally:
-            self._stop(job)
+        return self._book.pieces(job)
 
     def abort(self, request_id: str) -> None:
         """Stop a request now: its connection is closed, which tells the server."""
-        with self._lock:
-            jobs = [job for job in self._jobs if job.request.id == request_id]
-        for job in jobs:
-            self._stop(job)
+        self._book.stop(request_id)
 
     def health(self, patience: float = 2.0) -> Health:
         """Ask the server how it is: `/health` where it has that, its model list otherwise, `patience` seconds each."""
@@ -195,37 +170,17 @@ class OpenAIEngine(Engine):
             if self._closed:
                 return
             self._closed = True
-            jobs = list(self._jobs)
-        for job in jobs:
-            self._stop(job)
+        self._book.close()
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
 
-    def _stop(self, job: _Job) -> None:
-        with self._lock:
-            self._jobs.discard(job)
-            if job.ended:
-                return
-            job.ended = True
-        self._loop.call_soon_threadsafe(job.cancel)
-        job.chunks.put(Chunk("", (), "abort"))
-
-    def _put(self, job: _Job, item: Chunk | EngineError) -> None:
-        with self._lock:
-            if job.ended:
-                return
-            if isinstance(item, EngineError) or item.finish is not None:
-                job.ended = True
-                self._jobs.discard(job)
-        job.chunks.put(item)
-
     def _ended(self, job: _Job, answering: concurrent.futures.Future[None]) -> None:
         """Leave nobody waiting for ever, where reading an answer raised what has no words of its own."""
         error = None if answering.cancelled() else answering.exception()
         if error is not None:
-            self._put(job, EngineError("engine_failed", f"{type(error).__name__}: {error}"))
+            self._book.put(job, EngineError("engine_failed", f"{type(error).__name__}: {error}"))
 
     async def _close(self) -> None:
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -331,9 +286,9 @@ class OpenAIEngine(Engine):
                     if limit is not None:
                         await _allowed(job)
         except EngineError as error:
-            self._put(job, error)
+            self._book.put(job, error)
         except failures.FAILURES as error:
-            self._put(job, failures.of(error, self.url, self.timeouts))
+            self._book.put(job, failures.of(error, self.url, self.timeouts))
 
     async def _exchange(self, job: _Job, limit: Limit) -> Limit | None:
         """Ask once and read the answer; where the server wants to be asked anew, give the field to limit it with."""
@@ -383,13 +338,13 @@ class OpenAIEngine(Engine):
             chunk = reader.event(response.json(), "message")
             if chunk is None:
                 raise EngineError("engine_empty", f"{self.url} answered without text")
-            self._put(job, Chunk(chunk.text, chunk.tokens, chunk.finish or "stop", reader.told))
+            self._book.put(job, Chunk(chunk.text, chunk.tokens, chunk.finish or "stop", reader.told))
             return
         if not kind.startswith("text/event-stream"):
             text = (await response.aread()).decode("utf-8", "replace")
             raise EngineError("engine_garbage", f"neither a stream nor JSON but {kind or 'nothing'}: {excerpt(text)!r}")
         most = None if limited else job.request.sampling.max_tokens
-        await follow(response.aiter_bytes(), reader, lambda chunk: self._put(job, chunk), most, counts)
+        await follow(response.aiter_bytes(), reader, lambda chunk: self._book.put(job, chunk), most, counts)
         if job.ended:
             return
         if not reader.events:
@@ -397,4 +352,4 @@ class OpenAIEngine(Engine):
         if not reader.done and reader.finish is None:
             raise EngineError("engine_cut_stream", f"{self.url} ended its answer half way")
         reader.close()
-        self._put(job, Chunk("", (), "stop", reader.told))
+        self._book.put(job, Chunk("", (), "stop", reader.told))

@@ -13,14 +13,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from egm_core.engines.answer_book import AnswerBook, Entry
 from egm_core.engines.base import (
     Chunk,
     Completion,
@@ -31,7 +32,6 @@ from egm_core.engines.base import (
     State,
     collect,
     computed_by,
-    handed_over,
 )
 from egm_core.engines.http.sse import Reader, excerpt
 from egm_core.families.thinking import Thinking, thinking_of
@@ -47,12 +47,8 @@ WRONG = {"VLLMClientError", "ValueError", "TypeError"}
 
 
 @dataclass(eq=False)
-class _Job:
-    request: Request
-    messages: Sequence[Message]
-    chunks: SimpleQueue[Chunk | EngineError] = field(default_factory=SimpleQueue)
-    ended: bool = False
-    task: asyncio.Task[None] | None = None
+class _Job(Entry):
+    messages: Sequence[Message] = ()
 
 
 class VllmEngine(Engine):
@@ -84,8 +80,8 @@ class VllmEngine(Engine):
         self._tokenizer: Any = None
         self._writing = threading.Lock()
         self._lock = threading.Lock()
-        self._jobs: set[_Job] = set()
         self._loop = asyncio.new_event_loop()
+        self._book: AnswerBook[_Job] = AnswerBook(self._loop)
         self._thread = threading.Thread(target=self._run, name="vllm-engine", daemon=True)
 
     def start(self) -> None:
@@ -128,8 +124,15 @@ class VllmEngine(Engine):
 
     def chat(self, request: Request, messages: Sequence[Message]) -> Iterator[Chunk]:
         """Do as `generate` with other messages than one picture and a prompt; their pictures are arrays."""
-        job = self._submit(request, messages)
-        return self._stream(job)
+        if request.adapter:
+            raise EngineError("engine_request", f"adapter {request.adapter!r}: this process loads none; ask a server")
+        with self._lock:
+            if self._state != "ready":
+                reason = {"failed": "engine_failed", "closed": "engine_closed"}.get(self._state or "")
+                raise EngineError(reason or "engine_not_ready", self._detail)
+        job = _Job(request, messages=messages)
+        self._book.enter(job, partial(self._loop.call_soon_threadsafe, self._begin, job))
+        return self._book.pieces(job)
 
     def generate_batch(self, requests: Sequence[Request], batch_size: int = 32) -> list[Completion]:
         """Answer many requests, all of which vLLM has at once and batches by itself, in the order of the requests.
@@ -148,20 +151,15 @@ class VllmEngine(Engine):
 
     def abort(self, request_id: str) -> None:
         """Stop a request; vLLM frees its place at once."""
-        with self._lock:
-            jobs = [job for job in self._jobs if job.request.id == request_id]
-        for job in jobs:
-            self._stop(job)
+        self._book.stop(request_id)
 
     def close(self) -> None:
         """Abort everything, end vLLM's process and free the GPU."""
         with self._lock:
             before, self._state, self._detail = self._state, "closed", "the engine was closed"
-            jobs = list(self._jobs)
         if before in (None, "closed"):
             return
-        for job in jobs:
-            self._stop(job)
+        self._book.close()
         # A load that failed has closed the loop.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -211,47 +209,8 @@ class VllmEngine(Engine):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _submit(self, request: Request, messages: Sequence[Message]) -> _Job:
-        if request.adapter:
-            raise EngineError("engine_request", f"adapter {request.adapter!r}: this process loads none; ask a server")
-        job = _Job(request, messages)
-        with self._lock:
-            if self._state != "ready":
-                reason = {"failed": "engine_failed", "closed": "engine_closed"}.get(self._state or "")
-                raise EngineError(reason or "engine_not_ready", self._detail)
-            if any(other.request.id == request.id for other in self._jobs):
-                raise EngineError("engine_request", f"a request with id {request.id!r} is already running")
-            self._jobs.add(job)
-            self._loop.call_soon_threadsafe(self._begin, job)
-        return job
-
     def _begin(self, job: _Job) -> None:
         job.task = self._loop.create_task(self._answer(job))
-
-    def _stream(self, job: _Job) -> Iterator[Chunk]:
-        try:
-            yield from handed_over(job.chunks)
-        finally:
-            self._stop(job)
-
-    def _stop(self, job: _Job) -> None:
-        with self._lock:
-            self._jobs.discard(job)
-            if job.ended:
-                return
-            job.ended = True
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(lambda: job.task and job.task.cancel())
-        job.chunks.put(Chunk("", (), "abort"))
-
-    def _put(self, job: _Job, item: Chunk | EngineError) -> None:
-        with self._lock:
-            if job.ended:
-                return
-            if isinstance(item, EngineError) or item.finish is not None:
-                job.ended = True
-                self._jobs.discard(job)
-        job.chunks.put(item)
 
     async def _answer(self, job: _Job) -> None:
         reader = Reader()
@@ -262,12 +221,12 @@ class VllmEngine(Engine):
                 made += len(output.outputs[0].token_ids)
                 chunk = reader.event(_event(output, job.request.logprobs, made), "delta")
                 if chunk is not None:
-                    self._put(job, chunk)
-            self._put(job, Chunk("", (), "stop", reader.told))
+                    self._book.put(job, chunk)
+            self._book.put(job, Chunk("", (), "stop", reader.told))
         except EngineError as error:
-            self._put(job, error)
+            self._book.put(job, error)
         except Exception as error:  # the task's edge: it becomes the request's error, and the engine's where it is dead
-            self._put(job, self._failed(error))
+            self._book.put(job, self._failed(error))
 
     def _failed(self, error: Exception) -> EngineError:
         """Say what an error of vLLM's means: the request is wrong, the engine is dead, or this one answer failed."""
