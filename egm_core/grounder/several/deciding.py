@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from egm_core.boxes import Box, contains, iou, union
 from egm_core.engines.base import Completion
-from egm_core.families import Answer, Task
+from egm_core.families import Answer, Reason, Task
 from egm_core.grounder.decision import Reply, decide, in_pixels
 from egm_core.grounder.grounding import Found, Grounding
 from egm_core.grounder.reading import EXPLANATIONS, label_doubt, salvaged_as
@@ -16,6 +16,11 @@ from egm_core.grounder.several.pairing import DUPLICATE, paired, unique
 from egm_core.grounder.several.reading import CUT
 from egm_core.grounder.several.wanted import FIRST_OF_SEVERAL, MOST, Question
 from egm_core.models.folder import ModelInfo
+
+UNTRAINED_CUT = (
+    "the answer was cut off at the limit of tokens, for the model was trained to name one object and was asked for"
+    " several; set max_objects to 1, or ask a model that lists objects, such as Qwen3-VL"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,9 @@ def decide_several(
     failed = visible.error is not None or answer is None or completion is None
     if failed or answer is None or completion is None or not any(each.box for each in answer.listed):
         # No list to speak of: absent, unreadable, or no answer, as for one object.
-        return decide(visible, amodal, dict(infos), size, {})
+        found = decide(visible, amodal, dict(infos), size, {})
+        cut = found.reason == "truncated"
+        return replace(found, detail=_why("truncated", infos["visible"])) if cut else found
     boxes, told = _boxes(answer, completion, infos["visible"], size)
     found = Grounding(
         "found",
@@ -63,6 +70,12 @@ def decide_several(
         error = amodal.error or "engine_failed: no answer"
         return replace(found, warnings=(*found.warnings, f"amodal_failed: {error}")).holding(objects)
     return _with_amodal(found, objects, amodal.answer, amodal.completion, infos["amodal"], size)
+
+
+def _why(reason: Reason, info: ModelInfo) -> str:
+    """Say what is wrong with an answer that should list objects, and what helps."""
+    # What is trained here learns to name one object, and knows no end of several: more tokens hold more of the same.
+    return UNTRAINED_CUT if reason == "truncated" and info.domain_path else EXPLANATIONS[reason]
 
 
 def limited(found: Grounding, most: int) -> Grounding:
@@ -97,7 +110,7 @@ def _boxes(
             continue
         score, available = token_score(completion, replace(answer, span=each.span))
         boxes.append(Seen(box, score, available, each.label))
-    told = [f"list_cut: {EXPLANATIONS['truncated']}"] if CUT in answer.salvaged else []
+    told = [f"list_cut: {_why('truncated', info)}"] if CUT in answer.salvaged else []
     if len(boxes) > MOST:
         told.append(f"long_list: {len(boxes) - MOST} of {len(boxes)} boxes left out, no list is read further")
     if refused:
@@ -114,7 +127,7 @@ def _with_amodal(
     size: tuple[int, int],
 ) -> Grounding:
     if answer.kind == "invalid" and not answer.listed:
-        told = f"amodal_failed: {answer.reason}, {EXPLANATIONS[answer.reason]}"
+        told = f"amodal_failed: {answer.reason}, {_why(answer.reason, info)}"
         return replace(found, warnings=(*found.warnings, told)).holding(objects)
     wholes, told_of_boxes = _boxes(answer, completion, info, size)
     pairs = paired([each.visible for each in objects], [each.box for each in wholes])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,14 @@ from told_answers import BOTH, ground, misbehaving
 
 from egm_core.engines import Completion
 from egm_core.families import family
+from egm_core.grounder.decision import Reply
 from egm_core.grounder.explained import explained
+from egm_core.grounder.grounding import Grounding
+from egm_core.grounder.several.deciding import decide_several
 from egm_core.grounder.several.pairing import paired, unique
 from egm_core.grounder.several.reading import read_several
 from egm_core.grounder.several.wanted import AS_WORDED, EVERY, ONE, question, several_by
-from egm_core.models.folder import ModelInfo
+from egm_core.models.folder import EMBEDDED, ModelInfo, resolve
 
 # Thousandths; the picture is 200 x 100.
 LEFT, RIGHT = (100, 200, 300, 400), (500, 200, 700, 400)
@@ -130,6 +135,25 @@ def test_a_list_that_the_limit_of_tokens_cut_keeps_its_whole_objects_and_says_so
     assert read_several(speaker, Completion(text, (), "stop"), "open").kind == "invalid"
     unclosed = text.replace("</think>", "")
     assert read_several(speaker, Completion(unclosed, (), "length"), "open").reason == "truncated"
+
+
+def test_a_model_that_names_one_object_is_not_said_to_need_more_tokens(tmp_path: Path) -> None:
+    """Its list would have no end; what helps is to ask for one, or another model."""
+    shutil.copy(resolve(EMBEDDED) / "domain.json", tmp_path)
+    narrow = ModelInfo("narrow", "qwen3_vl", path=tmp_path, domain="domain.json")
+    list_of_both = lists([LEFT, RIGHT]).removeprefix("says:")[:-20]
+
+    def decided(info: ModelInfo, seen: str, whole: str) -> Grounding:
+        replies = [Completion(text, (), "length") for text in (seen, whole)]
+        read_ones = [Reply(each, read_several(info.speaker, each, "open")) for each in replies]
+        return decide_several(*read_ones, {"visible": info, "amodal": info}, (200, 100))
+
+    for info, remedy, wrong in ((narrow, "set max_objects to 1", "max_tokens"), (BOTH, "max_tokens", "max_objects")):
+        none = decided(info, "I see", "I see")
+        assert none.reason == "truncated" and remedy in none.detail and wrong not in none.detail
+        cut = decided(info, list_of_both, "I see")
+        assert [told.split(":")[0] for told in cut.warnings] == ["list_cut", "amodal_failed"]
+        assert all(remedy in told and wrong not in told for told in cut.warnings)
 
 
 @pytest.mark.parametrize(
