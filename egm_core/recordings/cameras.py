@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from egm_core.arguments import meant
@@ -14,6 +14,8 @@ from egm_core.recordings.recording import Recording
 
 ALL = "all"
 COMPRESSED = "/compressed"
+# What the overlay node publishes: a camera's images with boxes drawn into them.
+_OVERLAY = re.compile(r"(?:^|/)overlay/image(?:/compressed)?$")
 # Messages of a topic that are looked at to learn whether it holds colour.
 PEEKED = 3
 
@@ -26,9 +28,21 @@ class Camera:
     name: str = ""
 
 
-def chosen(recording: Recording, overview: Overview, wanted: Sequence[str]) -> tuple[Camera, ...]:
-    """Choose topics: those that are wanted, all of them, or the only one; ValueError lists what there is."""
+def overlays(topics: Iterable[str]) -> list[str]:
+    """Give the topics, by their names, of images into which the overlay drew boxes: what they show is no camera's."""
+    return [topic for topic in topics if _OVERLAY.search(topic)]
+
+
+def chosen(
+    recording: Recording, overview: Overview, wanted: Sequence[str], tell: Callable[[str], None]
+) -> tuple[Camera, ...]:
+    """Choose topics: those that are wanted, all of them, or the only one; ValueError lists what there is.
+
+    An overlay's images are taken where they are named, and `tell` says if they are left out.
+    """
     there = list(_topics(overview))
+    drawn = overlays(there)
+    there = [topic for topic in there if topic not in drawn] + drawn
     if wanted and ALL not in wanted:
         for topic in wanted:
             if topic not in there:
@@ -39,6 +53,14 @@ def chosen(recording: Recording, overview: Overview, wanted: Sequence[str]) -> t
         return named(list(dict.fromkeys(wanted)))
     if not there:
         raise ValueError(f"{recording.path} has no images: {_none(overview)}")
+    if len(drawn) == len(there):
+        raise ValueError(
+            f"{recording.path} has no camera's images, only an overlay's, with boxes drawn into them:"
+            f" {', '.join(drawn)}; take them all the same with --topic"
+        )
+    if drawn:
+        tell(f"the overlay's images, {', '.join(drawn)}, are not asked about: boxes are drawn into them")
+        there = there[: -len(drawn)]
     colour = [there[0]] if len(there) == 1 else _colour(recording, there)
     if not colour:
         raise ValueError(

@@ -11,6 +11,7 @@ from typing import Any
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.typesys import Stores, get_typestore
 
+from egm_core.recordings.cameras import overlays
 from egm_ros.camera.frames import Frame, Intrinsics, Region, Skipping, Source, SourceError, Tell
 from egm_ros.common.pictures.images import decode
 
@@ -29,17 +30,21 @@ _log = logging.getLogger(__name__)
 def bag(path: Path, topic: str = "", tell: Tell = _log.warning) -> Source:
     """Supply the images of a recorded topic, each with the camera_info of its time.
 
-    Empty is the first topic with colour, of those with a camera_info beside them if there are any: others may be drawn.
+    Empty is the first topic with colour, of those with a camera_info beside them if there are any, for others may be
+    drawn; an overlay's comes last.
     """
     with _opened(path) as reader:
         topics = {entry.topic: entry for entry in reader.connections if entry.msgtype in KINDS and entry.msgcount}
+        drawn = overlays(topics)
+        topics |= {name: topics.pop(name) for name in drawn}
         if not topics or (topic and topic not in topics):
             raise SourceError(
                 f"topic: {topic!r} has no images in {str(path)!r}; there are {', '.join(topics) or 'none'}"
             )
         chosen = topics[topic or _first_colour(reader, topics)]
         if len(topics) > 1 and not topic:
-            others = ", ".join(name for name in topics if name != chosen.topic)
+            others = ", ".join(f"{name} (drawn by an overlay)" if name in drawn else name
+                               for name in topics if name != chosen.topic)  # fmt: skip
             tell(f"{path} has several image topics; {chosen.topic} is played, topic:= takes another: {others}")
         beside = camera_info_topic(chosen.topic)
         first = next(_cameras(reader, beside), None)

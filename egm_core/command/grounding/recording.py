@@ -126,7 +126,7 @@ def _ground(own: Parser, options: argparse.Namespace, as_json: bool) -> int:
     for doubt in recording.doubts:
         told(doubt)
     overview = recording.overview()
-    cameras = chosen(recording, overview, options.topic)
+    cameras = chosen(recording, overview, options.topic, told)
     within = "".join(f"/{part}" for part in options.namespace.split("/") if part)
     clash(overview, cameras, within)
     with opened(options, options.at_once) as model:

@@ -99,6 +99,24 @@ def test_of_several_cameras_one_is_chosen_or_all_are_taken(tmp_path: Path, call:
     }  # fmt: skip
 
 
+def test_an_overlays_images_are_no_camera_unless_they_are_named(tmp_path: Path, call: Call) -> None:
+    """A recording of our own holds the overlay's, into which boxes are drawn."""
+    drawn = "/front/overlay/image/compressed"
+    entries = [*rows(range(6), drawn, jpeg), *rows(range(6), "/overlay/image"), *rows(range(6), "/image_raw")]
+    bag = write(tmp_path / "bag", sorted(entries, key=lambda row: row[2]))
+    for words in ([], ["--topic", "all"]):
+        assert call(bag, *words, "--force") == 0
+        assert call.report["topics"] == {"/image_raw": ""}
+        assert f"the overlay's images, {drawn}, /overlay/image, are not asked about" in call.said
+    assert call(bag, "--topic", "/nothing", "--force") == 2
+    assert f"there are /image_raw, {drawn}, /overlay/image" in call.said
+    assert call(bag, "--topic", drawn, "--force", "--namespace", "again") == 0
+    assert call.report["topics"] == {drawn: ""}
+    alone = write(tmp_path / "alone", rows(range(6), drawn, jpeg))
+    assert call(alone, "--force") == 2
+    assert f"only an overlay's, with boxes drawn into them: {drawn}; take them all the same with --topic" in call.said
+
+
 def test_topics_that_are_there_already_are_refused_and_put_elsewhere(tmp_path: Path, call: Call) -> None:
     bag = write(tmp_path / "bag", rows(range(4)))
     assert call(bag) == 0

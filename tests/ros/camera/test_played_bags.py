@@ -221,6 +221,17 @@ def test_the_images_of_a_camera_are_played_rather_than_drawn_ones(a_bag: Bag) ->
     assert shades(source) == list(SHADES)
 
 
+def test_an_overlays_images_are_played_last_also_where_no_camera_info_tells_them_apart(a_bag: Bag) -> None:
+    for shade in SHADES:
+        a_bag.image("/overlay/image", 1)
+        a_bag.image("/left", shade)
+        a_bag.image("/right", 1)
+    told: list[str] = []
+    source = sources.bag(a_bag.write(), tell=told.append)
+    assert source.name.endswith(" /left")
+    assert any("topic:= takes another: /right, /overlay/image (drawn by an overlay)" in text for text in told)
+
+
 def test_a_broken_image_of_a_bag_is_left_out_and_named(a_bag: Bag) -> None:
     good = cv2.imencode(".jpg", np.full((48, 64, 3), 128, np.uint8))[1].tobytes()
     for number in range(12):

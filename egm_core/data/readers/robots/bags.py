@@ -16,6 +16,7 @@ from egm_core.data.readers.robots.question import FRAME, Question, Recordings
 from egm_core.data.readers.shared import fields
 from egm_core.pictures.messages import RGB, ImageError, decode, guess
 from egm_core.recordings.by_rosbags import broken, in_short
+from egm_core.recordings.cameras import overlays
 
 LICENCE = "yours, or that of whoever recorded it"
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -61,8 +62,8 @@ def named(paths: list[Path]) -> dict[str, Path]:
 
 def _of_bag(reader: Any, bag: str, path: Path, options: argparse.Namespace, tally: Tally) -> Iterator[Question]:
     place = Place(str(path))
-    topic = _topic(reader, options.topic, IMAGES, "image topic", place)
-    spoken = options.instruction_topic and _topic(reader, options.instruction_topic, TEXTS, "text topic", place)
+    topic = _topic(reader, options.topic, IMAGES, "image topic", place, tally)
+    spoken = options.instruction_topic and _topic(reader, options.instruction_topic, TEXTS, "text topic", place, tally)
     sent, fresh, number = " ".join(options.sent.split()), True, -1
     for connection, stamp, data in _messages(reader, (topic, spoken), place):
         at = Place(str(path), f"{connection.topic} at {stamp / 1e9:.3f} s")
@@ -106,13 +107,20 @@ def _messages(reader: Any, topics: Collection[str], place: Place) -> Iterator[tu
         count += 1
 
 
-def _topic(reader: Any, wanted: str, kinds: tuple[str, ...], what: str, place: Place) -> str:
+def _topic(reader: Any, wanted: str, kinds: tuple[str, ...], what: str, place: Place, tally: Tally) -> str:
     known: list[str] = list(dict.fromkeys(c.topic for c in reader.connections if c.msgtype in kinds and c.msgcount))
     if wanted:
         return fields.known(wanted, known, what, place)
-    if len(known) != 1:
-        raise place.error(f"has {len(known)} image topics ({', '.join(known) or 'none'}); name one with --topic")
-    return known[0]
+    drawn = overlays(known)
+    cameras = [topic for topic in known if topic not in drawn]
+    if len(cameras) != 1:
+        left_out = f", an overlay's left out: {', '.join(drawn)}" if drawn else ""
+        raise place.error(
+            f"has {len(cameras)} image topics ({', '.join(cameras) or 'none'}{left_out}); name one with --topic"
+        )
+    if drawn:
+        tally.note(f"{place.file}: the overlay's images, {', '.join(drawn)}, are left out: boxes are drawn into them")
+    return cameras[0]
 
 
 def _message(reader: Any, connection: Any, data: bytes, tally: Tally, place: Place) -> Any:

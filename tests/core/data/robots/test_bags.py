@@ -102,6 +102,15 @@ def test_broken_messages_are_counted_by_their_kind(tmp_path: Path, ask: Any) -> 
     )
 
 
+def test_an_overlays_images_are_not_taken_for_a_cameras(tmp_path: Path, ask: Any) -> None:
+    path = bag(tmp_path / "own", [("/overlay/image", 1, raw(1)), ("/a", 1, raw(200))])
+    (question,) = ask("bag", "--file", path, "--sent", "the mug", "--pictures", tmp_path / "s")
+    assert question.image.endswith("own-a-000000.png")
+    assert "the overlay's images, /overlay/image, are left out" in ask.said
+    (drawn,) = ask("bag", "--file", path, "--sent", "x", "--topic", "/overlay/image", "--pictures", tmp_path / "d")
+    assert drawn.image.endswith("own-overlay-image-000000.png")
+
+
 def test_wrong_recordings_are_named(drive: Path, tmp_path: Path, wrong: Any) -> None:
     shots = ("--pictures", tmp_path / "shots")
     assert "one of both: a picture alone asks nothing" in wrong("bag", "--file", drive, *shots)
@@ -113,6 +122,9 @@ def test_wrong_recordings_are_named(drive: Path, tmp_path: Path, wrong: Any) -> 
     )
     two = bag(tmp_path / "two", [("/a", 1, raw(1)), ("/b", 1, raw(1))])
     assert "has 2 image topics (/a, /b); name one with --topic" in wrong("bag", "--file", two, "--sent", "x", *shots)
+    own = bag(tmp_path / "own", [(name, 1, raw(1)) for name in ("/a", "/b", "/overlay/image")])
+    said = wrong("bag", "--file", own, "--sent", "x", *shots)
+    assert "has 2 image topics (/a, /b, an overlay's left out: /overlay/image); name one with --topic" in said
     depth = bag(tmp_path / "depth", [("/a", 1, raw(1, "16UC1"))])
     said = wrong("bag", "--file", depth, "--sent", "x", *shots)
     assert "pictures that cannot be used: not_colour" in said and "/a at 1.000 s" in said
