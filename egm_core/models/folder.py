@@ -80,7 +80,7 @@ class ModelInfo:
         domain: str | None = None,
         license: str = "Apache-2.0",
     ) -> ModelInfo:
-        """Describe a model of our own making; a base answers directly, and SFT teaches it to reason."""
+        """Describe a model of our own making; a base answers directly unless it was asked with reasoning."""
         return cls(
             name,
             family,

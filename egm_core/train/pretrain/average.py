@@ -58,8 +58,9 @@ def _of_checkpoint(run: Path, out: Path) -> Path:
     last = checkpoint.load_last(run)
     if last is None:
         raise FileNotFoundError(f"{run} is no model folder, and holds no whole checkpoint of a pretraining run")
-    shape = json.loads((run / "config.json").read_text())["architecture"]
-    export(Architecture(**{**shape, "deepstack": tuple(shape["deepstack"])}), last[1]["model"], out)
+    config = json.loads((run / "config.json").read_text())
+    shape = {**config["architecture"], "deepstack": tuple(config["architecture"]["deepstack"])}
+    export(Architecture(**shape), last[1]["model"], out, config["reasoning"] > 0)
     return out
 
 

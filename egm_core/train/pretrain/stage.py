@@ -146,7 +146,8 @@ class Trainer:
                     raise ended_early(self.step, getattr(self.config, name).steps, self.folder)
         self.save()
         if self.rank == 0:
-            export(self.config.architecture, self.model.state_dict(), self.folder / "final")
+            reasons = self.config.reasoning > 0
+            export(self.config.architecture, self.model.state_dict(), self.folder / "final", reasons)
 
     def _run_stage(self, stage: Stage) -> None:
         if self._progress(stage) >= 1:
@@ -305,8 +306,11 @@ class Trainer:
         return losses.mean() + extra, metrics
 
 
-def export(shape: Architecture, weights: dict[str, Any], folder: Path) -> None:
-    """Write the model of an architecture with these weights as a folder that the Auto classes load."""
+def export(shape: Architecture, weights: dict[str, Any], folder: Path, reasons: bool) -> None:
+    """Write the model of an architecture with these weights as a folder that the Auto classes load.
+
+    `reasons` says that its questions taught it to reason, so that it is asked to.
+    """
     from transformers import Qwen3VLForConditionalGeneration
 
     from egm_core.models.folder import ModelInfo, write_info
@@ -317,7 +321,8 @@ def export(shape: Architecture, weights: dict[str, Any], folder: Path) -> None:
     set_generation(model, tokenizer)
     model.save_pretrained(folder)
     build_processor(tokenizer, shape).save_pretrained(folder)
-    write_info(folder, ModelInfo.for_training("egm_tiny", "qwen3_vl", max_pixels=shape.max_pixels))
+    info = ModelInfo.for_training("egm_tiny", "qwen3_vl", reasoning=reasons, max_pixels=shape.max_pixels)
+    write_info(folder, info)
 
 
 def _take_over(model: Any, tokenizer: Any, start: str) -> None:

@@ -17,6 +17,7 @@ from egm_core.scenes.truth import EVALUATION_FIRST_SEED
 from egm_core.tiny.shape import Architecture
 from egm_core.train.configuration import ConfigurationError
 from egm_core.train.pretrain import checkpoint
+from egm_core.train.pretrain.average import main as average
 from egm_core.train.pretrain.config import PretrainConfig, Stage, rate_factor
 from egm_core.train.pretrain.loader import Asking, SceneLoader
 from egm_core.train.pretrain.stage import Trainer, pretrain
@@ -70,6 +71,14 @@ def test_a_finished_run_is_not_run_again_and_a_cut_one_goes_on(scenes: Path, tmp
     assert (step, state["step"]) == (8, 5)
     assert before < (checkpoint.whole(tmp_path / "run")[-1] / checkpoint.STATE).stat().st_mtime_ns
     assert json.loads((tmp_path / "run" / "config.json").read_text())["joint"]["steps"] == 5
+
+
+def test_a_model_that_was_asked_with_reasoning_says_that_it_reasons(scenes: Path, tmp_path: Path) -> None:
+    final = pretrain(replace(settings(scenes, tmp_path / "run"), reasoning=0.9))
+    assert load_info(final).reasoning
+    shutil.rmtree(final)
+    assert average(["--model", str(tmp_path / "run"), "--out", str(tmp_path / "last")]) == 0
+    assert load_info(tmp_path / "last").reasoning
 
 
 def test_evaluation_seeds_are_refused(tmp_path: Path) -> None:
