@@ -5,12 +5,10 @@ All of it happens on a thread of its own, never on the executor's.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from egm_core.engines.base import Engine, EngineError, Health
 from egm_core.engines.http.failures import Timeouts
@@ -18,47 +16,18 @@ from egm_core.engines.http.keys import key_refusal
 from egm_core.engines.openai import OpenAIEngine
 from egm_core.models.calibration import note
 from egm_core.supervise.ear import EngineEar
+from egm_core.supervise.life.judgement import judge
+from egm_core.supervise.life.server import POLL, check_start, death, launched
+from egm_core.supervise.life.state import EngineState as EngineState
 from egm_core.supervise.plan import EnginePlan, locate
-from egm_core.supervise.policy import Care, Event, Record, Restarts, after, after_death, out_of_memory, pause_before
-from egm_core.supervise.process import EngineProcess, free_port, server_environment
+from egm_core.supervise.policy import Care, Event, Record, Restarts, after_death, pause_before
+from egm_core.supervise.process import EngineProcess
 
-POLL = 0.2
 HEALTH_INTERVAL = 1.0
 # However long they took: one poll may fail because this process itself did not run.
 MISSES = 2
 # As long as query_timeout may be: the grounder's clock decides, not the connection's.
 PATIENCE = 600.0
-
-
-@dataclass(frozen=True)
-class EngineState:
-    """What an engine is doing; `reason` is a word for programs.
-
-    Ready: engine_ready, engine_degraded.  Failed: engine_died, engine_hung, engine_out_of_memory, engine_unusable,
-    engine_unreachable, engine_start_timeout, engine_failed.
-    """
-
-    state: Literal["starting", "ready", "failed", "closed"]
-    reason: str
-    detail: str
-
-    @property
-    def words(self) -> str:
-        """Say it to a person; the words of an engine that only starts are not those of a failure."""
-        plain = {"engine_starting": "the engine is starting", "engine_ready": "the engine is ready"}
-        return f"{plain.get(self.reason, self.reason)}: {self.detail}".removesuffix(": ")
-
-
-def told(event: Event, count: int, detail: str) -> str:
-    """Say what was wrong with so many queries in a row."""
-    if event in ("mute", "no_memory"):
-        return detail
-    what = {
-        "unreadable": "answers in a row that cannot be read",
-        "late": "answers in a row later than query_timeout",
-        "partial": "amodal queries in a row that failed, while visible ones succeed",
-    }
-    return f"{count} {what.get(event, 'failures in a row')}, the last one: {detail}"
 
 
 class EngineLink:
@@ -131,57 +100,17 @@ class EngineLink:
         `detail` says what was wrong.  What is said of an engine that is gone already is ignored.
         """
         with self._judging:
-            if engine is None or engine is not self.engine or self._doomed or self.state.state != "ready":
+            ear = self.engine
+            if ear is None or engine is not ear or self._doomed or self.state.state != "ready":
                 return
             if event in ("usable", "fitted", "partial", "unreadable"):
                 self._heard = time.monotonic()
             # A server at a URL has no process here that could be replaced.
             allowed = not self.plan.url and self._replaced.wait(time.monotonic(), self.care) <= 0.0
-            before = self.record
-            self.record, replaced = after(before, event, self.care, allowed)
-            if replaced:
-                reason = "engine_out_of_memory" if event == "no_memory" else "engine_unusable"
-                self._doomed = EngineError(reason, told(event, before.broken + 1, detail))
-            elif self.record.trouble not in ("", before.trouble):
-                counts = {
-                    "unreadable": self.record.unreadable,
-                    "late": self.record.late,
-                    "partial": self.record.partial,
-                }
-                text = told(event, counts.get(event, self.record.broken), detail)
-                self._set(EngineState("ready", "engine_degraded", f"{text}; {self._remedy(event)}"))
-            elif self.record.smaller and not before.smaller:
-                self._set(EngineState("ready", "engine_degraded", "memory is short: pictures are halved from now on"))
-            elif before.degraded and not self.record.degraded and not self.record.smaller:
-                self._set(EngineState("ready", "engine_ready", "usable answers again"))
-
-    def _remedy(self, event: Event) -> str:
-        """Say what a person can do about an engine that lives and is of little use."""
-        if event == "unreadable":
-            return (
-                "the engine is healthy and stays: see whether `family` fits the model, and what it says"
-                " (raw_visible of ~/ground_once)"
-            )
-        if event == "partial":
-            return (
-                "the engine stays, and amodal boxes are missing: see its own log for this prompt, or name another"
-                " model for them (amodal_model)"
-            )
-        if event == "late":
-            longest = self.engine.longest if self.engine is not None else 0.0
-            known = f" (an answer took {longest:.1f} s)" if longest > self.care.query_timeout else ""
-            return (
-                f"the engine is healthy and stays: raise query_timeout above what answers take{known}, lower"
-                " max_pixels, or set reasoning to false"
-            )
-        if self.plan.url:
-            return "a server at engine_url is not replaced: see its own log"
-        if not self.care.failure_limit:
-            return "failure_limit 0 lets it be"
-        return (
-            f"restart_limit {self.care.restart_limit} within {self.care.restart_window:g} s is reached, and no new"
-            " process helped: see the engine's own log"
-        )
+            judged = judge(self.record, event, detail, self.care, allowed, self.plan.url, ear.longest)
+            self.record, self._doomed = judged.record, judged.doomed
+            if judged.state is not None:
+                self._set(judged.state)
 
     def rest(self) -> None:
         """Abort what was left to run in the engine, for nothing is to be asked now."""
@@ -263,31 +192,33 @@ class EngineLink:
         plan = self.plan
         url = plan.url
         if not url:
-            port = free_port()
             self._started += 1
-            environment = server_environment(plan.python, os.environ, plan.environment(port))
-            self._process = EngineProcess(plan.words(port), environment, self._log)
-            url = f"http://127.0.0.1:{port}"
+            self._process, url = launched(plan, self._log)
         self._set(EngineState("starting", "engine_starting", f"waiting for {plan.model} at {url}"))
-        engine = EngineEar(
-            OpenAIEngine(
-                url,
-                plan.served,
-                plan.api_key_env,
-                plan.dialect,
-                Timeouts(read=PATIENCE, total=PATIENCE),
-                image_format=plan.image_format,
-                clear_hosts=plan.clear_hosts,
-                precision=plan.precision,
-            ),
-            self.care.query_timeout,
-        )
+        self.engine = self._reached(url)
+        self.engine.start()
+        self._await(self.engine, url)
+
+    def _reached(self, url: str) -> EngineEar:
+        plan = self.plan
         refused = key_refusal(url, plan.api_key_env, plan.clear_hosts)
         if refused:
             self._log(refused)
-        self.engine = engine
-        engine.start()
-        deadline = time.monotonic() + plan.start_timeout
+        engine = OpenAIEngine(
+            url,
+            plan.served,
+            plan.api_key_env,
+            plan.dialect,
+            Timeouts(read=PATIENCE, total=PATIENCE),
+            image_format=plan.image_format,
+            clear_hosts=plan.clear_hosts,
+            precision=plan.precision,
+        )
+        return EngineEar(engine, self.care.query_timeout)
+
+    def _await(self, engine: EngineEar, url: str) -> None:
+        """Wait until the engine is ready, or the link closes; raise EngineError where it will not be."""
+        deadline = time.monotonic() + self.plan.start_timeout
         while not self._closing.is_set():
             health = engine.health()
             if health.state == "ready":
@@ -297,14 +228,7 @@ class EngineLink:
                 self._set(self._able(health))
                 self._tell_of_scores(engine)
                 return
-            if self._process is not None and self._process.poll() is not None:
-                raise self._death(self._process)
-            if time.monotonic() > deadline:
-                raise EngineError(
-                    "engine_start_timeout", f"{url} was not ready after {plan.start_timeout:g} s: {health.detail}"
-                )
-            if health.state == "failed":
-                raise EngineError("engine_failed", health.detail)
+            check_start(self.plan, url, health, self._process, deadline)
             self._set(EngineState("starting", "engine_starting", health.detail))
             self._closing.wait(POLL)
 
@@ -350,7 +274,7 @@ class EngineLink:
         while not self._closing.is_set():
             if self._process is not None:
                 if self._process.wait(POLL) is not None:
-                    raise self._death(self._process)
+                    raise death(self._process)
             else:
                 self._closing.wait(POLL)
             if self._doomed is not None:
@@ -375,15 +299,9 @@ class EngineLink:
             unheard = time.monotonic() - self._heard
             if misses >= MISSES and unheard > self.care.health_timeout and not self._closing.is_set():
                 if self._process is not None and self._process.wait(POLL) is not None:
-                    raise self._death(self._process)
+                    raise death(self._process)
                 reason = "engine_hung" if self._process is not None else "engine_unreachable"
                 raise EngineError(reason, f"no health for {unheard:.1f} s: {health.detail}")
-
-    @staticmethod
-    def _death(process: EngineProcess) -> EngineError:
-        """Say how the process ended: for want of memory, by its last words, or otherwise."""
-        last_words = process.obituary()
-        return EngineError("engine_out_of_memory" if out_of_memory(last_words) else "engine_died", last_words)
 
     def _tear_down(self) -> None:
         engine, self.engine = self.engine, None
