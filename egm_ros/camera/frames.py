@@ -67,11 +67,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Source:
-    """A named supply of pictures at its own rate; `frames` starts it from the beginning."""
+    """A named supply of pictures at its own rate; `frames` starts it from the beginning.
+
+    `shows` are expressions for what is there in the beginning; empty where the source does not know it.
+    """
 
     name: str
     rate: float
     frames: Callable[[], Iterator[Frame]]
+    shows: tuple[str, ...] = ()
 
 
 class Skipping:

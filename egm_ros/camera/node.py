@@ -44,7 +44,7 @@ class CameraNode(BaseNode):
         rate = self._values["rate"] or self._source.rate
         self.create_timer(1.0 / rate, self._on_tick)
         self.every(CLOCK_COMES, self._on_watch)
-        self.get_logger().info(f"{self._source.name} at {rate:g} Hz")
+        self.get_logger().info(f"{self._source.name} at {rate:g} Hz{self._to_ask()}")
 
     def _on_tick(self) -> None:
         frame = self._next()
@@ -63,6 +63,14 @@ class CameraNode(BaseNode):
             self._compressed.publish(images.encode_compressed(frame.image, header, self._values["jpeg_quality"]))
         if self._depth is not None and frame.depth is not None:
             self._depth.publish(images.encode_depth(frame.depth, header))
+
+    def _to_ask(self) -> str:
+        """Say what the source shows, and how to ask for it: what a newcomer asks for otherwise may not be there."""
+        if not self._source.shows:
+            return ""
+        topic = self.resolve_topic_name("instruction")
+        ask = f"ros2 topic pub --once {topic} std_msgs/msg/String '{{data: \"{self._source.shows[0]}\"}}'"
+        return f"; it begins with {', '.join(self._source.shows)}; ask for one: {ask}"
 
     def _on_watch(self) -> None:
         """Say why no picture comes where the clock that they go by does not run."""

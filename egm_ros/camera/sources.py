@@ -9,6 +9,7 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 CLIPS = Path(__file__).resolve().parents[1] / "clips"
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 FOLDER_RATE = 2.0
+# So many things to ask for are named, of the kind that names an object by its colour.
+SHOWN, PLAIN = 3, "attribute"
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +64,13 @@ def clip(name: str) -> Source:
         known = ", ".join(sorted(entry.name for entry in CLIPS.glob("*") if entry.is_dir()))
         raise SourceError(f"path: there is no clip {name!r}; there are {known}")
     description = json.loads(manifest.read_text())
-    return folder(path, description["fps"], Intrinsics(**description["camera"]))
+    there = (
+        entry["text"]
+        for entry in sorted(description.get("instructions", ()), key=lambda entry: entry["kind"] != PLAIN)
+        if entry["target"] is not None
+    )
+    source = folder(path, description["fps"], Intrinsics(**description["camera"]))
+    return replace(source, shows=tuple(there)[:SHOWN])
 
 
 def video(path: Path) -> Source:
@@ -87,6 +96,7 @@ def webcam(device: int) -> Source:
 def scene(world: str, seed: int, frames: int, rate: float = 10.0) -> Source:
     """Supply a moving scene, rendered as it is asked for, with its camera and its depth."""
     from egm_core.scenes import Generator
+    from egm_core.scenes.language.expressions import expressions
 
     try:
         generator = Generator()
@@ -98,7 +108,12 @@ def scene(world: str, seed: int, frames: int, rate: float = 10.0) -> Source:
             camera = truth.camera
             yield Frame(truth.image, Intrinsics(camera.fx, camera.fy, camera.cx, camera.cy), truth.depth)
 
-    return Source(f"{world} scene {seed}", rate, rendered)
+    first = next(iter(generator.clip(seed, frames, rate, world=cast("World", world))))
+    plain: dict[int | None, str] = {}
+    for said in expressions(first):
+        if said.kind == PLAIN:
+            plain.setdefault(said.target, said.text)
+    return Source(f"{world} scene {seed}", rate, rendered, tuple(plain.values())[:SHOWN])
 
 
 def bag(path: Path, topic: str = "", tell: Tell = _log.warning) -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import signal
@@ -20,6 +21,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from shades import SHADES, shades
 
+from egm_core.scenes import Generator
+from egm_core.scenes.language.expressions import expressions
 from egm_ros.camera import sources
 from egm_ros.camera.node import CameraNode
 from egm_ros.camera.sources import SourceError
@@ -64,6 +67,33 @@ def test_compressed_pictures_and_a_source_that_ends(bench: Any, pictures: Path) 
     bench.until(lambda: received and abs(int(images.decode(received[-1])[30, 40, 0]) - SHADES[-1]) <= 3)
     bench.until(lambda: camera.finished)
     assert not bench.node.get_publishers_info_by_topic("/image")
+
+
+@pytest.mark.parametrize("world", ["tabletop", "street"])
+@pytest.mark.parametrize("source", ["clip", "scene"])
+def test_what_it_names_to_ask_for_is_there(source: str, world: str) -> None:
+    if source == "clip":
+        truth = json.loads((sources.CLIPS / world / "clip.json").read_text())
+        shown = sources.clip(world).shows
+        there = {entry["text"]: entry["target"] for entry in truth["instructions"]}
+        seen = {entry["index"] for entry in truth["frames"][0]["objects"]}
+    else:
+        first = next(iter(Generator().clip(500_000_000, 60, 10.0, world=world)))  # type: ignore[arg-type]
+        shown = sources.scene(world, 500_000_000, 60).shows
+        there = {said.text: said.target for said in expressions(first)}
+        seen = {entry.index for entry in first.objects if entry.visible_fraction > 0}
+    assert 2 <= len(shown) <= 3 and len({there[text] for text in shown}) == len(shown)
+    assert {there[text] for text in shown} <= seen
+
+
+def test_its_log_says_what_to_ask_for_where_it_knows_and_nothing_where_not(bench: Any, pictures: Path) -> None:
+    bench.start("egm_ros.camera", "--ros-args", "-r", "__ns:=/robot", "-p", "path:=tabletop")
+    bench.start("egm_ros.camera", "--ros-args", "-p", "source:=folder", "-p", f"path:={pictures}")
+    bench.until(lambda: "tabletop at" in bench.output() and f"{pictures} at" in bench.output(), 20.0)
+    shows = next(line for line in bench.output().splitlines() if "tabletop at" in line)
+    assert "at 10 Hz; it begins with the red mug, the red can, the blue can; ask for one" in shows
+    assert """ros2 topic pub --once /robot/instruction std_msgs/msg/String '{data: "the red mug"}'""" in shows
+    assert next(line for line in bench.output().splitlines() if f"{pictures} at" in line).endswith("Hz")
 
 
 def test_the_process_ends_with_its_source_and_names_what_it_lacks(bench: Any, pictures: Path) -> None:
