@@ -23,6 +23,16 @@ def test_the_readme_is_short_and_its_moving_picture_small():
     assert (DOCS / "demo.gif").stat().st_size <= 2_000_000
 
 
+def test_the_readme_says_where_egm_comes_from_before_it_names_other_pages():
+    """Other pages write `egm`, which a checkout has on no path by itself."""
+    head, told, _ = (ROOT / "README.md").read_text().partition("`source tools/env.sh`")
+    assert told and "](docs/guides" not in head and "](docs/start" not in head
+    script = "source tools/env.sh && command -v egm && egm --help"
+    bare = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home())}
+    ran = subprocess.run(["bash", "-c", script], cwd=ROOT, env=bare, capture_output=True, text=True)
+    assert ran.returncode == 0 and "ground" in ran.stdout, ran.stderr
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page: Path):
     targets = re.findall(r"\]\(([^)#\s]+)", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S))
