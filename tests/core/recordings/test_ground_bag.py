@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,13 +62,17 @@ def test_a_recording_gets_boxes_and_keeps_all_that_it_had(
     answers, now = on(after[1], "/grounding/visible"), on(after[1], "/propagation/visible")
     assert [stamp(one) for one in answers] == [START, START + 10 * STEP, START + 20 * STEP]
     assert [stamp(one) for one in now] == [START + place * STEP for place in FRAMES]
-    mugs = [entry for array in now for entry in array.detections if entry.results[0].hypothesis.class_id == MUG]
-    assert len(mugs) == len(FRAMES) and {entry.id for entry in mugs} == {"1:t1"}
-    truth = [TRUTH["frames"][place]["objects"][RED_MUG]["visible"] for place in FRAMES]
+    # Which answers hold the mug is the model's part; from such an answer on every image has it, until the next one.
+    held = [mug_in(array) is not None for array in answers]
+    assert held[0] and sum(held) >= 2
+    mugs = {place: mug for place, array in zip(FRAMES, now, strict=True) if (mug := mug_in(array))}
+    assert list(mugs) == [place for place in FRAMES if held[place // 10]]
+    assert {mug.id for mug in mugs.values()} == {"1:t1"}
+    truth = {place: TRUTH["frames"][place]["objects"][RED_MUG]["visible"] for place in FRAMES}
     # Between two answers boxes move as their object does; how well they fit is the model's part.
-    moved = [middle(boxes[9]) - middle(boxes[0]) for boxes in ([edges(mug) for mug in mugs], truth)]
+    moved = [middle(ends[1]) - middle(ends[0]) for ends in ([edges(mugs[0]), edges(mugs[9])], [truth[0], truth[9]])]
     assert moved[1] < -6 and moved[0] == pytest.approx(moved[1], abs=3)
-    assert np.mean([iou(edges(mug), tuple(box)) for mug, box in zip(mugs, truth, strict=True)]) > 0.6
+    assert np.mean([iou(edges(mug), tuple(truth[place])) for place, mug in mugs.items()]) > 0.6
     assert {values(one)["instruction"] for one in on(after[1], "/grounding/status")} == {MUG, "the purple can"}
     assert [one.data for one in on(after[1], "/grounding/instruction_active")] == [f"{MUG}\nthe purple can"]
 
@@ -76,9 +81,18 @@ def test_a_recording_gets_boxes_and_keeps_all_that_it_had(
     for one, array in zip(drawn, now, strict=True):
         loops = [lines for lines in one.points if lines.type == 2]
         assert len(loops) == len(array.detections) == len(one.texts)
+        if not loops:
+            continue
         x0, y0, x1, y1 = edges(array.detections[0])
         around = [edge for point in loops[0].points for edge in (point.x, point.y)]
         assert around == pytest.approx([x0, y0, x1, y0, x1, y1, x0, y1])
+
+
+def mug_in(array: Any) -> Any:
+    """Give the detection of the mug, None where an array holds none."""
+    found = [one for one in array.detections if one.results[0].hypothesis.class_id == MUG]
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def middle(box: Sequence[float]) -> float:
