@@ -51,9 +51,9 @@ def test_without_a_key_there_is_nothing_to_say() -> None:
 
 def test_every_client_holds_to_it() -> None:
     with OpenAIEngine("http://robot:1", api_key_env="EGM_TEST_KEY") as engine:
-        assert engine._client_options["headers"] == {}
+        assert engine._server._connection.options["headers"] == {}
     with OpenAIEngine("http://robot:1", api_key_env="EGM_TEST_KEY", clear_hosts=["robot"]) as engine:
-        assert engine._client_options["headers"]
+        assert engine._server._connection.options["headers"]
     for hosts, sent in (((), False), (("robot",), True)):
         serving = Serving(api_key_env="EGM_TEST_KEY", key_in_clear=hosts)
         endpoints = Endpoints(["http://robot:1"], no_pictures, serving)

@@ -107,10 +107,10 @@ def test_after_any_failure_the_same_engine_still_works(server: misbehaving.Serve
     with OpenAIEngine(server.url, timeouts=QUICK) as engine:
         assert engine.health().state == "ready"
         for behaviour in ("cut", "garbage", "silent"):
-            engine._model = behaviour
+            engine._server.model = behaviour
             with pytest.raises(EngineError):
                 collect(engine.generate(Request("x", noise, "p")))
-        engine._model = "says:hello"
+        engine._server.model = "says:hello"
         assert collect(engine.generate(Request("x", noise, "p"))).text == "hello"
 
 
