@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,9 @@ CROWD = "too many wait for their other half"
 AHEAD = "no picture of that time has come: images get lost on their way, or time went back since"
 FOREIGN = "they have a stamp, but the pictures here have none"
 LATE = "an answer for a later picture came before"
+BROKEN = "a side of a box or its score is no number, or lies beyond any picture; see the program that publishes them"
+# No picture reaches this far (pixels).
+FAR = 1e6
 
 
 def box_of(detection: Any) -> Box:
@@ -75,6 +79,14 @@ class _Half:
     def ids(self) -> frozenset[str]:
         """The ids of its boxes; those of both halves are the same, but a box may have no amodal one."""
         return frozenset(getattr(entry, "id", "") for entry in getattr(self.array, "detections", ()))
+
+    @property
+    def broken(self) -> bool:
+        """Whether a box of it is none: one that cannot be drawn, followed or lifted ends a robot's node."""
+        boxes = [entry for entry in getattr(self.array, "detections", ()) if hasattr(entry, "bbox")]
+        sides = (side for entry in boxes for side in box_of(entry))
+        scores = (float(result.hypothesis.score) for entry in boxes for result in entry.results)
+        return not (all(abs(side) <= FAR for side in sides) and all(map(math.isfinite, scores)))
 
 
 class Pairs:
@@ -123,6 +135,9 @@ class Pairs:
         self._drop(lambda stamp, one: one in early, ALONE)
         both = {kind: half, other.kind: other}
         self._paired = (stamp, both["visible"].ids)
+        if any(one.broken for one in both.values()):
+            self._dropped.append(Dropped(stamp, "visible", both["visible"].array, BROKEN))
+            return None
         return Answer(stamp, both["visible"].array, both["amodal"].array)
 
     def _other(self, stamp: Stamp, half: _Half, waiting: deque[_Half]) -> _Half | None:

@@ -128,8 +128,8 @@ LIFTING_PARAMETERS: tuple[ParameterSpec, ...] = (
 LIFTING_KEYS = {
     "stamp": "Stamp of the image, seconds.nanoseconds.",
     "outcome": "found, absent or error.",
-    "reason": "A word for why an object has no 3D box, such as no_depth, no_valid_depth, depth_size, no_transform or"
-    " time_went_back.",
+    "reason": "A word for why an object has no 3D box, such as no_depth, no_valid_depth, depth_size, bad_box,"
+    " no_transform or time_went_back.",
     "objects": "Visible boxes of the answer.",
     "lifted": "How many of them have 3D boxes.",
     "ranges": "Distance of each one's visible surface along the optical axis, in metres.",

@@ -138,8 +138,8 @@ PROPAGATION_KEYS = {
     "outcome": "found: boxes are propagated; absent; ended: those that were propagated are no more; error: an answer"
     " that cannot be propagated.",
     "reason": "A word for why boxes ended or were not propagated: too_old, no_support, left_picture, another_size,"
-    " new_instruction, deactivated, time_went_back, no_picture, other_instruction, late, no_visible, no_amodal, or why"
-    " images cannot be read.",
+    " new_instruction, deactivated, time_went_back, no_picture, other_instruction, late, bad_box, no_visible,"
+    " no_amodal, or why images cannot be read.",
     "objects": "Visible boxes of the answer, or that were still propagated.",
     "carried": "How many of them are propagated.",
     "age": "Seconds from the answer's image to the newest.",

@@ -33,7 +33,7 @@ from egm_core.lifting import (
     small_depth,
 )
 from egm_core.lifting.matching import Slot
-from egm_core.streams.joining import BACK, box_of
+from egm_core.streams.joining import BACK, BROKEN, box_of
 from egm_ros.common.messages import stamp_text, status
 from egm_ros.common.nodes.follower import FollowerNode
 from egm_ros.common.nodes.process import run
@@ -58,6 +58,8 @@ THINNER = 0.8
 INSTEAD = "an answer is lifted with the depth that is newest when it comes"
 INFO_INSTEAD = "the newest is used for every picture"
 
+# What an answer is called that was dropped for another reason than want of depth.
+DROPPED = {BACK: "time_went_back", BROKEN: "bad_box"}
 EXPLANATIONS = {
     "outside_image": "the visible box lies outside of the image that camera_info describes",
     "no_valid_depth": "no pixel of the visible box has a valid depth",
@@ -203,7 +205,7 @@ class LiftingNode(FollowerNode):
         for missing in self._matching.late(now):
             self._refuse(missing.boxes, *self._why(missing))
         for dropped in self._matching.dropped():
-            self._refuse(dropped.array, "time_went_back" if dropped.why == BACK else "no_depth", dropped.why)
+            self._refuse(dropped.array, DROPPED.get(dropped.why, "no_depth"), dropped.why)
 
     def _why(self, missing: Missing) -> tuple[str, str]:
         """Give a word and a sentence for what an answer lacks; where nothing of that ever came, also why."""

@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from std_msgs.msg import Header
 
 from egm_core.propagation import Track
-from egm_core.streams.joining import ALONE, BACK, LATE, Dropped
+from egm_core.streams.joining import ALONE, BACK, BROKEN, LATE, Dropped
 from egm_ros.common.messages import stamp_text, status
 
 Outcome = Literal["found", "absent", "ended", "error"]
@@ -86,5 +86,5 @@ def losses(tracks: Iterable[Track], age: float, max_propagation: float) -> dict[
 def dropped(entry: Dropped) -> dict[str, str]:
     """Explain why an array of boxes was dropped before it became an answer."""
     other = "amodal" if entry.kind == "visible" else "visible"
-    words = {BACK: "time_went_back", ALONE: f"no_{other}", LATE: "late"}
+    words = {BACK: "time_went_back", ALONE: f"no_{other}", LATE: "late", BROKEN: "bad_box"}
     return {words.get(entry.why, "no_picture"): str(entry)}

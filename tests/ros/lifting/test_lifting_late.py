@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,15 @@ def test_time_that_goes_back_and_many_answers_leave_nothing_behind(bench: Any) -
     assert scene.arrays(7)[0].header == header(0, base=40)
     assert scene.node._matching.depths.moments == (40 * 10**9,)
     assert not scene.node._markers.get_subscription_count()
+
+
+def test_boxes_that_are_none_are_refused_by_their_own_word(bench: Any) -> None:
+    scene = Scene(bench, watched=False)
+    scene.see(0)
+    scene.answer(0, (10.0, 10.0, math.inf, 20.0))
+    told = scene.status()
+    assert (told["reason"], told["outcome"]) == ("bad_box", "error")
+    assert "see the program that publishes them" in told["message"]
 
 
 def test_an_answer_that_waits_while_time_goes_back_is_told(bench: Any) -> None:

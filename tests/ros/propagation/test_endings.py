@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -15,6 +16,7 @@ from vision_msgs.msg import Detection2DArray
 from egm_core.propagation import begin
 from egm_core.propagation.small_frames import small_frame
 from egm_core.propagation.track import Loss
+from egm_ros.common.messages import detection
 from egm_ros.common.pictures import images
 from egm_ros.interface.propagation import PROPAGATION_KEYS
 from egm_ros.propagation.status import losses
@@ -81,6 +83,21 @@ def test_a_lost_object_is_asked_for_again_and_odd_images_do_no_harm(bench: Any) 
     scene.answer(5)
     bench.until(lambda: scene.visible[-1].detections)
     assert scene.visible[-1].header == header(5)
+
+
+def test_boxes_that_are_none_are_refused_by_name_and_the_node_goes_on(bench: Any) -> None:
+    scene = Scene(bench)
+    scene.show(0)
+    stamp = header(0)
+    for publisher in scene.inputs:
+        box = (math.nan, 10.0, 60.0, 60.0)
+        publisher.publish(Detection2DArray(header=stamp, detections=[detection(stamp, "3:0", box, TEXT, 0.8)]))
+    told = scene.status()
+    assert (told["outcome"], told["reason"], told["objects"]) == ("error", "bad_box", "1")
+    assert "see the program that publishes them" in told["message"]
+    assert not scene.visible
+    assert scene.begin(1)["outcome"] == "found"
+    assert [entry.id for entry in scene.visible[-1].detections] == ["3:t1"]
 
 
 def test_an_answer_is_told_once_and_so_is_the_end_of_its_boxes(bench: Any) -> None:
