@@ -1,1 +1,1 @@
-"""What an instruction becomes before a model is asked: the tasks, and the grammar of the answer."""
+"""What an instruction becomes before a model is asked: its tasks and their models, the queries, and their grammar."""

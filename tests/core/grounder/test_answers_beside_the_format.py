@@ -11,7 +11,7 @@ from told_answers import ground, misbehaving, says
 
 from egm_core.engines import Completion
 from egm_core.families import Reason, family
-from egm_core.grounder.grounder import Grounder
+from egm_core.grounder.question.models import Models
 from egm_core.grounder.reading import EXPLANATIONS, label_doubt, read
 from egm_core.models.calibration import Curve
 
@@ -45,7 +45,7 @@ def test_salvaged_scores_are_raw_for_none_was_measured(
     server: misbehaving.Server, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     curves = {"visible": Curve((0.0, 1.0), (0.0, 0.5)), "amodal": Curve((0.0, 1.0), (0.0, 0.5))}
-    monkeypatch.setattr(Grounder, "_curves", lambda self, replies: curves)
+    monkeypatch.setattr(Models, "curves", lambda self, replies: curves)
     strict = ground(server, says((100, 200, 300, 400)), picture)
     assert strict.calibrated == ("visible", "amodal")
     found = ground(server, f"says:{PROSE}", picture)

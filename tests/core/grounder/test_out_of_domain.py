@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from told_answers import BOTH, ground, misbehaving, says
 
-from egm_core.grounder.grounder import Grounder
+from egm_core.grounder.question.models import Models
 from egm_core.models.calibration import Curve
 from egm_core.models.domain import Domain
 from egm_core.models.folder import ModelInfo
@@ -34,7 +34,7 @@ class TestOutOfDomain:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         curves = {"visible": Curve((0.0, 1.0), (0.0, 0.5)), "amodal": Curve((0.0, 1.0), (0.0, 0.5))}
-        monkeypatch.setattr(Grounder, "_curves", lambda self, replies: curves)
+        monkeypatch.setattr(Models, "curves", lambda self, replies: curves)
         asked = says((100, 200, 300, 400))
         assert ground(server, asked, picture, info=replace(narrow, domain=None)).calibrated == ("visible", "amodal")
         found = ground(server, asked, picture, info=narrow)
