@@ -20,12 +20,16 @@ KINDS: tuple[Targets, ...] = ("none", "one", "several")
 
 @dataclass(frozen=True)
 class EveryQuestion:
-    """One expression about every match in a scene, with the boxes of all that it means, in pixels."""
+    """One expression about every match in a scene, with the boxes of all that it means, in pixels.
+
+    Of a data set's, `seed` is the image's id, `origin` its names and ids there, and amodal boxes are not known.
+    """
 
     seed: int
     text: str
     visible: tuple[Box, ...]
     amodal: tuple[Box, ...]
+    origin: tuple[tuple[str, str], ...] = ()
 
     @property
     def targets(self) -> Targets:

@@ -10,6 +10,7 @@ import numpy as np
 
 from egm_core.assignment import assigned
 from egm_core.boxes import Box, iou
+from egm_core.evaluate.every import theirs
 from egm_core.evaluate.every.questions import KINDS, EveryQuestion, Targets
 from egm_core.evaluate.reports.tables import markdown, percent
 from egm_core.evaluate.statistics import Figure, mean, ratio
@@ -55,7 +56,8 @@ class Scored:
     def to_json(self) -> dict[str, Any]:
         """Give all of it as JSON values."""
         return {
-            "seed": self.asked.seed, "text": self.asked.text, "targets": len(self.asked.visible),
+            **dict(self.asked.origin or (("seed", self.asked.seed),)),
+            "text": self.asked.text, "targets": len(self.asked.visible),
             "true_visible": self.asked.visible, "true_amodal": self.asked.amodal,
             "outcome": self.outcome, "reason": self.reason, "visible": self.visible, "amodal": self.amodal,
             "right_visible": self.right("visible"), "right_amodal": self.right("amodal"),
@@ -63,8 +65,11 @@ class Scored:
         }  # fmt: skip
 
 
-def figures(rows: Sequence[Scored], amodal: bool) -> dict[str, dict[str, Figure]]:
-    """Give each figure for the questions about no object, one and several, and for all of them."""
+def figures(rows: Sequence[Scored], amodal: bool, by_theirs: bool = False) -> dict[str, dict[str, Figure]]:
+    """Give each figure for the questions about no object, one and several, and for all of them.
+
+    `by_theirs` adds those by the rule of gRefCOCO's own code.
+    """
     groups: dict[str, list[Scored]] = {kind: _of(rows, kind) for kind in KINDS}
     groups["all"] = list(rows)
     found: dict[str, dict[str, Figure]] = {}
@@ -92,16 +97,21 @@ def figures(rows: Sequence[Scored], amodal: bool) -> dict[str, dict[str, Figure]
                     part, seeds = [row.right(task) for row in some], [row.asked.seed for row in some]
                     found[f"{name}, {task}"][kind] = ratio(part, of, seeds)
     share("no answer, or unreadable", lambda row: float(row.outcome == "error"), (*KINDS, "all"))
+    if by_theirs:
+        rule = "by gRefCOCO's code"
+        share(f"F1 = 1 {rule}", lambda row: float(theirs.whole(row.visible, row.asked.visible)), (*KINDS, "all"))
+        share(f"N-acc {rule}", lambda row: float(not row.visible), ("none",))
+        share(f"T-acc {rule}", lambda row: float(bool(row.visible)), ("one", "several"))
     return found
 
 
-def table(rows: Sequence[Scored], amodal: bool) -> str:
+def table(rows: Sequence[Scored], amodal: bool, by_theirs: bool = False) -> str:
     """Write the figures as Markdown, in per cent."""
     counts: dict[str, int] = {**{kind: len(_of(rows, kind)) for kind in KINDS}, "all": len(rows)}
     head = ["%", *(f"{kind} (n {counts[kind]})" for kind in counts)]
     lines = [
         [name, *(percent(of_kind[kind]) if kind in of_kind else "" for kind in counts)]
-        for name, of_kind in figures(rows, amodal).items()
+        for name, of_kind in figures(rows, amodal, by_theirs).items()
     ]
     return markdown(head, lines)
 

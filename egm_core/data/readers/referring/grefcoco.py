@@ -1,6 +1,7 @@
 """gRefCOCO: expressions about one object, several, or none; `grefs(unc).json` beside `instances.json`.
 
-A sample has one box. Expressions about several objects are counted and left out; those about none are absent.
+A sample has one box. Expressions about several objects are counted and left out of samples; those about none are
+absent. `expressions` gives all three, for `egm evaluate every`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from egm_core.boxes import Box
 from egm_core.data.readers.kind import Kind, Place, Tally
-from egm_core.data.readers.referring.refer import INSTANCES, SPLITS, Ref, instances, matches, samples
+from egm_core.data.readers.referring.refer import INSTANCES, SPLITS, Ref, entry, instances, matches, samples
 from egm_core.data.readers.shared import fields
 from egm_core.data.readers.shared.json_stream import arrays
 from egm_core.data.readers.shared.licence import stated
@@ -30,6 +32,20 @@ class GRef:
 
     ref: Ref
     annotations: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An expression with the boxes of what is seen of all objects that it is about; the ids are the data set's."""
+
+    image: str
+    size: tuple[int, int]
+    sent: str
+    boxes: tuple[Box, ...]
+    image_id: int
+    ref_id: int
+    sentence_id: str
+    split: str
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +71,11 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
     for found in _refs(options.root / "grefs(unc).json", options.split):
         if len(found.annotations) > 1:
             for _ in found.ref.sentences:
-                tally.drop("expressions about several objects: a sample has one box", found.ref.place)
+                tally.drop(
+                    "expressions about several objects: a sample has one box, and `egm evaluate every --grefcoco` asks"
+                    " about them",
+                    found.ref.place,
+                )
         else:
             refs.append(found)
     known = instances(options.instances or options.root / INSTANCES, [found.ref for found in refs])
@@ -67,9 +87,7 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 yield replace(sample, licence=licence)
             continue
         ref = found.ref
-        if ref.image_id not in known.images:
-            raise ref.place.wrong("image_id", ref.image_id, f"{known.path} has no image of that id")
-        name, width, height = known.images[ref.image_id]
+        name, width, height = entry(ref.image_id, known.images, "image_id", "image", ref, known)
         for sentence_id, sent in ref.sentences:
             yield Sample(
                 pictures.find(name),
@@ -86,6 +104,41 @@ def read(options: argparse.Namespace, tally: Tally) -> Iterator[Sample]:
                 sentence_id=sentence_id,
                 licence=licence,
             )
+
+
+def expressions(
+    root: Path, splits: Sequence[str], file: Path | None, images: Path | None, tally: Tally
+) -> Iterator[Expression]:
+    """Read the expressions of some splits (none named: of all), about none, one and several objects.
+
+    `file` is COCO's instances_train2014.json (None: ROOT's instances.json). Of a reference of which one box can be none
+    no expression is given: what would be right is not known.
+    """
+    refs = list(_refs(root / "grefs(unc).json", splits))
+    each = [replace(found.ref, annotation_id=one) for found in refs for one in found.annotations or (NONE,)]
+    known = instances(file or root / INSTANCES, each)
+    pictures = Pictures.below(images or root, tally)
+    for found in refs:
+        ref = found.ref
+        name, width, height = entry(ref.image_id, known.images, "image_id", "image", ref, known)
+        boxes, once = [], dict.fromkeys(found.annotations)
+        for _ in range(len(found.annotations) - len(once)):
+            tally.drop("objects that a reference names twice: they are taken once", ref.place)
+        for one in once:
+            image_id, box, _ = entry(one, known.boxes, "ann_id", "annotation", ref, known)
+            if image_id != ref.image_id:
+                raise ref.place.wrong("image_id", ref.image_id, f"its annotation {one} is of {image_id}")
+            boxes.append(box)
+        why = next((why for box in boxes if (why := fields.unusable(box, width, height, sides=True))), "")
+        for sentence_id, sent in ref.sentences:
+            if why:
+                tally.drop(f"expressions of which {why}", ref.place, wrong=True)
+                continue
+            tally.kept += 1
+            yield Expression(
+                pictures.find(name), (width, height), sent, tuple(boxes), ref.image_id, ref.ref_id, sentence_id,
+                ref.split,
+            )  # fmt: skip
 
 
 def _refs(file: Path, splits: Sequence[str]) -> Iterator[GRef]:
@@ -119,7 +172,7 @@ def _annotations(record: dict[str, Any], place: Place) -> tuple[int, ...]:
 
 KIND = Kind(
     "grefcoco",
-    "gRefCOCO: expressions about one object or none; those about several are counted and left out",
+    "gRefCOCO: expressions about one object or none; `egm evaluate every --grefcoco` asks about several, too",
     LICENCE,
     arguments,
     read,

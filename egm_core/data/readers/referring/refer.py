@@ -211,8 +211,8 @@ def samples(refs: Sequence[Ref], known: Instances, source: str, root: Path, tall
     """Put references and their boxes together: a sample for each sentence."""
     pictures = Pictures.below(root, tally)
     for ref in refs:
-        image_id, box, category = _of(ref.annotation_id, known.boxes, "ann_id", "annotation", ref, known)
-        name, width, height = _of(ref.image_id, known.images, "image_id", "image", ref, known)
+        image_id, box, category = entry(ref.annotation_id, known.boxes, "ann_id", "annotation", ref, known)
+        name, width, height = entry(ref.image_id, known.images, "image_id", "image", ref, known)
         if image_id != ref.image_id:
             raise ref.place.wrong("image_id", ref.image_id, f"its annotation {ref.annotation_id} is of {image_id}")
         if why := fields.unusable(box, width, height, sides=True):
@@ -295,7 +295,8 @@ def _ref(record: dict[str, Any], place: Place, split: str) -> Ref:
     )
 
 
-def _of(key: int, known: dict[int, Any], name: str, what: str, ref: Ref, of: Instances) -> Any:
+def entry(key: int, known: dict[int, Any], name: str, what: str, ref: Ref, of: Instances) -> Any:
+    """Give what `instances.json` has of an id; DataError names the reference's field where it has nothing."""
     try:
         return known[key]
     except KeyError:

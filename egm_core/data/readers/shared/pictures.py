@@ -107,7 +107,7 @@ class Pictures:
         return alone | {name: name for name in names}
 
 
-def add_images(parser: argparse.ArgumentParser, needed: bool = False, what: str = "the file's folder") -> None:
+def add_images(parser: argparse._ActionsContainer, needed: bool = False, what: str = "the file's folder") -> None:
     """Give a parser the option that names the pictures' folder."""
     parser.add_argument(
         "--images",
