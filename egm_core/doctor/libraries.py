@@ -32,6 +32,7 @@ TRAIN = (*ENGINE, *EXTRAS["scenes"], *EXTRAS["train"])
 ROS = (
     "rclpy",
     "rcl_interfaces",
+    "lifecycle_msgs",
     "std_msgs",
     "std_srvs",
     "sensor_msgs",

@@ -197,7 +197,14 @@ class PropagationNode(FollowerNode):
 
     def _on_status(self, message: DiagnosticStatus) -> None:
         """Drop the boxes of targets that are absent, of several; an answer for a later image may be here already."""
-        for end in ended(message, self._inputs.name(following.VISIBLE_IN)) if self._several else ():
+        if not self._several:
+            return
+        try:
+            ends = ended(message, self._inputs.name(following.VISIBLE_IN))
+        except ValueError as error:
+            self.notices.seldom("status", f"{self._inputs.name(following.STATUS_IN)}: {error}")
+            return
+        for end in ends:
             self._end_target(end)
 
     def _end_target(self, end: Ended) -> None:

@@ -56,13 +56,19 @@ def ended(status: DiagnosticStatus, topic: str) -> list[Ended]:
     """Read from the grounding node's status which targets are absent; `topic` is where the visible boxes come from.
 
     Each status tells the state of all targets of its camera, so that the next makes up for one that is lost; that of
-    another camera tells nothing.
+    another camera tells nothing. Raises ValueError for one that cannot be read.
     """
     values = {entry.key: entry.value for entry in status.values}
     if values.get("visible_topic") != topic:
         return []
-    absent = (target for target in json.loads(values["targets"]) if target["state"] == "absent")
-    return [Ended(target["instruction"], _nanoseconds(target["stamp"])) for target in absent]
+    try:
+        absent = [target for target in json.loads(values["targets"]) if target["state"] == "absent"]
+        return [Ended(str(target["instruction"]), _nanoseconds(target["stamp"])) for target in absent]
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise ValueError(
+            "a status does not say which targets are absent, so that their boxes stay: does another program publish"
+            f" there, or a grounding node of another version? ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _nanoseconds(stamp: str) -> Stamp:

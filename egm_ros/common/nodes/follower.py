@@ -63,6 +63,12 @@ class FollowerNode(ManagedNode, ABC):
         self._did[what] += 1
         self._last = level, words or what
 
+    def survive(self, error: Exception) -> None:
+        """Report what went wrong in a callback, and go on: a message that nobody foresaw ends no robot's node."""
+        told = f"internal_error: {type(error).__name__}: {error}"
+        self.notices.seldom("internal_error", f"{told}; one message was not taken in", "error")
+        self.did("internal_error", DiagnosticStatus.ERROR, told)
+
     # Lifecycle.
 
     @reported

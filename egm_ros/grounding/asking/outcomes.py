@@ -26,6 +26,7 @@ REMEDIES = {
     "query_timeout": "raise query_timeout or lower max_pixels",
     "max_result_age": "see why images come late, or raise max_result_age",
     "cancelled": "the node was deactivated meanwhile; activate it and call again",
+    "engine_died": "it is started anew, and ~/status says engine_ready when it is there",
 }
 
 

@@ -16,6 +16,7 @@ from egm_core.targets.board import Place, Target
 from egm_ros.common import messages
 from egm_ros.common.mail import Mail
 from egm_ros.common.nodes.base import BaseNode
+from egm_ros.common.nodes.transitions import to_active
 from egm_ros.grounding.asking.frames import Frame
 from egm_ros.grounding.asking.outcomes import Result, nothing_fits
 from egm_ros.grounding.asking.way import Query
@@ -79,8 +80,8 @@ class Beside:
     def obstacle(self, instruction: str, camera: str, crowded: bool, given: bool = False) -> Grounding | None:
         """Say why this cannot be asked about a camera's newest image now, or about one that is `given`."""
         present = self._present
-        name, states = self._node.get_fully_qualified_name(), [link.state for link in present.asking.links]
-        told = one_shot.obstacle(name, present.orders.active, instruction, states)
+        inactive = "" if present.orders.active else to_active(self._node)
+        told = one_shot.obstacle(inactive, instruction, [link.state for link in present.asking.links])
         seen = present.cameras.get(camera)
         if told is not None:
             return told

@@ -22,10 +22,13 @@ from egm_ros.interface.settings import Settings
 Entry = dict[str, Any]
 
 
-def obstacle(node: str, active: bool, instruction: str, states: Sequence[EngineState]) -> Grounding | None:
-    """Say why nothing can be asked at all now, and what to do about it; None where it can."""
-    if not active:
-        return failure("not_active", f"the node is not active; activate it: ros2 lifecycle set {node} activate")
+def obstacle(inactive: str, instruction: str, states: Sequence[EngineState]) -> Grounding | None:
+    """Say why nothing can be asked at all now, and what to do about it; None where it can.
+
+    `inactive` says what makes the node active; empty where it is.
+    """
+    if inactive:
+        return failure("not_active", f"the node is not active; {inactive}")
     if not instruction:
         return failure("no_instruction", "there is no instruction; publish one, or set default_instruction")
     state = next((state for state in states if state.state != "ready"), None)

@@ -135,6 +135,18 @@ def test_an_empty_array_alone_ends_nothing_and_neither_does_another_camera_s_or_
     assert set(scene.newest(2)) == {TEXT}
 
 
+@pytest.mark.parametrize("targets", ["", "null", "[[]]", '[{"state": "absent"}]', '[{"state": "absent", "stamp": ""}]'])
+def test_a_status_that_cannot_be_read_is_told_and_ends_nothing(
+    bench: Any, capfd: pytest.CaptureFixture[str], targets: str
+) -> None:
+    scene = Two(bench)
+    number = scene.both()
+    values = {"visible_topic": "/grounding/visible", "targets": targets}
+    scene.absences.publish(DiagnosticStatus(values=[KeyValue(key=key, value=values[key]) for key in values]))
+    bench.until(lambda: "does not say which targets are absent" in capfd.readouterr().err)
+    assert set(scene.newest(number + 1)) == {TEXT, BOWL}
+
+
 def test_a_changed_line_ends_the_boxes_of_that_line_alone(bench: Any) -> None:
     scene = Two(bench)
     scene.both()

@@ -13,6 +13,8 @@ from running import counts
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
+from egm_ros.overlay.node import OverlayNode
+
 pytestmark = [pytest.mark.ros, pytest.mark.clock]
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
@@ -108,7 +110,11 @@ def test_what_its_state_does_not_have_is_refused_and_it_lives_on(bench: Any, nam
     bench.until(lambda: managed.state == "active")
     assert not managed.change(ACTIVATE) and not managed.change(200)
     assert managed.state == "active" and managed.process.poll() is None
-    assert "transition_refused: 3" in bench.output()
+    refused = (
+        f"is not possible, for the node is active; possible now: deactivate, shutdown (ros2 lifecycle set /{name} deac"
+    )
+    assert f"transition_refused: activate {refused}" in bench.output()
+    assert f"transition_refused: transition 200 {refused}" in bench.output()
     assert managed.rows()["state"].level == DiagnosticStatus.OK
 
 
@@ -139,3 +145,10 @@ def test_diagnostics_tell_what_became_of_the_pictures(bench: Any) -> None:
     row = managed.row("output", lambda row: row.level == DiagnosticStatus.ERROR)
     values = {pair.key: pair.value for pair in row.values}
     assert values["plain"] == "1" and "no such" in row.message
+
+
+def test_what_nobody_foresaw_ends_no_follower_and_stands_on_diagnostics(bench: Any) -> None:
+    node = bench.add(OverlayNode, {})
+    arrays = bench.collect(DiagnosticArray, "/diagnostics")
+    node.survive(KeyError("lost"))
+    bench.until(lambda: any("internal_error: KeyError: 'lost'" in row.message for one in arrays for row in one.status))

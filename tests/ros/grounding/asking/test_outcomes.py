@@ -7,7 +7,7 @@ from groundings import ABSENT, FOUND
 
 from egm_core.targets.board import Target
 from egm_ros.grounding.asking.frames import Frame
-from egm_ros.grounding.asking.outcomes import Result, judge
+from egm_ros.grounding.asking.outcomes import Result, judge, remedied
 from egm_ros.interface.settings import GROUNDING, Settings
 
 SETTINGS = Settings.of({spec.name: spec.default for spec in GROUNDING})
@@ -111,3 +111,9 @@ def test_a_bound_on_raw_scores_is_doubtful_and_says_so(calibrated, doubtful):
 def test_no_box_of_an_answer_that_came_too_late_may_be_published(options):
     judged = verdict(result(replace(FOUND, amodal=FOUND.visible)), **options)
     assert (judged.outcome, judged.grounding.visible, judged.grounding.amodal) == ("stale", None, None)
+
+
+def test_an_engine_that_was_lost_says_when_it_is_back():
+    told = verdict(result(None, reason="engine_died", detail="the engine was lost during the query"))
+    assert remedied(told).startswith("the engine was lost during the query; ")
+    assert "engine_ready" in remedied(told)

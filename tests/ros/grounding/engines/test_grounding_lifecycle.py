@@ -182,7 +182,9 @@ def test_an_engine_that_dies_in_a_query_is_told_as_such(robot, node):
 
 def test_an_impossible_transition_is_refused_and_the_node_lives_on(robot, node):
     assert not robot.transition(ACTIVATE)
-    assert robot.status(reason="transition_refused")["level"] == 2
+    refused = robot.status(reason="transition_refused")
+    assert refused["level"] == 2
+    assert "possible now: configure, shutdown (ros2 lifecycle set /grounding configure)" in refused["message"]
     assert not robot.transition(200)
     assert robot.state() == "unconfigured"
     assert alive(node.pid)

@@ -316,5 +316,11 @@ def test_deactivation_ends_a_goal_and_an_inactive_node_says_so(robot, asker, eng
     assert "activate it" in result.detail
     state, result = asker.goal().result()
     assert (state, result.reason) == ("aborted", "not_active")
-    assert "ros2 lifecycle set /grounding activate" in result.detail
-    assert robot.transition(Transition.TRANSITION_ACTIVATE)
+    assert "activate it: ros2 lifecycle set /grounding activate" in result.detail
+    assert robot.transition(Transition.TRANSITION_CLEANUP)
+    _, result = asker.goal().result()
+    both = "ros2 lifecycle set /grounding configure, then ros2 lifecycle set /grounding activate"
+    assert (result.reason, both in result.detail) == ("not_active", True)
+    assert robot.transition(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    _, result = asker.goal().result()
+    assert (result.reason, "start its process again" in result.detail) == ("not_active", True)
