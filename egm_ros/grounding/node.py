@@ -172,9 +172,14 @@ class GroundingNode(ManagedNode):
             self._present.asking.way.offer(frame)
 
     def _on_refresh(self, name: str, message: String) -> None:
-        if self._present.asking.way is not None:
-            self.get_logger().debug(f"asked to refresh {name}: {message.data}")
-            self._present.asking.way.refresh(name, message.data)
+        if self._present.asking.way is None:
+            return
+        self.get_logger().debug(f"asked to refresh {name}: {message.data}")
+        if self._present.orders.ended(name, message.data):
+            self.notices.seldom(
+                ("ended", name), f"{message.data!r} is asked no more, so ~/refresh asks nothing", "info"
+            )
+        self._present.asking.way.refresh(self._present.orders.meant(name, message.data))
 
     def _check(self, changed: dict[str, Any]) -> str:
         return replace(self._present.settings, **changed).contradiction()

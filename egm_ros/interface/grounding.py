@@ -29,7 +29,7 @@ REFRESH = Topic(
     "std_msgs/msg/String",
     "in",
     "Ask anew next; with ahead_of_rate:=all at once, ahead of max_rate. The text is the target's line, such as the"
-    " propagation node's ~/lost; any other text: every target of the camera.",
+    " propagation node's ~/lost; a line that is asked no more: nothing; any other text: every target of the camera.",
     depth=5,
 )
 VISIBLE = Topic(

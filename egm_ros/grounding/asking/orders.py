@@ -8,6 +8,8 @@ from egm_core.targets.board import Board, Place, Target, places
 from egm_core.targets.lines import written
 
 NOTHING = Target(0, 0, "")
+# So many lines that are asked no more are kept in mind: what is said of one of them may come a little late.
+ENDED = 64
 
 
 class Orders:
@@ -26,6 +28,7 @@ class Orders:
         self._cameras = tuple(cameras)
         self._switch = ""
         self._instructed = False
+        self._ended: dict[tuple[str, str], None] = {}
         self.set_default(default)
 
     @property
@@ -76,6 +79,16 @@ class Orders:
         targets = self.board.of(place.camera)
         return targets.index(place.target) + 1 if place.target in targets else 0
 
+    def ended(self, camera: str, text: str) -> bool:
+        """Tell whether a text is a line that a camera was asked about, and is not any more."""
+        return (camera, text) in self._ended
+
+    def meant(self, camera: str, text: str) -> tuple[Place, ...]:
+        """Give what a refresh of a camera is about: the target of that line, none if it has ended, or else all."""
+        own = tuple(place for place in self.places if place.camera == camera)
+        named = tuple(place for place in own if place.target.instruction == text)
+        return named or (() if self.ended(camera, text) else own)
+
     def instruct(self, lines: Sequence[str], camera: str = "") -> bool:
         """Take lines verbatim (none: stop); those in force again change nothing and return False.
 
@@ -115,6 +128,12 @@ class Orders:
     def _changed(self, board: Board, void: str) -> bool:
         if board is self.board:
             return False
-        self.board, self.void = board, void
+        before, self.board, self.void = self.known, board, void
         self.changes += 1
+        for name, target in before:
+            self._ended[name, target.instruction] = None
+        for name, target in self.known:
+            self._ended.pop((name, target.instruction), None)
+        while len(self._ended) > ENDED:
+            del self._ended[next(iter(self._ended))]
         return True

@@ -96,17 +96,9 @@ class Way:
         """
         self._note(lambda: self._obey(tuple(places)))
 
-    def refresh(self, camera: str, text: str) -> None:
-        """Ask about a camera's next frame first: the target that is called so, or else all of them.
-
-        Of no effect while nothing is to be asked.
-        """
-
-        def refresh() -> None:
-            own = [place for place in self._turns.places if place.camera == camera]
-            self._wish([place for place in own if place.target.instruction == text] or own)
-
-        self._note(refresh)
+    def refresh(self, places: Sequence[Place]) -> None:
+        """Ask these first, of their cameras' next frames; of no effect on what is not to be asked."""
+        self._note(lambda: self._wish(place for place in places if place in self._turns.places))
 
     @property
     def crowded(self) -> bool:

@@ -90,6 +90,24 @@ def test_a_new_instruction_is_answered_at_once_though_the_rate_is_low(robot, eng
     assert sorted(waits)[1] < 0.4 / RATE, waits
 
 
+def test_a_lost_line_of_an_earlier_instruction_asks_for_nothing_and_says_so(node, robot, engine):
+    refresh = robot.node.create_publisher(String, "grounding/refresh", 5)
+    wait_for("a listener", refresh.get_subscription_count)
+    with robot.stream(20.0):
+        robot.instruct("the old mug")
+        robot.answers()
+        robot.instruct("the new box\nthe new can")
+        robot.answers(3)
+        # The next that the rate allows by itself is 5 s away.
+        time.sleep(0.7)
+        asked = len(robot.arrays())
+        refresh.publish(String(data="the old mug"))
+        wait_for("its word", lambda: "'the old mug' is asked no more, so ~/refresh asks nothing" in node.output)
+        hold("no question", lambda: len(robot.arrays()) == asked, 1.0)
+        refresh.publish(String(data="by hand"))
+        wait_for("both answers", lambda: len(robot.arrays()) == asked + 2)
+
+
 def test_a_lost_track_gets_a_new_answer_ahead_of_the_rate(robot, engine):
     arguments = ["--ros-args", "-r", "~/lost:=grounding/refresh", "-p", "coast:=0.0", "-p", "max_propagation:=60.0"]
     follower = Process([sys.executable, "-m", "egm_ros.propagation", *arguments], DOMAIN)

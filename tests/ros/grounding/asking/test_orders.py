@@ -37,6 +37,30 @@ def test_every_change_voids_what_was_asked_and_says_why():
         assert orders.changes > changes
 
 
+def test_a_refresh_means_its_line_or_nothing_where_that_has_ended_and_any_other_text_all():
+    orders = serving("the mug", "the box", cameras=("front", "left"))
+
+    def meant(camera: str, text: str) -> list[str]:
+        return [place.target.instruction for place in orders.meant(camera, text) if place.camera == camera]
+
+    assert (meant("left", "the box"), meant("left", "by hand")) == (["the box"], ["the mug", "the box"])
+    orders.instruct(["the can"], "left")
+    assert (meant("left", "the box"), meant("front", "the box")) == ([], ["the box"])
+    assert meant("left", "by hand") == meant("left", "the can") == ["the can"]
+    orders.instruct([], "left")
+    assert (meant("left", "the box"), meant("left", "the can")) == (["the box"], [])
+    orders.enable(False)
+    assert meant("left", "by hand") == []
+    orders.enable(True)
+    assert meant("front", "the mug") == ["the mug"]
+    orders.reset([])
+    assert orders.ended("front", "the mug") and meant("front", "the mug") == []
+    for number in range(1000):
+        orders.instruct([f"line {number}"])
+    assert meant("front", "line 998") == [] and meant("front", "line 5") == ["line 999"]
+    assert len(orders._ended) <= 64
+
+
 def test_a_change_of_one_target_voids_that_one_alone():
     orders = serving("the mug", "the box", cameras=("front", "left"))
     before = orders.places
