@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from egm_core.propagation.flow import follow, patches
+from egm_core.propagation.flow import follow
 from egm_core.propagation.similarity import Mask, Points
-
-LEAST_LIKENESS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +41,12 @@ class Followed:
             np.concatenate([self.steps, other.steps]),
         )
 
-    def alike(self, grey: NDArray[np.uint8]) -> Followed:
-        """Leave out those that no longer look the same, where they are now."""
-        return self.only((patches(grey, self.now) * self.looks).sum(1) >= LEAST_LIKENESS)
-
-    def from_home(self, start: NDArray[np.uint8], grey: NDArray[np.uint8], guess: Points) -> Followed:
-        """Follow them straight from the answer's picture to another one, where they may be at `guess`."""
-        ends, good = follow(start, grey, self.home, guess)
-        return replace(self, now=ends).only(good).alike(grey)
+    def from_home(self, start: NDArray[np.uint8], grey: NDArray[np.uint8], guesses: Sequence[Points]) -> list[Followed]:
+        """Follow them straight from the answer's picture to another one, for each of the places where they may be."""
+        count = len(guesses)
+        home, looks = np.tile(self.home, (count, 1)), np.tile(self.looks, (count, 1))
+        ends, good = follow(start, grey, home, looks, np.concatenate(guesses))
+        return [
+            replace(self, now=there).only(kept)
+            for there, kept in zip(np.split(ends, count), np.split(good, count), strict=True)
+        ]

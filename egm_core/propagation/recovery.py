@@ -62,8 +62,8 @@ class Looks:
         """
         best: tuple[Similarity, Followed] | None = None
         least = max(LEAST_AGAIN, LEAST_PART_AGAIN * len(self.points))
-        for guess in distinct(guesses, self.points.home):
-            there = self.points.from_home(self.start.grey, frame.grey, guess.of(self.points.home))
+        places = [guess.of(self.points.home) for guess in distinct(guesses, self.points.home)]
+        for there in self.points.from_home(self.start.grey, frame.grey, places):
             found = fit(there.home, there.now, margin)
             if found is not None and found[1].sum() >= max(least, len(best[1]) + 1 if best is not None else 0):
                 best = found[0], there.only(found[1])

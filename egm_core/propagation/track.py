@@ -223,14 +223,15 @@ def _followed(
     tracks: Sequence[Track], before: SmallFrame, frame: SmallFrame
 ) -> dict[int, tuple[Followed, tuple[Points, Points]]]:
     """Follow each object's points and those around it, by `id`; leave out what went astray or looks otherwise."""
-    parts = [part for track in tracks for part in (track.points.now, track.around[1])]
-    ends, good = follow(before.grey, frame.grey, np.concatenate(parts))
+    parts = [*(track.points.now for track in tracks), *(track.around[1] for track in tracks)]
+    looks = np.concatenate([track.points.looks for track in tracks])
+    ends, good = follow(before.grey, frame.grey, np.concatenate(parts), looks)
     borders = np.cumsum([len(part) for part in parts])[:-1]
-    moved, trusted = iter(np.split(ends, borders)), iter(np.split(good, borders))
+    moved, trusted = np.split(ends, borders), np.split(good, borders)
     found = {}
-    for track in tracks:
-        points = replace(track.points, now=next(moved)).only(next(trusted)).alike(frame.grey)
-        now, kept = next(moved), next(trusted)
+    for number, track in enumerate(tracks):
+        points = replace(track.points, now=moved[number]).only(trusted[number])
+        now, kept = moved[number + len(tracks)], trusted[number + len(tracks)]
         found[id(track)] = (points, (track.around[0][kept], now[kept]))
     return found
 

@@ -69,3 +69,34 @@ def test_guesses_that_lead_to_one_place_are_tried_once() -> None:
     points = np.array([[10.0, 10.0], [30.0, 40.0]], np.float32)
     guesses = [Similarity(), Similarity(shift=(0.5, 0.2)), Similarity(shift=(4.0, 0.0)), Similarity(scale=1.1)]
     assert distinct(guesses, points) == [guesses[0], guesses[2], guesses[3]]
+
+
+def test_a_small_object_is_found_where_it_is_guessed_though_its_ground_stands_still() -> None:
+    """At an eighth of the size nothing but ground is to be seen around its points, and that says: it did not move."""
+    box: Box = (80, 80, 104, 104)
+    thing, ground = rough(20, 24, 24), rough(21, 240, 320)
+
+    def shown(right: int, number: int) -> SmallFrame:
+        picture = ground.copy()
+        picture[80:104, 80 + right : 104 + right] = thing
+        return SmallFrame(np.ascontiguousarray(picture), number * STEP, (320, 240))
+
+    looks = begin(shown(0, 0), box, box, 1.0).looks
+    guesses = [Similarity(), Similarity(shift=(29.0, 1.0))]
+    found = looks.again(shown(30, 1), guesses, 1.7)
+    assert found is not None
+    assert np.allclose(found[0].point(92, 92), (122, 92), atol=0.5)
+    assert len(found[1]) > 0.5 * len(looks.points)
+    assert looks.again(shown(30, 1), guesses[:1], 1.7) is None
+
+
+def test_points_are_followed_from_several_guesses_as_from_each() -> None:
+    first, later = textured(0), textured(8)
+    points = begin(first, BOXES[0], BOXES[0], 0.8).points
+    places = [Similarity(shift=shift).of(points.home) for shift in ((23.0, 1.0), (0.0, 0.0), (26.0, -2.0))]
+    together = points.from_home(first.grey, later.grey, places)
+    alone = [points.from_home(first.grey, later.grey, [place])[0] for place in places]
+    assert [len(found) for found in together] == [len(found) for found in alone]
+    assert all(np.array_equal(one.now, two.now) for one, two in zip(together, alone, strict=True))
+    assert np.allclose((together[0].now - together[0].home).mean(0), (24, 0), atol=0.3)
+    assert len(together[0]) > 0.5 * len(points)
