@@ -154,7 +154,7 @@ def test_every_verb_ends_by_the_kind_of_what_went_wrong(
         "serve": ("egm_core.command.serve.resolve", []),
         "scenes": ("egm_core.scenes.files.store.render", ["render", "--out", str(tmp_path)]),
         "train": ("egm_core.train.plan.plan.plan", ["plan", "--config", "mine.yaml"]),
-        "evaluate": ("egm_core.command.evaluate.read", ["compare", "a", "b"]),
+        "evaluate": ("egm_core.command.generated.compare.read", ["compare", "a", "b"]),
     }
     for name, (place, words) in where.items():
         monkeypatch.setattr(place, fails)

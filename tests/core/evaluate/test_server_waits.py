@@ -167,7 +167,7 @@ def test_ctrl_c_ends_scenes_with_what_was_reached(reached, tmp_path, monkeypatch
         yield from [Asked([row_of(query, "found", BOX)], 0.1, 1)] * reached
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("egm_core.command.evaluate.evaluate", broken_off)
+    monkeypatch.setattr("egm_core.command.generated.asking.evaluate", broken_off)
     out = tmp_path / "out.json"
     assert finish(lambda: main(["scenes", "--scenes", "9", "--json", str(out)])) == 130
     told = capsys.readouterr()
