@@ -67,8 +67,12 @@ class StopRequest:
         watched = ends_with_parent()
         while True:
             if select.select([self._receiver], [], [], _WATCH if watched else None)[0]:
-                if not self._receiver.recv(1):
+                number = self._receiver.recv(1)
+                if not number:
                     return
+                # Every signal for which anything in the process has a handler of Python comes along here.
+                if number[0] not in _SIGNALS:
+                    continue
             elif watched and parent_gone():
                 watched = False
                 _say(_ORPHANED)
