@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.typesys import Stores, get_typestore
-
+from egm_core.recordings.by_rosbags import broken, opened
 from egm_core.recordings.cameras import overlays
 from egm_ros.camera.frames import Frame, Intrinsics, Region, Skipping, Source, SourceError, Tell
 from egm_ros.common.pictures.images import decode
@@ -21,8 +18,6 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 FEW_RATE = 2.0
 # Messages of a topic that are looked at to learn whether it holds colour.
 PEEKED = 3
-# What a message that is no image, or not even a message, raises; ImageError is a ValueError.
-BROKEN = (AnyReaderError, ValueError, IndexError)
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +28,7 @@ def bag(path: Path, topic: str = "", tell: Tell = _log.warning) -> Source:
     Empty is the first topic with colour, of those with a camera_info beside them if there are any, for others may be
     drawn; an overlay's comes last.
     """
-    with _opened(path) as reader:
+    with opened(path) as reader:
         topics = {entry.topic: entry for entry in reader.connections if entry.msgtype in KINDS and entry.msgcount}
         drawn = overlays(topics)
         topics |= {name: topics.pop(name) for name in drawn}
@@ -55,7 +50,7 @@ def bag(path: Path, topic: str = "", tell: Tell = _log.warning) -> Source:
 
     def frames() -> Iterator[Frame]:
         skipping, camera = Skipping(f"{path} {chosen.topic}", tell), first
-        with _opened(path) as reader:
+        with opened(path) as reader:
             played = [entry for entry in reader.connections if entry.topic in (chosen.topic, beside)]
             for connection, stamp, data in reader.messages(played):
                 try:
@@ -64,7 +59,7 @@ def bag(path: Path, topic: str = "", tell: Tell = _log.warning) -> Source:
                         camera = intrinsics(message) or camera
                         continue
                     image = decode(message)
-                except BROKEN as error:
+                except broken() as error:
                     skipping.bad(f"the message of {stamp / 1e9:.3f} s on {connection.topic}", error)
                     continue
                 skipping.good()
@@ -102,20 +97,7 @@ def intrinsics(info: Any) -> Intrinsics | None:
     )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[AnyReader]:
-    try:
-        reader = AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY))
-        reader.open()
-    except (AnyReaderError, OSError) as error:
-        raise SourceError(f"path: {str(path)!r} cannot be read as a bag: {error}") from error
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def _first_colour(reader: AnyReader, topics: dict[str, Any]) -> str:
+def _first_colour(reader: Any, topics: dict[str, Any]) -> str:
     """Name the first topic whose images are no depth, those with a camera_info before others; else the first of all."""
     infos = {entry.topic for entry in reader.connections if entry.msgtype == CAMERA_INFO and entry.msgcount}
     ordered = sorted(topics.items(), key=lambda entry: camera_info_topic(entry[0]) not in infos)
@@ -123,20 +105,20 @@ def _first_colour(reader: AnyReader, topics: dict[str, Any]) -> str:
         for _, (_, _, data) in zip(range(PEEKED), reader.messages([connection]), strict=False):
             try:
                 decode(reader.deserialize(data, connection.msgtype))
-            except BROKEN:
+            except broken():
                 continue
             return name
     return next(iter(topics))
 
 
-def _cameras(reader: AnyReader, topic: str) -> Iterator[Intrinsics]:
+def _cameras(reader: Any, topic: str) -> Iterator[Intrinsics]:
     """Read the calibrated cameras of a topic."""
     connections = [entry for entry in reader.connections if entry.topic == topic and entry.msgtype == CAMERA_INFO]
     # No connections would mean all of them to the reader.
     for connection, _, data in reader.messages(connections) if connections else ():
         try:
             found = intrinsics(reader.deserialize(data, connection.msgtype))
-        except BROKEN:
+        except broken():
             continue
         if found is not None:
             yield found

@@ -118,11 +118,14 @@ def scene(world: str, seed: int, frames: int, rate: float = 10.0) -> Source:
 
 def bag(path: Path, topic: str = "", tell: Tell = _log.warning) -> Source:
     """Supply the images of a recorded topic, see `bags.bag`."""
+    from egm_ros.camera import bags
+
     try:
-        from egm_ros.camera import bags
+        return bags.bag(path, topic, tell)
     except ModuleNotFoundError as error:
         raise SourceError(f"source: a bag needs {error.name}: pip install rosbags") from error
-    return bags.bag(path, topic, tell)
+    except ValueError as error:
+        raise error if isinstance(error, SourceError) else SourceError(f"path: {error}") from error
 
 
 def open_source(values: dict[str, Any], tell: Tell = _log.warning) -> Source:

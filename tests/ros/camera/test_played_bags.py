@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,16 @@ def test_a_broken_image_of_a_bag_is_left_out_and_named(a_bag: Bag) -> None:
     assert len(shades(sources.bag(a_bag.write(), tell=told.append))) == 6
     assert sum("left out the message of" in text for text in told) == 3
     assert any("6 of 12 pictures cannot be read" in text for text in told)
+
+
+def test_a_bag_that_cannot_be_opened_names_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = tmp_path / "damaged.mcap"
+    damaged.write_bytes(b"no recording")
+    with pytest.raises(SourceError, match=r"path: .*damaged.mcap cannot be read as a bag.*copy it anew"):
+        sources.bag(damaged)
+    monkeypatch.setitem(sys.modules, "rosbags.highlevel", None)
+    with pytest.raises(SourceError, match=r"source: a bag needs rosbags.highlevel: pip install rosbags"):
+        sources.bag(damaged)
 
 
 def test_a_message_that_cannot_be_deserialised_is_left_out(a_bag: Bag, monkeypatch: pytest.MonkeyPatch) -> None:
