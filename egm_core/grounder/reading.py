@@ -27,6 +27,8 @@ EXPLANATIONS = {
 }
 
 # What every tokenizer's own markers begin with: <|im_end|>, <IMG_CONTEXT>, </img>.
+_HIDDEN = r"[\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
+_UNSEEN = re.compile(rf"^{_HIDDEN}|{_HIDDEN}$")
 _MARKUP = re.compile(r"<(?=[|/!A-Za-z])")
 LABEL = "label_differs"
 _FILLER = frozenset(("a", "an", "the", "of", "in", "on", "at", "to", "with", "object", "item", "target"))
@@ -86,5 +88,8 @@ def markup_doubt(instruction: str) -> tuple[str, ...]:
 
 
 def worded(instruction: str) -> str:
-    """Give an instruction as it is sent, on one line and without the full stop at its end; empty where no word is."""
-    return re.sub(r"\s+", " ", instruction).strip().rstrip(".!").rstrip()
+    """Give an instruction as it is sent, on one line and without the full stop at its end; empty where no word is.
+
+    Marks at its ends that nobody sees, such as a file's byte order mark, are no part of it.
+    """
+    return _UNSEEN.sub("", re.sub(r"\s+", " ", instruction)).rstrip(".!").rstrip()

@@ -5,12 +5,17 @@ rclpy's own throttle is one for every line of code, whatever the text, and goes 
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Literal
 
 Level = Literal["debug", "info", "warning", "error", "fatal"]
+# What would move a terminal's cursor, or turn its letters around.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# No text is longer in the log (characters).
+LONGEST = 4000
 # The ROS logger that stands for every node of this package.
 LOGGER = "egm"
 # Seconds between two texts of one kind.
@@ -20,8 +25,13 @@ CHANGES, CHANGES_SECONDS = 5, 10.0
 
 
 def write(logger: Any, level: Level, text: str) -> None:
-    """Log a text at a level; each level has a line of its own, for rclpy refuses a second level from one line."""
-    text = text.encode("utf-8", "backslashreplace").decode()
+    """Log a text at a level; each level has a line of its own, for rclpy refuses a second level from one line.
+
+    Instructions are other people's texts: what a terminal would obey is written out, and what is long is cut.
+    """
+    over = len(text) - LONGEST
+    text = f"{text[: LONGEST // 2]}... ({over} characters left out) ...{text[-LONGEST // 2 :]}" if over > 0 else text
+    text = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text.encode("utf-8", "backslashreplace").decode())
     if level == "debug":
         logger.debug(text)
     elif level == "info":

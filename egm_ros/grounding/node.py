@@ -188,7 +188,7 @@ class GroundingNode(ManagedNode):
         super()._change(changed)
         self._present.settings = replace(self._present.settings, **changed)
         self._present.asking.update(self._present.settings, pixels="max_pixels" in changed)
-        self._ordering.set_default()
+        self._ordering.set_default(not changed.keys().isdisjoint(("default_instruction", "instructions")))
 
     # What the other threads hand over.
 

@@ -10,7 +10,7 @@ from rclpy.callback_groups import CallbackGroup
 from std_msgs.msg import String
 from std_srvs.srv import SetBool, Trigger
 
-from egm_core.targets.lines import read
+from egm_core.targets.lines import read, written
 from egm_ros.common.nodes.base import BaseNode
 from egm_ros.grounding.present import Present
 from egm_ros.grounding.telling.reports import Served
@@ -48,9 +48,18 @@ class Ordering:
         """Follow the node's lifecycle."""
         self._passed(self._present.orders.activate(active))
 
-    def set_default(self) -> None:
-        """Take the default of the settings of now."""
-        self._passed(self._present.orders.set_default(self._present.settings.lines))
+    def set_default(self, changed: bool = True) -> None:
+        """Take the default of the settings of now; where they `changed` and something else is served, say so."""
+        orders, lines = self._present.orders, self._present.settings.lines
+        self._passed(orders.set_default(lines))
+        if changed and lines and orders.instructed and written(lines) != orders.instruction:
+            node, topic = self._node, self._node.resolve_topic_name(interface.INSTRUCTION.name)
+            call = f"ros2 service call {node.get_fully_qualified_name()}/reset std_srvs/srv/Trigger"
+            node.notices.seldom(
+                "default",
+                f"the new default is not served before ~/reset, for {topic} gave another instruction: {call}",
+                "info",
+            )
 
     def _on_instruction(self, camera: str, message: String) -> None:
         """Take the lines for a camera, or for all; too many of them leave those before in force."""

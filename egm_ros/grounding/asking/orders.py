@@ -97,6 +97,11 @@ class Orders:
         self._instructed = self._instructed or not camera
         return self._changed(self.board.instructed(lines, camera), "instruction_changed")
 
+    @property
+    def instructed(self) -> bool:
+        """Whether lines for all were given, which the default ones wait behind."""
+        return self._instructed
+
     def set_default(self, lines: Sequence[str]) -> bool:
         """Take the default lines, which hold until some were given; say whether that changes anything."""
         return not self._instructed and self._changed(self.board.instructed(lines), "instruction_changed")

@@ -6,7 +6,7 @@ import pytest
 
 from egm_core.engines.base import Completion
 from egm_core.families import Answer, family
-from egm_core.grounder.reading import label_doubt, markup_doubt, read, salvaged_as, set_apart
+from egm_core.grounder.reading import label_doubt, markup_doubt, read, salvaged_as, set_apart, worded
 
 QWEN = family("qwen3_vl")
 BOX = "[[1, 2, 3, 4]]"
@@ -62,3 +62,17 @@ def test_no_marker_reaches_a_tokenizer_and_its_user_is_told(marker: str) -> None
 def test_a_comparison_is_no_marker() -> None:
     assert set_apart("a mug < 5 cm, or <5") == "a mug < 5 cm, or <5"
     assert markup_doubt("a mug < 5 cm, or <5") == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("\ufeffthe red mug.", "the red mug"),
+        ("\u200f\u202bהכוס האדומה\u202c \u200b", "הכוס האדומה"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("\u200b", ""),
+        (" \u2060\u200d. ", ""),
+    ],
+)
+def test_marks_that_nobody_sees_are_no_words(written: str, sent: str) -> None:
+    assert worded(written) == sent

@@ -83,3 +83,11 @@ def test_rclpy_takes_every_level_and_every_text(capfd: pytest.CaptureFixture[str
     levels = [line.split("]")[0].strip("[ ") for line in said.splitlines() if "notices_test" in line]
     assert sorted(levels) == ["DEBUG", "DEBUG", "ERROR", "FATAL", "INFO", "WARN"]
     assert "100 % {} %s" in said
+
+
+def test_a_text_of_others_neither_moves_the_cursor_nor_floods_the_log(bench: Bench) -> None:
+    bench.notices.once("a", "found: \x1b[2J\x1b[31mmug\x07\u202eder\x9b\u2028box\nthe מגבת ärmel")
+    bench.notices.once("b", "x" * 1_000_000)
+    (_, first), (_, second) = bench.said
+    assert first == "found: \\x1b[2J\\x1b[31mmug\\x07\\u202eder\\x9b\\u2028box\nthe מגבת ärmel"
+    assert "(996000 characters left out)" in second and len(second) < 4100

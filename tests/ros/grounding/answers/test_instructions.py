@@ -110,20 +110,23 @@ def test_disabling_answers_at_once_while_a_query_hangs(robot, engine):
     assert robot.status(outcome="found")["instruction"] == "the mug"
 
 
-def test_an_instruction_without_a_word_is_refused(robot, engine):
+@pytest.mark.parametrize("instruction", ["...", "\u200b\ufeff"])
+def test_an_instruction_without_a_word_is_refused(robot, engine, instruction):
     before = engine.stats()["asked"]
-    robot.instruct("...")
+    robot.instruct(instruction)
     robot.show()
     assert robot.status(outcome="error")["reason"] == "refused"
     assert engine.stats()["asked"] == before
 
 
-def test_reset_goes_back_to_the_default_instruction(robot):
+def test_reset_goes_back_to_the_default_instruction(robot, node):
     robot.set(default_instruction="the default")
     robot.serves("the default")
     robot.instruct("the mug")
     robot.serves("the mug")
+    assert "is not served before ~/reset" not in node.output
     robot.set(default_instruction="another default")
+    wait_for("a word about it", lambda: "the new default is not served before ~/reset" in node.output)
     robot.show()
     assert robot.status(outcome="found")["instruction"] == "the mug"
     assert "another default" in robot.reset().message
