@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core import notes
-from egm_core.arguments import Parser
+from egm_core.command.data.kind_parsers import kind_parsers
 from egm_core.command.data.licence import add_licence
 from egm_core.command.data.missing import add_missing_share
 from egm_core.data.convert import convert
@@ -24,15 +24,7 @@ def add(commands: Any) -> None:
         description="Write a data set's files as samples. KIND --help lists what a kind takes.",
         example=f"{first.name} {first.example} --out samples.jsonl",
     )
-    choices = own.add_subparsers(dest="kind", required=True, metavar="KIND")
-    for kind in known.values():
-        one: Parser = choices.add_parser(
-            kind.name,
-            help=kind.summary,
-            description=f"{kind.summary[0].upper()}{kind.summary[1:]}.\nLicence of the data set: {kind.licence}.",
-            example=f"{kind.example} --out samples.jsonl",
-        )
-        kind.arguments(one)
+    for _, one in kind_parsers(own, known.values(), "samples.jsonl"):
         one.add_argument("--out", type=Path, required=True, help="sample file to write, .jsonl or .parquet")
         add_licence(one)
         add_missing_share(one, "samples")

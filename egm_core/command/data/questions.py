@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from egm_core import notes
-from egm_core.arguments import Parser
+from egm_core.command.data.kind_parsers import kind_parsers
 from egm_core.command.data.licence import add_licence
 from egm_core.command.data.missing import add_missing_share
 from egm_core.data.convert import judge_missing, left_out, licence_words
@@ -36,15 +36,7 @@ def add(commands: Any) -> None:
         "the boxes of a person: egm data convert KIND --truth.",
         example=f"{known['droid'].name} {known['droid'].example} --out questions.jsonl",
     )
-    choices = own.add_subparsers(dest="kind", required=True, metavar="KIND")
-    for kind in known.values():
-        one: Parser = choices.add_parser(
-            kind.name,
-            help=kind.summary,
-            description=f"{kind.summary[0].upper()}{kind.summary[1:]}.\nLicence of the data set: {kind.licence}.",
-            example=f"{kind.example} --out questions.jsonl",
-        )
-        kind.arguments(one)
+    for kind, one in kind_parsers(own, known.values(), "questions.jsonl"):
         add_pictures(one, needed=kind.writes_pictures)
         add_licence(one)
         add_missing_share(one, "questions")
