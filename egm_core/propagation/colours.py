@@ -22,9 +22,12 @@ def own_cells(bins: NDArray[np.uint8], inside: tuple[int, int, int, int], around
     """Find the cells in the visible box whose levels are commoner in it than beyond any of its sides."""
     x0, y0, x1, y1 = inside
     within = bins[y0:y1, x0:x1]
+    own = np.zeros(bins.shape[:2], bool)
+    # A sliver at the picture's edge has no cell of its own.
+    if not within.size:
+        return own
     mine = np.log(shares(within) + UNSEEN)
     commoner = np.all([odds(mine - np.log(shares(binned(part)) + UNSEEN), within) > 0 for part in around], 0)
-    own = np.zeros(bins.shape[:2], bool)
     own[y0:y1, x0:x1] = commoner if commoner.mean() >= LEAST_OWN else True
     return own
 

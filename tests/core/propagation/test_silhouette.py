@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import cv2
 import numpy as np
 import pytest
@@ -63,3 +65,11 @@ def test_colours_that_do_not_tell_an_object_apart_have_no_silhouette() -> None:
     flat = shrink(np.full((240, 320, 3), 90, np.uint8), 0)
     assert outline(flat, (0.0, 0.0, 320.0, 240.0), (0.0, 0.0, 320.0, 240.0)) is None
     assert outline(flat, (10.0, 10.0, 10.2, 10.2), (10.0, 10.0, 10.2, 10.2)) is None
+
+
+def test_a_sliver_at_the_picture_s_edge_is_looked_at_without_a_complaint_of_numpy() -> None:
+    frame = shrink(GROUND, STEP)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        track = begin(frame, (70.0, 0.0, 320.0, 0.1), (67.0, 0.0, 320.0, 9.0), 0.5)
+    assert track.looks.silhouette is None
