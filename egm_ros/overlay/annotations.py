@@ -81,10 +81,11 @@ class Annotator:
             self._node.notices.seldom("annotations", f"not shown as annotations: {dropped}")
         if answer is None:
             return
-        served, before = taken_apart(self._instruction or ""), self._newest
+        lines, before = taken_apart(self._instruction or ""), self._newest
+        answer = answer if self._instruction is None else only(answer, lines)
         # Several targets may be asked about in one picture, each with an answer of its own.
-        if len(served) > 1 and before is not None and before.stamp == answer.stamp:
-            answer = together(only(before, served), answer)
+        if len(lines) > 1 and before is not None and before.stamp == answer.stamp:
+            answer = together(only(before, lines), answer)
         self._show(answer)
 
     def _on_instruction(self, message: String) -> None:

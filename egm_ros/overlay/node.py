@@ -34,7 +34,7 @@ from egm_ros.interface import following
 from egm_ros.interface import overlay as interface
 from egm_ros.interface.topic import Topic
 from egm_ros.overlay.annotations import Annotator
-from egm_ros.overlay.targets import only, summary, together, words_of
+from egm_ros.overlay.targets import only, served, summary, together, words_of
 
 LOOK_PERIOD = 0.2
 # Without a clock nobody knows which picture an answer was for.
@@ -165,9 +165,9 @@ class OverlayNode(FollowerNode):
         """Leave the boxes of an earlier instruction; at the start the latched one may come after its answer."""
         changed = self._instruction is not None and message.data != self._instruction
         self._instruction = message.data
-        answer, served = self._join.newest, taken_apart(message.data)
-        left = only(answer, served) if answer is not None else None
-        if not served or (changed and left is not None and not left.visible.detections):
+        answer, lines = self._join.newest, taken_apart(message.data)
+        left = only(answer, lines) if answer is not None else None
+        if not lines or (changed and left is not None and not left.visible.detections):
             self._join.forget()
         elif changed and left is not None:
             self._join.newest = left
@@ -175,11 +175,11 @@ class OverlayNode(FollowerNode):
     def _on_boxes(self, array: Detection2DArray, kind: Kind) -> None:
         """Draw an answer into its very picture, where the stamps of what is published may still go there."""
         before, answer = self._join.newest, self._join.add(kind, array)
-        served = taken_apart(self._instruction or "")
+        lines = taken_apart(self._instruction or "")
         # Several targets may be asked about in one picture, which stamps that stand do not tell.
-        several = len(served) > 1 and not self._join.timeline.clockless
+        several = len(lines) > 1 and not self._join.timeline.clockless
         if several and answer is not None and before is not None and before.stamp == answer.stamp:
-            answer = self._join.newest = together(only(before, served), answer)
+            answer = self._join.newest = together(only(before, lines), answer)
         self._stamps.boxes(array, self._join.timeline)
         self._stamps.dropped(self._join.dropped())
         if answer is None or self._values["show"] == "live":
@@ -239,6 +239,7 @@ class OverlayNode(FollowerNode):
         if self._values["show"] != "mixed" and self._shown is not None and picture.moment < self._shown:
             return
         self._shown = picture.moment
+        answer, now = served(answer, self._instruction), served(now, self._instruction)
         header = picture.message.header
         try:
             image = images.decode(picture.message, quick=True)

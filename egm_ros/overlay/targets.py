@@ -8,6 +8,7 @@ from typing import Any
 from vision_msgs.msg import Detection2DArray
 
 from egm_core.streams.joining import Answer
+from egm_core.targets.lines import taken_apart
 
 
 def label_of(array: Detection2DArray | None) -> str:
@@ -41,6 +42,18 @@ def only(answer: Answer, served: tuple[str, ...]) -> Answer:
         return Detection2DArray(header=array.header, detections=[e for e in array.detections if name_of(e) in served])
 
     return replace(answer, visible=left(answer.visible), amodal=left(answer.amodal))
+
+
+def served(answer: Answer | None, instruction: str | None) -> Answer | None:
+    """Give what an answer says of an instruction (None: not known); None where it is to another one, or to none.
+
+    Boxes and instruction come on topics of their own, so that an answer may come after its instruction has gone.
+    """
+    if answer is None or instruction is None:
+        return answer
+    lines = taken_apart(instruction)
+    left = only(answer, lines)
+    return left if lines and (left.visible.detections or not answer.visible.detections) else None
 
 
 def together(before: Answer, answer: Answer) -> Answer:

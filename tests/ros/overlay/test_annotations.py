@@ -75,6 +75,7 @@ def test_an_answer_is_drawn_solid_and_dashed_with_its_words_and_vanishes_with_it
     assert scene.next(9, BOX, WHOLE).points
     scene.instruction.publish(String(data="the bottle"))
     bench.until(lambda: not scene.shown[-1].points)
+    assert not scene.next(10, BOX, WHOLE).points, "an answer may come after its instruction has gone"
 
 
 def test_answers_about_several_targets_in_one_image_are_shown_together_each_until_its_target_goes(bench: Any) -> None:

@@ -136,6 +136,29 @@ def test_an_absent_object_is_said_and_a_new_instruction_takes_the_boxes_away(ben
     np.testing.assert_array_equal(after, PICTURE)
 
 
+@pytest.mark.parametrize("now", ["the bowl", ""])
+def test_an_answer_that_comes_after_its_instruction_has_gone_is_not_drawn(bench: Any, now: str) -> None:
+    scene = Scene(bench)
+    scene.look()
+    scene.instruction.publish(String(data="the mug"))
+    bench.until(lambda: scene.overlay._instruction == "the mug")
+    scene.instruction.publish(String(data=now))
+    bench.until(lambda: scene.overlay._instruction == now)
+    scene.camera.publish(picture(1000))
+    scene.next()
+    scene.answer(1000)
+    (own,) = scene.next()
+    scene.camera.publish(picture(1100))
+    (later,) = scene.next()
+    np.testing.assert_array_equal(own, PICTURE)
+    np.testing.assert_array_equal(later, PICTURE)
+    scene.instruction.publish(String(data="the cup"))
+    bench.until(lambda: scene.overlay._instruction == "the cup")
+    scene.answer(1100, text="the cup")
+    (drawn,) = scene.next()
+    np.testing.assert_array_equal(drawn, draw(PICTURE, VISIBLE, AMODAL, "the cup 0.87"))
+
+
 def test_answered_pictures_alone_and_compressed_output(bench: Any) -> None:
     scene = Scene(bench, show="answered", jpeg_quality=95)
     compressed = bench.collect(CompressedImage, "overlay/image/compressed")
