@@ -26,9 +26,10 @@ EXPLANATIONS = {
     "degenerate": "the box has no area",
 }
 
-# What every tokenizer's own markers begin with: <|im_end|>, <IMG_CONTEXT>, </img>.
+# Marks that take no room, and turn the direction of writing.
 _HIDDEN = r"[\s\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
 _UNSEEN = re.compile(rf"^{_HIDDEN}|{_HIDDEN}$")
+# What every tokenizer's own markers begin with: <|im_end|>, <IMG_CONTEXT>, </img>.
 _MARKUP = re.compile(r"<(?=[|/!A-Za-z])")
 LABEL = "label_differs"
 _FILLER = frozenset(("a", "an", "the", "of", "in", "on", "at", "to", "with", "object", "item", "target"))

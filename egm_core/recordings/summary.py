@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from egm_core.grounder.explained import explained
+from egm_core.grounder.reading import EXPLANATIONS
 from egm_core.recordings.answers import Answers
 from egm_core.recordings.writing import Tally
 
@@ -72,6 +73,7 @@ def doubts(report: Mapping[str, Any]) -> Iterator[str]:
     for topic in report["without_clock"]:
         yield f"{topic}: its stamps tell no time, so the time of recording is taken; have the driver set header.stamp"
     for reason, count in report["failures"].items():
-        yield f"{count} questions got no answer: {reason}; boxes of earlier answers went on there"
+        why = f"{reason} ({EXPLANATIONS[reason]})" if reason in EXPLANATIONS else reason
+        yield f"{count} questions got no answer: {why}; boxes of earlier answers went on there"
     for doubt, count in report["warnings"].items():
         yield f"{count} answers: {explained(doubt)}"
