@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the embedded model from nothing, in the order of the paper: pretraining, fine-tuning, selection, RL.
 #
-#   training/egm_tiny/reproduce.sh              five to six hours on two cores; stop it and start it again as you like
+#   training/egm_tiny/reproduce.sh              nine to ten hours on two cores; stop it and start it again as you like
 #   SMALL=1 training/egm_tiny/reproduce.sh      every step in small, in runs/small: under an hour, and a model that knows nothing
 #   TABLES=1 training/egm_tiny/reproduce.sh     the RL of the tables of stages as well (mean_balanced)
 #   WORK=FOLDER                                 where runs/ is made; the checkout, unless told otherwise
@@ -26,11 +26,14 @@ count() { echo "${small:+64}" | grep . || echo "$1"; }
 few() {
   [ -n "$small" ] || return 0
   case $1 in
-    pretrain) echo dense.steps=2 dense.batch=2 dense.warmup=1 joint.steps=2 joint.batch=2 joint.warmup=1 ;;
+    pretrain) echo dense.steps=2 dense.batch=2 dense.warmup=1 joint.steps=2 joint.batch=2 joint.warmup=1 joint.minutes=0 ;;
     sft) echo max_steps=2 batch=2 save_steps=2 logging_steps=1 ;;
     rl) echo max_steps=1 prompts=4 generations=4 micro_batch=8 max_tokens=32 logging_steps=1 ;;
   esac
 }
+
+# When the last schedule was to end at first.
+first_end() { [ -n "$small" ] && echo joint.steps=1 || echo joint.minutes=60.5; }
 
 say() { printf '\nreproduce: %s\n' "$*"; }
 
@@ -66,9 +69,9 @@ train() { # STAGE FILE [SETTING...]
   python -m egm_core.train "$stage" --config "$files/$file.yaml" $(few "$stage") "$@"
 }
 
-mean() { # MODEL EARLIER OUT
+mean() { # MODEL EARLIER OUT [SCENES]
   say "mean of $1 and $2 in $3"
-  once "$3/egm.json" python "$root/tools/release_weights.py" --model "$1" --average "$2" --scenes runs/scenes --out "$3"
+  once "$3/egm.json" python "$root/tools/release_weights.py" --model "$1" --average "$2" --scenes "${4:-runs/scenes}" --out "$3"
 }
 
 runs=runs/egm_tiny
@@ -104,7 +107,18 @@ export_samples runs/scenes_rl 60000 2000 $runs/rl_samples_reach --per-scene 3 --
 once $runs/rl_samples_reach/hidden.jsonl python "$root/tools/hidden_samples.py" \
   --samples $runs/rl_samples_reach/samples.jsonl --out $runs/rl_samples_reach/hidden.jsonl
 train rl rl_reach
-mean $runs/rl_reach/final $runs/mean_sft $runs/release
+mean $runs/rl_reach/final $runs/mean_sft $runs/mean_reach
+
+# 4. One long schedule on scenes that are new, then another one, whose end was put off once.
+render runs/scenes_long 100000 12000
+train pretrain pretrain_long start=$runs/mean_reach
+render runs/scenes_fresh 200000 11000
+render runs/scenes_fresh 230000 1400
+train pretrain pretrain_fresh "$(first_end)"
+mean $runs/pretrain_fresh/final $runs/pretrain_long/final $runs/mean_fresh runs/scenes_fresh
+render runs/scenes_fresh 250000 15000
+train pretrain pretrain_fresh
+mean $runs/pretrain_fresh/final $runs/mean_fresh $runs/release runs/scenes_fresh
 
 if [ -n "${TABLES:-}" ]; then
   export_samples runs/scenes_rl 60000 2500 $runs/rl_samples_balanced --per-scene 3 --amodal-share 0.35 --absent-share 0.25
