@@ -71,7 +71,7 @@ def test_a_recording_gets_boxes_and_keeps_all_that_it_had(
     truth = {place: TRUTH["frames"][place]["objects"][RED_MUG]["visible"] for place in FRAMES}
     # Between two answers boxes move as their object does; how well they fit is the model's part.
     moved = [middle(ends[1]) - middle(ends[0]) for ends in ([edges(mugs[0]), edges(mugs[9])], [truth[0], truth[9]])]
-    assert moved[1] < -6 and moved[0] == pytest.approx(moved[1], abs=3)
+    assert moved[1] < -6 and moved[0] == pytest.approx(moved[1], abs=4)
     assert np.mean([iou(edges(mug), tuple(truth[place])) for place, mug in mugs.items()]) > 0.6
     assert {values(one)["instruction"] for one in on(after[1], "/grounding/status")} == {MUG, "the purple can"}
     assert [one.data for one in on(after[1], "/grounding/instruction_active")] == [f"{MUG}\nthe purple can"]
