@@ -86,6 +86,69 @@ def test_a_job_runs_on_after_its_call_names_what_failed_and_goes_on(tmp_path: Pa
     assert "stopped at: three" in said
 
 
+def test_what_is_misspelt_is_named_and_begins_nothing(tmp_path: Path) -> None:
+    script, out = job(tmp_path), tmp_path / "out"
+    known = {"WORK": str(tmp_path / "work")}
+    done = call(script, "start", "--dryrun", out=out, **known)
+    assert done.returncode == 2 and "unknown: --dryrun" in done.stderr
+    for name, value in (("MINUTES", "1.5"), ("MINUTES", "abc"), ("CORES", "0"), ("WAIT", "-1")):
+        done = call(script, "start", out=out, **known, **{name: value})
+        assert done.returncode == 2 and f"{name} is '{value}'; it must be a whole number" in done.stderr
+    (tmp_path / "file").touch()
+    done = call(script, "start", out=out, WORK=str(tmp_path / "file/work"))
+    assert done.returncode == 2 and "WORK=FOLDER" in done.stderr and "started" not in done.stdout
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_dry_run_counts_as_nothing_of_the_real_one(tmp_path: Path) -> None:
+    script, out = job(tmp_path), tmp_path / "out"
+    (tmp_path / "mended").touch()
+    known = {"WORK": str(tmp_path / "work")}
+    call(script, "start", "--dry-run", out=out, **known)
+    wait_for(tmp_path / "work/stage", "three")
+    call(script, "stop", out=out, **known)
+    done = call(script, "start", out=out, **known)
+    assert done.returncode == 2 and "holds a dry run" in done.stderr and "remove that folder" in done.stderr
+    assert "started" in call(script, "start", "--dry-run", out=out, **known).stdout
+    said = call(script, "stop", out=out, **known).stdout
+    assert "stopped at" in said, "it was said to be at work after its end"
+
+
+def test_a_process_that_got_the_number_of_an_ended_job_is_left_alone(tmp_path: Path) -> None:
+    script, out, work = job(tmp_path), tmp_path / "out", tmp_path / "work"
+    work.mkdir()
+    (work / "stage").write_text("two\n")
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as other:
+        (work / "pid").write_text(f"{other.pid}\n")
+        assert "stopped at: two" in call(script, "stop", out=out, WORK=str(work)).stdout
+        assert other.poll() is None, "another's process was ended"
+        other.terminate()
+
+
+def test_folders_are_named_from_where_the_caller_stands(tmp_path: Path) -> None:
+    script = job(tmp_path)
+    (tmp_path / "made").touch()
+    subprocess.run(
+        [str(script), "collect"],
+        env={**os.environ, "OUT": "some out", "WORK": "some work"},
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert (tmp_path / "some out/made").exists() and (tmp_path / "some work/log").exists()
+
+
+def test_figures_of_every_stage_come_back(tmp_path: Path) -> None:
+    names = ("sft/metrics.jsonl", "select/report.json", "rl/versions.json", "base.json")
+    for name in names:
+        (tmp_path / "work" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "work" / name).write_text("{}\n")
+    call(KIT / "train.sh", "collect", out=tmp_path / "out", WORK=str(tmp_path / "work"))
+    with tarfile.open(tmp_path / "out/figures.tar.xz") as figures:
+        assert set(figures.getnames()) == {f"./{name}" for name in names}
+
+
 def test_latency_is_measured_against_the_floor(tmp_path: Path) -> None:
     done = call(KIT / "latency.sh", "--dry-run", out=tmp_path / "out", WORK=str(tmp_path / "work"))
     tmp_path /= "out"
@@ -124,7 +187,7 @@ def test_everything_runs_on_a_cpu_and_comes_back_small(tmp_path: Path) -> None:
     assert names == {"pretrain.tar", "mean_sft.tar", "mean_rl.tar", "figures.tar.xz", "machine.json", "log.txt"}
     assert all(path.stat().st_size < LARGEST for path in out.iterdir())
     with tarfile.open(out / "figures.tar.xz") as figures:
-        assert {"./base.json", "./sft.json", "./rl.json"} <= set(figures.getnames())
+        assert {"./base.json", "./sft.json", "./rl.json", "./pretrain/metrics.jsonl"} <= set(figures.getnames())
     for name in ("pretrain", "mean_sft", "mean_rl"):
         with tarfile.open(out / f"{name}.tar") as model:
             assert {"./egm.json", "./model.safetensors", "./tokenizer.json"} <= set(model.getnames())

@@ -37,6 +37,10 @@ evaluate() {
 all_there() {
   local folder
   for folder in "$BASE" "$SFT" "$RL"; do
+    if [ -z "${DRY_RUN:-}" ] && [ "$(cat "$TRAINED/kind" 2>/dev/null)" = dry ] && [ "${folder#"$TRAINED"}" != "$folder" ]; then
+      echo "$folder is a dry run's, which learnt nothing: run tools/gpu/train.sh first, or name folders with BASE, SFT and RL"
+      return 1
+    fi
     if [ ! -e "$folder/egm.json" ]; then
       echo "there is no model in $folder: run tools/gpu/train.sh first, or name folders with BASE, SFT and RL"
       return 1
@@ -61,6 +65,7 @@ ablation() {
 }
 
 stages() {
+  if [ -z "${DRY_RUN:-}" ]; then stage gpu gpu; fi
   stage there all_there
   stage base evaluate "$BASE" base
   stage sft evaluate "$SFT" sft
@@ -78,13 +83,14 @@ stages() {
 }
 
 bring() {
-  local given=() name file
+  local given=() name file runs=()
   for name in base sft rl sft-direct rl-direct; do
     # Table 10 needs the same weights' answers with reasoning, which come first.
     [ -s "$WORK/$name.json" ] && given+=("--$name" "$WORK/$name.json")
   done
   # In the order of the runs: all others are held against the first.
-  for file in $(ls -tr "$WORK"/ablation-*.json 2>/dev/null); do
+  mapfile -t runs < <(ls -tr "$WORK"/ablation-*.json 2>/dev/null)
+  for file in "${runs[@]}"; do
     name=$(basename "$file" .json)
     given+=(--ablation "${name#ablation-}=$file")
   done

@@ -12,16 +12,31 @@ set -uo pipefail
 for given in "$@"; do
   if [ "$given" = --dry-run ]; then export DRY_RUN=1; fi
 done
+: "${NAME:?}"
+refuse() {
+  echo "$NAME: $*" >&2
+  exit 2
+}
+# A folder is named from where the caller stands.
+for given in WORK OUT SCENES TRAINED BASE SFT RL; do
+  if [ -n "${!given:-}" ]; then export "$given=$(realpath -m -- "${!given}")"; fi
+done
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$ROOT" || exit
-: "${NAME:?}"
 WORK=${WORK:-runs/gpu/$NAME}
 OUT=${OUT:-out/gpu}
 WAIT=${WAIT:-480}
 MINUTES=${MINUTES:-26}
 CORES=${CORES:-$(nproc)}
-mkdir -p "$WORK/done" "$OUT"
-touch "$WORK/log"
+for given in MINUTES CORES WAIT; do
+  least=$([ "$given" = WAIT ] && echo 0 || echo 1)
+  if ! [[ ${!given} =~ ^(0|[1-9][0-9]{0,5})$ ]] || [ "${!given}" -lt "$least" ]; then
+    refuse "$given is '${!given}'; it must be a whole number of at least $least"
+  fi
+done
+if ! mkdir -p "$WORK/done" "$OUT" || ! touch "$WORK/log"; then
+  refuse "nothing can be written to $WORK or $OUT; name other folders with WORK=FOLDER and OUT=FOLDER"
+fi
 
 # Python with the packages of this tree, or of that machine and what was carried to it.
 if [ -x .venv/bin/python ]; then
@@ -45,6 +60,12 @@ unpack() {
     for file in .gl/*.deb; do dpkg -x "$file" /; done
     ldconfig
   fi
+}
+
+# A stage of what is no dry run: hours on a processor would give nothing of use.
+gpu() {
+  "$PYTHON" -c 'import sys, torch
+sys.exit(None if torch.cuda.is_available() else "torch finds no GPU: mend its driver, or try the kit with --dry-run")'
 }
 
 say() { echo "$(date +%T) $*"; }
@@ -76,7 +97,37 @@ stage() {
   fi
 }
 
-alive() { [ -s "$WORK/pid" ] && kill -0 "$(cat "$WORK/pid")" 2>/dev/null; }
+# A process that ended may be kept by a container that buries none, and its number may be another's after a restart: only
+# one that still has this script's name counts.
+alive() {
+  local pid
+  pid=$(cat "$WORK/pid" 2>/dev/null)
+  [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$(basename "$SELF")"
+}
+
+# What is there from a dry run teaches nothing, and would count as done.
+same_kind() {
+  local kind=real before
+  if [ -n "${DRY_RUN:-}" ]; then kind=dry; fi
+  before=$(cat "$WORK/kind" 2>/dev/null)
+  if [ -n "$before" ] && [ "$before" != "$kind" ]; then
+    refuse "$WORK holds a $before run, and this is a $kind one; remove that folder, or name another with WORK=FOLDER"
+  fi
+  echo "$kind" >"$WORK/kind" || refuse "nothing can be written to $WORK; make room there, or name another with WORK=FOLDER"
+}
+
+# Ends the job and all that it started: setsid made it the leader of their group.
+end() {
+  local pid
+  pid=$(cat "$WORK/pid")
+  kill -- "-$pid" 2>/dev/null || kill "$pid"
+  for _ in $(seq 50); do
+    kill -0 -- "-$pid" 2>/dev/null || alive || return 0
+    sleep 0.2
+  done
+  kill -KILL -- "-$pid" 2>/dev/null
+  sleep 0.2
+}
 
 report() {
   if alive; then
@@ -95,21 +146,32 @@ report() {
 }
 
 collect() {
+  mkdir -p "$OUT" || refuse "$OUT can't be made; name another folder with OUT=FOLDER"
   tr '\r' '\n' <"$WORK/log" | grep -v '^$' | tail -c 2000000 >"$OUT/log.txt"
   bring
 }
 
 main() {
+  local given
+  for given in "${@:2}"; do
+    [ "$given" = --dry-run ] || refuse "unknown: $given; beside the command there is only --dry-run"
+  done
   case ${1:-} in
     start)
       if alive; then
         say "at work already: process $(cat "$WORK/pid")"
         return
       fi
+      same_kind
       # A start after the end has the minutes anew.
       if [ ! -s "$WORK/ends" ] || [ "$(left)" -le 0 ]; then echo $(($(date +%s) + 60 * MINUTES)) >"$WORK/ends"; fi
+      rm -f "$WORK/pid"
       setsid bash "$SELF" run >>"$WORK/log" 2>&1 </dev/null &
-      echo $! >"$WORK/pid"
+      # The job itself says that it is there.
+      until [ -s "$WORK/pid" ]; do
+        kill -0 $! 2>/dev/null || refuse "the job did not start: $(tail -n 1 "$WORK/log")"
+        sleep 0.1
+      done
       say "started: process $(cat "$WORK/pid"); look after it with \`$0 status\`"
       ;;
     status)
@@ -120,11 +182,11 @@ main() {
       ;;
     collect) collect ;;
     stop)
-      # setsid made it the leader of a group that holds all that it started.
-      if alive; then kill -- "-$(cat "$WORK/pid")"; fi
+      if alive; then end; fi
       report
       ;;
     run)
+      same_kind
       echo $$ >"$WORK/pid"
       unpack
       stages
@@ -132,7 +194,7 @@ main() {
       say "done: everything"
       ;;
     *)
-      sed -n '2,/^set\|^[A-Z]*=/p' "$SELF" | grep '^#' | cut -c3-
+      sed -n '2,/^set\|^[A-Z]*=/p' "$SELF" | grep '^#' | grep -v '^# shellcheck' | cut -c3-
       return 2
       ;;
   esac

@@ -31,9 +31,7 @@ else
   render=400000 shard=100 sft_scenes=4000 rl_scenes=4000 evaluated=1000 batch=512
   renderers=$((CORES > 5 ? CORES - 4 : 1)) loaders=$((CORES > 7 ? CORES / 4 : 1))
   pretrain=(dense.minutes="$(minutes 0.06)" joint.minutes="$(minutes 0.42)")
-  sft=(minutes="$(minutes 0.10)")
-  select=()
-  rl=(minutes="$(minutes 0.22)")
+  sft=() select=() rl=()
 fi
 egm() { "$PYTHON" -m "egm_core.$1" "${@:2}"; }
 
@@ -52,7 +50,9 @@ pretrain() {
     loaders="$loaders" "${pretrain[@]}"
   local status=$?
   # What is being rendered now is given up; the shards that are there are whole.
-  if [ -n "$renderer" ]; then
+  if [ -n "$renderer" ] && ! kill -0 "$renderer" 2>/dev/null; then
+    wait "$renderer" || say "rendering ended before training did, which went on with fewer scenes: $(tail -n 1 "$WORK/render.log")"
+  elif [ -n "$renderer" ]; then
     pkill -P "$renderer" 2>/dev/null
     kill "$renderer" 2>/dev/null
     wait "$renderer" 2>/dev/null
@@ -87,8 +87,11 @@ evaluate() {
 }
 
 stages() {
+  if [ -z "${DRY_RUN:-}" ]; then stage gpu gpu; fi
   stage pretrain pretrain
   stage samples tuning_samples
+  # By the clock of now: whatever came before may have taken longer.
+  if [ -z "${DRY_RUN:-}" ]; then sft=(minutes="$(minutes 0.10)"); fi
   stage sft egm train sft --config training/egm_small/sft.yaml model="$WORK/pretrain/final" \
     data="[$WORK/samples/samples.jsonl]" output="$WORK/sft" "${sft[@]}"
   stage mean_sft egm train.pretrain.average --model "$WORK/sft/final" --other "$WORK/pretrain/final" --out "$WORK/mean_sft" --float32
@@ -96,6 +99,7 @@ stages() {
   stage select egm train select --config training/egm_small/select.yaml learner="$WORK/mean_sft" \
     data="[$WORK/rl_samples/samples.jsonl]" output="$WORK/select" "${select[@]}"
   stage evaluate_sft evaluate "$WORK/mean_sft" sft
+  if [ -z "${DRY_RUN:-}" ]; then rl=(minutes="$(minutes 0.22)"); fi
   stage rl egm train rl --config training/egm_small/rl.yaml model="$WORK/mean_sft" \
     data="[$WORK/select/samples.jsonl]" output="$WORK/rl" "${rl[@]}"
   stage mean_rl egm train.pretrain.average --model "$WORK/rl/final" --other "$WORK/mean_sft" --out "$WORK/mean_rl" --float32
@@ -105,17 +109,27 @@ stages() {
 
 # In halves each is some 12 MB; an optimiser's state would be three times the weights, and stays.
 bring() {
-  local name from
+  local name from half
   for name in pretrain mean_sft mean_rl; do
     from=$WORK/$name
     [ "$name" = pretrain ] && [ -d "$WORK/pretrain/final" ] && from=$WORK/pretrain/final
     [ -d "$from" ] || continue
-    rm -rf "$WORK/half"
-    egm train.pretrain.average --model "$from" --out "$WORK/half" >/dev/null 2>"$WORK/half.log" || { tail -n 1 "$WORK/half.log"; continue; }
-    tar -C "$WORK/half" -cf "$OUT/$name.tar" .
+    # Two calls may bring at once.
+    half=$(mktemp -d "$WORK/half.XXXXXX") || continue
+    if egm train.pretrain.average --model "$from" --out "$half" >/dev/null 2>"$half.log"; then
+      if ! tar -C "$half" -cf "$OUT/.$name.tar" . || ! mv "$OUT/.$name.tar" "$OUT/$name.tar"; then
+        rm -f "$OUT/.$name.tar"
+        say "$name.tar could not be written to $OUT: make room there, or name another folder with OUT=FOLDER"
+      fi
+    else
+      tail -n 1 "$half.log"
+    fi
+    rm -rf "$half" "$half.log"
   done
-  (cd "$WORK" && find . -name '*.json' -maxdepth 1 -o -name metrics.jsonl -o -name 'report.*' -o -name versions.json |
-    tar -cJf - -T -) >"$OUT/figures.tar.xz"
+  (cd "$WORK" && {
+    find . -maxdepth 1 -name '*.json'
+    find . -mindepth 2 \( -name metrics.jsonl -o -name 'report.*' -o -name versions.json \)
+  } | tar -cJf - -T -) >"$OUT/figures.tar.xz"
   "$PYTHON" - >"$OUT/machine.json" <<'P'
 import json, os, platform, torch, transformers
 gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
