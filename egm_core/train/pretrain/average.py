@@ -3,12 +3,13 @@
     python -m egm_core.train.pretrain.average --model runs/sft/final [--other runs/pretrain/final] --out FOLDER
 
 What tuning won stays for the most part, and what it lost comes back. `--model` may be the folder of a pretraining run
-that is not over: its last whole checkpoint is taken.
+that is not over: its last whole checkpoint is taken. Calibration and gate are of the old weights: they do not go along.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 from egm_core import notes
 from egm_core.arguments import Parser
 from egm_core.console import attempt, finish
-from egm_core.models.folder import FILE, load_info, write_info
+from egm_core.models.folder import EMBEDDED, FILE, load_info, resolve, write_info
 from egm_core.torchvision_shim import install_schemas
 
 PROG = "python -m egm_core.train.pretrain.average"
@@ -35,6 +36,10 @@ def averaged(model: Path, other: Path | None, dtype: torch.dtype) -> Any:
         mine, theirs = (
             AutoModelForImageTextToText.from_pretrained(f, dtype=torch.float32).state_dict() for f in (model, other)
         )
+        if {k: v.shape for k, v in mine.items()} != {k: v.shape for k, v in theirs.items()}:
+            raise ValueError(
+                f"{model} and {other} have weights of other names or shapes; give models of one architecture"
+            )
         loaded.load_state_dict({name: (value + theirs[name]) / 2 for name, value in mine.items()})
     return loaded
 
@@ -44,9 +49,12 @@ def write(model: Path, other: Path | None, out: Path, dtype: torch.dtype = torch
     install_schemas()
     from transformers import AutoProcessor
 
+    info = load_info(model)
     averaged(model, other, dtype).save_pretrained(out)
     AutoProcessor.from_pretrained(model).save_pretrained(out)
-    write_info(out, load_info(model))
+    if info.domain_path and info.domain_path.resolve() != (out / info.domain_path.name).resolve():
+        shutil.copyfile(info.domain_path, out / info.domain_path.name)
+    write_info(out, info)
 
 
 def _of_checkpoint(run: Path, out: Path) -> Path:
@@ -67,9 +75,14 @@ def _of_checkpoint(run: Path, out: Path) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Read the command line and write the folder; gives the exit status."""
     parser = Parser(prog=PROG, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="model folder, or a pretraining run's")
-    parser.add_argument("--other", type=Path, help="model folder to take the mean with")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--model",
+        type=_named,
+        required=True,
+        help=f"model folder, or a pretraining run's, or {EMBEDDED}; the result is described as it is",
+    )
+    parser.add_argument("--other", type=_named, help=f"model folder, or {EMBEDDED}, to take the mean with")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write, none of the two")
     parser.add_argument("--float32", action="store_true", help="keep single precision")
     notes.add_options(parser)
     options = parser.parse_args(arguments)
@@ -77,7 +90,14 @@ def main(arguments: list[str] | None = None) -> int:
     return attempt(lambda: _average(options))
 
 
+def _named(name: str) -> Path:
+    return resolve(name) if name == EMBEDDED else Path(name).expanduser()
+
+
 def _average(options: Namespace) -> None:
+    for given in (options.model, options.other):
+        if given and given.resolve() == options.out.resolve():
+            raise ValueError(f"--out {options.out} is one of the models, which would be lost; name another folder")
     model = options.model if (options.model / FILE).is_file() else _of_checkpoint(options.model, options.out)
     write(model, options.other, options.out, torch.float32 if options.float32 else torch.float16)
 
