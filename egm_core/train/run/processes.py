@@ -83,3 +83,12 @@ def _process(
     except KeyboardInterrupt:
         # torch's spawn would take it for a good end.
         sys.exit(INTERRUPTED)
+    _leave()
+
+
+def _leave() -> None:
+    """Leave the group of processes, if this one is in it: its threads abort a process that ends beside them."""
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import PICTURE, egm
@@ -37,13 +38,22 @@ def test_one_line_tells_the_answer_and_the_picture_shows_it(tmp_path: Path) -> N
     assert before.shape == after.shape and (before != after).any()
 
 
+def alike(one: Any, other: Any) -> bool:
+    """Compare what JSON holds; the last digits of a probability differ from one run to the next."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == (pytest.approx(other, rel=1e-4) if isinstance(other, float) else other))
+
+
 def test_json_is_what_the_module_prints(capsys: pytest.CaptureFixture[str]) -> None:
     printed = []
     for run, words in ((main, ["ground", PICTURE, MUG, "--json"]), (ground.main, [PICTURE, MUG])):
         assert run([*words, "--threads", "1"]) == 0
         printed.append(capsys.readouterr().out)
     answers = [{k: v for k, v in json.loads(text).items() if k not in TIMES} for text in printed]
-    assert answers[0] == answers[1]
+    assert alike(answers[0], answers[1])
     assert (answers[0]["outcome"], answers[0]["model"], answers[0]["instruction"]) == ("found", "egm_tiny", MUG)
     assert len(answers[0]["visible"]) == 4
 
