@@ -125,6 +125,14 @@ class Report:
         """Accuracy of the model's own visible box, copied, on those questions."""
         return self._figure(lambda r: self._copies[id(r)], lambda r: r.query.hiding == "heavy")
 
+    def completed(self) -> Comparison | None:
+        """Compare amodal answers with the own visible box copied, where both boxes were asked for; None if nowhere."""
+        both = [(copied, row) for row in self.rows if (copied := self._copies[id(row)]) is not None]
+        if not both:
+            return None
+        answered = [float(row.correct(self.strict)) for _, row in both]
+        return paired_difference([copied for copied, _ in both], answered, [row.query.seed for _, row in both])
+
     def heavy_share(self) -> float:
         """Share of those questions among the amodal ones whose object is there."""
         hidings = [r.query.hiding for r in self.rows if r.query.task == "amodal" and r.iou is not None]
@@ -170,6 +178,12 @@ class Report:
             )
             for task in TASKS
         ]
+        if gain := self.completed():
+            ends = written(gain, "+.1f", 100, between=", ") if gain.bounded else missing(gain, "scenes")
+            parts.append(
+                f"{OWN_COPIED}: of the {gain.count} amodal questions whose visible box was asked for too; "
+                f"on these the amodal answers gain {100 * gain.difference:+.1f} points [{ends}] over it"
+            )
         near, far = self.recall(lambda r: r.query.near_miss), self.recall(lambda r: not r.query.near_miss)
         parts.append(
             f"absent recognised {_with_interval(self.recall())}: near misses {_percent(near)} (n {near.count}), "
@@ -178,7 +192,7 @@ class Report:
         parts.append(
             f"amodal, IoU(visible, amodal) < 0.5: {_with_interval(self.heavy())}, {100 * self.heavy_share():.1f} % of "
             f"the amodal queries (at least {100 * HEAVY_SHARE:.0f} wanted); "
-            f"{OWN_COPIED} {_percent(self.heavy_own_copied())}"
+            f"{OWN_COPIED} {_percent(self.heavy_own_copied())} (n {self.heavy_own_copied().count})"
         )
         parts.append(f"amodal, IoU 0.5 to 0.8: nearer to the amodal truth {_with_interval(self.nearer())}")
         thinking = self.thinking()
@@ -202,6 +216,7 @@ class Report:
                 "absent": {"recognised": asdict(self.recall()), "false": asdict(self.false_absents())},
                 "heavy_share": self.heavy_share(),
                 "heavy_own_visible_copied": asdict(self.heavy_own_copied()),
+                "completed": None if (gain := self.completed()) is None else asdict(gain),
                 "malformed": asdict(self.malformed()),
                 "thinking_tokens": asdict(self.thinking()),
                 "bars": [{**asdict(bar), "verdict": bar.verdict} for bar in self.bars()],

@@ -126,6 +126,25 @@ def test_the_figures():
     assert made.malformed().value == pytest.approx(1 / 7)
 
 
+def test_what_completing_gains_is_counted_where_both_boxes_were_asked_for():
+    rows = []
+    for seed in range(8):
+        whole = replace(WHOLE, seed=seed, amodal=(0.0, 0.0, 100.0, 400.0))
+        rows += [row_of(replace(whole, task="visible"), "found", VISIBLE), row_of(whole, "found", whole.amodal)]
+        # Asked for its amodal box alone: the own visible box is not there to be copied.
+        rows.append(row_of(replace(whole, text="the box"), "found", VISIBLE))
+    rows[1] = row_of(replace(WHOLE, seed=0, amodal=(0.0, 0.0, 100.0, 400.0)), "found", OTHER)
+    gain = Report(rows).completed()
+    assert gain is not None and (gain.count, gain.difference) == (8, 0.875)
+    line = Report(rows).table("amodal")[-1]
+    assert (line.accuracy.count, line.own_visible_copied.count) == (16, 8)
+    text = Report(rows).text(0.0)
+    assert "own visible box copied: of the 8 amodal questions" in text and "gain +87.5 points [" in text
+    assert "own visible box copied 0.0 (n 8)" in text
+    assert Report(rows).as_json()["completed"]["difference"] == 0.875
+    assert Report([]).completed() is None
+
+
 def test_the_bars_and_their_verdicts():
     verdicts = {bar.name: bar.verdict.split(" (")[0] for bar in report().bars()}
     assert verdicts == {
