@@ -31,8 +31,9 @@ PICTURES = 1500
 CAMERA = (640, 480)
 # What was measured on the weights before, and does not count for the new ones.
 AFTERWARDS = (
-    "egm evaluate calibrate --processes 2 --batch 96",
+    "egm evaluate calibrate, and egm evaluate gate: docs/results/deadline.md has all five commands",
     "tools/env.sh python tools/golden.py --write",
+    "the figures and pictures: docs/develop/release.md names the pages",
 )
 
 

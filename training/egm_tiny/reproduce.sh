@@ -7,7 +7,7 @@
 #   WORK=FOLDER                                 where runs/ is made; the checkout, unless told otherwise
 #
 # The model is left in runs/egm_tiny/release, calibrated and evaluated, and the shipped one stays as it is. The shipped
-# weights came from these steps with one restart on the way, see egm_core/weights/egm_tiny/README.md.
+# weights came from these steps, but for a restart and the samples of one SFT, see egm_core/weights/egm_tiny/README.md.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
