@@ -17,7 +17,7 @@ FAILED, WRONG = 1, 2
 # What a shell reports of a program that SIGPIPE or SIGINT ended.
 CLOSED_PIPE, INTERRUPTED = 141, 130
 # Values, and files and folders of which a name was given.
-_GIVEN = (
+GIVEN = (
     ValueError,
     FileNotFoundError,
     FileExistsError,
@@ -47,12 +47,12 @@ def attempt(work: Callable[[], int | None]) -> int:
     except BrokenPipeError:
         raise
     except (OSError, ValueError, ArithmeticError, RuntimeError) as error:
-        _log.error("%s", _words(error))
+        _log.error("%s", in_words(error))
         _log.debug("%s", traceback.format_exc())
-        return WRONG if isinstance(error, _GIVEN) else FAILED
+        return WRONG if isinstance(error, GIVEN) else FAILED
 
 
-def _words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """Say an error for people: one of the system's as its file and what is wrong with it, without its number."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         names = " and ".join(str(name) for name in (error.filename, error.filename2) if name is not None)

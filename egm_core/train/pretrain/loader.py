@@ -20,21 +20,24 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pyarrow import parquet
+from pyarrow import ArrowInvalid, parquet
 
 from egm_core.scenes.files import store
 from egm_core.scenes.files.variation import varied
 from egm_core.scenes.truth import Scene, training_seed
 from egm_core.train.pretrain.packing import Batch, Packer, Query, grounding_queries, pointing_queries
-from egm_core.train.pretrain.scene_pool import ScenePool, read_seen, write_seen
+from egm_core.train.pretrain.scene_pool import Row, ScenePool, read_seen, write_seen
 from egm_core.train.run.helpers import helper_context
 
 _log = logging.getLogger("egm.train")
 QUEUE = 6
 RESCAN = 100
+# Views that a stopped run forgets are views too many.
+RECORD = 10
 WAIT_SECONDS = 5.0
 REMINDER = 60
 SEEN = "seen-*.json"
+COLUMNS = {"seed", "width", "height", "image", "segmentation", "objects", "camera"}
 
 
 class SceneLoader:
@@ -48,6 +51,7 @@ class SceneLoader:
         self.folder, self.part, self.parts = folder, part, parts
         self._pool = ScenePool(views, seen)
         self._shards: set[Path] = set()
+        self._order: list[Path] = []
         self.rescan()
         if not self._shards:
             raise FileNotFoundError(
@@ -57,11 +61,13 @@ class SceneLoader:
 
     def rescan(self) -> None:
         """Read the shards that have appeared since the last call."""
-        for number, path in enumerate(store.shards(self.folder)):
-            if number % self.parts != self.part or path in self._shards:
+        # Numbered as they came: a shard of earlier seeds that is finished late must not move those that have an owner.
+        for path in sorted(set(store.shards(self.folder)) - set(self._order), key=lambda path: (_written(path), path)):
+            self._order.append(path)
+            if (len(self._order) - 1) % self.parts != self.part:
                 continue
             self._shards.add(path)
-            for row in parquet.read_table(path).to_pylist():
+            for row in _rows(path):
                 training_seed(row["seed"])
                 self._pool.add(row)
 
@@ -89,12 +95,37 @@ class SceneLoader:
         return self._pool.seen
 
 
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _rows(path: Path) -> list[Row]:
+    """Read a shard; one that was deleted meanwhile has no rows. StoreError names one that is damaged."""
+    try:
+        rows: list[Row] = parquet.read_table(path).to_pylist()
+    except FileNotFoundError:
+        _log.warning("%s was deleted before it could be read", path)
+        return []
+    except (OSError, ArrowInvalid) as error:
+        raise store.StoreError(f"{path} is not a readable shard ({error}): delete it and render it again") from error
+    if not rows or COLUMNS - set(rows[0]):
+        raise store.StoreError(f"{path} holds no scenes of egm scenes render: delete it and render it again")
+    return rows
+
+
 def sample_pictures(folder: Path, count: int) -> list[NDArray[np.uint8]]:
     """Give the middles of some pictures of a folder's first shard, 128 pixels a side, for the statistics of patches."""
     shards = store.shards(folder)
     if not shards:
         raise FileNotFoundError(f"no rendered scenes in {folder}; render some with egm scenes render --out {folder}")
-    rows = parquet.read_table(shards[0]).to_pylist()
+    rows = _rows(shards[0])
+    if not rows:
+        raise FileNotFoundError(
+            f"the scenes in {folder} are being deleted; render some with egm scenes render --out {folder}"
+        )
     middles = []
     for i in np.random.default_rng(77).integers(len(rows), size=count):
         scene = store.from_row(rows[int(i)])
@@ -149,7 +180,10 @@ class Loading:
         def received() -> Iterator[Batch]:
             while True:
                 try:
-                    yield queue.get(timeout=WAIT_SECONDS)
+                    made = queue.get(timeout=WAIT_SECONDS)
+                    if isinstance(made, str):
+                        raise RuntimeError(made)
+                    yield made
                 except Empty:
                     for helper in helpers:
                         if not helper.is_alive():
@@ -165,6 +199,15 @@ class Loading:
                 helper.join()
 
     def _work(self, queue: Any, helper: int, packer: Packer, asking: Asking | None, size: int, seed: int) -> None:
+        try:
+            self._make(queue, helper, packer, asking, size, seed)
+        except (OSError, ValueError) as error:
+            # In words, to the process that can end the run.
+            queue.put(str(error))
+            queue.close()
+            queue.join_thread()
+
+    def _make(self, queue: Any, helper: int, packer: Packer, asking: Asking | None, size: int, seed: int) -> None:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         cv2.setNumThreads(1)
         rng = np.random.default_rng([seed, helper])
@@ -174,6 +217,7 @@ class Loading:
         while True:
             if made % RESCAN == RESCAN - 1:
                 loader.rescan()
+            if made % RECORD == RECORD - 1:
                 write_seen(self.record / SEEN.replace("*", str(part)), loader.seen)
             scenes = [varied(s, rng) for s in loader.draw(rng, size)]
             queue.put(packer.pack(scenes, [asking.queries(s, rng) for s in scenes] if asking else None))

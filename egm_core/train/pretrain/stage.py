@@ -69,6 +69,8 @@ class Trainer:
         self.vision = FastVision(self.model.model.visual)
         self.tap = AttentionTap(self.model, config.attention_layer, config.attention_heads)
         self.stage, self.step, self.minutes = "dense", 0, 0.0
+        # Steps of the stage before: by the clock there may be any number of them.
+        self.before = 0
         self.optimizers: list[torch.optim.Optimizer] = []
         self.saved = time.monotonic()
 
@@ -116,11 +118,22 @@ class Trainer:
             return
         state = last[1]
         self.stage, self.step, self.minutes = state["stage"], state["step"], state.get("minutes", 0.0)
+        self.before = last[0] - self.step
         self.model.load_state_dict(state["model"])
         self.head.load_state_dict(state["head"])
         self.probe.load_state_dict(state["probe"])
         self.optimize(getattr(self.config, self.stage))
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            # A state brings its groups along, in which a setting of now would be lost.
+            mine, theirs = (
+                [(len(group["params"]), group["scale"], group.get("weight_decay")) for group in groups]
+                for groups in (optimizer.param_groups, saved["param_groups"])
+            )
+            if mine != theirs:
+                raise ConfigurationError(
+                    f"{self.folder} began its {self.stage} stage with another {self.stage}.vision_scale or "
+                    "weight_decay; ask for the same to go on with it, or name another output"
+                )
             optimizer.load_state_dict(saved)
         if self.rank == 0:
             _log.info("resuming the %s stage at step %d", self.stage, self.step)
@@ -128,8 +141,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint (first process only)."""
         if self.rank == 0:
-            offset = 0 if self.stage == "dense" else self.config.dense.steps
-            checkpoint.save(self.folder, offset + self.step, self.state())
+            checkpoint.save(self.folder, self.before + self.step, self.state())
         self.saved = time.monotonic()
 
     def run(self) -> None:
@@ -137,7 +149,7 @@ class Trainer:
         self.resume()
         for name in ("dense", "joint"):
             if name == "joint" and self.stage == "dense":
-                self.stage, self.step, self.minutes = "joint", 0, 0.0
+                self.before, self.stage, self.step, self.minutes = self.step, "joint", 0, 0.0
                 self.optimize(self.config.joint)
                 self.save()
             if self.stage == name:
@@ -338,7 +350,12 @@ def _take_over(model: Any, tokenizer: Any, start: str) -> None:
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
-        raise ConfigurationError(f"start: {folder} is not of the shape that architecture asks for: {error}") from error
+        # A line for every matrix; the first says enough.
+        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
+        raise ConfigurationError(
+            f"start: {folder} is not of the shape that architecture asks for ({first}); set architecture to that "
+            "model's sizes, or begin from nothing"
+        ) from error
 
 
 def _run(rank: int, config: PretrainConfig) -> None:
@@ -358,6 +375,7 @@ def pretrain(config: PretrainConfig) -> Path:
     check_device(config)
     folder = Path(config.output)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(asdict(config), indent=1))
+    checkpoint.refuse_other(folder, asdict(config.architecture))
+    (folder / checkpoint.CONFIG).write_text(json.dumps(asdict(config), indent=1))
     run_processes(_run, config.processes, config)
     return folder / "final"

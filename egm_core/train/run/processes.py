@@ -5,15 +5,19 @@ Under `accelerate launch` or torchrun, which set WORLD_SIZE, nothing is started:
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 from egm_core import notes
+from egm_core.console import GIVEN, in_words
 
+_log = logging.getLogger("egm.train")
 INTERRUPTED = 130
 
 
@@ -26,14 +30,15 @@ def run_processes(function: Callable[..., None], count: int, *arguments: Any) ->
     """Run `function(rank, *arguments)` in `count` processes that find each other by torch's `env://` rendezvous.
 
     One process, or one that a launcher started, is this one. SIGINT and SIGTERM are passed on, so that each process
-    may end in order. Raises the first error of a process; exits with the status that a process exited with.
+    may end in order. Raises the first error of a process, in its words; exits with the status that one exited with.
     """
     if launched() or count == 1:
         function(int(os.environ.get("RANK", "0")), *arguments)
         return
     import torch.multiprocessing as processes
 
-    told = (function, count, free_port(), notes.LOG.level, arguments)
+    errors = processes.get_context("spawn").SimpleQueue()
+    told = (function, count, free_port(), notes.LOG.level, errors, arguments)
     context = processes.spawn(_process, told, nprocs=count, join=False)
 
     asked: list[int] = []
@@ -53,6 +58,9 @@ def run_processes(function: Callable[..., None], count: int, *arguments: Any) ->
     except processes.ProcessExitedException as error:
         if asked:
             sys.exit(INTERRUPTED)
+        if not errors.empty():
+            usable, words = errors.get()
+            raise (RuntimeError if usable else ValueError)(words) from None
         if error.exit_code > 0:
             sys.exit(error.exit_code)
         raise
@@ -69,7 +77,7 @@ def free_port() -> int:
 
 
 def _process(
-    rank: int, function: Callable[..., None], count: int, port: int, level: int, arguments: tuple[Any, ...]
+    rank: int, function: Callable[..., None], count: int, port: int, level: int, errors: Any, arguments: tuple[Any, ...]
 ) -> None:
     if level:
         notes.speak(level)
@@ -83,6 +91,11 @@ def _process(
     except KeyboardInterrupt:
         # torch's spawn would take it for a good end.
         sys.exit(INTERRUPTED)
+    except (OSError, ValueError, ArithmeticError, RuntimeError) as error:
+        # torch's spawn would show it as two tracebacks.
+        _log.debug("%s", traceback.format_exc())
+        errors.put((not isinstance(error, GIVEN), in_words(error)))
+        sys.exit(1)
     _leave()
 
 

@@ -39,3 +39,21 @@ def test_a_failed_write_leaves_the_previous_checkpoint(tmp_path: Path, monkeypat
     loaded = checkpoint.load_last(tmp_path)
     assert loaded is not None and loaded[0] == 1
     assert not list(tmp_path.glob(".partial*"))
+
+
+def test_a_checkpoint_that_cannot_be_read_is_named_and_costs_no_earlier_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for step in (1, 2, 3):
+        checkpoint.save(tmp_path, step, {"x": torch.tensor(step)}, keep=3)
+    for step in (2, 3):
+        state = tmp_path / f"step-{step:08d}" / checkpoint.STATE
+        state.write_bytes(bytes(state.stat().st_size))
+    loaded = checkpoint.load_last(tmp_path)
+    assert loaded is not None and loaded[0] == 1 and "step-00000003 is damaged" in caplog.text
+    checkpoint.save(tmp_path, 1, {"x": torch.tensor(7)})
+    assert [p.name for p in checkpoint.whole(tmp_path)] == ["step-00000001"]
+    state = tmp_path / "step-00000001" / checkpoint.STATE
+    state.write_bytes(b"")
+    with pytest.raises(OSError, match="remove its step-"):
+        checkpoint.load_last(tmp_path)

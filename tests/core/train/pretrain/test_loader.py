@@ -86,3 +86,18 @@ def test_waits_for_scenes_and_says_so(
     assert scenes.draw(rng, 1)[0].seed == 10
     assert "were seen 1 times" in caplog.text
     assert scenes.seen == {0: 1, 1: 1, 10: 1}
+
+
+def test_a_shard_that_is_finished_late_goes_to_one_process_and_moves_no_other(tmp_path: Path) -> None:
+    """Several processes that render finish in any order; where two trainers owned a shard, it was seen too often."""
+    for first in (4, 6):
+        store.render(tmp_path, first, 2, shard_scenes=2)
+    both = [SceneLoader(tmp_path, part, 2, views=1) for part in range(2)]
+    store.render(tmp_path, 0, 2, shard_scenes=2)
+    store.render(tmp_path, 8, 2, shard_scenes=2)
+    rng = np.random.default_rng(0)
+    seeds: list[int] = []
+    for one in both:
+        one.rescan()
+        seeds += [one.draw(rng, 1)[0].seed for _ in range(4)]
+    assert sorted(seeds) == [0, 1, 4, 5, 6, 7, 8, 9]

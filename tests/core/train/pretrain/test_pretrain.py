@@ -20,6 +20,7 @@ from egm_core.train.pretrain import checkpoint
 from egm_core.train.pretrain.average import main as average
 from egm_core.train.pretrain.config import PretrainConfig, Stage, rate_factor
 from egm_core.train.pretrain.loader import Asking, SceneLoader
+from egm_core.train.pretrain.scene_pool import read_seen
 from egm_core.train.pretrain.stage import Trainer, pretrain
 
 TINY = Architecture(
@@ -183,3 +184,49 @@ def test_goes_on_from_an_earlier_model_and_refuses_one_of_another_shape(scenes: 
     wider = replace(later, output=str(tmp_path / "wider"), architecture=replace(TINY, width=48))
     with pytest.raises(ConfigurationError, match="not of the shape"):
         pretrain(wider)
+
+
+def test_no_step_of_the_joint_stage_is_lost_after_a_dense_stage_of_more_steps_than_it_names(
+    scenes: Path, tmp_path: Path
+) -> None:
+    """By the clock there may be any number of dense steps; checkpoints are numbered by those that were made."""
+    config = settings(scenes, tmp_path / "run")
+    longer = replace(config, dense=Stage(steps=1, batch=2, warmup=1, minutes=0.03))
+    pretrain(longer)
+    step, state = checkpoint.load_last(tmp_path / "run") or (0, {})
+    assert state["stage"] == "joint" and state["step"] == 3 and step > 4
+    # And where a resumed run names fewer of them.
+    pretrain(replace(config, dense=Stage(steps=1, batch=2, warmup=1), joint=Stage(steps=4, batch=2, warmup=1)))
+    assert (checkpoint.load_last(tmp_path / "run") or (0, {}))[1]["step"] == 4
+
+
+def test_a_short_run_remembers_what_it_saw(scenes: Path, tmp_path: Path) -> None:
+    pretrain(replace(settings(scenes, tmp_path / "run"), joint=Stage(steps=12, batch=2, warmup=1), views=50))
+    assert sum(read_seen(tmp_path / "run", "seen-*.json").values()) >= 20
+
+
+def test_a_run_goes_on_only_as_what_it_was(scenes: Path, tmp_path: Path) -> None:
+    config = settings(scenes, tmp_path / "run")
+    pretrain(config)
+    more = replace(config.joint, steps=4)
+    with pytest.raises(ConfigurationError, match=r"depth was 3 and is now 2.*name another output"):
+        pretrain(replace(config, joint=more, architecture=replace(TINY, depth=2)))
+    shutil.rmtree(tmp_path / "run/final")
+    assert average(["--model", str(tmp_path / "run"), "--out", str(tmp_path / "last")]) == 0, "its own shape was lost"
+    with pytest.raises(ConfigurationError, match=r"joint\.vision_scale or weight_decay"):
+        pretrain(replace(config, joint=replace(more, vision_scale=0.7)))
+    with pytest.raises(ConfigurationError, match=r"joint\.vision_scale or weight_decay"):
+        pretrain(replace(config, joint=more, weight_decay=0.1))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_damaged_shard_is_named_by_whichever_process_reads_it(
+    scenes: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], processes: int
+) -> None:
+    shutil.copytree(scenes, tmp_path / "scenes")
+    damaged = store.shards(tmp_path / "scenes")[1]
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    config = replace(settings(tmp_path / "scenes", tmp_path / "run"), processes=processes)
+    with pytest.raises((RuntimeError, ValueError), match=f"{damaged.name} is not a readable shard.*render it again"):
+        pretrain(config)
+    assert "Traceback" not in capfd.readouterr().err
