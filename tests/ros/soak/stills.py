@@ -22,7 +22,7 @@ from egm_core.models.folder import EMBEDDED, load_info, resolve
 from egm_ros.camera.sources import CLIPS
 
 TABLETOP = ("the red mug", "the blue can", "the yellow bottle", "the red can", "the yellow mug")
-STREET = ("the white car", "the leftmost van", "the orange car", "the rightmost van", "the green car")
+STREET = ("the white car", "the leftmost van", "the nearest car", "the rightmost van", "the green car")
 PICTURES = {"front": ("tabletop", 0), "left": ("tabletop", 20), "rear": ("street", 0)}
 LINES = {"front": TABLETOP, "left": TABLETOP, "rear": STREET}
 # A camera and a line that is asked about it.
