@@ -272,7 +272,7 @@ def test_the_guide_names_files_that_are_there() -> None:
     named = set(re.findall(r"training/([\w/]+\.yaml)", text))
     assert named and not [name for name in named if not (TRAINING / name).is_file()]
     stages = set(re.findall(r"(?:egm|-m egm_core\.)[ ]?train (\w+)", text))
-    assert stages == {"plan", "sft", "select", "rl"}
+    assert stages == {"plan", "pretrain", "sft", "select", "rl"}
 
 
 def test_the_embedded_models_reinforcement_learning_is_the_papers_but_for_batch_rate_and_sampling() -> None:
