@@ -41,6 +41,12 @@ def averaged(model: Path, other: Path | None, dtype: torch.dtype) -> Any:
                 f"{model} and {other} have weights of other names or shapes; give models of one architecture"
             )
         loaded.load_state_dict({name: (value + theirs[name]) / 2 for name, value in mine.items()})
+    broken = [name for name, value in loaded.named_parameters() if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(
+            f"{broken[0]} of {model}{f' and {other}' if other else ''} is not finite ({len(broken)} such), as "
+            "after a run that came apart, or as half precision cannot hold it: take an earlier checkpoint, or --float32"
+        )
     return loaded
 
 

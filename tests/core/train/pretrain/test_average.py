@@ -56,3 +56,18 @@ def test_models_of_two_shapes_have_no_mean(other: Path, tmp_path: Path, capsys: 
     assert average(["--model", EMBEDDED, "--other", str(other), "--out", str(tmp_path / "mean")]) == 2
     assert "give models of one architecture" in capsys.readouterr().err
     assert not (tmp_path / "mean").exists()
+
+
+@pytest.mark.parametrize(("value", "words"), [(float("nan"), ("--float32",)), (1e6, ())])
+def test_weights_that_are_no_numbers_are_not_written(
+    value: float, words: tuple[str, ...], other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = {name: tensor.float() for name, tensor in load_file(other / WEIGHTS).items()}
+    name = sorted(weights)[0]
+    weights[name].view(-1)[0] = value
+    save_file(weights, other / WEIGHTS, {"format": "pt"})
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "dtype": "float32"}))
+    assert average(["--model", str(other), "--out", str(tmp_path / "mean"), *words]) == 2
+    assert "is not finite (1 such)" in capsys.readouterr().err
+    assert not (tmp_path / "mean").exists()
