@@ -112,7 +112,9 @@ def test_a_model_asked_by_name_is_missed_by_name_until_it_is_back(robot: Robot, 
         # Ahead of the start: the node may say that it is ready before this test goes on.
         robot.forget()
         server = serve(memorising_qwen, port, "first")
-        robot.status(90.0, reason="engine_ready")
+        # After five failures in a row, of which no poll knew, only a usable answer makes it ready again.
+        with robot.stream(2.0, lambda: image_message(128, 96)):
+            robot.status(90.0, reason="engine_ready")
         answered(robot)
     finally:
         server.stop()
